@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Compute the hidden states of every word, all layers, with a language model."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from lateralization import ranks
+from lateralization.activations import Clock, Task, extract
+from lateralization.command import run, say
+from lateralization.files import read_json, read_table
+from lateralization.models import PRECISIONS, offline
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Start further processes when asked to; otherwise be one of them."""
+    offline()
+    if arguments.processes > 1 and not ranks.launched():
+        ranks.launch(Path(__file__).resolve(), sys.argv[1:], arguments.processes)
+        return
+    try:
+        work(arguments)
+    except Exception as error:
+        ranks.leave(error)
+        raise
+
+
+def work(arguments: argparse.Namespace) -> None:
+    """Do this process's share."""
+    clock = Clock()
+    with clock.time("import"):
+        import transformers  # noqa: F401
+
+        here = ranks.start()
+    task = Task(
+        model_dir=arguments.model_dir,
+        model=read_json(arguments.model_json),
+        words=read_table(arguments.words, ("word", "text")),
+        windows=arguments.windows,
+        precision=arguments.precision,
+        seed=arguments.seed,
+        untrained_mode=arguments.untrained_mode,
+        out=arguments.out,
+    )
+    done = extract(task, here, clock)
+    if done is not None:
+        seconds = ", ".join(f"{part} {value:.1f} s" for part, value in done["seconds"].items())
+        say(
+            f"{done['name']}: {len(done['layers'])} layers of {done['n_words']} words on "
+            f"{done['ranks']} x {done['device']} ({seconds})"
+        )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="activations", description=__doc__)
+    parser.add_argument("--model-dir", type=Path, required=True)
+    parser.add_argument("--model-json", type=Path, required=True)
+    parser.add_argument("--words", type=Path, required=True, help="NAME_words.tsv")
+    parser.add_argument("--windows", type=Path, required=True, help="NAME_windows.safetensors")
+    parser.add_argument("--precision", default="float32", choices=PRECISIONS)
+    parser.add_argument("--seed", type=int, default=0, help="0: pretrained; above: untrained")
+    parser.add_argument("--untrained-mode", default="eval", choices=("eval", "train"))
+    parser.add_argument("--processes", type=int, default=1, help="ranks on this machine")
+    parser.add_argument("--out", type=Path, required=True, help="NAME_activations.safetensors")
+    run(main, parser)

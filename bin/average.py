@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Average cleaned subjects into one, or take a given average subject in."""
+
+import argparse
+from pathlib import Path
+
+from lateralization import study
+from lateralization.average import write_average
+from lateralization.command import run, say
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Average, write, say one line."""
+    n_left_out = write_average(
+        arguments.mask,
+        arguments.clean,
+        arguments.given,
+        arguments.out,
+        arguments.nifti_prefix,
+        tr=arguments.tr,
+        n_runs=arguments.n_runs,
+    )
+    origin = f"of {len(arguments.clean)} subjects" if arguments.clean else "as given"
+    say(f"{arguments.out.name}: average {origin}, {n_left_out} voxels left out")
+
+
+parser = argparse.ArgumentParser(prog="average", description=__doc__)
+source = parser.add_mutually_exclusive_group(required=True)
+source.add_argument("--clean", nargs="+", type=Path, default=[], help="cleaned subjects")
+source.add_argument(
+    "--given", nargs="+", type=Path, default=[], help="the runs of a given average subject"
+)
+parser.add_argument("--mask", required=True, type=Path, help="brain mask")
+parser.add_argument("--tr", type=float, default=study.TR, help="repetition time, s")
+parser.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of a given average")
+parser.add_argument("--out", required=True, type=Path, help="safetensors file to write")
+parser.add_argument("--nifti-prefix", required=True, help="start of the NIfTIs' names")
+
+if __name__ == "__main__":
+    run(main, parser)

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Compute the word vectors of a baseline: GloVe, random vectors, or a random embedding."""
+
+import argparse
+import time
+from pathlib import Path
+
+from lateralization import study
+from lateralization.annotation import read_corrections, read_words
+from lateralization.baselines import baseline, baseline_table, split_runs
+from lateralization.command import run, say
+from lateralization.files import read_json, save_tensors, write_json, write_table
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Write NAME_words.tsv, NAME_activations.safetensors and NAME_activations.json."""
+    start = time.perf_counter()
+    spec = read_json(arguments.spec)
+    corrections = None
+    if arguments.corrections != "none":
+        corrections = read_corrections(arguments.corrections)
+    words, report = read_words(
+        arguments.annotation, arguments.language, corrections, arguments.n_runs
+    )
+    vectors, found = baseline(spec, words, arguments.glove)
+    prefix = arguments.out_prefix
+    metadata = {"model": str(spec.get("name")), "n_layers": "0"}
+    save_tensors(f"{prefix}_activations.safetensors", split_runs(vectors, words), metadata)
+    write_table(baseline_table(words), f"{prefix}_words.tsv")
+    description = {
+        "name": spec.get("name"),
+        "kind": spec.get("kind"),
+        "n_words": len(words),
+        "layers": [0],
+        "widths": [vectors.shape[1]],
+        "dtype": str(vectors.dtype),
+        "seconds": {"all": round(time.perf_counter() - start, 3)},
+        "annotation": report,
+        **found,
+    }
+    write_json(description, f"{prefix}_activations.json")
+    unknown = f", {found['n_unknown']} not in GloVe" if found.get("n_unknown") else ""
+    say(f"{spec.get('name')}: {len(words)} words, {vectors.shape[1]} numbers each{unknown}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="baselines", description=__doc__)
+    parser.add_argument("--spec", type=Path, required=True, help="JSON: one baseline of the plan")
+    parser.add_argument("--annotation", type=Path, required=True, help="CSV of the data set")
+    parser.add_argument("--language", required=True, help="en, fr, cn …")
+    parser.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of the story")
+    parser.add_argument("--corrections", default="none", help="TSV, or none")
+    parser.add_argument("--glove", type=Path, help="GloVe text or zip")
+    parser.add_argument("--out-prefix", required=True)
+    run(main, parser)

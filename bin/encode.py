@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""Fit encoding models of a block of layers to subjects and score them on held-out runs."""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from lateralization import study
+from lateralization.command import run, say
+from lateralization.encoding import Task, encode_files
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Encode, write, say one line per subject."""
+    values = vars(arguments).copy()
+    outs, started = values.pop("out"), time.monotonic()
+    for out, part in zip(outs, encode_files(Task(**values), outs), strict=True):
+        kept = np.isfinite(part.r).all(axis=(0, 1))
+        say(
+            f"{out.name}: {len(part.r)} layers, {kept.sum()} voxels, {(~kept).sum()} left out, "
+            f"mean r {part.r[..., kept].mean():.4f}"
+        )
+    say(f"{len(outs)} subjects, {time.monotonic() - started:.1f} s on {part.told['device']}")
+
+
+parser = argparse.ArgumentParser(prog="encode", description=__doc__)
+parser.add_argument("--features", required=True, type=Path, help="hidden states of the words")
+parser.add_argument("--words", required=True, type=Path, help="table of words and their times")
+parser.add_argument(
+    "--bold", required=True, nargs="+", type=Path, help="cleaned runs, one file per subject"
+)
+parser.add_argument("--layers", default="all", help="comma list of layers, or all")
+parser.add_argument("--tr", type=float, default=study.TR, help="repetition time, s")
+parser.add_argument("--trim", type=int, default=study.TRIM, help="scans dropped at each end")
+parser.add_argument("--precision", choices=("float32", "float64"), default="float32")
+parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+parser.add_argument("--chunk", type=int, default=None, help="voxels at a time")
+parser.add_argument(
+    "--out", required=True, nargs="+", type=Path, help="files to write, in the order of --bold"
+)
+
+if __name__ == "__main__":
+    run(main, parser)

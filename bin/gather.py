@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""Join the blocks of layers of one model and subject into maps of brain scores."""
+
+import argparse
+from pathlib import Path
+
+from lateralization.command import run, say
+from lateralization.scores import gather
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Gather, write, say one line."""
+    scores = gather(
+        arguments.parts,
+        arguments.mask,
+        arguments.meta,
+        arguments.out_prefix,
+        model_path=arguments.model_json,
+        words_path=arguments.words_json,
+    )
+    say(f"{arguments.out_prefix}: {len(scores.layers)} layers from {len(arguments.parts)} parts")
+
+
+parser = argparse.ArgumentParser(prog="gather", description=__doc__)
+parser.add_argument("--parts", required=True, nargs="+", type=Path, help="files of encode.py")
+parser.add_argument("--mask", required=True, type=Path, help="brain mask of the BOLD data")
+parser.add_argument("--meta", required=True, type=Path, help="JSON: language, subject, model")
+parser.add_argument("--model-json", type=Path, default=None, help="what is known of the model")
+parser.add_argument("--words-json", type=Path, default=None, help="how words were mapped")
+parser.add_argument("--out-prefix", required=True, help="path and start of the files to write")
+
+if __name__ == "__main__":
+    run(main, parser)

@@ -1,0 +1,274 @@
+"""The annotation of the story: which words were heard when, with the study's corrections."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lateralization import study
+from lateralization.errors import BadInput
+from lateralization.files import read_table
+
+COLUMNS = ("word", "onset", "offset", "section")
+CORRECTION_COLUMNS = ("language", "row", "action", "word")
+
+
+@dataclass
+class CorrectionReport:
+    """What became of each correction of a language, as rows of the corrections' table."""
+
+    applied: list[dict[str, Any]] = field(default_factory=list)
+    absent_rows: list[int] = field(default_factory=list)
+    unexpected: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report in a form that JSON can hold."""
+        return {
+            "applied": self.applied,
+            "absent_rows": self.absent_rows,
+            "unexpected": self.unexpected,
+        }
+
+
+def read_words(
+    path: Path | str,
+    language: str,
+    corrections: pd.DataFrame | None = None,
+    n_runs: int = study.N_RUNS,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read the words that were heard, run by run.
+
+    Parameters
+    ----------
+    path : path
+        CSV in the data set's form: columns ``word``, ``onset``, ``offset`` (seconds from the start
+        of the run) and ``section`` (the run, 1-based). Further columns are ignored.
+    language : str
+        ``en``, ``fr`` or ``cn``: selects the corrections.
+    corrections : DataFrame or None
+        As :func:`read_corrections` returns it; None corrects nothing.
+    n_runs : int
+        Number of runs; every run must have words.
+
+    Returns
+    -------
+    words : DataFrame
+        Columns run, row (label in the file, from 0), word, onset, offset; in the order of the
+        runs, in a run in the order of the file.
+    report : dict
+        ``corrections`` (applied, absent_rows, unexpected), ``n_rows``, ``n_words`` and
+        ``rows_without_word``.
+
+    Raises
+    ------
+    BadInput
+        The file cannot be read, a column is missing, a word has no times or times that go
+        backwards, a section is no run, or a run has no word.
+    """
+    table = _read_csv(Path(path))
+    n_rows = len(table)
+    table, done = correct(table, language, corrections)
+    is_word = np.array([isinstance(word, str) and word != " " for word in table["word"]], bool)
+    kept = table[is_word]
+    words = pd.DataFrame(
+        {
+            "run": _sections(kept, path, n_runs),
+            "row": kept.index.to_numpy(np.int64),
+            "word": kept["word"].to_numpy(object),
+            "onset": _seconds(kept, "onset", path),
+            "offset": _seconds(kept, "offset", path),
+        }
+    )
+    _check_times(words, path)
+    _check_runs(words, path, n_runs)
+    words = words.sort_values("run", kind="stable", ignore_index=True)
+    report = {
+        "corrections": done.as_dict(),
+        "n_rows": n_rows,
+        "n_words": len(words),
+        "rows_without_word": int((~is_word).sum()),
+    }
+    return words, report
+
+
+def read_corrections(path: Path | str) -> pd.DataFrame:
+    """Read corrections: a TSV with columns language, row, action (drop or set), word.
+
+    ``row`` is the label of a row of the annotation, counted from 0 below the header. Optional
+    columns: ``old`` (the word that the correction expects to find) and ``reason``.
+
+    Raises
+    ------
+    BadInput
+        The file cannot be read, a column is missing, an action is unknown, a row is no number, or
+        a ``set`` has no word.
+    """
+    try:
+        table = read_table(path, ("language", "action", "word", "old", "reason"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot read the corrections {path}: {_one_line(error)}") from error
+    missing = [name for name in CORRECTION_COLUMNS if name not in table]
+    if missing:
+        raise BadInput(
+            f"corrections {path}: no column {', '.join(missing)}; "
+            f"needed are {', '.join(CORRECTION_COLUMNS)}, separated by tabs"
+        )
+    for name in ("language", "action", "word", "old", "reason"):
+        cells = table[name].tolist() if name in table else [""] * len(table)
+        table[name] = [cell if isinstance(cell, str) else "" for cell in cells]
+    rows = pd.to_numeric(table["row"], errors="coerce")
+    for line, (row, action, word) in enumerate(
+        zip(rows, table["action"], table["word"], strict=True), start=2
+    ):
+        if not (np.isfinite(row) and row >= 0 and row == int(row)):
+            raise BadInput(f"corrections {path}, line {line}: row is no row label (0, 1, 2 …)")
+        if action not in ("drop", "set"):
+            raise BadInput(f"corrections {path}, line {line}: action {action!r} is not drop or set")
+        if action == "set" and not word:
+            raise BadInput(f"corrections {path}, line {line}: set needs a word")
+    table["row"] = rows.astype(np.int64)
+    return table
+
+
+def correct(
+    table: pd.DataFrame, language: str, corrections: pd.DataFrame | None
+) -> tuple[pd.DataFrame, CorrectionReport]:
+    """Set and drop the rows that the corrections of ``language`` name; other labels stay.
+
+    A correction of a row that the annotation does not have is reported, not applied. One that
+    finds another word than it expects is applied and reported as unexpected.
+    """
+    report = CorrectionReport()
+    if corrections is None:
+        return table, report
+    table = table.copy()
+    dropped: list[int] = []
+    for correction in corrections[corrections["language"] == language].itertuples(index=False):
+        row, action = int(str(correction.row)), str(correction.action)
+        if row not in table.index:
+            report.absent_rows.append(row)
+            continue
+        found, expected = table.at[row, "word"], str(correction.old)
+        entry = {"row": row, "action": action, "found": found if isinstance(found, str) else ""}
+        if expected and entry["found"] != expected:
+            report.unexpected.append(entry | {"expected": expected})
+        if action == "set":
+            table.at[row, "word"] = str(correction.word)
+            entry["word"] = str(correction.word)
+        else:
+            dropped.append(row)
+        report.applied.append(entry)
+    return table.drop(index=sorted(set(dropped))), report
+
+
+def read_text(path: Path | str) -> str:
+    """Read the text of one run: UTF-8, newlines as they are.
+
+    Raises
+    ------
+    BadInput
+        The file is missing, empty or not UTF-8.
+    """
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise BadInput(f"cannot read the text {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"text {path} is not UTF-8 (byte {error.start}): save it as UTF-8") from None
+    if not text.strip():
+        raise BadInput(f"text {path} is empty")
+    return text
+
+
+def read_texts(paths: list[Path], n_runs: int = study.N_RUNS) -> list[str]:
+    """Read the texts of all runs, in the order of the runs.
+
+    Raises
+    ------
+    BadInput
+        There is not one text per run, or one of them cannot be read.
+    """
+    if len(paths) != n_runs:
+        raise BadInput(f"one text per run is needed: {n_runs}, not {len(paths)}")
+    return [read_text(path) for path in paths]
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Read the CSV with pandas' spellings of missing values, as the study did."""
+    try:
+        table = pd.read_csv(path, dtype={"word": str}, encoding="utf-8", low_memory=False)
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            f"annotation {path} is not UTF-8 (byte {error.start}): save it as UTF-8"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot read the annotation {path}: {_one_line(error)}") from error
+    missing = [name for name in COLUMNS if name not in table]
+    if missing:
+        raise BadInput(
+            f"annotation {path}: no column {', '.join(missing)}; found {', '.join(table.columns)}; "
+            "a comma-separated file with word, onset, offset and section is needed"
+        )
+    if not isinstance(table.index, pd.RangeIndex):
+        raise BadInput(f"annotation {path}: rows have more cells than the header names")
+    return table
+
+
+def _sections(kept: pd.DataFrame, path: Path | str, n_runs: int) -> np.ndarray[Any, Any]:
+    """Return the run of every word."""
+    runs = pd.to_numeric(kept["section"], errors="coerce").to_numpy(np.float64)
+    bad = ~np.isin(runs, np.arange(1, n_runs + 1))
+    if bad.any():
+        raise BadInput(
+            f"annotation {path}, {_where(kept, bad)}: section "
+            f"{kept['section'].iloc[int(bad.argmax())]} is not one of the runs 1 to {n_runs}"
+        )
+    return runs.astype(np.int64)
+
+
+def _seconds(kept: pd.DataFrame, column: str, path: Path | str) -> np.ndarray[Any, Any]:
+    """Return a column of times, seconds."""
+    times = pd.to_numeric(kept[column], errors="coerce").to_numpy(np.float64)
+    bad = ~np.isfinite(times)
+    if bad.any():
+        raise BadInput(
+            f"annotation {path}, {_where(kept, bad)}: {column} "
+            f"{kept[column].iloc[int(bad.argmax())]!r} is no number of seconds"
+        )
+    return times
+
+
+def _check_times(words: pd.DataFrame, path: Path | str) -> None:
+    """Refuse words that end before they start."""
+    bad = (words["offset"] < words["onset"]).to_numpy()
+    if bad.any():
+        word = words.iloc[int(bad.argmax())]
+        raise BadInput(
+            f"annotation {path}, {_place(word['row'])}: {word['word']!r} ends at "
+            f"{word['offset']} s, before it starts at {word['onset']} s"
+        )
+
+
+def _check_runs(words: pd.DataFrame, path: Path | str, n_runs: int) -> None:
+    """Refuse an annotation in which a run has no word."""
+    empty = sorted(set(range(1, n_runs + 1)) - set(words["run"].tolist()))
+    if empty:
+        runs = ", ".join(map(str, empty))
+        raise BadInput(f"annotation {path}: no word in section {runs}; every run needs words")
+
+
+def _where(kept: pd.DataFrame, bad: np.ndarray[Any, Any]) -> str:
+    """Name the first bad row."""
+    return _place(int(kept.index[int(bad.argmax())]))
+
+
+def _place(row: int) -> str:
+    """Name a row by its label and by its line in the file."""
+    return f"row {row} (line {row + 2})"
+
+
+def _one_line(error: Exception) -> str:
+    """Return an error's message on one line."""
+    return " ".join(str(error).split())

@@ -1,0 +1,316 @@
+"""Left and right brain scores of one fit: the published definitions and the honest ones.
+
+The published definitions are those of Bonnasse-Gahot & Pallier (NeurIPS 2024): the score of a
+voxel is its maximum over layers (``best_voxel``), the hemispheres are the first half of the
+mask's voxels in C order and the rest (``shared`` midline), reliable voxels lie strictly above
+the 75th percentile of the reliability (ISC), and an asymmetry is a difference of unpaired means.
+Beside them stand the layer chosen on other runs than it is scored on (``best_cv``), one layer
+per model (``best_mean``), and hemispheres without the midline plane (``strict``).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lateralization.areas import Halves
+from lateralization.intervals import Interval, jackknife_interval, t_interval
+from lateralization.study import ISC_PERCENTILE
+
+Float = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+WHOLE, RELIABLE = "whole", "reliable"
+BEST_VOXEL, BEST_MEAN, BEST_CV = "best_voxel", "best_mean", "best_cv"
+CHOICES = (BEST_VOXEL, BEST_MEAN, BEST_CV)
+SHARED, STRICT = "shared", "strict"
+PERCENTILE = 90
+
+
+@dataclass(frozen=True)
+class Brain:
+    """What is known of the voxels of one mask; every array is (n_voxels,) in C order.
+
+    Attributes
+    ----------
+    halves
+        ``shared`` and ``strict`` → (left, right).
+    isc
+        Mean over trials of the reliability, or None where there is none (individuals).
+    rois
+        Name → (the left region, its mirror image).
+    mirror
+        Place of each voxel's mirror image, or None where the mask is not mirror-symmetric.
+    """
+
+    halves: Mapping[str, Halves]
+    isc: Float | None = None
+    rois: Mapping[str, Halves] | None = None
+    mirror: NDArray[np.intp] | None = None
+
+    @property
+    def n_voxels(self) -> int:
+        """Number of voxels of the mask."""
+        return int(self.halves[SHARED][0].size)
+
+    @property
+    def reliable(self) -> Bool | None:
+        """The voxels whose reliability is strictly above the percentile of the whole mask."""
+        return None if self.isc is None else reliable_voxels(self.isc)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the brain with its two sides."""
+
+    name: str
+    midline: str
+    left: Bool
+    right: Bool
+
+
+@dataclass(frozen=True)
+class Asymmetry:
+    """Left, right and their difference, with an interval over the test runs.
+
+    ``by_run`` holds left minus right per test run, where the asymmetry is a difference of means.
+    """
+
+    selection: str
+    left: float
+    right: float
+    n_left: int
+    n_right: int
+    interval: Interval
+    ci_kind: str
+    by_run: Float | None = None
+
+    @property
+    def difference(self) -> float:
+        """Left minus right."""
+        return self.left - self.right
+
+
+def reliable_voxels(isc: Float, percentile: float = ISC_PERCENTILE) -> Bool:
+    """Select voxels strictly above a percentile of the reliability over the whole mask."""
+    above: Bool = isc > np.nanpercentile(isc, percentile)
+    return above
+
+
+def regions(brain: Brain) -> list[Region]:
+    """List whole brain and reliable voxels for both midline rules, then the ROIs.
+
+    ROIs do not touch the midline, so they are listed once, as ``shared``.
+    """
+    found = []
+    reliable = brain.reliable
+    for midline, (left, right) in brain.halves.items():
+        found.append(Region(WHOLE, midline, left, right))
+        if reliable is not None:
+            found.append(Region(RELIABLE, midline, left & reliable, right & reliable))
+    for name, (left, right) in (brain.rois or {}).items():
+        found.append(Region(name, SHARED, left, right))
+    return found
+
+
+def layer_scores(r: NDArray[np.floating]) -> Float:
+    """Mean over the test runs.
+
+    Parameters
+    ----------
+    r : (n_layers, n_runs, n_voxels) array
+        Pearson r on each test run.
+
+    Returns
+    -------
+    (n_layers, n_voxels) float64 array, NaN where any run is NaN.
+    """
+    scores: Float = r.mean(axis=1, dtype=np.float64)
+    return scores
+
+
+def _argmax_layer(scores: Float) -> NDArray[np.intp]:
+    """Return the layer of the maximum per voxel; NaN layers lose, all-NaN voxels give layer 0."""
+    best: NDArray[np.intp] = np.where(np.isnan(scores), -np.inf, scores).argmax(axis=0)
+    return best
+
+
+def best_voxel(r: NDArray[np.floating]) -> Float:
+    """Scores per run at each voxel's best layer, chosen on the same runs (as published).
+
+    The mean over runs is the maximum over layers of the layer score. It is optimistic, and the
+    more so the more layers a model has.
+
+    Returns
+    -------
+    (n_runs, n_voxels) float64 array.
+    """
+    layer = _argmax_layer(layer_scores(r))
+    chosen: Float = np.take_along_axis(r, layer[None, None, :], axis=0)[0].astype(np.float64)
+    return chosen
+
+
+def best_cv(r: NDArray[np.floating]) -> Float:
+    """Scores per run at the layer that each voxel prefers on the *other* runs.
+
+    Returns
+    -------
+    (n_runs, n_voxels) float64 array. With one run there are no other runs: NaN.
+    """
+    n_runs = r.shape[1]
+    chosen = np.full(r.shape[1:], np.nan)
+    if n_runs < 2:
+        return chosen
+    total = layer_scores(r) * n_runs
+    for run in range(n_runs):
+        layer = _argmax_layer((total - r[:, run]) / (n_runs - 1))
+        chosen[run] = np.take_along_axis(r[:, run], layer[None, :], axis=0)[0]
+    return chosen
+
+
+def best_mean_layer(r: NDArray[np.floating], region: Region) -> int:
+    """Index of the layer with the highest mean over both sides of a region."""
+    profile = _nanmean(layer_scores(r)[:, region.left | region.right], axis=1)
+    return int(np.where(np.isnan(profile), -np.inf, profile).argmax())
+
+
+def _nanmean(values: Float, axis: int | None = None) -> Float:
+    """Mean without NaN, quietly NaN where nothing is left."""
+    finite = np.isfinite(values)
+    count = finite.sum(axis=axis)
+    total = np.where(finite, values, 0.0).sum(axis=axis)
+    return np.asarray(
+        np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0)
+    )
+
+
+def usable(run_scores: Float) -> Bool:
+    """Tell the voxels that are finite in every run: only these enter any mean."""
+    finite: Bool = np.asarray(np.isfinite(run_scores).all(axis=0))
+    return finite
+
+
+def side_summary(run_scores: Float, side: Bool) -> tuple[int, float, float]:
+    """Voxels used, mean and 90th percentile over the voxels of one side of the run-mean score."""
+    values = run_scores[:, side & usable(run_scores)].mean(axis=0)
+    if values.size == 0:
+        return 0, np.nan, np.nan
+    return values.size, float(values.mean()), float(np.percentile(values, PERCENTILE))
+
+
+def mean_asymmetry(run_scores: Float, region: Region, selection: str) -> Asymmetry:
+    """Compare the unpaired means of the two sides, with a t interval over runs."""
+    valid = usable(run_scores)
+    left, right = run_scores[:, region.left & valid], run_scores[:, region.right & valid]
+    by_run = _nanmean(left, axis=1) - _nanmean(right, axis=1)
+    return Asymmetry(
+        selection,
+        float(_nanmean(left)),
+        float(_nanmean(right)),
+        left.shape[1],
+        right.shape[1],
+        t_interval(by_run),
+        f"t over {len(run_scores)} runs",
+        np.atleast_1d(by_run),
+    )
+
+
+def pairs(brain: Brain, percentile: float | None = None) -> tuple[NDArray[np.intp], ...] | None:
+    """Give homologous voxels: (left voxels, their mirror images), the midline left out.
+
+    Parameters
+    ----------
+    percentile
+        Keep the pairs whose *mean* reliability is strictly above this percentile of all pairs, so
+        that a side with the better signal does not decide which voxels are compared.
+
+    Returns
+    -------
+    Two (n_pairs,) arrays of voxel numbers; None where the mask does not mirror, or where pairs
+    are to be chosen and there is no reliability.
+    """
+    if brain.mirror is None or (percentile is not None and brain.isc is None):
+        return None
+    left = np.flatnonzero(brain.halves[STRICT][0])
+    right = brain.mirror[left]
+    if percentile is not None and brain.isc is not None:
+        middle = (brain.isc[left] + brain.isc[right]) / 2
+        kept = middle > np.nanpercentile(middle, percentile)
+        left, right = left[kept], right[kept]
+    return left, right
+
+
+def paired_asymmetry(run_scores: Float, brain: Brain, region: Region) -> Asymmetry | None:
+    """Compare each voxel with its mirror image, over pairs of which both are usable."""
+    found = pairs(brain, ISC_PERCENTILE if region.name == RELIABLE else None)
+    if found is None:
+        return None
+    left, right = found
+    valid = usable(run_scores)
+    both = valid[left] & valid[right]
+    sides = np.zeros((2, valid.size), dtype=bool)
+    sides[0, left[both]] = True
+    sides[1, right[both]] = True
+    matched = Region(f"{region.name}_paired", region.midline, sides[0], sides[1])
+    return mean_asymmetry(run_scores, matched, matched.name)
+
+
+def percentile_asymmetry(run_scores: Float, region: Region, selection: str) -> Asymmetry:
+    """Compare the 90th percentiles of the two sides, with a jackknife interval over runs."""
+    valid = usable(run_scores)
+    left, right = run_scores[:, region.left & valid], run_scores[:, region.right & valid]
+    if left.shape[1] == 0 or right.shape[1] == 0:
+        empty = Interval(np.nan, np.nan, np.nan, 0)
+        return Asymmetry(selection, np.nan, np.nan, left.shape[1], right.shape[1], empty, "")
+
+    def upper(side: Float, runs: NDArray[np.intp]) -> float:
+        return float(np.percentile(side[runs].mean(axis=0), PERCENTILE))
+
+    runs = np.arange(len(run_scores))
+    return Asymmetry(
+        selection,
+        upper(left, runs),
+        upper(right, runs),
+        left.shape[1],
+        right.shape[1],
+        jackknife_interval(lambda kept: upper(left, kept) - upper(right, kept), runs.size),
+        f"jackknife t over {runs.size} runs",
+    )
+
+
+def asymmetries(run_scores: Float, brain: Brain, region: Region) -> Iterator[Asymmetry]:
+    """Give every asymmetry that a region has.
+
+    The whole brain has mean and 90th percentile, the reliable voxels mean and mean of the
+    score divided by the reliability, voxel by voxel; a ROI has its mean. Without the midline both
+    also have the mean over homologous pairs of voxels.
+    """
+    yield mean_asymmetry(run_scores, region, region.name)
+    if region.name == WHOLE:
+        yield percentile_asymmetry(run_scores, region, "whole_p90")
+    if region.name == RELIABLE and brain.isc is not None:
+        yield mean_asymmetry(run_scores / brain.isc, region, "reliable_iscnorm")
+    if region.midline == STRICT:
+        paired = paired_asymmetry(run_scores, brain, region)
+        if paired is not None:
+            yield paired
+
+
+def choose(r: NDArray[np.floating], found: Sequence[Region]) -> dict[tuple[str, str], Float]:
+    """Scores per run for every way of choosing a layer and every region.
+
+    Returns
+    -------
+    (choice, region name) → (n_runs, n_voxels). Only ``best_mean`` depends on the region: its
+    layer has the highest mean over that region (both sides, midline included where shared).
+    """
+    everywhere = {BEST_VOXEL: best_voxel(r), BEST_CV: best_cv(r)}
+    scores = {}
+    for region in found:
+        for choice, run_scores in everywhere.items():
+            scores[choice, region.name] = run_scores
+        if (BEST_MEAN, region.name) not in scores:
+            layer = best_mean_layer(r, region)
+            scores[BEST_MEAN, region.name] = np.asarray(r[layer], dtype=np.float64)
+    return scores

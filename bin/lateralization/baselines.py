@@ -1,0 +1,216 @@
+"""Word vectors that know nothing of context: GloVe, and random vectors.
+
+The study's controls. The draws are those of NumPy's legacy generator (MT19937) in the study's
+order, so the same seed gives the same numbers to the last bit.
+"""
+
+import io
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lateralization.command import progress
+from lateralization.errors import BadInput
+from lateralization.mapping import WORDS_COLUMNS
+
+KINDS = ("random_vector", "random_embedding", "glove")
+
+GLOVE_DIMS = 300
+
+RESPELLED = {"na\\ive": "naive", "redfaced": "red-faced"}
+"""Annotated form → key of GloVe."""
+
+SUMS: dict[str, tuple[str, ...]] = {
+    **{f"three two {n}": ("three", "two", n) for n in ("five", "six", "seven", "eight", "nine")},
+    "three three zero": ("three", "three", "zero"),
+}
+"""Asteroid numbers annotated as one word → the words whose mean vector they get."""
+
+_GLOVE_DELETE = str.maketrans("", "", "';")
+
+
+def random_vectors(words: Sequence[str], dims: int, seed: int) -> NDArray[np.float64]:
+    """Draw a new standard normal vector for every word token.
+
+    Parameters
+    ----------
+    words : sequence of str
+        All words of the story, in order.
+    dims : int
+    seed : int
+        Of NumPy's legacy generator.
+
+    Returns
+    -------
+    array of shape (n_words, dims), float64
+    """
+    return np.random.RandomState(seed).randn(len(words), dims)
+
+
+def random_embedding(words: Sequence[str], dims: int, seed: int) -> NDArray[np.float64]:
+    """Draw a vector, uniform in [0, 1), for each distinct word, in the order of first occurrence.
+
+    Words are compared as they are annotated (case matters).
+
+    Returns
+    -------
+    array of shape (n_words, dims), float64
+    """
+    numbers: dict[str, int] = {}
+    index = np.array([numbers.setdefault(word, len(numbers)) for word in words], np.int64)
+    table = np.random.RandomState(seed).rand(len(numbers), dims)
+    vectors: NDArray[np.float64] = table[index]
+    return vectors
+
+
+def glove_key(word: str) -> str:
+    """Return the form in which a word is looked up in GloVe."""
+    key = word.lower().translate(_GLOVE_DELETE)
+    return RESPELLED.get(key, key)
+
+
+def glove_vectors(
+    words: Sequence[str], path: Path, dims: int = GLOVE_DIMS
+) -> tuple[NDArray[np.float32], dict[str, int]]:
+    """Look words up in a GloVe file, which is read as a stream.
+
+    Parameters
+    ----------
+    words : sequence of str
+    path : Path
+        Text (one word and its numbers per line), or a zip that holds such a file.
+    dims : int
+        Numbers per word.
+
+    Returns
+    -------
+    vectors : array of shape (n_words, dims), float32
+        Zero for words that GloVe does not have.
+    unknown : dict
+        Those words and how often each occurs.
+    """
+    keys = [glove_key(word) for word in words]
+    wanted = set(keys) | {part for key in keys for part in SUMS.get(key, ())}
+    table = read_glove(path, wanted, dims)
+    if not table:
+        raise BadInput(
+            f"GloVe file {path}: it has none of the story's words; is it the right file?"
+        )
+    zero = np.zeros(dims, np.float32)
+    unknown: dict[str, int] = {}
+    vectors = np.empty((len(words), dims), np.float32)
+    for row, key in enumerate(keys):
+        vector = _of_key(key, table)
+        if vector is None:
+            unknown[key] = unknown.get(key, 0) + 1
+        vectors[row] = zero if vector is None else vector
+    return vectors, unknown
+
+
+def _of_key(key: str, table: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32] | None:
+    """Return a key's own vector, or the mean of its parts' for an asteroid number."""
+    if key in table:
+        return table[key]
+    parts = SUMS.get(key, ())
+    if not parts or any(part not in table for part in parts):
+        return None
+    total = sum(table[part] for part in parts)
+    return np.asarray(total / np.float32(len(parts)), np.float32)
+
+
+def read_glove(
+    path: Path, wanted: set[str], dims: int = GLOVE_DIMS
+) -> dict[str, NDArray[np.float32]]:
+    """Read the vectors of ``wanted`` words; of a word that comes twice, the later one.
+
+    Raises
+    ------
+    BadInput
+        The file cannot be read, or a line has not ``dims`` numbers.
+    """
+    table: dict[str, NDArray[np.float32]] = {}
+    try:
+        with _lines(path, dims) as lines:
+            for number, line in enumerate(progress(lines, "GloVe"), start=1):
+                key = next(iter(line.split(None, 1)), "")
+                if key not in wanted:
+                    continue
+                cells = line.split()
+                if len(cells) != dims + 1:
+                    raise BadInput(
+                        f"GloVe file {path}, line {number}: {len(cells) - 1} numbers, not {dims}"
+                    )
+                table[key] = np.array(cells[1:], np.float32)
+    except UnicodeDecodeError as error:
+        raise BadInput(f"GloVe file {path} is not UTF-8 ({error.reason})") from None
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise BadInput(f"cannot read the GloVe file {path}: {error}") from error
+    return table
+
+
+@contextmanager
+def _lines(path: Path, dims: int) -> Iterator[Iterator[str]]:
+    """Open a GloVe text, or the text of the right width in a zip, line by line."""
+    if not zipfile.is_zipfile(path):
+        with path.open(encoding="utf-8", newline="\n") as handle:
+            yield iter(handle)
+        return
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".txt")]
+        right = [name for name in names if f".{dims}d" in name] or names
+        if len(right) != 1:
+            raise BadInput(f"GloVe file {path}: no single text of {dims} numbers in {names}")
+        with archive.open(right[0]) as binary:
+            yield iter(io.TextIOWrapper(binary, encoding="utf-8", newline="\n"))
+
+
+def baseline(
+    spec: Mapping[str, Any], words: pd.DataFrame, glove: Path | None = None
+) -> tuple[NDArray[Any], dict[str, Any]]:
+    """Compute a baseline of the plan.
+
+    Parameters
+    ----------
+    spec : dict
+        kind (``random_vector``, ``random_embedding``, ``glove``), and for the random ones dims
+        and seed.
+    words : DataFrame
+        As :func:`lateralization.annotation.read_words` returns it.
+    glove : Path or None
+        The GloVe file.
+
+    Returns
+    -------
+    vectors : array of shape (n_words, dims)
+        float64 for the random baselines, float32 for GloVe, as in the study.
+    report : dict
+        Unknown words, for GloVe.
+    """
+    kind, spoken = str(spec.get("kind")), [str(word) for word in words["word"]]
+    if kind == "glove":
+        if glove is None:
+            raise BadInput("the baseline glove needs a GloVe file (--glove)")
+        vectors, unknown = glove_vectors(spoken, glove, int(spec.get("dims") or GLOVE_DIMS))
+        return vectors, {"unknown_words": unknown, "n_unknown": sum(unknown.values())}
+    if kind not in KINDS:
+        raise BadInput(f"baseline {kind!r} is unknown; choose from {', '.join(KINDS)}")
+    draw = random_vectors if kind == "random_vector" else random_embedding
+    dims, seed = int(spec["dims"]), int(spec["seed"])
+    return draw(spoken, dims, seed), {"seed": seed}
+
+
+def split_runs(vectors: NDArray[Any], words: pd.DataFrame) -> dict[str, NDArray[Any]]:
+    """Return the vectors in the form of a features file: one layer per run."""
+    runs = words["run"].to_numpy()
+    return {f"run-{run}/layer-0": vectors[runs == run] for run in sorted(set(runs.tolist()))}
+
+
+def baseline_table(words: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of words of a baseline: no tokens, hence empty columns."""
+    return words.reindex(columns=list(WORDS_COLUMNS))

@@ -1,0 +1,288 @@
+"""Brain pictures from the maps that LATERALIZE wrote beside its tables."""
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import nibabel as nib
+import numpy as np
+from matplotlib import pyplot as plt
+from nilearn import datasets, plotting, surface
+from numpy.typing import NDArray
+
+from lateralization.figure_style import COLUMN, INK, LEFT, PAGE, RIGHT, Drawing, TooFewError
+from lateralization.files import read_metadata, read_tensors
+from lateralization.study import ISC_PERCENTILE
+
+SEQUENTIAL, DIVERGING = "magma_r", "PuOr_r"
+
+
+class Maps:
+    """Maps of one language and subject."""
+
+    def __init__(self, path: Path, language: str, subject: str) -> None:
+        prefix = f"{language}/{subject}/"
+        everything = read_tensors(path) if path.exists() else {}
+        self.values = {
+            name.removeprefix(prefix): values
+            for name, values in everything.items()
+            if name.startswith(prefix)
+        }
+        known = read_metadata(path) if path.exists() else {}
+        self.words = {
+            name.removeprefix(prefix): word
+            for name, word in known.items()
+            if name.startswith(prefix)
+        }
+        self.model = self.words.get("model", "")
+
+    def volume(self, what: str, missing: str) -> NDArray[Any]:
+        """Give a map.
+
+        Raises
+        ------
+        TooFewError
+            It is not there; ``missing`` says why.
+        """
+        if what not in self.values:
+            raise TooFewError(missing)
+        return self.values[what]
+
+
+def glass_brain(volume: NDArray[Any], affine: NDArray[Any], **look: Any) -> Any:
+    """Project a volume through a glass brain; the strongest voxel along each line is seen."""
+    figure = plt.figure(figsize=(PAGE, 1.9), layout="none")
+    display = plotting.plot_glass_brain(
+        as_image(volume, affine), figure=figure, colorbar=True, threshold=1e-9, annotate=True,
+        **look,
+    )  # fmt: skip
+    return figure, display
+
+
+def as_image(volume: NDArray[Any], affine: NDArray[Any]) -> Any:
+    """Make an image of a map."""
+    return nib.Nifti1Image(np.asarray(volume, dtype=np.float32), affine)
+
+
+def _top(values: NDArray[Any]) -> float:
+    """Upper end of a colour scale: the largest value, never 0."""
+    return float(np.abs(values).max()) or 1.0
+
+
+def isc_brain(maps: Maps) -> Drawing:
+    """Inter-subject reliability in a glass brain."""
+    isc = maps.volume("isc", "no reliability map")
+    inside = isc[maps.volume("mask", "no mask") > 0]
+    threshold = float(np.percentile(inside, ISC_PERCENTILE))
+    figure, display = glass_brain(
+        isc, maps.values["affine"], cmap=SEQUENTIAL, vmin=0, vmax=_top(isc), display_mode="lyrz"
+    )
+    # The contour of the reliable voxels, as published.
+    display.add_contours(
+        as_image(isc, maps.values["affine"]), levels=[threshold], colors=INK, linestyles="dashed",
+        linewidths=0.8,
+    )  # fmt: skip
+    return Drawing(
+        figure,
+        "Where people agree: reliability",
+        "How well one half of the group predicts the other (mean over split-half trials). In "
+        "good data, auditory cortex and the superior temporal lobes on both sides are darkest, "
+        f"then frontal language areas; voxels above {threshold:.2f}, inside the dashed line, are "
+        "the reliable ones. A bright rim around the brain, stripes, or a map without structure "
+        "mean motion, wrong order of runs, or subjects that did not hear the story.",
+        f"Glass brain of the reliability, from {inside.min():.2f} to {inside.max():.2f}.",
+    )
+
+
+def score_brain(maps: Maps) -> Drawing:
+    """Score of the best model in a glass brain."""
+    score = maps.volume("score", "no score map")
+    figure, _ = glass_brain(
+        score, maps.values["affine"], cmap=SEQUENTIAL, vmin=0, vmax=_top(score),
+        display_mode="lyrz",
+    )  # fmt: skip
+    return Drawing(
+        figure,
+        f"Brain score of {maps.model}",
+        f"Correlation of predicted and measured signal for {maps.model}, the model with the "
+        "highest mean, at the best layer of each voxel. The map should resemble that of the "
+        "reliability: no model can predict what does not repeat. High scores outside reliable "
+        "cortex (ventricles, edges) are a warning.",
+        f"Glass brain of the brain score of {maps.model}, at most {score.max():.2f}.",
+    )
+
+
+def asymmetry_brain(maps: Maps) -> Drawing:
+    """Each left voxel minus its mirror image, for the best model."""
+    difference = maps.volume("left_minus_right", "the mask is not mirror-symmetric")
+    left = difference.copy()
+    left[(left.shape[0] + 1) // 2 :] = 0
+    top = float(np.percentile(np.abs(left[left != 0]), 99.5)) if left.any() else 1.0
+    figure, _ = glass_brain(
+        left, maps.values["affine"], cmap=DIVERGING, vmin=-top, vmax=top, plot_abs=False,
+        display_mode="ortho",
+    )  # fmt: skip
+    strong = "left" if left[left != 0].mean() > 0 else "right"
+    return Drawing(
+        figure,
+        f"Left minus right, voxel by voxel, of {maps.model}",
+        "Score of each left voxel minus that of its mirror image, drawn on the left: orange "
+        "where the left is better predicted, purple where the right is. Lateralised language "
+        "shows as broad orange patches in temporal, parietal and inferior frontal cortex. Salt "
+        "and pepper is noise; one colour everywhere means that one hemisphere has the better "
+        "signal, not that language lives there.",
+        f"Glass brain of left minus right of {maps.model}; on average the {strong} is higher.",
+    )
+
+
+def slope_brain(maps: Maps) -> Drawing:
+    """Slope of the score on ln N in every voxel."""
+    slope = maps.volume("slope", "fewer than 3 models of different size")
+    figure, _ = glass_brain(
+        slope, maps.values["affine"], cmap=DIVERGING, vmin=-_top(slope), vmax=_top(slope),
+        plot_abs=False, display_mode="lyrz",
+    )  # fmt: skip
+    return Drawing(
+        figure,
+        "Where larger models predict better",
+        "Slope of the score on the natural logarithm of the number of parameters. Orange in the "
+        "language network is expected. Slopes as large in primary sensory areas or white matter "
+        "speak of something else than language, such as better tracking of the word rate.",
+        f"Glass brain of slopes between {slope.min():.3f} and {slope.max():.3f} per unit of ln N.",
+    )
+
+
+def isc_distribution(maps: Maps) -> Drawing:
+    """Distribution of the reliability with the threshold of the reliable voxels."""
+    isc = maps.volume("isc", "no reliability map")
+    inside = isc[maps.volume("mask", "no mask") > 0]
+    threshold = float(np.percentile(inside, ISC_PERCENTILE))
+    figure, axes = plt.subplots(figsize=(COLUMN * 1.2, 2.4))
+    counts, edges, bars = axes.hist(inside, bins=60, color="#9ca3af")
+    for edge, bar in zip(edges, bars, strict=False):
+        bar.set_color("#0072b2" if edge >= threshold else "#c3c8d0")
+    axes.axvline(threshold, color=INK, linestyle="--", linewidth=1)
+    reliable = int((inside > threshold).sum())
+    axes.annotate(
+        f"75th percentile: {threshold:.2f}\n{reliable:,} reliable voxels",
+        (threshold, counts.max()), xytext=(6, -2), textcoords="offset points", va="top",
+        fontsize=7.5,
+    )  # fmt: skip
+    axes.set_xlabel("reliability (r)")
+    axes.set_ylabel("voxels")
+    return Drawing(
+        figure,
+        "Distribution of the reliability",
+        "Reliable voxels are the quarter above the dashed line. With about fifty listeners the "
+        "line lies near 0.5, with fewer it lies lower. A heap at zero with hardly a tail means "
+        "that subjects do not share a response: check the order of runs and the timing.",
+        f"Histogram of {inside.size:,} voxels with a threshold at {threshold:.2f}.",
+    )
+
+
+def strong_slope_brain(maps: Maps) -> Drawing:
+    """Slopes that reach the study's threshold (p < 1e-7 in each voxel)."""
+    slope = maps.volume("slope_strong", "no voxel's slope reaches p < 1e-7")
+    figure, _ = glass_brain(
+        slope, maps.values["affine"], cmap=DIVERGING, vmin=-_top(slope), vmax=_top(slope),
+        plot_abs=False, display_mode="lyrz",
+    )  # fmt: skip
+    n = int((slope != 0).sum())
+    return Drawing(
+        figure,
+        "Where larger models predict better beyond doubt",
+        f"Slopes on ln N in the {n:,} voxels whose t over models exceeds "
+        f"{maps.words.get('t_threshold', '')} (two-sided p < 10⁻⁷), as published. With few models "
+        "hardly any voxel passes; with many, those in the temporal and parietal language areas "
+        "should be the steepest.",
+        f"Glass brain of {n:,} voxels with slopes of at most {slope.max():.3f}.",
+    )
+
+
+def roi_brain(maps: Maps) -> Drawing:
+    """Regions of interest on the left and their mirror images."""
+    left = maps.volume("rois_left", "no region of interest was given")
+    right = maps.volume("rois_right", "no region of interest was given")
+    figure = plt.figure(figsize=(PAGE, 1.9), layout="none")
+    affine = maps.values["affine"]
+    display = plotting.plot_glass_brain(None, figure=figure, display_mode="lyrz")
+    for volume, colour in ((left, LEFT), (right, RIGHT)):
+        display.add_contours(as_image(volume, affine), levels=[0.5], filled=True, colors=[colour])
+    return Drawing(
+        figure,
+        "The regions of interest",
+        "Spheres of 10 mm around published peaks of the language network (orange), cut to the "
+        "brain mask, and their mirror images (green). The two sides have the same number of "
+        "voxels. Spheres that stick out of the brain mean a mask in another space.",
+        f"Glass brain with regions of {int(left.sum()):,} voxels on each side.",
+    )
+
+
+def surface_over_random(maps: Maps, which: str = "best") -> Drawing:
+    """Best or worst model minus the random embedding on the fsaverage5 surface."""
+    missing = "no random embedding was fitted"
+    volume = maps.volume(f"{which}_over_random", missing)
+    top = _top(np.maximum(maps.volume("best_over_random", missing), 0))
+    meshes = datasets.fetch_surf_fsaverage("fsaverage5")
+    image = as_image(volume, maps.values["affine"])
+    figure, panels = plt.subplots(
+        1, 2, figsize=(PAGE * 0.8, 2.6), subplot_kw={"projection": "3d"}, layout="none"
+    )
+    for axes, side in zip(panels, ("left", "right"), strict=True):
+        values = surface.vol_to_surf(image, meshes[f"pial_{side}"])
+        plotting.plot_surf_stat_map(
+            meshes[f"pial_{side}"], values, hemi=side, view="lateral", axes=axes, figure=figure,
+            bg_map=meshes[f"sulc_{side}"], bg_on_data=True, cmap="Spectral_r", vmin=0, vmax=top,
+            threshold=1e-6, colorbar=side == "right", engine="matplotlib",
+        )  # fmt: skip
+        axes.set_title(side, fontsize=8)
+    model = maps.model if which == "best" else maps.words.get("worst", "")
+    return Drawing(
+        figure,
+        f"{model} over the random embedding",
+        f"Score of {model}, the {which} model, minus that of {maps.words.get('random', '')}, on "
+        "the fsaverage5 surface; best and worst share one scale. What remains is what the model "
+        "knows beyond which word is heard when: temporal, parietal and inferior frontal cortex "
+        "should stand out, auditory cortex should not.",
+        f"Surface maps of both hemispheres, at most {volume.max():.2f} over the baseline.",
+    )
+
+
+INTERACTIVE = {
+    "score": (SEQUENTIAL, False, "Brain score of {model}"),
+    "left_minus_right": (DIVERGING, True, "Left minus right of {model}"),
+    "isc": (SEQUENTIAL, False, "Reliability"),
+}
+"""Map → colours, whether they are signed, and the title of its interactive viewer."""
+
+
+def viewer(maps: Maps, what: str) -> tuple[str, str]:
+    """Make an interactive viewer: a page on its own that asks nothing of a network.
+
+    Returns
+    -------
+    page, title
+
+    Raises
+    ------
+    TooFewError
+        The map is not there.
+    """
+    volume = maps.volume(what, f"no map of {what.replace('_', ' ')}")
+    colours, signed, words = INTERACTIVE[what]
+    title = words.format(model=maps.model)
+    top = _top(volume)
+    view = plotting.view_img(
+        as_image(volume, maps.values["affine"]), cmap=colours, symmetric_cmap=signed,
+        vmin=None if signed else 0, vmax=top, threshold=1e-9, title=None, width_view=720,
+    )  # fmt: skip
+    page = re.sub(r"<link rel=\"icon\"[^>]*>", "", view.html)  # it would be fetched
+    # Names made at random would give equal maps unequal pages.
+    for place, name in enumerate(dict.fromkeys(re.findall(r"[0-9a-f]{32}", page))):
+        page = page.replace(name, f"viewer{place}")
+    return page.replace("<title>", f"<title>{html.escape(title)}: ", 1), title

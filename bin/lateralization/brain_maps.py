@@ -1,0 +1,166 @@
+"""Maps for the brain figures, and values over voxels that figures need as small tables."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from lateralization.asymmetry import Brain
+from lateralization.densities import density_rows
+from lateralization.fits import AVERAGE, BASELINE, MODEL, RANDOM_SEED, Space
+from lateralization.model_tables import groups
+from lateralization.parcels import side_mean
+from lateralization.region_tables import sized_models
+from lateralization.regressions import MIN_MODELS, voxel_slopes
+from lateralization.sensitivity import sensitivity_rows
+from lateralization.summaries import Summary
+from lateralization.volumes import to_volume
+
+Row = dict[str, Any]
+
+SLOPE_P = 1e-7
+"""Two-sided p that a voxel's slope must reach to be drawn in the published style."""
+
+
+def drawn_subjects(summaries: list[Summary]) -> list[tuple[str, str]]:
+    """One subject per language: the average, or the first individual where there is none."""
+    found = groups(summaries)
+    drawn = []
+    for language in sorted({language for language, _ in found}):
+        subjects = sorted(subject for one, subject in found if one == language)
+        drawn.append((language, AVERAGE if AVERAGE in subjects else subjects[0]))
+    return drawn
+
+
+def random_baseline(members: list[Summary]) -> Summary | None:
+    """Baseline that the study subtracts: the random embedding of 1,024 dimensions, seeds averaged.
+
+    Where it was not fitted, the widest random embedding there is.
+    """
+    found = {
+        one.fit.model: one for one in members
+        if one.fit.kind == BASELINE and one.fit.model.startswith("random_embedding_")
+        and not RANDOM_SEED.fullmatch(one.fit.model)
+    }  # fmt: skip
+    widest = sorted(found, key=lambda name: int(name.split("_")[2].removesuffix("d")))
+    return found.get("random_embedding_1024d") or (found[widest[-1]] if widest else None)
+
+
+def best_model(members: list[Summary], space: Space, worst: bool = False) -> Summary:
+    """Trained model (baseline where there is none) with the highest mean score, or the lowest.
+
+    The mean is over the reliable voxels, or the whole brain where there are none.
+    """
+    models = [one for one in members if one.fit.kind == MODEL] or members
+    region = space.brain.reliable
+    where = np.ones(space.brain.n_voxels, dtype=bool) if region is None else region
+    choose = min if worst else max
+    return choose(models, key=lambda one: side_mean(one.best, where))
+
+
+def over_random(members: list[Summary], space: Space) -> dict[str, NDArray[Any]]:
+    """Best and worst model minus the random embedding, voxel by voxel; empty without both."""
+    random = random_baseline(members)
+    models = [one for one in members if one.fit.kind == MODEL]
+    if random is None or not models:
+        return {}
+    best, worst = best_model(models, space), best_model(models, space, worst=True)
+    return {
+        "best_over_random": best.best - random.best,
+        "worst_over_random": worst.best - random.best,
+    }
+
+
+def slope_maps(members: list[Summary]) -> tuple[dict[str, NDArray[Any]], float]:
+    """Slopes on ln N, all of them and those that reach the published threshold, and the latter."""
+    models, ln_n = sized_models(members)
+    if len(models) < MIN_MODELS or np.ptp(ln_n) == 0:
+        return {}, np.nan
+    slopes, t = voxel_slopes(np.stack([one.best for one in models]).astype(np.float64), ln_n)
+    threshold = float(stats.t.isf(SLOPE_P / 2, len(models) - 2))
+    strong = np.where(np.abs(t) >= threshold, slopes, 0.0)
+    found: dict[str, NDArray[Any]] = {"slope": slopes}
+    return found | ({"slope_strong": strong} if strong.any() else {}), threshold
+
+
+def subject_maps(members: list[Summary], space: Space) -> tuple[dict[str, Any], dict[str, str]]:
+    """Vectors over the voxels of one subject, and the words that belong to them."""
+    best = best_model(members, space)
+    values: dict[str, Any] = {"mask": np.ones(space.brain.n_voxels), "score": best.best}
+    if space.brain.isc is not None:
+        values["isc"] = space.brain.isc
+    if space.brain.mirror is not None:
+        values["left_minus_right"] = best.best - best.best[space.brain.mirror]
+    slopes, threshold = slope_maps(members)
+    for side, place in (("left", 0), ("right", 1)):
+        regions = [sides[place] for sides in (space.brain.rois or {}).values()]
+        if regions:
+            values[f"rois_{side}"] = np.any(regions, axis=0).astype(np.float32)
+    words = {"model": best.fit.model, "t_threshold": f"{threshold:.3f}"}
+    difference = over_random(members, space)
+    if difference:
+        random = random_baseline(members)
+        words["random"] = random.fit.model if random else ""
+        words["worst"] = best_model(members, space, worst=True).fit.model
+    return values | slopes | difference, words
+
+
+def brain_maps(
+    summaries: list[Summary], spaces: dict[tuple[str, str], Space]
+) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Small maps for the brain figures: one subject per language, the average where there is one.
+
+    Returns
+    -------
+    maps
+        ``<language>/<subject>/<what>`` → (x, y, z) float32 volume, 0 outside the mask and in
+        voxels left out; ``what`` is ``mask``, ``isc``, ``score`` (best model, best layer per
+        voxel), ``left_minus_right`` (minus its mirror image), ``slope`` (on ln N over models),
+        ``slope_strong`` (those with p < 1e-7), ``best_over_random``, ``worst_over_random``,
+        ``rois_left``, ``rois_right``; and ``affine``, (4, 4), mm.
+    metadata
+        ``<language>/<subject>/model`` → name of the best model, and others of these words.
+    """
+    maps: dict[str, NDArray[Any]] = {}
+    metadata: dict[str, str] = {}
+    by_key = groups(summaries)
+    for key in drawn_subjects(summaries):
+        space, name = spaces[key], "/".join(key)
+        values, words = subject_maps(by_key[key], space)
+        for what, vector in values.items():
+            filled = np.nan_to_num(np.asarray(vector, dtype=np.float32), nan=0.0)
+            maps[f"{name}/{what}"] = to_volume(filled, space.mask)
+        maps[f"{name}/affine"] = np.asarray(space.affine, dtype=np.float64)
+        metadata |= {f"{name}/{word}": text for word, text in words.items()}
+    return maps, metadata
+
+
+def density_table(summaries: list[Summary], spaces: dict[tuple[str, str], Space]) -> list[Row]:
+    """Densities of the score of every model and baseline, and of the reliability."""
+    rows = []
+    by_key = groups(summaries)
+    for key in drawn_subjects(summaries):
+        place = {"language": key[0], "subject": key[1]}
+        brain: Brain = spaces[key].brain
+        if brain.isc is not None:
+            rows += [place | row | {"kind": "isc"} for row in density_rows("isc", brain.isc, brain)]
+        for one in by_key[key]:
+            if RANDOM_SEED.fullmatch(one.fit.model):
+                continue
+            for row in density_rows(one.fit.model, one.best, brain):
+                rows.append(place | row | {"kind": one.fit.kind})
+    return rows
+
+
+def sensitivity_table(summaries: list[Summary], spaces: dict[tuple[str, str], Space]) -> list[Row]:
+    """Give the headline's slope under other reliability cuts and midline rules."""
+    rows = []
+    by_key = groups(summaries)
+    for key in drawn_subjects(summaries):
+        models, ln_n = sized_models(by_key[key])
+        if models:
+            best = np.stack([one.best for one in models])
+            place = {"language": key[0], "subject": key[1]}
+            rows += [place | row for row in sensitivity_rows(best, ln_n, spaces[key].brain)]
+    return rows

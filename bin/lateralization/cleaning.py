@@ -1,0 +1,194 @@
+"""CLEAN: a subject's masked, detrended, filtered and standardised time courses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from lateralization.command import progress
+from lateralization.errors import BadInput
+from lateralization.files import save_tensors
+from lateralization.signals import clean
+from lateralization.volumes import (
+    Mask,
+    check_runs,
+    check_same_grid,
+    from_volume,
+    image_data,
+    load_image,
+    load_mask,
+)
+
+Array = NDArray[Any]
+
+FLAT_SD = 1e-5
+"""A flagged voxel is flat when its sd is at most this share of the median sd of the run."""
+
+FLAT_MEAN = 1e-6
+"""… or at most this share of its own mean: the rule that flags a source voxel."""
+
+
+@dataclass(frozen=True)
+class Brain:
+    """A mask with its grid and the file that it came from."""
+
+    mask: Mask
+    affine: Array
+    path: Path
+
+
+def clean_run(
+    series: Array, flagged: NDArray[np.bool_], tr: float
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Clean the voxels of one run and say which of them carry no signal of their own.
+
+    Parameters
+    ----------
+    series : (scans, voxels)
+    flagged : (voxels,) bool
+        The source voxel is constant or not finite.
+    tr
+        Repetition time, s.
+
+    Returns
+    -------
+    cleaned : (scans, voxels) float32
+        Exact zeros where a flagged voxel is numerically constant after resampling too: its
+        rounding noise must not be blown up to unit variance.
+    left_out : (voxels,) bool
+        Flagged, not finite, or of zero variance.
+    """
+    series = np.asarray(series, dtype=np.float64)
+    finite = np.isfinite(series).all(axis=0)
+    series = np.where(finite, series, 0.0)
+    sd = series.std(axis=0)
+    typical = float(np.median(sd[finite])) if finite.any() else 0.0
+    floor = np.maximum(FLAT_SD * typical, FLAT_MEAN * np.abs(series.mean(axis=0)))
+    series[:, flagged & (sd <= floor)] = 0.0
+    cleaned = clean(series, tr)
+    left_out = flagged.copy()
+    left_out[~finite | (cleaned == 0).all(axis=0)] = True
+    return cleaned, left_out
+
+
+def read_series(path: Path, brain: Brain, smoothing_mm: float | None = None) -> tuple[Array, Array]:
+    """Read the time courses of a mask's voxels.
+
+    Parameters
+    ----------
+    path
+        4-D NIfTI on the grid of the mask.
+    brain
+        The mask.
+    smoothing_mm
+        FWHM of a Gaussian, mm, applied before masking with non-finite values taken as 0 (what
+        nilearn's NiftiMasker does).
+
+    Returns
+    -------
+    series : (scans, voxels)
+    finite : (voxels,) bool
+        False where a value was not finite before smoothing.
+
+    Raises
+    ------
+    BadInput
+        Damaged, or on another grid than the mask.
+    """
+    image = load_image(path, 4)
+    check_same_grid(image, brain.mask.shape, brain.affine, path, brain.path)
+    data = image_data(image, path)
+    series = from_volume(data, brain.mask)
+    finite = np.atleast_1d(np.isfinite(series).all(axis=0))
+    if smoothing_mm:
+        # Imported here: nilearn takes seconds to load and the group pipeline does not smooth.
+        from nilearn.image import smooth_img
+
+        smoothed = smooth_img(nib.Nifti1Image(data, image.affine, dtype=data.dtype), smoothing_mm)
+        series = from_volume(np.asanyarray(smoothed.dataobj), brain.mask)
+    return series, finite
+
+
+def read_flags(path: Path, brain: Brain, n_runs: int) -> NDArray[np.bool_]:
+    """Read the map of constant source voxels at the voxels of the mask, (runs, voxels) bool.
+
+    Raises
+    ------
+    BadInput
+        On another grid than the mask, or not one volume per run.
+    """
+    image = load_image(path, 4)
+    check_same_grid(image, brain.mask.shape, brain.affine, path, brain.path)
+    if image.shape[3] != n_runs:
+        raise BadInput(f"{path} has {image.shape[3]} volumes, one per run ({n_runs}) is needed")
+    flags: NDArray[np.bool_] = from_volume(image_data(image, path), brain.mask) != 0
+    return flags
+
+
+def clean_subject(
+    bold: Sequence[Path],
+    constant: Path,
+    mask: Path,
+    out: Path,
+    *,
+    tr: float,
+    smoothing_mm: float | None = None,
+) -> int:
+    """Clean the resampled runs of a subject and write its bold file.
+
+    Parameters
+    ----------
+    bold
+        Resampled runs in order.
+    constant
+        Map of constant source voxels, one volume per run.
+    mask
+        Brain mask; its voxels in C order are the columns.
+    out
+        safetensors file: ``run-1`` … (scans, voxels) float32, untrimmed, and
+        ``left_out`` (runs, voxels) uint8.
+    tr
+        Repetition time, s.
+    smoothing_mm
+        FWHM, mm, or None for none.
+
+    Returns
+    -------
+    int
+        Number of voxels left out in any run.
+
+    Raises
+    ------
+    BadInput
+        Wrong number of runs, different grids, too few scans, or no voxel with a signal in every
+        run.
+    """
+    check_runs(bold, "--bold", len(bold))
+    if not tr > 0:
+        raise BadInput(f"--tr {tr} is no repetition time; give seconds above 0")
+    brain = Brain(*load_mask(mask), mask)
+    flags = read_flags(constant, brain, len(bold))
+    tensors: dict[str, Array] = {}
+    left_out = np.zeros(flags.shape, dtype=np.uint8)
+    for run in progress(range(len(bold)), f"clean {out.name}"):
+        series, finite = read_series(bold[run], brain, smoothing_mm)
+        try:
+            cleaned, absent = clean_run(series, flags[run], tr)
+        except BadInput as error:
+            raise BadInput(f"{bold[run]}: {error}") from error
+        tensors[f"run-{run + 1}"] = cleaned
+        left_out[run] = absent | ~finite
+    if left_out.any(axis=0).all():
+        run = int(left_out.sum(axis=1).argmax())
+        raise BadInput(
+            f"{bold[run]}: no voxel of the mask has a signal in every run ({left_out[run].sum()} "
+            f"of {left_out[run].size} lack one in this run); mend the run or leave the subject out"
+        )
+    tensors["left_out"] = left_out
+    # One key: safetensors writes several in random order, and the same input must give one file.
+    save_tensors(out, tensors, {"cleaning": f"tr={tr} smoothing_mm={smoothing_mm or 0.0}"})
+    return int(left_out.any(axis=0).sum())

@@ -1,0 +1,235 @@
+"""The data set: what is in a local folder, what is in a manifest."""
+
+import csv
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lateralization.description import FILE, Description
+from lateralization.errors import BadInput
+from lateralization.problems import Problems, listed
+
+OFFICIAL_ENDPOINT = "https://s3.amazonaws.com/openneuro.org"
+POINTER = b"/annex/objects/"
+"""What an unlocked, unfetched file of git-annex begins with."""
+
+
+@dataclass
+class Subject:
+    """A subject of the data set and its runs, in order.
+
+    Attributes
+    ----------
+    subject
+        The id, ``EN057``.
+    bold
+        Files of a local data set; empty when they are fetched.
+    remote
+        Entries of the manifest (path, bytes, checksum); empty when the data set is local.
+    """
+
+    subject: str
+    bold: list[Path]
+    remote: list[dict[str, Any]]
+
+
+COLUMNS = ("path", "bytes", "language", "subject", "run")
+CHECKSUMS = ("md5", "sha256")
+
+
+def read_manifest(path: Path) -> list[dict[str, Any]]:
+    """Return the files that are pinned: path, bytes, md5 or sha256, language, subject, run.
+
+    Raises
+    ------
+    BadInput
+        A column is missing, or a row has no length or no checksum.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as handle:
+            rows = list(csv.DictReader(handle, delimiter="\t"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot read the manifest {path}: {error}") from error
+    wrong = next((row for row in rows if not _is_pinned(row)), None)
+    if wrong is not None or not rows:
+        raise BadInput(
+            f"the manifest {path} needs the columns {', '.join(COLUMNS)} and "
+            f"{' or '.join(CHECKSUMS)} in every row"
+            f"{f' (see {wrong.get(COLUMNS[0])})' if wrong else ''}; make it with bin/manifest.py"
+        )
+    return [{**row, "bytes": int(row["bytes"])} for row in rows]
+
+
+def _is_pinned(row: dict[str, Any]) -> bool:
+    """Tell whether a row of a manifest says all that is needed."""
+    complete = all(row.get(name) for name in COLUMNS) and any(row.get(name) for name in CHECKSUMS)
+    return complete and str(row["bytes"]).isdigit()
+
+
+def remote_subjects(manifest: list[dict[str, Any]], language: str) -> list[Subject]:
+    """Return the subjects of a language, sorted, each with its runs in order."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in manifest:
+        if row["language"] == language and row["subject"] != "n/a":
+            found.setdefault(row["subject"], []).append(row)
+    return [
+        Subject(name, [], sorted(found[name], key=lambda row: int(row["run"])))
+        for name in sorted(found)
+    ]
+
+
+def remote_annotation(manifest: list[dict[str, Any]], path: str) -> dict[str, Any]:
+    """Return the manifest's entry of an annotation.
+
+    Raises
+    ------
+    BadInput
+        The manifest does not have it.
+    """
+    for row in manifest:
+        if row["path"] == path:
+            return row
+    raise BadInput(f"--dataset: the manifest does not have the annotation {path}; mend {FILE}")
+
+
+def urls(name: str, path: str, endpoint: str | None) -> list[str]:
+    """Return the addresses at which a file of the data set may be, in the order to try.
+
+    A mirror may hold the bucket (``openneuro.org/ds003643/…``), the data sets (``ds003643/…``) or
+    the files of this one.
+    """
+    if endpoint is None:
+        return [f"{OFFICIAL_ENDPOINT}/{name}/{path}"]
+    base = endpoint.rstrip("/")
+    if base.endswith(f"/{name}"):
+        return [f"{base}/{path}"]
+    if base.endswith("/openneuro.org"):
+        return [f"{base}/{name}/{path}"]
+    return [
+        f"{base}/{name}/{path}",
+        f"{base}/openneuro.org/{name}/{path}",
+        f"{base}/{path}",
+    ]
+
+
+def is_unfetched(path: Path) -> bool:
+    """Tell whether a file of a DataLad clone is there by name only."""
+    if path.is_symlink() and not path.exists():
+        return True
+    try:
+        if not path.is_file() or path.stat().st_size > 1000:
+            return False
+        return path.read_bytes().startswith(POINTER)
+    except OSError:
+        return False
+
+
+def local_subjects(
+    root: Path, description: Description, language: str, problems: Problems
+) -> list[Subject]:
+    """Find the subjects of a language in a local data set, and their runs.
+
+    The order of the runs is that of their file names: numbers need not start at 1 nor be
+    contiguous.
+
+    Parameters
+    ----------
+    root
+        Folder of the data set.
+    description
+        Where subjects and runs are.
+    problems
+        Gathers: no folder, no subject, another number of runs, unfetched files.
+    """
+    parent, _, pattern = description.folders.rpartition("/")
+    place, spoken = root / parent, description.languages[language]
+    if not place.is_dir():
+        problems.add(
+            f"--dataset: {root} has no folder {parent}; it must hold "
+            f"{description.bold.replace('{subject}', _shown(spoken.subjects))}, or a {FILE} that "
+            "says where the runs are"
+        )
+        return []
+    before, after = pattern.split("{subject}", 1)
+    named = [
+        (path.name[len(before) : len(path.name) - len(after)], path)
+        for path in sorted(place.glob(pattern.replace("{subject}", "*")))
+        if path.is_dir()
+    ]
+    folders = {name: path for name, path in named if spoken.has(name)}
+    if not folders:
+        wanted = pattern.replace("{subject}", _shown(spoken.subjects))
+        problems.add(
+            f"--dataset: {place} has no subject {wanted}, so there is nothing for "
+            f"--languages {language}; check the folder and the language"
+        )
+    subjects = [
+        Subject(name, sorted(folder.glob(description.runs(name))), [])
+        for name, folder in folders.items()
+    ]
+    _check_runs(subjects, folders, description, problems)
+    _check_fetched(root, [path for subject in subjects for path in subject.bold], problems)
+    return subjects
+
+
+def _shown(subjects: str | tuple[str, ...]) -> str:
+    """Return a language's subjects for a message: the pattern, or the first of a list."""
+    return subjects if isinstance(subjects, str) else subjects[0]
+
+
+def _check_runs(
+    subjects: list[Subject],
+    folders: dict[str, Path],
+    description: Description,
+    problems: Problems,
+) -> None:
+    """Report ids that cannot be file names, and subjects with another number of runs."""
+    n_runs = description.n_runs
+    for subject in subjects:
+        folder = folders[subject.subject]
+        if not subject.subject.isalnum() or not subject.subject.isascii():
+            problems.add(
+                f"--dataset: {folder} is no subject's name; use letters and digits after sub-"
+            )
+        if len(subject.bold) != n_runs:
+            problems.add(
+                f"--dataset: {folder.name} has {len(subject.bold)} runs and the story has "
+                f"{n_runs}: {folder} must hold {n_runs} files "
+                f"{description.runs(subject.subject)}; add or remove runs, or take the subject "
+                "out of the folder"
+            )
+
+
+def _check_fetched(root: Path, paths: list[Path], problems: Problems) -> None:
+    """Report, once, files of a DataLad clone that were never fetched."""
+    missing = [path for path in paths if is_unfetched(path)]
+    if not missing:
+        return
+    common = os.path.relpath(os.path.commonpath(missing), root)
+    # os.path.commonpath of one file is the file itself; of several, their folder.
+    problems.add(
+        f"--dataset: {len(missing)} files of {root} are links to content that is not there "
+        f"({missing[0].name}); fetch them: datalad get -d '{root}' '{root / common}'"
+    )
+
+
+def local_annotation(root: Path, name: str, problems: Problems) -> Path | None:
+    """Find an annotation in a local data set; None and a problem when there is none."""
+    path = root / name
+    if is_unfetched(path):
+        _check_fetched(root, [path], problems)
+        return None
+    if not path.is_file():
+        near = sorted(path.parent.glob(f"*{path.suffix}"))
+        hint = f"; there is {listed(p.name for p in near)}" if near else ""
+        problems.add(f"--dataset: {path} does not exist{hint}; put the annotation there")
+        return None
+    return path
+
+
+def md5_of(path: Path) -> str:
+    """Return the md5 of a file, as OpenNeuro's manifest states it."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

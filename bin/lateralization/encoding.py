@@ -1,0 +1,361 @@
+"""ENCODE: from words and hidden states to brain scores, layer by layer."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+
+from lateralization import study
+from lateralization.bold import read_bold
+from lateralization.command import progress, say
+from lateralization.errors import BadInput
+from lateralization.files import open_tensors, read_metadata, read_table, tensor_names
+from lateralization.hrf import hrf_operator, to_scans
+from lateralization.parts import Part, versions, write_part
+from lateralization.race import RISK
+from lateralization.ridge import EncodeResult, nested_ridge, nested_ridges
+from lateralization.signals import standardise, trim
+from lateralization.systems import make_system
+from lateralization.voxels import CHUNK, Precision, Voxels
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+
+FLAT = 1e-12
+"""A regressor whose deviation is below this share of its largest value is constant."""
+
+CHUNKS = {"cpu": CHUNK, "cuda": 8192}
+"""Voxels at a time: a core's cache on the one, full multiprocessors on the other."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one ENCODE task is asked for; ``bold`` has one file per subject."""
+
+    features: Path
+    words: Path
+    bold: Sequence[Path]
+    layers: str
+    tr: float
+    trim: int
+    precision: Precision = "float32"
+    device: str = "auto"
+    chunk: int | None = None
+
+
+def choose_device(asked: str) -> str:
+    """Return ``cuda`` where there is a GPU and nothing else is asked for, else ``cpu``.
+
+    Raises
+    ------
+    BadInput
+        A GPU is asked for where there is none.
+    """
+    if asked not in ("auto", "cpu", "cuda"):
+        raise BadInput(f"device {asked} is unknown; give auto, cpu or cuda")
+    if asked == "cpu" or (asked == "auto" and not torch.cuda.is_available()):
+        return "cpu"
+    if not torch.cuda.is_available():
+        raise BadInput("device cuda is asked for and no GPU is visible; use --device cpu")
+    torch.set_float32_matmul_precision("highest")  # no TF32: its 10 bits change the scores
+    return "cuda"
+
+
+def word_operators(
+    words: pd.DataFrame, n_scans: Sequence[int], tr: float
+) -> list[sparse.csr_array]:
+    """Build each run's operator from words to scans.
+
+    Parameters
+    ----------
+    words : table with columns ``run`` (1, 2, …), ``onset`` and ``offset`` (seconds)
+    n_scans : list of int
+        Untrimmed scans of each run.
+    tr : float
+        Repetition time, seconds.
+
+    Raises
+    ------
+    BadInput
+        The runs of the words are not those of the scans, or times are missing.
+    """
+    found, wanted = sorted(words["run"].unique().tolist()), list(range(1, len(n_scans) + 1))
+    if found != wanted:
+        raise BadInput(
+            f"the words have runs {found}, the BOLD data {wanted}; they must be the same"
+        )
+    operators = []
+    for run, scans in zip(wanted, n_scans, strict=True):
+        here = words[words["run"] == run]
+        onsets, offsets = here["onset"].to_numpy(float), here["offset"].to_numpy(float)
+        try:
+            operators.append(hrf_operator(onsets, offsets - onsets, scans, tr))
+        except BadInput as error:
+            raise BadInput(f"words of run {run}: {error}") from error
+    return operators
+
+
+def regressors(
+    states: Array, operator: sparse.csr_array, n_trim: int = study.TRIM
+) -> tuple[Floats, int]:
+    """Turn one run's hidden states into trimmed, standardised regressors.
+
+    Parameters
+    ----------
+    states : array of shape (n_words, width)
+    operator : sparse array of shape (n_scans, n_words)
+    n_trim : int
+        Scans dropped at each end.
+
+    Returns
+    -------
+    regressors : array of shape (n_scans - 2 n_trim, width), float64
+        Mean 0 and population deviation 1; a constant regressor is 0 throughout.
+    n_constant : int
+        Number of constant regressors.
+    """
+    kept = trim(to_scans(operator, states), n_trim)
+    constant = kept.std(axis=0) <= FLAT * np.abs(kept).max(axis=0)
+    standardised: Floats = standardise(kept)
+    standardised[:, constant] = 0
+    return standardised, int(constant.sum())
+
+
+def layer_regressors(
+    states: Sequence[Array],
+    operators: Sequence[sparse.csr_array],
+    layer: str,
+    n_trim: int = study.TRIM,
+) -> tuple[list[Floats], dict[str, int]]:
+    """Turn the hidden states of one layer into regressors, run by run.
+
+    Returns
+    -------
+    list over runs of arrays (n_scans, width), and the constant regressors of each run that has
+    some, ``{"run": count}``.
+
+    Raises
+    ------
+    BadInput
+        States and words differ in number, states are not finite, or runs differ in width.
+    """
+    made, constant = [], {}
+    for run, (values, operator) in enumerate(zip(states, operators, strict=True), start=1):
+        where = f"layer {layer}, run {run}"
+        if values.ndim != 2 or values.shape[1] != states[0].shape[1]:
+            raise BadInput(f"{where}: shape {values.shape} does not fit {states[0].shape} of run 1")
+        if len(values) != operator.shape[1]:
+            raise BadInput(
+                f"{where}: {len(values)} rows of features for {operator.shape[1]} words; "
+                "features and words must come from the same task"
+            )
+        if not np.isfinite(values).all():
+            word = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+            raise BadInput(
+                f"{where}: features are NaN or infinite from word {word} on; extract them again, "
+                "with --precision float32 if it was float16"
+            )
+        regressed, count = regressors(values, operator, n_trim)
+        made.append(regressed)
+        if count:
+            constant[str(run)] = count
+    return made, constant
+
+
+def encode_layer(
+    layer_states: Sequence[Array],
+    words: pd.DataFrame,
+    bold_runs: Sequence[Array],
+    *,
+    tr: float = study.TR,
+    n_trim: int = study.TRIM,
+    alphas: Floats = study.ALPHAS,
+    left_out: NDArray[np.bool_] | None = None,
+    precision: Precision = "float32",
+    device: str = "cpu",
+) -> EncodeResult:
+    """Score one layer: hidden states and words against untrimmed BOLD runs.
+
+    Parameters
+    ----------
+    layer_states : list over runs of arrays (n_words, width)
+        In the order of ``words``.
+    words : table with columns ``run``, ``onset``, ``offset``
+    bold_runs : list over runs of arrays (n_scans, n_voxels)
+        Untrimmed.
+    tr, n_trim
+        Repetition time in seconds; scans dropped at each end.
+    alphas, left_out, precision, device
+        As in ``ridge.encode``.
+    """
+    operators = word_operators(words, [len(run) for run in bold_runs], tr)
+    made, _ = layer_regressors(layer_states, operators, "of the states", n_trim)
+    series = [standardise(trim(run, n_trim)) for run in bold_runs]
+    voxels = Voxels(series, left_out, precision=precision, device=device)
+    return nested_ridge(make_system(made, float(np.min(alphas)), device), voxels, alphas)
+
+
+def chosen_layers(path: Path, asked: str, n_runs: int) -> list[int]:
+    """Return the layers to encode, in the order asked for; ``all`` gives every layer of the file.
+
+    Raises
+    ------
+    BadInput
+        The file has other runs than the BOLD data, or lacks a layer.
+    """
+    pairs = {tuple(name.split("/")) for name in tensor_names(path)}
+    runs = {run for run, *_ in pairs}
+    if runs != {f"run-{run}" for run in range(1, n_runs + 1)}:
+        raise BadInput(f"{path} has the runs {sorted(runs)}, the BOLD data {n_runs} runs")
+    available = sorted({int(layer.removeprefix("layer-")) for _, layer in pairs})
+    try:
+        layers = available if asked == "all" else [int(layer) for layer in asked.split(",")]
+    except ValueError as error:
+        raise BadInput(f"--layers {asked} is no list of numbers; give 0,6,12 or all") from error
+    for layer in layers:
+        missing = [run for run in sorted(runs) if (run, f"layer-{layer}") not in pairs]
+        if missing:
+            raise BadInput(f"{path} has no layer {layer} in {missing[0]}; it has {available}")
+    if len(set(layers)) != len(layers):
+        raise BadInput(f"--layers {asked} names a layer twice; name each once")
+    return layers
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One subject on the way through the solver; what ``Bold`` held of it is let go.
+
+    Attributes
+    ----------
+    n_scans : list of int
+        Scans of each run before trimming.
+    left_out : array of shape (n_runs, n_voxels), uint8
+        0, or why the voxel takes no part (codes of ``parts``).
+    voxels : Voxels
+    """
+
+    n_scans: list[int]
+    left_out: NDArray[np.uint8]
+    voxels: Voxels
+
+
+def load_subject(path: Path, task: Task, device: str) -> Subject:
+    """Read a bold file for the solver.
+
+    Raises
+    ------
+    BadInput
+        See ``read_bold``; or no voxel has a signal in every run.
+    """
+    bold = read_bold(path, task.trim)
+    try:
+        voxels = Voxels(
+            bold.runs,
+            bold.left_out.astype(bool),
+            precision=task.precision,
+            chunk=task.chunk or CHUNKS[device],
+            device=device,
+        )
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from error
+    return Subject(bold.n_scans, bold.left_out, voxels)
+
+
+def equal_lengths(subjects: Sequence[Subject]) -> list[list[int]]:
+    """Group subjects (their places in the list) whose runs have equal numbers of scans."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for place, subject in enumerate(subjects):
+        groups.setdefault(tuple(subject.n_scans), []).append(place)
+    return list(groups.values())
+
+
+def encode_stack(
+    task: Task, subjects: Sequence[Subject], layers: Sequence[int], device: str
+) -> list[Part]:
+    """Encode some layers for subjects whose runs have equal lengths, layer by layer.
+
+    One layer and one chunk of voxels are in memory at a time, beside the BOLD data; what the
+    subjects share (regressors, Gram matrices, their factors) is made once for all of them.
+
+    Returns
+    -------
+    list over subjects of Part
+    """
+    words = read_table(task.words, text_columns=("word", "text"))
+    operators = word_operators(words, subjects[0].n_scans, task.tr)
+    results: list[list[EncodeResult]] = []
+    constant = {}
+    with open_tensors(task.features) as handle:
+        for layer in progress(layers, f"layers of {len(subjects)} subjects"):
+            states = [
+                handle.get_tensor(f"run-{run}/layer-{layer}")
+                for run in range(1, len(operators) + 1)
+            ]
+            made, flat = layer_regressors(states, operators, str(layer), task.trim)
+            if flat:
+                constant[str(layer)] = flat
+            system = make_system(made, float(study.ALPHAS.min()), device)
+            results.append(nested_ridges(system, [subject.voxels for subject in subjects]))
+    if constant:
+        say(f"constant regressors, taken as 0 (layer: run: number): {json.dumps(constant)}")
+    told = {
+        "tr": task.tr,
+        "trim": task.trim,
+        "precision": task.precision,
+        "device": device,
+        "search_risk": RISK,
+        "constant_regressors": constant,
+        "features": read_metadata(task.features),
+        "versions": versions(),
+    }
+    return [
+        Part(
+            r=np.stack([result.r for result in own]).astype(np.float32),
+            alphas=np.stack([result.alphas for result in own]),
+            validation_r=np.stack([result.validation_r for result in own]),
+            layers=np.array(layers, np.int64),
+            left_out=subject.left_out,
+            told=told,
+        )
+        for subject, own in zip(subjects, zip(*results, strict=True), strict=True)
+    ]
+
+
+def encode_files(task: Task, outs: Sequence[Path]) -> list[Part]:
+    """Encode the layers of a features file for one or more subjects: one part file for each.
+
+    Parameters
+    ----------
+    task : Task
+    outs : list of Path
+        The files to write, in the order of ``task.bold``.
+
+    Returns
+    -------
+    list over subjects of Part
+
+    Raises
+    ------
+    BadInput
+        Another number of files to write than of subjects, or inputs that do not fit each other.
+    """
+    if len(outs) != len(task.bold):
+        raise BadInput(f"{len(task.bold)} subjects and {len(outs)} --out; give one for each")
+    device = choose_device(task.device)
+    subjects = [load_subject(path, task, device) for path in task.bold]
+    parts: dict[int, Part] = {}
+    for places in equal_lengths(subjects):
+        stack = [subjects[place] for place in places]
+        layers = chosen_layers(task.features, task.layers, len(stack[0].n_scans))
+        made = encode_stack(task, stack, layers, device)
+        parts |= dict(zip(places, made, strict=True))
+    for place, out in enumerate(outs):
+        write_part(parts[place], out)
+    return [parts[place] for place in range(len(outs))]

@@ -1,0 +1,213 @@
+"""One look for every figure: readable at column width, safe for colour-blind readers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+
+mpl.use("Agg")
+
+from matplotlib import pyplot as plt
+from matplotlib import ticker
+from matplotlib.patheffects import withStroke
+
+from lateralization import wording
+
+LEFT, RIGHT = "#d55e00", "#029e73"
+"""Vermilion and green of the colour-blind palette: the study's colours of the hemispheres."""
+
+INK, QUIET, GRID = "#1f2430", "#6b7280", "#e5e7eb"
+FAMILY_COLOURS = (
+    "#0072b2", "#cc79a7", "#56b4e9", "#e69f00", "#332288", "#882255", "#999933", "#44aa99",
+    "#6b7280",
+)  # fmt: skip
+FAMILY_MARKERS = "osD^vPX<>"
+
+COLUMN, PAGE = 3.5, 7.2
+"""Width in inches of one and of two columns of a journal."""
+
+HALO = withStroke(linewidth=2, foreground="white")
+"""Keeps small text readable where it crosses a line."""
+
+FEW_MODELS = 8
+"""Up to this many points are labelled one by one; more are told apart by family."""
+
+STYLE: dict[str, Any] = {
+    "figure.dpi": 100,
+    "savefig.dpi": 220,
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": QUIET,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4.5,
+    "text.color": INK,
+    "text.parse_math": False,  # names of models may hold dollar signs
+    "axes.unicode_minus": True,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "lateralization",
+    "figure.constrained_layout.use": True,
+}
+
+
+class TooFewError(Exception):
+    """The tables hold too little for a figure; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with the words that go with it."""
+
+    figure: Any
+    title: str
+    caption: str
+    alt: str
+
+
+Tables = dict[str, pd.DataFrame]
+Draw = Callable[[Tables, str, str], Drawing]
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the project's style."""
+    with mpl.rc_context(STYLE):
+        yield
+    plt.close("all")
+
+
+def of(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
+    """Choose the rows whose columns have the given values."""
+    chosen = pd.Series(True, index=table.index)
+    for name, value in where.items():
+        column = table[name]
+        chosen &= column.isin(value) if isinstance(value, list | tuple) else column == value
+    return table[chosen]
+
+
+def need(table: pd.DataFrame, n: int, what: str) -> pd.DataFrame:
+    """Return the table, or say what is missing when it has fewer than ``n`` rows.
+
+    Raises
+    ------
+    TooFewError
+        Fewer rows than needed.
+    """
+    if len(table) < n:
+        raise TooFewError(f"{len(table)} {what}, {n} needed" if len(table) else f"no {what}")
+    return table
+
+
+def size_axis(axes: Any, sizes: pd.Series) -> None:
+    """Make x a logarithmic axis of numbers of parameters, written 124M, 1.6B."""
+    axes.set_xscale("log")
+    low, high = float(sizes.min()), float(sizes.max())
+    axes.set_xlim(low / 1.35, high * 1.35)
+    wide = high / low > 30
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: wording.size(value)))
+    axes.set_xlabel("number of parameters")
+
+
+def zero_line(axes: Any) -> None:
+    """Draw where left and right are equal."""
+    axes.axhline(0, color=INK, linewidth=0.9, zorder=1.5)
+
+
+def fit_line(axes: Any, sizes: pd.Series, row: pd.Series, colour: str = INK) -> None:
+    """Draw a regression on ln N over the range of the models."""
+    if not (np.isfinite(row["slope"]) and np.isfinite(row["intercept"])):
+        return
+    x = np.geomspace(sizes.min(), sizes.max(), 50)
+    y = row["intercept"] + row["slope"] * np.log(x)
+    axes.plot(x, y, color=colour, linewidth=1.1, alpha=0.75, zorder=2)
+
+
+def statistics(row: pd.Series | None) -> str:
+    """Write r and p of a regression, or why there are none."""
+    if row is None or not np.isfinite(row["r"]):
+        return ""
+    return f"r = {wording.number(float(row['r']), 2)}, {wording.p_value(float(row['p']))}"
+
+
+def say_statistics(axes: Any, row: pd.Series | None) -> None:
+    """Write r and p above the axes, at the right: no point can lie there."""
+    axes.set_title(statistics(row), loc="right", fontsize=7.5, fontweight="normal", color=QUIET)
+
+
+def stars(p: float) -> str:
+    """Write a p value as the study does: ``***`` up to 0.001, ``**``, ``*``, else nothing."""
+    return next((mark for mark, limit in (("***", 1e-3), ("**", 1e-2), ("*", 0.05)) if p <= limit),
+                "")  # fmt: skip
+
+
+FAMILY_NAMES = {
+    "gpt": "GPT-2", "opt": "OPT", "Lla": "Llama", "Qwe": "Qwen", "gem": "Gemma", "sta": "StableLM",
+    "Mis": "Mistral", "mam": "Mamba", "pyt": "Pythia",
+}  # fmt: skip
+
+
+def family_name(name: Any) -> str:
+    """Name a family as people write it; families of the study are known by three letters."""
+    return FAMILY_NAMES.get(str(name), str(name))
+
+
+def label_points(axes: Any, xs: Any, ys: Any, names: Any) -> None:
+    """Name each point beside it, on the side where the axes have room."""
+    middle = np.sqrt(np.prod(axes.get_xlim())) if axes.get_xscale() == "log" else np.mean(xs)
+    for x, y, name in zip(xs, ys, names, strict=True):
+        right = x < middle
+        axes.annotate(
+            short(name),
+            (x, y),
+            xytext=(5 if right else -5, 4),
+            textcoords="offset points",
+            ha="left" if right else "right",
+            fontsize=6.5,
+            color=QUIET,
+            path_effects=[HALO],
+            zorder=4,
+        )
+
+
+def short(name: str, length: int = 22) -> str:
+    """Cut a long name in its middle."""
+    name = str(name)
+    if len(name) <= length:
+        return name
+    half = (length - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
+
+
+def families(table: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Give every family a colour and a marker, in the order of its smallest model."""
+    order = table.sort_values("n_parameters")["family"].astype(str).unique()
+    last = len(FAMILY_COLOURS) - 1
+    return {
+        name: (FAMILY_COLOURS[min(i, last)], FAMILY_MARKERS[min(i, last)])
+        for i, name in enumerate(order)
+    }

@@ -1,0 +1,152 @@
+"""Reading and writing the files between stages; nothing half-written is ever taken for whole."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from lateralization.errors import BadInput
+
+Array = NDArray[Any]
+
+METADATA = "metadata"
+
+
+@contextmanager
+def writing(path: Path | str) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` and rename it to ``path`` when the block succeeds.
+
+    The temporary name keeps the suffixes of ``path``: writers that choose a format by
+    suffix (nibabel, matplotlib) work unchanged.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".part-", suffix=f"-{target.name}", dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_tensors(
+    path: Path | str, tensors: Mapping[str, Array], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write named arrays to a safetensors file, atomically.
+
+    The metadata go into one JSON text: the library writes several keys in random order, and then
+    equal content has unequal bytes, which resuming takes for a change.
+    """
+    contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    with writing(path) as temporary:
+        save_file(
+            contiguous, temporary, {METADATA: json.dumps(dict(metadata or {}), sort_keys=True)}
+        )
+
+
+@contextmanager
+def open_tensors(path: Path | str) -> Iterator[Any]:
+    """Open a safetensors file for reading tensor by tensor.
+
+    Raises
+    ------
+    BadInput
+        The file is missing or is no safetensors file.
+    """
+    try:
+        with safe_open(str(path), framework="numpy") as handle:
+            yield handle
+    except (SafetensorError, FileNotFoundError) as error:
+        raise BadInput(f"cannot read {path}: {error}") from error
+
+
+def tensor_names(path: Path | str) -> list[str]:
+    """Return the names of the tensors in a safetensors file."""
+    with open_tensors(path) as handle:
+        return list(handle.keys())
+
+
+def read_tensor(path: Path | str, name: str) -> Array:
+    """Read one tensor of a safetensors file."""
+    with open_tensors(path) as handle:
+        array: Array = handle.get_tensor(name)
+        return array
+
+
+def read_tensors(path: Path | str) -> dict[str, Array]:
+    """Read all tensors of a safetensors file into memory."""
+    with open_tensors(path) as handle:
+        return {name: handle.get_tensor(name) for name in handle.keys()}
+
+
+def read_metadata(path: Path | str) -> dict[str, str]:
+    """Read the metadata of a safetensors file."""
+    with open_tensors(path) as handle:
+        stored = dict(handle.metadata() or {})
+    described: dict[str, str] = json.loads(stored.pop(METADATA, "{}"))
+    return stored | described
+
+
+def write_json(value: Any, path: Path | str) -> None:
+    """Write ``value`` as indented JSON, atomically; NaN becomes null, as JSON has no NaN."""
+    text = json.dumps(_without_nan(value), indent=1, ensure_ascii=False, allow_nan=False)
+    with writing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _without_nan(value: Any) -> Any:
+    """Replace NumPy scalars by Python numbers and non-finite numbers by None, recursively."""
+    if isinstance(value, Mapping):
+        return {str(key): _without_nan(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _without_nan(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    BadInput
+        The file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot read {path} as JSON: {error}") from error
+
+
+def write_table(table: pd.DataFrame, path: Path | str) -> None:
+    """Write a table as TSV, atomically; an empty cell is a missing value."""
+    with writing(path) as temporary:
+        table.to_csv(temporary, sep="\t", index=False, lineterminator="\n")
+
+
+def read_table(path: Path | str, text_columns: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Read a TSV; only an empty cell is missing, and never in ``text_columns``.
+
+    The word "null" or "NA" of a story must stay a word.
+    """
+    converters: dict[Any, Any] = dict.fromkeys(text_columns, str)
+    return pd.read_csv(
+        path, sep="\t", keep_default_na=False, na_values=[""], converters=converters, quoting=0
+    )

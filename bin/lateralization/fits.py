@@ -1,0 +1,274 @@
+"""What LATERALIZE reads: the fits of a run, and the brains they live in."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lateralization.asymmetry import SHARED, STRICT, Brain
+from lateralization.command import progress, say
+from lateralization.errors import BadInput
+from lateralization.files import read_json, read_tensor
+from lateralization.study import ROI_ORDER
+from lateralization.volumes import (
+    Array,
+    Mask,
+    check_same_grid,
+    from_volume,
+    hemispheres,
+    image_data,
+    load_image,
+    load_mask,
+    mirror_index,
+)
+
+MODEL, BASELINE, UNTRAINED, CHECKPOINT = "model", "baseline", "untrained", "checkpoint"
+AVERAGE = "average"
+
+RANDOM_SEED = re.compile(r"(random_\w+_\d+d)_seed\d+")
+TRAINING_STEP = re.compile(r".+_step\d+")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One model fitted to one subject.
+
+    Attributes
+    ----------
+    kind
+        ``model`` (trained), ``baseline``, ``untrained`` or ``checkpoint`` (a training step).
+    layers
+        Numbers of the fitted layers, in the order of the scores.
+    predictors
+        Numeric columns of the model sheet (``ppl``, ``hellaswag``, …).
+    record
+        All that GATHER wrote of this fit.
+    """
+
+    language: str
+    subject: str
+    model: str
+    kind: str = MODEL
+    family: str = ""
+    n_parameters: float = np.nan
+    n_layers: float = np.nan
+    n_hid: float = np.nan
+    seed: float = np.nan
+    layers: tuple[int, ...] = ()
+    predictors: dict[str, float] = field(default_factory=dict)
+    record: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Language, subject and model."""
+        return self.language, self.subject, self.model
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """First columns of every table over fits."""
+        return {"language": self.language, "subject": self.subject, "model": self.model}
+
+    @property
+    def traits(self) -> dict[str, Any]:
+        """Last columns of every table over fits."""
+        return {
+            "kind": self.kind,
+            "family": self.family,
+            "n_parameters": self.n_parameters,
+            "n_layers": self.n_layers,
+            "n_hid": self.n_hid,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class Space:
+    """A mask with its brain, and what is needed to draw it."""
+
+    mask: Mask
+    affine: Array
+    brain: Brain
+
+
+def _number(*candidates: Any) -> float:
+    """First candidate that is a finite number, else NaN."""
+    for value in candidates:
+        if isinstance(value, bool) or value is None or value == "":
+            continue
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            continue
+        if np.isfinite(number):
+            return number
+    return np.nan
+
+
+def kind_of(name: str, plan: dict[str, Any]) -> str:
+    """Tell models, baselines, untrained models and training steps apart."""
+    if name in {entry["name"] for entry in plan.get("baselines", [])}:
+        return BASELINE
+    seeds = {entry["name"]: entry.get("seed") for entry in plan.get("models", [])}
+    if _number(seeds.get(name)) > 0:
+        return UNTRAINED
+    return CHECKPOINT if TRAINING_STEP.fullmatch(name) else MODEL
+
+
+def describe_fit(record: dict[str, Any], plan: dict[str, Any], n_layers: int) -> Fit:
+    """Join what GATHER recorded of a fit with what the plan says of its model.
+
+    Parameters
+    ----------
+    record
+        A ``_scores.json``.
+    n_layers
+        Number of layers in the scores, for records that do not list them.
+    """
+    entries = [*plan.get("models", []), *plan.get("baselines", [])]
+    spec: dict[str, Any] = next(
+        (entry for entry in entries if entry["name"] == record["model"]), {}
+    )
+    kind = kind_of(record["model"], plan)
+    size = [
+        _number(spec.get(key), record.get(key)) for key in ("n_parameters", "n_layers", "n_hid")
+    ]
+    if kind == BASELINE:
+        size = [np.nan] * 3
+    predictors = {name: _number(value) for name, value in (spec.get("predictors") or {}).items()}
+    return Fit(
+        record["language"], record["subject"], record["model"], kind,
+        str(spec.get("family") or record["model"][:3] if kind != BASELINE else "baseline"),
+        size[0], size[1], size[2], _number(spec.get("seed"), record.get("seed")),
+        tuple(int(layer) for layer in record.get("layers") or range(n_layers)),
+        predictors, record,
+    )  # fmt: skip
+
+
+def _stem(path: Path, suffix: str) -> str:
+    if not path.name.endswith(suffix):
+        raise BadInput(f"{path} does not end in {suffix}; give the files that GATHER wrote")
+    return path.name.removesuffix(suffix)
+
+
+def pair_files(scores: Sequence[Path], runs: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Pair ``X_scores.json`` with ``X_runs.safetensors``, sorted by name.
+
+    Raises
+    ------
+    BadInput
+        A file has no partner, or two have one name.
+    """
+    descriptions = {_stem(path, "_scores.json"): path for path in scores}
+    tensors = {_stem(path, "_runs.safetensors"): path for path in runs}
+    alone = sorted(descriptions.keys() ^ tensors.keys())
+    if alone:
+        raise BadInput(f"{alone[0]}: give both its _scores.json and its _runs.safetensors")
+    if len(descriptions) != len(scores):
+        raise BadInput("two score files have the same name; give each fit once")
+    return [(descriptions[stem], tensors[stem]) for stem in sorted(descriptions)]
+
+
+def iterate_fits(
+    scores: Sequence[Path], runs: Sequence[Path], plan: dict[str, Any]
+) -> Iterator[tuple[Fit, NDArray[np.floating]]]:
+    """Read fits one by one; at the end give each random baseline averaged over its seeds.
+
+    Yields
+    ------
+    Fit and (n_layers, n_runs, n_voxels) array. The average over seeds is taken per run and
+    voxel, as published; its name has no ``_seed``.
+    """
+    sums: dict[tuple[str, str, str], tuple[Fit, NDArray[np.float64], int]] = {}
+    for description, tensor in progress(pair_files(scores, runs), "fits"):
+        r = read_tensor(tensor, "r")
+        record = read_json(description)
+        if r.ndim != 3:
+            raise BadInput(f"{tensor}: r has shape {r.shape}, (layers, runs, voxels) is needed")
+        fit = describe_fit(record, plan, len(r))
+        if len(fit.layers) != len(r):
+            raise BadInput(f"{description} lists {len(fit.layers)} layers, {tensor} has {len(r)}")
+        yield fit, r
+        named = RANDOM_SEED.fullmatch(fit.model)
+        if named:
+            key = (fit.language, fit.subject, named.group(1))
+            _, total, count = sums.get(key, (fit, np.zeros(r.shape), 0))
+            sums[key] = (fit, total + r, count + 1)
+    for (language, subject, name), (fit, total, count) in sums.items():
+        record = {"n_seeds": count, "left_out": fit.record.get("left_out")}
+        mean = Fit(language, subject, name, BASELINE, "baseline", layers=fit.layers, record=record)
+        yield mean, total / count
+
+
+def _roi_masks(
+    paths: Sequence[Path], language: str, mask: Mask, affine: Array, mask_path: Path
+) -> dict[str, tuple[Mask, Mask]]:
+    """Read ROIs and mirror them; both sides hold the voxels that lie in the mask."""
+    prefix = f"lang-{language}_roi-"
+    named = {
+        path.name.removeprefix(prefix).removesuffix(".nii.gz"): path
+        for path in paths
+        if path.name.startswith(prefix)
+    }
+    order = [name for name in ROI_ORDER if name in named] + sorted(named.keys() - set(ROI_ORDER))
+    found = {}
+    for name in order:
+        image = load_image(named[name], 3)
+        check_same_grid(image, mask.shape, affine, named[name], mask_path)
+        inside = image_data(image, named[name]) > 0.5
+        found[name] = (from_volume(inside, mask), from_volume(inside[::-1], mask))
+    return found
+
+
+def read_space(
+    mask_path: Path, isc_path: Path | None, roi_paths: Sequence[Path], language: str
+) -> Space:
+    """Read a mask with its reliability (mean over trials) and its ROIs.
+
+    Raises
+    ------
+    BadInput
+        A file is damaged, or lies on another grid than the mask.
+    """
+    mask, affine = load_mask(mask_path)
+    isc = None
+    if isc_path is not None:
+        image = load_image(isc_path, 4)
+        check_same_grid(image, mask.shape, affine, isc_path, mask_path)
+        trials = from_volume(image_data(image, isc_path), mask).astype(np.float64)
+        isc = trials.mean(axis=0)
+    halves = {SHARED: hemispheres(mask, "shared"), STRICT: hemispheres(mask, "strict")}
+    rois = _roi_masks(roi_paths, language, mask, affine, mask_path)
+    mirror = mirror_index(mask) if np.array_equal(mask, mask[::-1]) else None
+    return Space(mask, affine, Brain(halves, isc, rois, mirror))
+
+
+class Spaces:
+    """The spaces of a run, each read once when it is first needed."""
+
+    def __init__(self, masks: Sequence[Path], isc: Sequence[Path], rois: Sequence[Path]) -> None:
+        self._masks = {_stem(path, "_mask.nii.gz"): path for path in masks}
+        self._isc = {_stem(path, "_isc.nii.gz"): path for path in isc}
+        self._rois = list(rois)
+        self._read: dict[tuple[str, str], Space] = {}
+
+    def get(self, language: str, subject: str) -> Space:
+        """Give the group space for ``average`` and the subject's own for an individual.
+
+        Individuals have no reliability of their own: they are scored over the whole brain and
+        in the ROIs, as published.
+        """
+        key = (language, subject)
+        if key not in self._read:
+            group = f"lang-{language}"
+            stem = group if subject == AVERAGE else f"{group}_sub-{subject}"
+            if stem not in self._masks:
+                raise BadInput(f"there is no mask {stem}_mask.nii.gz; give it with --masks")
+            isc = self._isc.get(group) if subject == AVERAGE else None
+            if subject == AVERAGE and isc is None:
+                say(f"{group}: no reliability map, so nothing is said of reliable voxels")
+            self._read[key] = read_space(self._masks[stem], isc, self._rois, language)
+        return self._read[key]

@@ -1,0 +1,174 @@
+"""A mask, reliability or average subject that is not computed: the user's own, or the study's."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import nibabel
+from numpy.typing import NDArray
+
+from lateralization.description import STUDY
+from lateralization.errors import BadInput
+from lateralization.files import read_json
+from lateralization.joblib_array import read_joblib_array
+from lateralization.problems import listed
+from lateralization.volumes import load_mask
+
+KINDS = ("mask", "isc", "average_subject")
+PUBLISHED = "published"
+"""In place of a path: the file that the study published, fetched at a pinned commit."""
+
+PUBLISHED_NAMES = {
+    "mask": "mask_lpp_{lang}.nii.gz",
+    "isc": "isc_10trials_{lang}.gz",
+    "average_subject": "lpp_{lang}_average_subject/average_subject_run-{run}.gz",
+}
+AVERAGE_STEMS = ("run-{run}", "average_subject_run-{run}")
+ENDINGS = (".nii.gz", ".nii", ".gz")
+
+
+def is_nifti(path: Path) -> bool:
+    """Tell a NIfTI from the study's joblib form by its name; the study calls both .gz."""
+    return path.name.endswith((".nii", ".nii.gz"))
+
+
+def published_files(
+    kind: str, language: str, n_runs: int, assets: Path, endpoint: str | None
+) -> dict[str, Any]:
+    """Return the parcel of the study's published mask, reliability or average subject.
+
+    Raises
+    ------
+    BadInput
+        The study published none for the language, or for another number of runs.
+    """
+    with (assets / "published_files.tsv").open(encoding="utf-8", newline="") as handle:
+        blobs = {r["path"]: r["git_blob_sha1"] for r in csv.DictReader(handle, delimiter="\t")}
+    runs = range(n_runs) if kind == "average_subject" else range(1)
+    names = [PUBLISHED_NAMES[kind].format(lang=language, run=run) for run in runs]
+    missing = [name for name in names if name not in blobs]
+    if missing:
+        raise BadInput(f"the study published no {missing[0]}; give a file, or leave it out")
+    commit = read_json(assets / "texts.json")["commit"]
+    return {
+        "source": [],
+        "dataset": "llms_brain_lateralization",
+        "version": commit,
+        "files": [
+            {"path": name, "git_blob": blobs[name], "urls": study_urls(name, assets, endpoint)}
+            for name in names
+        ],
+    }
+
+
+def study_urls(name: str, assets: Path, endpoint: str | None) -> list[str]:
+    """Return the addresses of a file of the study's repository: the mirror's first.
+
+    A mirror of data may hold it under ``<owner>/<repository>/<commit>/``.
+    """
+    pinned = read_json(assets / "texts.json")
+    place = f"{pinned['repository']}/{pinned['commit']}/{name}"
+    mirrors = [] if endpoint is None else [f"{endpoint.rstrip('/')}/{place}"]
+    return [*mirrors, f"{pinned['server']}/{place}"]
+
+
+def own_file(kind: str, path: Path, n_runs: int, n_voxels: int | None) -> dict[str, Any]:
+    """Check a user's mask, reliability or average subject and return its parcel.
+
+    Parameters
+    ----------
+    kind
+        One of ``KINDS``.
+    path
+        A file; a folder for an average subject.
+    n_runs
+        Runs of the data set.
+    n_voxels
+        Voxels of the user's mask; None when that is not known yet.
+
+    Raises
+    ------
+    BadInput
+        Missing, or not in a form that can be read.
+    """
+    if not path.exists():
+        raise BadInput(f"{path} does not exist; check the path")
+    if kind == "average_subject":
+        paths = _average_subject(path, n_runs)
+    elif path.is_dir():
+        raise BadInput(f"{path} is a folder; give a file")
+    else:
+        paths = [path]
+    for one in paths:
+        _check(kind, one, n_voxels)
+    return {"source": [str(one) for one in paths], "files": []}
+
+
+def check_array(path: Path, n_voxels: int | None) -> NDArray[Any]:
+    """Read an array in the study's form, (scans or trials, voxels of the mask).
+
+    Raises
+    ------
+    BadInput
+        Another number of dimensions or of voxels.
+    """
+    array = read_joblib_array(path)
+    if array.ndim != 2 or 0 in array.shape:
+        raise BadInput(f"{path} has shape {array.shape}; (scans or trials, voxels) is needed")
+    if n_voxels not in (None, array.shape[1]):
+        raise BadInput(
+            f"{path} has {array.shape[1]} voxels and the mask {n_voxels}; give the mask that "
+            "belongs to it"
+        )
+    return array
+
+
+def _check(kind: str, path: Path, n_voxels: int | None) -> None:
+    """Check that a file can be read at all."""
+    if kind == "mask":
+        load_mask(path)
+    elif is_nifti(path):
+        _check_image(path)
+    elif path.suffix == ".gz":
+        check_array(path, n_voxels)
+    else:
+        raise BadInput(f"{path} is neither NIfTI (.nii, .nii.gz) nor joblib (.gz); convert it")
+
+
+def _check_image(path: Path) -> None:
+    """Check that a file is a 3-D or 4-D NIfTI."""
+    try:
+        shape = nibabel.load(path).shape
+    except Exception as error:
+        raise BadInput(f"{path} cannot be read as NIfTI ({error}); copy it again") from error
+    if len(shape) not in (3, 4):
+        raise BadInput(f"{path} has {len(shape)} dimensions; 3 or 4 are needed")
+
+
+def _average_subject(folder: Path, n_runs: int) -> list[Path]:
+    """Return the runs of a given average subject, in order."""
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is no folder; give the one with run-1.nii.gz, run-2.nii.gz …")
+    forms = [stem + ending for stem in AVERAGE_STEMS for ending in ENDINGS]
+    for form in forms:
+        for first in (1, 0):  # the study counts from 0
+            paths = [folder / form.format(run=run) for run in range(first, first + n_runs)]
+            if all(path.is_file() for path in paths):
+                return paths
+    names = [forms[0].format(run=run) for run in range(1, n_runs + 1)]
+    missing = [name for name in names if not (folder / name).is_file()]
+    raise BadInput(
+        f"{folder} lacks {listed(missing)}; give all {n_runs} runs as NIfTI, or in the study's form"
+    )
+
+
+def refuse_published(dataset: str) -> None:
+    """Refuse the study's files for another data set.
+
+    Raises
+    ------
+    BadInput
+        The data set is not the study's.
+    """
+    if dataset != STUDY:
+        raise BadInput(f"the study's files belong to {STUDY}, not to {dataset}; give files")

@@ -1,0 +1,109 @@
+"""Intervals over independent units (runs, subjects), never over voxels.
+
+Neighbouring voxels are copies of each other, so an interval over voxels is far too narrow; a
+percentile bootstrap over nine runs covers 89 % instead of 95 %. The t interval does not suffer
+from either.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Float = NDArray[np.float64]
+
+LEVEL = 0.95
+MIN_SUBJECTS = 3
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its confidence limits; limits are NaN where fewer than two units exist."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+def t_interval(values: Float, level: float = LEVEL) -> Interval:
+    """Student's t interval of the mean of independent values.
+
+    Parameters
+    ----------
+    values : (n_units,) array
+        One value per run or subject; non-finite values are left out.
+    level : float
+        Coverage under normal, independent units.
+    """
+    kept = np.asarray(values, dtype=np.float64)
+    kept = kept[np.isfinite(kept)]
+    n = kept.size
+    if n == 0:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    mean = float(kept.mean())
+    if n == 1:
+        return Interval(mean, np.nan, np.nan, 1)
+    half = float(stats.t.ppf(0.5 + level / 2, n - 1) * kept.std(ddof=1) / np.sqrt(n))
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def jackknife_interval(
+    statistic: Callable[[NDArray[np.intp]], float], n: int, level: float = LEVEL
+) -> Interval:
+    """Student's t interval from jackknife pseudo-values, for a statistic that is no mean.
+
+    Pseudo-value i is ``n·θ − (n−1)·θ₋ᵢ`` (Tukey 1958). For a mean over units the pseudo-values
+    are the units' values themselves, so both intervals agree. The interval is centred on θ, the
+    statistic of all units, because θ is what the tables print.
+
+    Parameters
+    ----------
+    statistic : callable
+        Takes the indices of the units in use and returns the statistic.
+    n : int
+        Number of units.
+    """
+    everything = np.arange(n)
+    whole = statistic(everything)
+    if n < 2:
+        return Interval(whole, np.nan, np.nan, n)
+    left_out = np.array([statistic(np.delete(everything, i)) for i in everything])
+    pseudo = t_interval(n * whole - (n - 1) * left_out, level)
+    half = (pseudo.high - pseudo.low) / 2
+    return Interval(whole, whole - half, whole + half, n)
+
+
+def fisher_interval(r: float, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """Confidence limits of a Pearson correlation by Fisher's z; NaN for n < 4 or |r| = 1."""
+    if n < 4 or not np.isfinite(r) or abs(r) >= 1:
+        return np.nan, np.nan
+    half = stats.norm.ppf(0.5 + level / 2) / np.sqrt(n - 3)
+    z = np.arctanh(r)
+    return float(np.tanh(z - half)), float(np.tanh(z + half))
+
+
+def t_test_p(values: Float) -> float:
+    """Two-sided p of Student's t test that the mean of independent values is 0; NaN below two."""
+    kept = np.asarray(values, dtype=np.float64)
+    kept = kept[np.isfinite(kept)]
+    if kept.size < 2 or np.ptp(kept) == 0:
+        return np.nan
+    return float(stats.ttest_1samp(kept, 0.0).pvalue)
+
+
+def voxel_bootstrap(values: Float, n_boot: int = 1000, seed: int = 1234) -> tuple[float, float]:
+    """Percentile bootstrap of the mean over voxels, as the study draws its bars and bands.
+
+    Neighbouring voxels depend on each other, so this interval is far too narrow for inference; it
+    is kept for figures in the published style and named so.
+    """
+    kept = np.asarray(values, dtype=np.float64)
+    kept = kept[np.isfinite(kept)]
+    if kept.size < 2:
+        return np.nan, np.nan
+    drawn = np.random.default_rng(seed).integers(kept.size, size=(n_boot, kept.size))
+    low, high = np.percentile(kept[drawn].mean(axis=1), [2.5, 97.5])
+    return float(low), float(high)

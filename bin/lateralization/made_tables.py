@@ -1,0 +1,49 @@
+"""The tables of LATERALIZE, as the stages read them that draw and tell."""
+
+from pathlib import Path
+
+from lateralization.dictionary import TABLES
+from lateralization.errors import BadInput
+from lateralization.figure_style import Tables
+from lateralization.files import read_table
+
+TEXT_COLUMNS = (
+    "language", "subject", "model", "layer", "region", "hemisphere", "selection", "midline",
+    "kind", "family", "outcome", "predictor", "subset", "term", "roi", "quantity", "agrees",
+    "source", "revision", "precision", "mapping", "reason", "ci_kind", "world",
+    "signs", "recovered", "parcel",
+)  # fmt: skip
+NUMBERED = ("layers",)
+"""Tables in which ``layer`` is always a number."""
+
+
+def read_tables(folder: Path) -> Tables:
+    """Read all tables of LATERALIZE.
+
+    Raises
+    ------
+    BadInput
+        A table is missing.
+    """
+    tables = {}
+    for name, table in TABLES.items():
+        path = folder / f"{name}.tsv"
+        if not path.exists():
+            raise BadInput(f"{path} is missing; give the folder that LATERALIZE wrote")
+        text = tuple(
+            column
+            for column in table.columns
+            if column in TEXT_COLUMNS and not (column == "layer" and name in NUMBERED)
+        )
+        tables[name] = read_table(path, text)
+    return tables
+
+
+def subjects_drawn(tables: Tables) -> list[tuple[str, str]]:
+    """One subject per language: the average, or the first individual where there is none."""
+    fits = tables["asymmetry"][["language", "subject"]].drop_duplicates()
+    drawn = []
+    for language, mine in fits.groupby("language"):
+        subjects = sorted(mine["subject"])
+        drawn.append((str(language), "average" if "average" in subjects else subjects[0]))
+    return drawn

@@ -1,0 +1,172 @@
+"""The methods paragraph, written from the parameters that were used, with its citations."""
+
+from typing import Any
+
+from lateralization import wording
+from lateralization.findings import LANGUAGE_NAMES
+from lateralization.race import RISK
+from lateralization.study import ISC_PERCENTILE, N_RUNS, SMOOTHING_MM, TR, TRIM
+
+CITATIONS = {
+    "study": (
+        "Bonnasse-Gahot L, Pallier C. fMRI predictors based on language models of increasing "
+        "complexity recover brain left lateralization. NeurIPS 2024."
+    ),
+    "data": (
+        "Li J, Bhattasali S, Zhang S, et al. Le Petit Prince multilingual naturalistic fMRI "
+        "corpus. Scientific Data 2022;9:530. OpenNeuro ds003643."
+    ),
+    "hrf": (
+        "Glover GH. Deconvolution of impulse response in event-related BOLD fMRI. NeuroImage "
+        "1999;9:416-429."
+    ),
+    "betting": (
+        "Waudby-Smith I, Ramdas A. Estimating means of bounded random variables by betting. "
+        "Journal of the Royal Statistical Society B 2024;86:1-27."
+    ),
+    "ridge": (
+        "Hoerl AE, Kennard RW. Ridge regression: biased estimation for nonorthogonal problems. "
+        "Technometrics 1970;12:55-67."
+    ),
+    "nilearn": (
+        "Abraham A, Pedregosa F, Eickenberg M, et al. Machine learning for neuroimaging with "
+        "scikit-learn. Frontiers in Neuroinformatics 2014;8:14."
+    ),
+    "transformers": (
+        "Wolf T, Debut L, Sanh V, et al. Transformers: state-of-the-art natural language "
+        "processing. EMNLP 2020 System Demonstrations, 38-45."
+    ),
+    "glove": (
+        "Pennington J, Socher R, Manning CD. GloVe: global vectors for word representation. "
+        "EMNLP 2014, 1532-1543."
+    ),
+    "nextflow": (
+        "Di Tommaso P, Chatzou M, Floden EW, et al. Nextflow enables reproducible computational "
+        "workflows. Nature Biotechnology 2017;35:316-319."
+    ),
+}
+
+
+def _languages(plan: dict[str, Any]) -> str:
+    parts = []
+    for entry in plan.get("languages", []):
+        name = entry.get("name") or LANGUAGE_NAMES.get(entry["language"], entry["language"])
+        n = len(entry.get("subjects") or [])
+        parts.append(f"{wording.plural(n, 'subject')} in {name}" if n else name)
+    return ", ".join(parts)
+
+
+def _of_data(plan: dict[str, Any], name: str, otherwise: float) -> float:
+    """Return a number of the data set, which is the same for all its languages."""
+    return float(next((entry[name] for entry in plan.get("languages", [])), otherwise))
+
+
+def data_text(plan: dict[str, Any]) -> str:
+    """Describe subjects and preprocessing."""
+    n_runs, tr = _of_data(plan, "n_runs", N_RUNS), _of_data(plan, "tr", TR)
+    where = "simulated data" if plan.get("truth") else "functional MRI"
+    if plan.get("parameters", {}).get("dataset") == "ds003643" and not plan.get("truth"):
+        where = "functional MRI of the data set ds003643 [data]"
+    return (
+        f"We analysed {where} of listeners to a story in {n_runs:g} runs ({_languages(plan)}; "
+        f"repetition time {tr:g} s). Images were resampled to 4 mm; the group mask holds the "
+        "voxels that lie in the brain in more than half of the runs, made mirror-symmetric. Each "
+        "voxel's time course was detrended, high-pass filtered at 1/128 Hz and standardised per "
+        "run with nilearn [nilearn]. The average subject is the mean over all subjects of a "
+        f"language, standardised again; individuals were smoothed with {SMOOTHING_MM:g} mm. "
+        "Voxels whose source signal is constant or not finite in a run were left out throughout."
+    )
+
+
+def reliability_text(plan: dict[str, Any]) -> str:
+    """Describe the inter-subject reliability."""
+    given = plan.get("parameters", {})
+    if any(entry.get("isc") for entry in plan.get("languages", [])):
+        start = "Inter-subject reliability was taken from the files given"
+    else:
+        start = (
+            "Inter-subject reliability was estimated by predicting the mean of one half of the "
+            f"subjects from the other with ridge regression, over {given.get('isc_trials', 10)} "
+            f"random halves (seed {given.get('isc_seed', 1234)})"
+        )
+    return f"{start}; voxels strictly above its {ISC_PERCENTILE}th percentile are called reliable."
+
+
+def model_text(plan: dict[str, Any]) -> str:
+    """Describe models, words and baselines."""
+    models, baselines = plan.get("models", []), plan.get("baselines", [])
+    given = plan.get("parameters", {})
+    mappings = {entry.get("mapping") for entry in models}
+    ways = {
+        "reference": "by the matching rule of the published study [study]",
+        "aligned": "by a global character alignment of annotation and text",
+    }
+    how = " and ".join(ways[name] for name in sorted(m for m in mappings if m in ways))
+    names = ", ".join(str(entry["name"]) for entry in models[:30])
+    kinds = {entry["kind"] for entry in baselines}
+    controls = []
+    if "random_vector" in kinds:
+        controls.append("a random vector for every word")
+    if "random_embedding" in kinds:
+        controls.append("a random vector for every distinct word")
+    if "glove" in kinds:
+        controls.append("GloVe vectors [glove]")
+    ending = f" Baselines were {', '.join(controls)}." if controls else " No baseline was fitted."
+    return (
+        f"Hidden states of {wording.plural(len(models), 'model')} ({names}) were computed with "
+        f"transformers [transformers] in {given.get('precision', 'float32')} and averaged over "
+        f"the tokens of each word; words were found in the text {how or 'by the study’s rule'}."
+        + ending
+    )
+
+
+def encoding_text(plan: dict[str, Any]) -> str:
+    """Describe the encoder and its cross-validation."""
+    chosen = str(plan.get("parameters", {}).get("layers", "all"))
+    n_trim, n_runs = _of_data(plan, "trim", TRIM), _of_data(plan, "n_runs", N_RUNS)
+    layers = "Every layer" if chosen == "all" else f"Each of the layers {chosen}"
+    return (
+        f"{layers} was convolved with a haemodynamic response function [hrf], "
+        f"{n_trim:g} scans at each end of a run were dropped, and the signal was predicted by "
+        "ridge regression [ridge]: each run in turn was predicted from the others, with one "
+        "penalty out of 16 (10² to 10⁷) for all voxels, chosen on one "
+        "held-out training run. Penalties that could not be the best any more were dropped before "
+        "the last voxel by a betting test [betting]: the chosen penalty is that of the exhaustive "
+        f"search, with a probability of error below {RISK:g} for each search. The brain score is "
+        f"Pearson’s correlation of prediction and signal, averaged over the {n_runs:g} test runs."
+    )
+
+
+def statistics_text() -> str:
+    """Describe scores, hemispheres and intervals."""
+    return (
+        "Published-style numbers take each voxel’s best layer and split the mask’s voxels into "
+        "two halves that share the midline [study]; beside them stand scores with the layer "
+        "chosen on other runs than it is scored on, and hemispheres without the midline. "
+        "Asymmetries are unpaired differences of hemisphere means. Intervals are Student’s t "
+        "over test runs, over models or over people, never over voxels; test runs share "
+        "training data, and models of one family are related, so intervals over either may be "
+        "too narrow. Effects of size are regressions on the natural logarithm of the number of "
+        "parameters. The pipeline runs under Nextflow [nextflow]."
+    )
+
+
+def paragraphs(plan: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Write the methods with numbered citations.
+
+    Returns
+    -------
+    paragraphs, references (in order of first mention)
+    """
+    texts = [
+        data_text(plan), reliability_text(plan), model_text(plan), encoding_text(plan),
+        statistics_text(),
+    ]  # fmt: skip
+    everything = " ".join(texts)
+    used = sorted(
+        (key for key in CITATIONS if f"[{key}]" in everything),
+        key=lambda key: everything.index(f"[{key}]"),
+    )
+    for place, key in enumerate(used, start=1):
+        texts = [text.replace(f"[{key}]", f"[{place}]") for text in texts]
+    return texts, [CITATIONS[key] for key in used]

@@ -1,0 +1,313 @@
+"""Language models from a local folder: configuration, tokenizer, weights, size.
+
+Nothing here touches the network. Code that a model repository brings along is never run
+(``trust_remote_code=False``), and pickled weights are read only when they were opted in.
+"""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lateralization.errors import BadInput
+
+PRECISIONS = ("float32", "bfloat16", "float16")
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "*.model", "vocab.*")
+
+UNLIMITED = 32000
+"""Window of models whose configuration names no limit (Mamba)."""
+
+OFFSET_POSITIONS = frozenset(
+    {
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xmod",
+        "camembert",
+        "data2vec-text",
+        "longformer",
+        "ibert",
+        "mpnet",
+        "luke",
+        "mluke",
+        "markuplm",
+        "layoutlmv3",
+        "esm",
+    }
+)
+"""Model types that count positions from the padding token's id + 1 within their table."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Size of a model: unique parameters (tied ones once), blocks, width.
+
+    Of a mixture of experts a token meets some experts only: ``n_active`` counts those.
+    """
+
+    n_parameters: int
+    n_layers: int
+    n_hid: int
+    n_active: int
+
+
+def offline() -> None:
+    """Keep the Hugging Face libraries off the network and quiet; call before they are imported."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+
+
+def load_config(folder: Path) -> Any:
+    """Read a model's configuration.
+
+    Raises
+    ------
+    BadInput
+        The folder has no readable ``config.json``, its architecture is unknown to transformers,
+        or it is an encoder–decoder.
+    """
+    if not (folder / "config.json").is_file():
+        raise BadInput(
+            f"model {folder}: no config.json; a folder in save_pretrained form is needed "
+            "(config.json, *.safetensors, tokenizer files)"
+        )
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"model {folder}: config.json cannot be used: {_line(error)}") from error
+    if getattr(config, "is_encoder_decoder", False):
+        raise BadInput(
+            f"model {folder}: {config.model_type} is an encoder–decoder; choose a model that "
+            "reads a text in one pass (GPT, Llama, BERT …)"
+        )
+    return config
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Load a model's tokenizer, which must give character offsets (a "fast" tokenizer).
+
+    Raises
+    ------
+    BadInput
+        No tokenizer files, or none that can be loaded as a fast tokenizer.
+    """
+    if not any(next(folder.glob(pattern), None) for pattern in TOKENIZER_FILES):
+        raise BadInput(f"model {folder}: no tokenizer files (tokenizer.json)")
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, use_fast=True, trust_remote_code=False, local_files_only=True
+        )
+    except Exception as error:  # tokenizers raises bare Exception for a broken file
+        raise BadInput(f"model {folder}: cannot load the tokenizer: {_line(error)}") from error
+    if not getattr(tokenizer, "is_fast", False):
+        raise BadInput(
+            f"model {folder}: its tokenizer gives no character offsets; "
+            "save a fast one (tokenizer.json) in the folder"
+        )
+    return tokenizer
+
+
+def max_length(config: Any, tokenizer: Any, mapping: str) -> int:
+    """Return how many tokens the model reads at a time.
+
+    Parameters
+    ----------
+    config, tokenizer
+        As loaded.
+    mapping : str
+        With ``reference`` the configuration alone decides, as in the study (its Chinese models are
+        read with the tokenizer of another model that has a lower limit); otherwise the tokenizer's
+        own limit counts too.
+    """
+    inner = config.get_text_config()
+    limit = getattr(inner, "max_position_embeddings", None)
+    length = UNLIMITED if limit is None else int(limit)
+    if inner.model_type in OFFSET_POSITIONS:
+        length -= int(inner.pad_token_id or 0) + 1
+    if mapping == "reference" or not tokenizer.model_max_length:
+        return length
+    return min(length, int(tokenizer.model_max_length))
+
+
+def measure(config: Any) -> Size:
+    """Count a model's parameters as loaded, without its weights (on torch's meta device)."""
+    import torch
+
+    with torch.device("meta"):
+        model = _from_config(config)
+        model.tie_weights()
+    unique = {id(parameter): parameter.numel() for parameter in model.parameters()}
+    inner = config.get_text_config()
+    n_parameters = sum(unique.values())
+    n_active = n_parameters - _idle(model, inner)
+    return Size(n_parameters, int(inner.num_hidden_layers), int(inner.hidden_size), n_active)
+
+
+def _idle(model: Any, config: Any) -> int:
+    """Count the parameters of the experts that a token does not meet; 0 without experts."""
+    named = ("num_experts", "num_local_experts", "n_routed_experts")
+    n_experts = next((int(n) for n in (getattr(config, name, None) for name in named) if n), 0)
+    n_chosen = int(getattr(config, "num_experts_per_tok", None) or n_experts)
+    experts = sum(
+        parameter.numel()
+        for name, parameter in model.named_parameters()
+        if "experts" in name.split(".")
+    )
+    return experts - experts * n_chosen // n_experts if n_experts else 0
+
+
+def weight_files(folder: Path, allow_pickle: bool) -> list[Path]:
+    """List the files of a model's weights, safetensors first.
+
+    Raises
+    ------
+    BadInput
+        There are none, or only pickled ones that were not opted in.
+    """
+    safe = sorted(folder.glob("model*.safetensors"))
+    if safe:
+        return safe
+    pickled = sorted(folder.glob("pytorch_model*.bin"))
+    if pickled and allow_pickle:
+        return pickled
+    if pickled:
+        raise BadInput(
+            f"model {folder} has pickled weights only ({pickled[0].name}), which can run code when "
+            "loaded; convert them to safetensors or allow them with --allow_pickle_weights yes"
+        )
+    raise BadInput(f"model {folder}: no weights (model.safetensors)")
+
+
+def load_trunk(
+    folder: Path,
+    *,
+    precision: str = "float32",
+    device: str = "cpu",
+    placement: str | None = None,
+    allow_pickle: bool = False,
+) -> Any:
+    """Load a pretrained model and return what computes its hidden states, in evaluation mode.
+
+    The model is loaded with its language-modelling head, as the study loaded it, then the head is
+    left out: it does not change the hidden states and costs a product with the whole vocabulary.
+
+    Parameters
+    ----------
+    folder : Path
+        In ``save_pretrained`` form.
+    precision : str
+        Type of the weights, whatever the checkpoint's own type is.
+    device : str
+        Where the model goes.
+    placement : str or None
+        ``auto`` spreads a model that is too large for one GPU over all of them.
+    allow_pickle : bool
+        Read ``pytorch_model.bin`` where there is no safetensors file.
+
+    Raises
+    ------
+    BadInput
+        The weights cannot be read, or do not fill the model.
+    """
+    import torch
+
+    files = weight_files(folder, allow_pickle)
+    config = load_config(folder)
+    options: dict[str, Any] = {
+        "dtype": getattr(torch, _known(precision)),
+        "trust_remote_code": False,
+        "local_files_only": True,
+        "use_safetensors": files[0].suffix == ".safetensors",
+        "output_loading_info": True,
+    }
+    if placement or device != "cpu":
+        options["device_map"] = placement or {"": device}
+    try:
+        model, info = _auto_class(config).from_pretrained(folder, config=config, **options)
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except Exception as error:
+        if isinstance(error, MemoryError):
+            raise
+        raise BadInput(f"model {folder}: cannot load the weights: {_line(error)}") from error
+    check_loaded(model, info, folder)
+    return model.base_model.eval()
+
+
+def untrained_trunk(
+    folder: Path, seed: int, *, precision: str = "float32", device: str = "cpu", mode: str = "eval"
+) -> Any:
+    """Build a model with random weights, drawn with ``seed`` by its architecture's own rule.
+
+    Parameters
+    ----------
+    folder : Path
+        Only the configuration is read.
+    seed : int
+        Seed of torch's generator; in mode ``train`` its stream goes on into the dropout masks.
+    mode : str
+        ``eval``, or ``train`` for dropout as in the study.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    model = _from_config(load_config(folder))
+    trunk = model.base_model.to(device=device, dtype=getattr(torch, _known(precision)))
+    return trunk.train(mode == "train")
+
+
+def check_loaded(model: Any, info: dict[str, Any], folder: Path) -> None:
+    """Refuse a model with weights that are missing or of another shape.
+
+    A head that is missing is no fault: it is not used.
+    """
+    prefix = f"{model.base_model_prefix}."
+    has_head = model.base_model is not model
+    missing = sorted(
+        str(name)
+        for name in info.get("missing_keys", ())
+        if not has_head or str(name).startswith(prefix)
+    )
+    mismatched = sorted(str(entry) for entry in info.get("mismatched_keys", ()))
+    if missing or mismatched or info.get("error_msgs"):
+        named = (missing + mismatched + [str(text) for text in info.get("error_msgs", ())])[:3]
+        raise BadInput(
+            f"model {folder}: its weights do not fill the model ({len(missing)} missing, "
+            f"{len(mismatched)} of another shape: {', '.join(named)}); is the checkpoint whole?"
+        )
+
+
+def _auto_class(config: Any) -> Any:
+    """Return the class to load: with a language-modelling head where there is one."""
+    from transformers import AutoModel, AutoModelForCausalLM
+
+    known = type(config) in AutoModelForCausalLM._model_mapping
+    return AutoModelForCausalLM if known else AutoModel
+
+
+def _from_config(config: Any) -> Any:
+    """Build a model in float32 without weights of a checkpoint."""
+    import torch
+
+    return _auto_class(config).from_config(config, dtype=torch.float32)
+
+
+def _known(precision: str) -> str:
+    """Check the name of a precision."""
+    if precision not in PRECISIONS:
+        raise BadInput(f"--precision {precision}: choose one of {', '.join(PRECISIONS)}")
+    return precision
+
+
+def _line(error: BaseException) -> str:
+    """Return an error's message on one line of reasonable length."""
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,358 @@
+"""The run's parameters: one typed form, whatever way they came.
+
+Nextflow types what it reads on a command line (``300`` comes as a number, ``0123`` as 123, ``''``
+and a bare flag as true), a YAML file gives lists and turns ``no`` into false, a configuration
+gives text. ``normalise`` makes one form of all, checked against ``nextflow_schema.json``.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from lateralization.files import read_json
+from lateralization.problems import Problems, listed, nearest
+
+NUMBER_LISTS = ("random_dims", "random_seeds")
+MAX_RANGE = 100_000
+"""Longest list that a range such as 1-10 may stand for."""
+
+FLAG = {True: "yes", False: "no"}
+
+
+@dataclass
+class Parameters:
+    """Typed parameters, and which of them could not be understood.
+
+    Attributes
+    ----------
+    values
+        Parameter → value; lists are lists, numbers are numbers. A parameter that could not be
+        understood has its default.
+    given
+        Parameters whose value is not the default.
+    failed
+        Parameters that could not be understood: what depends on them is not looked at.
+    """
+
+    values: dict[str, Any]
+    given: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+    def sound(self, *names: str) -> bool:
+        """Tell whether all these parameters were understood."""
+        return not self.failed.intersection(names)
+
+
+class _Mistake(Exception):
+    """What is wrong with one value."""
+
+
+def load_schema(folder: Path) -> dict[str, Any]:
+    """Read ``nextflow_schema.json`` of the project."""
+    schema: dict[str, Any] = read_json(folder / "nextflow_schema.json")
+    return schema
+
+
+def properties(schema: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return parameter → its entry in the schema, over all groups."""
+    groups = schema["$defs"].values()
+    return {name: entry for group in groups for name, entry in group["properties"].items()}
+
+
+def normalise(
+    raw: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    problems: Problems,
+    command_line: str | None = None,
+) -> Parameters:
+    """Make the typed form of the parameters and check it.
+
+    Parameters
+    ----------
+    raw
+        Parameters as Nextflow has them.
+    schema
+        ``nextflow_schema.json``.
+    problems
+        Gathers the mistakes.
+    command_line
+        Nextflow's command line, if known: what was typed as text (``0123``) is read there, since
+        the number that it became has lost its zeros.
+    """
+    known = properties(schema)
+    typed = _typed_text(command_line)
+    found = _by_name(raw, known, typed, problems)
+    result = Parameters(values={})
+    for name, entry in known.items():
+        default = _convert(name, entry["default"], entry)
+        result.values[name] = default
+        if name not in found:
+            continue
+        try:
+            result.values[name] = _checked(name, found[name], entry, typed.get(name))
+        except _Mistake as mistake:
+            problems.add(f"--{name}: {mistake}")
+            result.failed.add(name)
+        if result.values[name] != default:
+            result.given.add(name)
+    return result
+
+
+def _snake(name: str) -> str:
+    """Return the snake_case form of a name in kebab-case or camelCase."""
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name.replace("-", "_")).lower()
+
+
+def _by_name(
+    raw: Mapping[str, Any],
+    known: Mapping[str, Any],
+    typed: Mapping[str, str],
+    problems: Problems,
+) -> dict[str, Any]:
+    """Bring the names to those of the schema.
+
+    From ``--word-mapping x`` Nextflow makes both ``word-mapping`` and ``wordMapping``, and the
+    configuration's ``word_mapping`` is still there with its default: what was typed wins over a
+    default, and two different typed values are a mistake.
+    """
+    found = {name: value for name, value in raw.items() if name in known}
+    unknown: set[str] = set()
+    for name, value in raw.items():
+        meant = _snake(name)
+        if name in known:
+            continue
+        if meant not in known:
+            if meant not in unknown:
+                unknown.add(meant)
+                problems.add(_unknown(name if name in typed else meant, known))
+            continue
+        present = found.get(meant, known[meant]["default"])
+        if present not in (value, known[meant]["default"]):
+            problems.add(
+                f"--{meant} is given twice, as {present!r} and as {value!r} (--{name}); keep one"
+            )
+        found[meant] = value
+    return found
+
+
+def _unknown(name: str, known: Mapping[str, Any]) -> str:
+    """Say that a parameter is not known, with the nearest that is."""
+    best = nearest(_snake(name), known, 1)
+    hint = f"did you mean --{best[0]}?" if best else "--help lists all"
+    return f"--{name} is not a parameter of this pipeline; {hint}"
+
+
+def _typed_text(command_line: str | None) -> dict[str, str]:
+    """Return parameter → its text on the command line (``--name value`` or ``--name=value``)."""
+    try:
+        words = shlex.split(command_line or "")
+    except ValueError:
+        return {}
+    found: dict[str, str] = {}
+    for word, following in pairwise([*words, "--"]):
+        if not word.startswith("--") or word == "--":
+            continue
+        name, equals, value = word[2:].partition("=")
+        if equals:
+            found[_snake(name)] = value
+        elif not following.startswith("--"):
+            found[_snake(name)] = following
+    return found
+
+
+def _checked(name: str, value: Any, entry: Mapping[str, Any], typed: str | None) -> Any:
+    """Convert one value and check it against its entry in the schema."""
+    if _lost_text(value, entry, typed):
+        value = typed
+    converted = _convert(name, value, entry)
+    special = name == "layers" and (converted == "all" or str(converted).startswith("every:"))
+    if special:
+        return _every(converted)
+    for error in Draft202012Validator(dict(entry)).iter_errors(converted):
+        raise _Mistake(_explain(error.validator, error.validator_value, error.instance, entry))
+    return converted
+
+
+def _lost_text(value: Any, entry: Mapping[str, Any], typed: str | None) -> bool:
+    """Tell whether a text became a number on its way, and its spelling is known."""
+    if typed is None or isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return "string" in _types(entry) and float(typed) == float(value)
+    except ValueError:
+        return False
+
+
+def _types(entry: Mapping[str, Any]) -> list[str]:
+    """Return the JSON types that a parameter may have."""
+    types = entry["type"]
+    return [types] if isinstance(types, str) else list(types)
+
+
+def _convert(name: str, value: Any, entry: Mapping[str, Any]) -> Any:
+    """Bring one value to the form that the schema's types ask for."""
+    types = _types(entry)
+    if value is None:
+        if "null" in types:
+            return None
+        raise _Mistake(f"has no value; give one or leave it out (default {entry['default']})")
+    if isinstance(value, Mapping):
+        raise _Mistake("is a map; give text, a number or a list")
+    if "array" in types:
+        return _list(name, value)
+    if isinstance(value, list):
+        if len(value) != 1:
+            raise _Mistake(f"takes one value, and {len(value)} are given: {listed(value)}")
+        value = value[0]
+    if "boolean" in types:
+        return _boolean(value)
+    if "integer" in types:
+        return _integer(value)
+    return _text(value, entry)
+
+
+def _text(value: Any, entry: Mapping[str, Any]) -> str:
+    """Return a text; yes/no come as true/false from YAML and from a bare flag."""
+    choices = entry.get("enum", ())
+    if isinstance(value, bool):
+        if "yes" in choices:
+            return FLAG[value]
+        raise _Mistake(_without_value(value))
+    text = _plain(value)
+    for choice in choices:
+        if text.lower() == choice.lower() or (text.lower(), choice) in _SPELLINGS:
+            return str(choice)
+    if not text:
+        raise _Mistake(_without_value(True))
+    return text
+
+
+_SPELLINGS = {("true", "yes"), ("false", "no"), ("on", "yes"), ("off", "no")}
+
+
+def _without_value(value: bool) -> str:
+    """Explain a bare flag, an empty text, or an unquoted yes/no."""
+    if value:
+        return "is given without a value; write one after it or leave it out"
+    return "is false (an unquoted no in YAML); write the text in quotes"
+
+
+def _boolean(value: Any) -> bool:
+    """Return a truth value."""
+    if isinstance(value, bool):
+        return value
+    text = _plain(value).lower()
+    if text in ("true", "false", "yes", "no"):
+        return text in ("true", "yes")
+    raise _Mistake(f"is {value!r}; give true or false")
+
+
+def _integer(value: Any) -> int:
+    """Return a whole number, from a number or a text."""
+    if isinstance(value, bool):
+        raise _Mistake("is given without a value; write a whole number after it")
+    try:
+        number = float(_plain(value))
+        if number == int(number):
+            return int(_plain(value)) if isinstance(value, str | int) else int(number)
+    except (ValueError, OverflowError):
+        pass
+    raise _Mistake(f"is {value!r}; give a whole number")
+
+
+def _plain(value: Any) -> str:
+    """Return the text of a value; a whole number has no decimal point."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _items(value: Any) -> Iterator[str]:
+    """Iterate over the items of a comma list, a YAML list, or a list of comma lists."""
+    for part in value if isinstance(value, list) else [value]:
+        if isinstance(part, bool):
+            raise _Mistake(_without_value(part))
+        if isinstance(part, list | Mapping) or part is None:
+            raise _Mistake(f"has the item {part!r}; give a flat list")
+        # An item of a YAML list is whole: a comma in it belongs to a path.
+        texts = [_plain(part)] if isinstance(value, list) else _plain(part).split(",")
+        yield from (text.strip() for text in texts if text.strip())
+
+
+def _list(name: str, value: Any) -> Any:
+    """Return a list; numbers and ranges of numbers are written out."""
+    items = list(_items(value))
+    if not items:
+        raise _Mistake(_without_value(True))
+    if name in NUMBER_LISTS:
+        return list(dict.fromkeys(number for item in items for number in _range(item)))
+    if name == "layers":
+        if len(items) == 1 and (items[0].lower() == "all" or items[0].lower().startswith("every:")):
+            return items[0].lower()
+        return sorted({number for item in items for number in _range(item)})
+    if name in ("languages", "baselines"):
+        return list(dict.fromkeys(item.lower() for item in items))
+    if name == "subjects":
+        # The folder's name sub-EN057 is accepted for the id EN057.
+        return list(dict.fromkeys(_subject(item) for item in items))
+    return items
+
+
+def _subject(item: str) -> str:
+    """Return a subject's id as the data set spells it."""
+    item = item.removeprefix("sub-")
+    return item.lower() if item.lower() in ("all", "average") else item
+
+
+def _range(item: str) -> list[int]:
+    """Return the numbers of ``7`` or of ``1-10``."""
+    match = re.fullmatch(r"(\d+)\s*-\s*(\d+)", item)
+    if not match:
+        return [_integer(item)]
+    low, high = int(match[1]), int(match[2])
+    if not low <= high <= low + MAX_RANGE:
+        raise _Mistake(f"has the range {item}; write the smaller number first, as in 1-10")
+    return list(range(low, high + 1))
+
+
+def _every(value: str) -> str:
+    """Check ``all`` or ``every:2``."""
+    if value != "all" and not re.fullmatch(r"every:0*[1-9]\d{0,3}", value):
+        raise _Mistake(f"is {value!r}; write all, a list (0,6,12) or every:2")
+    return value
+
+
+def _explain(keyword: str, wanted: Any, value: Any, entry: Mapping[str, Any]) -> str:
+    """Say in words what a schema rule found."""
+    if keyword == "enum":
+        choices = [str(choice) for choice in wanted]
+        best = nearest(str(value), choices, 1)
+        hint = f" (did you mean {best[0]}?)" if best else ""
+        return f"is {value!r}; choose from {', '.join(choices)}{hint}"
+    if keyword == "minimum":
+        return f"is {value}; the smallest possible is {wanted}"
+    if keyword == "maximum":
+        return f"is {value}; the largest possible is {wanted}"
+    if keyword == "pattern":
+        return f"is {value!r}, which does not have the form that is needed: {entry['description']}"
+    return f"is {value!r}; needed: {entry['description']}"
+
+
+def help_text(schema: Mapping[str, Any], width: int = 24) -> str:
+    """Return the parameters by group, with defaults and meanings, as text."""
+    lines = ["Usage: nextflow run main.nf [-profile …] [-resume] [--parameter value …]"]
+    for group in schema["$defs"].values():
+        lines += ["", group["title"]]
+        for name, entry in group["properties"].items():
+            default = "" if entry["default"] is None else f" [{entry['default']}]"
+            lines.append(f"  --{name:<{width}} {entry['description']}{default}")
+    return "\n".join(lines)

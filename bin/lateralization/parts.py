@@ -1,0 +1,89 @@
+"""The file of one block of layers, which ENCODE writes and GATHER joins."""
+
+import json
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lateralization import __version__
+from lateralization.errors import BadInput
+from lateralization.files import read_metadata, read_tensors, save_tensors
+
+Array = NDArray[Any]
+
+TENSORS = ("r", "alphas", "validation_r", "layers", "left_out")
+
+IN_SOURCE, AFTER_TRIMMING = 1, 2
+
+REASONS = {
+    IN_SOURCE: "constant or not finite in the source BOLD of some run",
+    AFTER_TRIMMING: "constant or not finite in the scans that trimming leaves of some run",
+}
+"""Why a voxel is left out in a run."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Scores of some layers.
+
+    Attributes
+    ----------
+    r : array of shape (n_layers, n_runs, n_voxels), float32
+        Pearson's r on each test run; NaN in left-out voxels.
+    alphas : array of shape (n_layers, n_runs)
+        Chosen penalties.
+    validation_r : array of shape (n_layers, n_runs, n_alphas)
+        Mean r on the validation runs.
+    layers : array of shape (n_layers,), int64
+        Numbers of the layers.
+    left_out : array of shape (n_runs, n_voxels), uint8
+        0, or a code of ``REASONS``.
+    told : dict
+        How it was done: precision, device, versions, constant regressors.
+    """
+
+    r: Array
+    alphas: Array
+    validation_r: Array
+    layers: Array
+    left_out: Array
+    told: dict[str, Any]
+
+
+def write_part(part: Part, path: Path) -> None:
+    """Write a part; the same part gives the same bytes."""
+    tensors = {name: np.asarray(getattr(part, name)) for name in TENSORS}
+    save_tensors(path, tensors, {"encode": json.dumps(part.told, sort_keys=True)})
+
+
+def read_part(path: Path) -> Part:
+    """Read a part.
+
+    Raises
+    ------
+    BadInput
+        The file is no part.
+    """
+    tensors = read_tensors(path)
+    missing = set(TENSORS) - set(tensors)
+    if missing:
+        raise BadInput(f"{path} lacks {', '.join(sorted(missing))}; give the files of encode.py")
+    if len(tensors["r"]) != len(tensors["layers"]):
+        raise BadInput(f"{path}: {len(tensors['r'])} layers of scores, {tensors['layers']} named")
+    told = json.loads(read_metadata(path).get("encode", "{}"))
+    return Part(**{name: tensors[name] for name in TENSORS}, told=told)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of all that the numbers depend on."""
+    names = ("numpy", "scipy", "torch", "pandas", "safetensors")
+    return {
+        "lateralization": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+    }

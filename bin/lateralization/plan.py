@@ -1,0 +1,274 @@
+"""The plan of a run: what VALIDATE finds out, and every other stage follows."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lateralization.catalogue import Baseline, Model, entries
+from lateralization.description import STUDY, Description, find_description
+from lateralization.errors import BadInput
+from lateralization.files import read_json
+from lateralization.given_files import PUBLISHED
+from lateralization.language_plan import Site, plan_language
+from lateralization.model_choice import Choice, choose
+from lateralization.parameters import Parameters, load_schema, normalise
+from lateralization.places import absolute
+from lateralization.problems import Problems, listed, nearest
+
+OFFICIAL_HUB = "https://huggingface.co"
+SECRET = ("texts_password",)
+REMOTE = ("s3://", "gs://", "az://", "http://", "https://")
+
+
+def project_folder(request: Mapping[str, Any]) -> Path:
+    """Return the project's folder: the request's, or the one that this file is in."""
+    named = request.get("project_dir")
+    return Path(named) if named else Path(__file__).resolve().parents[2]
+
+
+def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
+    """Check everything that can be checked before anything is queued, and plan the run.
+
+    Parameters
+    ----------
+    request
+        ``params`` as Nextflow has them, ``launch_dir``, ``project_dir``, and where known
+        ``command_line``.
+    assets
+        Folder of the study's lists, manifests and addresses.
+
+    Returns
+    -------
+    dict
+        The plan, as JSON has it.
+
+    Raises
+    ------
+    BadInput
+        With the first mistake; all others have been said before it.
+    """
+    problems, notes = Problems(), list[str]()
+    schema = load_schema(project_folder(request))
+    parameters = normalise(request["params"], schema, problems, request.get("command_line"))
+    launch = Path(request.get("launch_dir") or Path.cwd())
+    _check_combinations(parameters, problems)
+    described = _described(parameters, assets, launch, problems)
+    site = Site(parameters, described, assets, launch, problems, notes)
+    models, baselines = choose(Choice(parameters, assets, launch, problems, notes))
+    languages = []
+    if parameters.sound("languages", "dataset", "subjects"):
+        languages = [
+            plan_language(language, site, has_models=any(language in m.languages for m in models))
+            for language in parameters["languages"]
+        ]
+        _check_subjects(site, languages)
+    if parameters["keep_raw"] == "no" and not site.remote:
+        notes.append("--keep_raw no: the data set is your own folder, nothing of it is removed")
+    fits = _fits(languages, models, baselines)
+    if parameters.sound(*parameters.values):
+        _check_fits(languages, fits, problems)
+    glove, atlas = _glove(site, baselines), _atlas(site)
+    for folder in ("outdir", "cache_dir"):
+        _check_writable(folder, _place(parameters[folder], launch), problems)
+    problems.stop()
+    return {
+        "parameters": _shown(parameters),
+        "outdir": _place(parameters["outdir"], launch),
+        "cache_dir": _place(parameters["cache_dir"], launch),
+        "stage": parameters["stage"],
+        "notes": list(dict.fromkeys(notes)),
+        "languages": languages,
+        "models": [asdict(model) for model in models],
+        "baselines": [asdict(baseline) for baseline in baselines],
+        "fits": fits,
+        "layers": parameters["layers"],
+        "layers_per_task": parameters["layers_per_task"],
+        "truth": _truth(site),
+        "glove": glove,
+        "atlas": atlas,
+    }
+
+
+def _described(
+    parameters: Parameters, assets: Path, launch: Path, problems: Problems
+) -> Description:
+    """Return the data set's description, and check that it has the languages of the run.
+
+    What is wrong with ``--dataset`` or ``--languages`` is noted, and what depends on it not
+    looked at.
+    """
+    dataset = str(parameters["dataset"])
+    place = absolute(dataset, launch)
+    found = find_description(STUDY, place, assets)
+    try:
+        if dataset != STUDY and not place.is_dir() and place.suffix != ".json":
+            raise BadInput(
+                f"{place} is no folder; give {STUDY}, a folder that has its layout or a "
+                "dataset.json, or a description with a manifest beside it"
+            )
+        found = find_description(dataset, place, assets)
+    except BadInput as error:
+        problems.add(f"--dataset: {error}")
+        parameters.failed.add("dataset")
+    unknown = [one for one in parameters["languages"] if one not in found.languages]
+    if unknown and parameters.sound("dataset", "languages"):
+        best = nearest(unknown[0], found.languages, 1)
+        hint = f" (did you mean {best[0]}?)" if best else ""
+        problems.add(
+            f"--languages: {found.name} has no {listed(unknown)}; choose from "
+            f"{', '.join(found.languages)}{hint}"
+        )
+        parameters.failed.add("languages")
+    return found
+
+
+def _place(text: str, launch: Path) -> str:
+    """Return an absolute path; an address of a bucket stays as it is."""
+    if text.startswith(REMOTE):
+        return text
+    return str(absolute(text, launch))
+
+
+def _shown(parameters: Parameters) -> dict[str, Any]:
+    """Return the parameters as they may be shown: a password is not."""
+    secret = {name for name in SECRET if parameters[name] is not None}
+    return {name: "(given)" if name in secret else v for name, v in parameters.values.items()}
+
+
+def _check_combinations(parameters: Parameters, problems: Problems) -> None:
+    """Report parameters that contradict each other."""
+    languages = parameters["languages"]
+    for name in ("isc", "average_subject"):
+        if parameters[name] is not None and parameters["mask"] is None:
+            problems.add(
+                f"--{name} is given without --mask, and its voxels are those of a mask; give the "
+                "mask that belongs to it"
+            )
+    for name in ("mask", "isc", "average_subject"):
+        value = parameters[name]
+        if value not in (None, PUBLISHED) and len(languages) > 1 and "{lang}" not in value:
+            problems.add(
+                f"--{name} is {value} for {len(languages)} languages; put {{lang}} into the path"
+            )
+    if parameters["texts_password"] is not None and parameters["texts"] is None:
+        problems.add("--texts_password is given without --texts; give the zip that it opens")
+    if parameters["features"] is not None:
+        problems.add(
+            "--features is not available in this version; leave it out (models and baselines are)"
+        )
+    if parameters["keep_models"] == "no":
+        problems.add(
+            "--keep_models no is not available in this version; leave it out and remove models "
+            "from --cache_dir and the work folder when the run is over"
+        )
+    if "none" in parameters["individual_models"] if parameters["individual_models"] else False:
+        problems.add("--individual_models is none; leave individuals out of --subjects instead")
+
+
+def _check_subjects(site: Site, languages: list[dict[str, Any]]) -> None:
+    """Report ids that no language of the run has."""
+    parameters = site.parameters
+    known = [name for language in languages for name in language["known_subjects"]]
+    for language in languages:
+        del language["known_subjects"]
+    for name in parameters["subjects"]:
+        if name in ("all", "average") or name in known or not known:
+            continue
+        spoken = site.described.languages.items()
+        other = next((code for code, entry in spoken if entry.has(name)), None)
+        if other is not None and other not in parameters["languages"]:
+            hint = f"it is {other}, and --languages is {listed(parameters['languages'])}"
+        else:
+            hint = f"the nearest are {listed(nearest(name, known) or known, 5)}"
+        site.problems.add(f"--subjects: {name} is not in the data set; {hint}")
+
+
+def _fits(
+    languages: list[dict[str, Any]], models: list[Model], baselines: list[Baseline]
+) -> list[dict[str, str]]:
+    """Return every (language, subject, model) that is fitted."""
+    fits = []
+    for language in languages:
+        name = language["language"]
+        individuals = [s["subject"] for s in language["subjects"] if s["individual"]]
+        for entry in entries(models, baselines):
+            if name not in entry.languages:
+                continue
+            subjects = ["average"] if entry.average and language["average"] else []
+            subjects += individuals if entry.individual else []
+            fits += [{"language": name, "subject": s, "model": entry.name} for s in subjects]
+    return fits
+
+
+def _check_fits(
+    languages: list[dict[str, Any]], fits: list[dict[str, str]], problems: Problems
+) -> None:
+    """Report a language for which nothing would be fitted."""
+    for language in languages:
+        name = language["language"]
+        if not problems and not any(fit["language"] == name for fit in fits):
+            problems.add(
+                f"--languages: nothing is fitted for {name}; name a model and a subject of this "
+                "language, or leave it out"
+            )
+
+
+def _glove(site: Site, baselines: list[Baseline]) -> dict[str, Any] | None:
+    """Return where the GloVe vectors come from; None when no baseline needs them."""
+    given = site.parameters["glove"]
+    if not any(baseline.kind == "glove" for baseline in baselines):
+        if given is not None:
+            site.problems.add("--glove is given and no baseline is glove; add it to --baselines")
+        return None
+    pinned = read_json(site.assets / "texts.json")["glove"]
+    if given is None:
+        hub = site.parameters["hf_endpoint"]
+        url = pinned["url"] if hub is None else pinned["url"].replace(OFFICIAL_HUB, hub.rstrip("/"))
+        return {**pinned, "url": url, "source": []}
+    path = site.path(given)
+    if not path.is_file():
+        site.problems.add(f"--glove: {path} does not exist; check the path")
+    elif path.suffix.lower() not in (".zip", ".txt"):
+        site.problems.add(f"--glove: {path} is neither .txt nor .zip; rename or unpack it")
+    return {"url": None, "sha256": None, "member": None, "source": [str(path)]}
+
+
+def _atlas(site: Site) -> dict[str, Any] | None:
+    """Return where the atlas comes from; None where areas are not asked for."""
+    given = site.parameters["atlas"]
+    if given == "none" or (given == "auto" and not site.remote):
+        return None
+    if given == "auto":
+        return {"source": []}
+    image = site.path(given)
+    table = image.with_name(f"{image.name.removesuffix('.gz').removesuffix('.nii')}.tsv")
+    for path in (image, table):
+        if not path.is_file():
+            site.problems.add(
+                f"--atlas: {path} does not exist; give a NIfTI of labels with a TSV of the same "
+                "name (index, name) beside it"
+            )
+    return {"source": [str(image), str(table)]}
+
+
+def _truth(site: Site) -> str | None:
+    """Return what a simulated data set says about itself."""
+    if site.remote:
+        return None
+    path = site.root / "simulation.json"
+    return str(path) if path.is_file() else None
+
+
+def _check_writable(name: str, place: str, problems: Problems) -> None:
+    """Report a folder that is a file, or below one; a read-only cache is allowed."""
+    if place.startswith(REMOTE):
+        return
+    path = Path(place)
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    if not path.is_dir():
+        problems.add(f"--{name}: {path} is a file; give a folder")
+    elif name == "outdir" and not os.access(path, os.W_OK):
+        problems.add(f"--outdir: {path} is not writable; give another folder")

@@ -1,0 +1,125 @@
+"""Several processes for one model: who am I, on which device, and how failures get out.
+
+`accelerate launch` starts the processes. It reports every failure of theirs as 1, so each process
+leaves its exit code and message in a folder that the starting process reads.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from lateralization.errors import BadInput, Transient
+
+OUTCOMES = "LATERALIZATION_OUTCOMES"
+"""Environment variable: the folder for exit codes and messages."""
+
+PATIENCE = timedelta(days=2)
+"""How long a rank waits for the others: as long as a large model takes."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The place of this process among those that work on one model."""
+
+    rank: int
+    n_ranks: int
+    device: str
+    wait: Callable[[], None]
+
+
+def start() -> Ranks:
+    """Join the other processes, if there are any; call once, before the model is loaded."""
+    import torch
+
+    forced = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+    cpu = forced or not torch.cuda.is_available()
+    expected = int(os.environ.get("WORLD_SIZE", "1"))
+    if expected == 1:
+        return Ranks(0, 1, "cpu" if cpu else "cuda:0", lambda: None)
+    from accelerate import PartialState
+
+    state = PartialState(cpu=cpu, timeout=PATIENCE)
+    if state.num_processes != expected:
+        raise RuntimeError(f"{expected} processes were started and {state.num_processes} met")
+    device = "cpu" if cpu else str(state.device)
+    return Ranks(state.process_index, state.num_processes, device, state.wait_for_everyone)
+
+
+def launched() -> bool:
+    """Tell whether this process was started by a launcher."""
+    return any(name in os.environ for name in ("WORLD_SIZE", "LOCAL_RANK", OUTCOMES))
+
+
+def launch(script: Path, arguments: Sequence[str], processes: int) -> None:
+    """Start a command as several processes on this machine and wait for them.
+
+    Parameters
+    ----------
+    script : Path
+    arguments : sequence of str
+    processes : int
+
+    Raises
+    ------
+    BadInput, Transient, MemoryError, RuntimeError
+        What went wrong in one of the processes.
+    """
+    # --multi_gpu stands for "several processes": without a GPU they find each other through gloo,
+    # while --cpu would start one process. Every launch has its own port, so that several on one
+    # machine do not meet.
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+    command += ["--num_processes", str(processes), "--num_machines", "1"]
+    command += ["--mixed_precision", "no", "--dynamo_backend", "no"]
+    command += ["--main_process_port", str(_free_port())]
+    with tempfile.TemporaryDirectory(prefix="ranks-") as folder:
+        environment = os.environ | {OUTCOMES: folder}
+        done = subprocess.run([*command, str(script), *arguments], env=environment, check=False)
+        if done.returncode:
+            _raise_worst(Path(folder))
+
+
+def _free_port() -> int:
+    """Return a port of this machine that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def leave(error: BaseException) -> None:
+    """Leave a failure's exit code and message for the process that started the ranks."""
+    folder = os.environ.get(OUTCOMES)
+    if folder:
+        outcome = {"code": _code(error), "message": " ".join(str(error).split())}
+        path = Path(folder) / f"rank-{os.environ.get('RANK', '0')}.json"
+        path.write_text(json.dumps(outcome), encoding="utf-8")
+
+
+def _code(error: BaseException) -> int:
+    """Return the exit code of an error, as ``lateralization.command`` gives it."""
+    if isinstance(error, BadInput | Transient):
+        return error.exit_code
+    memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return 137 if memory else 1
+
+
+def _raise_worst(folder: Path) -> None:
+    """Raise the failure that matters most: bad input, then a bug, memory, network.
+
+    Processes that left no word were killed, as the system does when memory is short.
+    """
+    outcomes = [json.loads(path.read_text()) for path in sorted(folder.glob("rank-*.json"))]
+    by_code = {outcome["code"]: outcome["message"] for outcome in reversed(outcomes)}
+    if BadInput.exit_code in by_code:
+        raise BadInput(by_code[BadInput.exit_code])
+    if 1 in by_code:
+        raise RuntimeError(by_code[1])
+    if Transient.exit_code in by_code:
+        raise Transient(by_code[Transient.exit_code])
+    raise MemoryError(by_code.get(137, "a process was killed"))

@@ -1,0 +1,207 @@
+"""GATHER: join the parts of one model and subject into maps, scores by run, and a record."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lateralization.command import progress
+from lateralization.errors import BadInput
+from lateralization.files import read_json, save_tensors, write_json
+from lateralization.parts import REASONS, Part, read_part, versions
+from lateralization.volumes import Mask, load_mask, save_volume, to_volume
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All layers of one model and subject, in ascending order of layers.
+
+    Attributes
+    ----------
+    r : array of shape (n_layers, n_runs, n_voxels), float32
+    alphas : array of shape (n_layers, n_runs)
+    validation_r : array of shape (n_layers, n_runs, n_alphas)
+    layers : array of shape (n_layers,)
+    left_out : array of shape (n_runs, n_voxels), uint8
+    told : list of dict
+        What each part says of how it was made.
+    """
+
+    r: Array
+    alphas: Array
+    validation_r: Array
+    layers: Array
+    left_out: Array
+    told: list[dict[str, Any]]
+
+
+def join_parts(paths: Sequence[Path]) -> Scores:
+    """Join parts, whatever their order, without changing a number.
+
+    Raises
+    ------
+    BadInput
+        A layer comes twice, or parts are not of the same subject.
+    """
+    parts: list[Part] = []
+    for path in progress(paths, "parts"):
+        part = read_part(path)
+        if parts and not np.array_equal(parts[0].left_out, part.left_out):
+            raise BadInput(f"{path} and {paths[0]} have other voxels; join parts of one subject")
+        parts.append(part)
+    layers = np.concatenate([part.layers for part in parts])
+    order = np.argsort(layers, kind="stable")
+    if len(np.unique(layers)) != len(layers):
+        raise BadInput(f"the parts hold the layers {sorted(layers.tolist())}; each may come once")
+    return Scores(
+        r=np.concatenate([part.r for part in parts])[order],
+        alphas=np.concatenate([part.alphas for part in parts])[order],
+        validation_r=np.concatenate([part.validation_r for part in parts])[order],
+        layers=layers[order],
+        left_out=parts[0].left_out,
+        told=[part.told for part in parts],
+    )
+
+
+def mean_over_runs(r: Array) -> NDArray[np.float32]:
+    """Average r over the test runs, (n_layers, n_runs, n_voxels) → (n_layers, n_voxels)."""
+    mean: NDArray[np.float32] = r.mean(axis=1, dtype=np.float64).astype(np.float32)
+    return mean
+
+
+def describe_left_out(left_out: Array, mask: Mask) -> dict[str, Any]:
+    """List the voxels left out: place in the mask, place in the grid, runs (from 1), reason.
+
+    Parameters
+    ----------
+    left_out : array of shape (n_runs, n_voxels)
+        0 or one of the codes of ``REASONS``.
+    mask : (x, y, z) bool
+    """
+    voxels = np.flatnonzero(left_out.any(axis=0))
+    grid = np.argwhere(mask)[voxels]
+    reasons = [REASONS[int(code)] for code in np.unique(left_out) if code]
+    return {
+        "n_voxels": len(voxels),
+        "reason": "; ".join(reasons),
+        "voxels": [
+            {
+                "voxel": int(voxel),
+                "ijk": place.tolist(),
+                "runs": (np.flatnonzero(left_out[:, voxel]) + 1).tolist(),
+                "reason": REASONS[int(left_out[:, voxel][left_out[:, voxel] > 0].min())],
+            }
+            for voxel, place in zip(voxels, grid, strict=True)
+        ],
+    }
+
+
+def record(
+    scores: Scores, mask: Mask, meta: Mapping[str, Any], model: Mapping[str, Any], words: Any
+) -> dict[str, Any]:
+    """Write down what was fitted, with which penalties and scores, and how.
+
+    Parameters
+    ----------
+    scores : Scores
+    mask : (x, y, z) bool
+    meta : mapping
+        Language, subject and name of the model.
+    model, words : mappings
+        What the model's and the words' stages wrote; empty where there is none.
+    """
+    kept = ~scores.left_out.any(axis=0)
+    by_run = scores.r[:, :, kept].mean(axis=2, dtype=np.float64)
+    constant: dict[str, Any] = {}
+    for part in scores.told:
+        constant |= part.get("constant_regressors", {})
+    first = scores.told[0]
+    of_model = ("source", "revision", "architecture", "seed", "n_parameters", "n_layers", "n_hid")
+    return {
+        "language": meta["language"],
+        "subject": meta["subject"],
+        "model": meta["model"],
+        **{key: model.get(key) for key in of_model},
+        "resolved_revision": model.get("revision"),
+        "precision": _extraction_precision(model, first),
+        "encoding_precision": first.get("precision"),
+        "search_risk": first.get("search_risk"),
+        "device": sorted({str(part.get("device")) for part in scores.told}),
+        "tr": first.get("tr"),
+        "trim": first.get("trim"),
+        "n_voxels": int(mask.sum()),
+        "n_runs": scores.r.shape[1],
+        "layers": scores.layers.tolist(),
+        "alphas": scores.alphas.tolist(),
+        "r_per_run": by_run.tolist(),
+        "mean_r": by_run.mean(axis=1).tolist(),
+        "validation_r": np.nanmax(scores.validation_r, axis=2).tolist(),
+        "left_out": describe_left_out(scores.left_out, mask),
+        "constant_regressors": constant,
+        "mapping": words.get("mapping"),
+        "model_details": dict(model),
+        "words": dict(words),
+        "versions": {**first.get("versions", {}), "gather": versions()},
+    }
+
+
+def _extraction_precision(model: Mapping[str, Any], part: Mapping[str, Any]) -> Any:
+    """Find the precision of the model's weights: ACTIVATIONS says it in its file."""
+    features = part.get("features", {})
+    if "precision" in features:
+        return features["precision"]
+    for text in features.values():
+        try:
+            found = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(found, dict) and "precision" in found:
+            return found["precision"]
+    return model.get("precision")
+
+
+def gather(
+    parts: Sequence[Path],
+    mask_path: Path,
+    meta_path: Path,
+    out_prefix: str,
+    *,
+    model_path: Path | None = None,
+    words_path: Path | None = None,
+) -> Scores:
+    """Join the parts and write the three files of one model and subject.
+
+    ``<prefix>_scores.nii.gz``: (x, y, z, layers) float32, mean over the test runs, 0 outside the
+    mask, NaN in left-out voxels. ``<prefix>_runs.safetensors``: ``r`` (layers, runs, voxels).
+    ``<prefix>_scores.json``: the record.
+
+    Raises
+    ------
+    BadInput
+        Parts and mask have different voxels, parts do not fit each other, or ``meta`` lacks
+        language, subject or model.
+    """
+    mask, affine = load_mask(mask_path)
+    meta = read_json(meta_path)
+    missing = {"language", "subject", "model"} - set(meta)
+    if missing:
+        raise BadInput(f"{meta_path} lacks {', '.join(sorted(missing))}; name what was fitted")
+    scores = join_parts(parts)
+    if scores.r.shape[2] != mask.sum():
+        raise BadInput(
+            f"{parts[0]} has {scores.r.shape[2]} voxels, {mask_path} has {mask.sum()}; "
+            "give the mask that the BOLD data were cleaned with"
+        )
+    model = read_json(model_path) if model_path else {}
+    words = read_json(words_path) if words_path else {}
+    maps = to_volume(mean_over_runs(scores.r), mask)
+    save_volume(maps, affine, f"{out_prefix}_scores.nii.gz")
+    save_tensors(f"{out_prefix}_runs.safetensors", {"r": scores.r})
+    write_json(record(scores, mask, meta, model, words), f"{out_prefix}_scores.json")
+    return scores

@@ -1,0 +1,194 @@
+"""The plan in words: what will be downloaded, how much disk, which tasks."""
+
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from lateralization.catalogue import PICKLED
+from lateralization.given_files import KINDS
+from lateralization.study import GRID_SHAPE
+
+MASK_VOXELS = 27_000
+"""About the number of voxels of a group mask on the target grid, for the estimate of disk."""
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+LAYERS_PER_TASK = 8
+UNKNOWN = "unknown until fetched"
+
+
+def size(n_bytes: float) -> str:
+    """Return a number of bytes as people read it."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"
+
+
+def summary(plan: dict[str, Any]) -> list[str]:
+    """Return the plan as aligned lines, label and value."""
+    lines = [
+        ("languages", _languages(plan)),
+        ("models", _models(plan)),
+        ("baselines", str(len(plan["baselines"]))),
+        ("fits", str(len(plan["fits"]))),
+        ("download", _download(plan)),
+        ("disk for raw BOLD", _raw_disk(plan)),
+        ("disk for fMRI", _disk(plan)),
+        ("largest weights", _weights(plan)),
+        ("tasks", _tasks(plan)),
+    ]
+    width = max(len(label) for label, _ in lines)
+    return [f"plan: {label:<{width}}  {value}" for label, value in lines]
+
+
+def _languages(plan: dict[str, Any]) -> str:
+    parts = []
+    for language in plan["languages"]:
+        subjects = language["subjects"]
+        individuals = sum(subject["individual"] for subject in subjects)
+        parts.append(
+            f"{language['language']} ({len(subjects)} subjects used, {individuals} fitted one by "
+            f"one{', average fitted' if language['average'] else ''})"
+        )
+    return "; ".join(parts)
+
+
+def _models(plan: dict[str, Any]) -> str:
+    models = plan["models"]
+    hub = sum(model["kind"] == "hub" for model in models)
+    pickled = sum(model["source"].startswith(PICKLED) for model in models)
+    note = f"; {pickled} may have pickled weights only" if pickled else ""
+    return f"{len(models)} ({hub} from the hub, {len(models) - hub} local{note})"
+
+
+def remote_files(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the pinned files that the run fetches."""
+    files = []
+    for language in plan["languages"]:
+        files += language["annotation"]["files"]
+        for subject in language["subjects"]:
+            files += (subject["remote"] or {"files": []})["files"]
+    return files
+
+
+def _download(plan: dict[str, Any]) -> str:
+    files = remote_files(plan)
+    total = sum(file["bytes"] for file in files)
+    where: dict[str, Any] = next((lang["annotation"] for lang in plan["languages"]), {})
+    folder = Path(plan["cache_dir"], str(where.get("dataset")), str(where.get("version")))
+    held = 0
+    for file in files:
+        path = folder / file["path"]
+        held += file["bytes"] if path.is_file() and path.stat().st_size == file["bytes"] else 0
+    parts = [f"{size(total - held)} of data ({len(files)} files, {size(held)} already here)"]
+    others = [f"texts {lang['language']}" for lang in plan["languages"] if _has_url(lang["texts"])]
+    others += [
+        f"published {kind} {lang['language']}"
+        for lang in plan["languages"]
+        for kind in KINDS
+        if lang[kind] and lang[kind]["files"]
+    ]
+    others += ["GloVe"] if _has_url(plan["glove"]) else []
+    hub = sum(model["kind"] == "hub" for model in plan["models"])
+    others += [f"{hub} models"] if hub else []
+    if others:
+        parts.append(f"{', '.join(others)}: size {UNKNOWN}")
+    return "; ".join(parts)
+
+
+def _has_url(entry: dict[str, Any] | None) -> bool:
+    return bool(entry and entry.get("url"))
+
+
+def raw_bytes(plan: dict[str, Any]) -> list[int]:
+    """Return the bytes of raw BOLD that is fetched, subject by subject."""
+    remote = [s["remote"] for lang in plan["languages"] for s in lang["subjects"] if s["remote"]]
+    return [sum(file["bytes"] for file in entry["files"]) for entry in remote]
+
+
+def _raw_disk(plan: dict[str, Any]) -> str:
+    """Say how much disk the fetched BOLD takes, kept and not kept."""
+    subjects = raw_bytes(plan)
+    if not subjects:
+        return "none: no BOLD is fetched"
+    kept = f"{size(sum(subjects))} with --keep_raw yes"
+    return (
+        f"{kept}; with --keep_raw no a subject's ({size(max(subjects))} at most) goes when it is "
+        "resampled, so what is fetched ahead of resampling"
+    )
+
+
+def _disk(plan: dict[str, Any]) -> str:
+    """Estimate the space that the fMRI stages take, raw BOLD aside."""
+    voxels = GRID_SHAPE[0] * GRID_SHAPE[1] * GRID_SHAPE[2]
+    scans = 0
+    for language in plan["languages"]:
+        known = sum(sum(counts) for counts in language["n_scans"].values())
+        scans += known or (language["scans"] or 0) * len(language["subjects"])
+    resampled, cleaned = 4 * scans * voxels, 4 * scans * MASK_VOXELS
+    return f"about {size(resampled + cleaned)} (resampled {size(resampled)}, rest cleaned)"
+
+
+def _weights(plan: dict[str, Any]) -> str:
+    known = [m for m in plan["models"] if m["n_parameters"]]
+    unknown = len(plan["models"]) - len(known)
+    per_weight = BYTES[plan["parameters"]["precision"]]
+    parts = []
+    if known:
+        largest = max(known, key=lambda model: int(model["n_parameters"]))
+        weight = size(per_weight * largest["n_parameters"])
+        parts.append(f"{largest['name']} {weight} at {plan['parameters']['precision']}")
+    if unknown:
+        parts.append(f"{unknown} models {UNKNOWN}")
+    return "; ".join(parts) or "none"
+
+
+def n_layers(plan: dict[str, Any], model: str) -> int | None:
+    """Return how many layers of a model are fitted; None when that is not known yet."""
+    if any(baseline["name"] == model for baseline in plan["baselines"]):
+        return 1
+    if isinstance(plan["layers"], list):
+        return len(plan["layers"])
+    depths: dict[str, int | None] = {m["name"]: m["n_layers"] for m in plan["models"]}
+    depth = depths.get(model)
+    if depth is None:
+        return None
+    total = depth + int(plan["parameters"]["last_layer"] == "yes")
+    step = int(plan["layers"].partition(":")[2] or 1)
+    return -(-total // step)
+
+
+def _tasks(plan: dict[str, Any]) -> str:
+    subjects = [s for language in plan["languages"] for s in language["subjects"]]
+    group = sum(s["group"] for s in subjects)
+    own = sum(s["individual"] for s in subjects)
+    counts = {
+        "RESAMPLE": len(subjects),
+        "CLEAN": group + own,
+        "MODEL": len(plan["models"]),
+        "ACTIVATIONS": sum(len(model["languages"]) for model in plan["models"]),
+        "BASELINES": sum(len(baseline["languages"]) for baseline in plan["baselines"]),
+    }
+    layers = _encoded(plan)
+    block = plan["layers_per_task"] or LAYERS_PER_TASK
+    known = sum(ceil(n / block) for n in layers if n)
+    missing = sum(n is None for n in layers)
+    encode = f"{known}" if not missing else f"{known} and those of {missing} fits ({UNKNOWN})"
+    parts = [f"{stage} {count}" for stage, count in counts.items()]
+    return ", ".join([*parts, f"GATHER {len(plan['fits'])}", f"ENCODE {encode}"])
+
+
+def _encoded(plan: dict[str, Any]) -> list[int | None]:
+    """Return the layers of each model and group of subjects that ENCODE fits together."""
+    group_of = {
+        (language["language"], subject): stack[0]
+        for language in plan["languages"]
+        for stack in language["stacks"]
+        for subject in stack
+    }
+    together = {
+        (fit["language"], group_of.get((fit["language"], fit["subject"])), fit["model"])
+        for fit in plan["fits"]
+    }
+    return [n_layers(plan, model) for _language, _group, model in sorted(together, key=str)]

@@ -1,0 +1,272 @@
+"""LATERALIZE: from the scores of all fits to the tables that figures and report read."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lateralization.areas import Areas
+from lateralization.atlas import read_atlas
+from lateralization.brain_maps import brain_maps, density_table, sensitivity_table
+from lateralization.command import say
+from lateralization.comparison import applies, comparison_rows
+from lateralization.dictionary import TABLES, describe
+from lateralization.errors import BadInput
+from lateralization.files import read_json, save_tensors, write_json, write_table
+from lateralization.fits import (
+    AVERAGE,
+    BASELINE,
+    CHECKPOINT,
+    MODEL,
+    UNTRAINED,
+    Space,
+    Spaces,
+    iterate_fits,
+)
+from lateralization.model_tables import groups, ols_rows, regression_rows
+from lateralization.people import subject_rows
+from lateralization.planted import planted_rows
+from lateralization.region_tables import atlas_rows, roi_rows
+from lateralization.summaries import Summary, summarise
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files of LATERALIZE."""
+
+    plan: Path
+    scores: Sequence[Path]
+    runs: Sequence[Path]
+    masks: Sequence[Path]
+    isc: Sequence[Path]
+    rois: Sequence[Path]
+    truth: Path | None
+    published: Path | None
+    atlas: Sequence[Path] = ()
+
+
+def frame(name: str, rows: Iterable[Row]) -> pd.DataFrame:
+    """Make a table with the columns of the data dictionary, in their order."""
+    return pd.DataFrame(list(rows), columns=list(TABLES[name].columns))
+
+
+def failure_rows(plan: dict[str, Any], summaries: list[Summary]) -> list[Row]:
+    """List the fits of the plan that have no scores."""
+    done = {one.fit.key for one in summaries}
+    return [
+        {
+            "language": fit["language"],
+            "subject": fit["subject"],
+            "model": fit["model"],
+            "reason": "no scores came back: a task of this fit failed (see pipeline_info/trace)",
+        }
+        for fit in plan.get("fits", [])
+        if (fit["language"], fit["subject"], fit["model"]) not in done
+    ]
+
+
+def _reasons(record: Any) -> str:
+    """Words of a fit's ``left_out`` entry, whatever its form."""
+    if isinstance(record, dict):
+        record = record.get("reason") or record.get("reasons") or ""
+    if isinstance(record, list):
+        words = [_reasons(item) for item in record]
+        return "; ".join(sorted({word for word in words if word}))
+    return record if isinstance(record, str) else ""
+
+
+def left_out_rows(summaries: list[Summary]) -> list[Row]:
+    """List voxels left out; one row per subject where all its models agree."""
+    rows = []
+    for (language, subject), members in groups(summaries).items():
+        counts = {one.n_left_out for one in members}
+        told = members[:1] if len(counts) == 1 else members
+        for one in told:
+            if one.n_left_out:
+                reason = _reasons(one.fit.record.get("left_out"))
+                rows.append(
+                    {
+                        "language": language,
+                        "subject": subject,
+                        "model": "all" if len(counts) == 1 else one.fit.model,
+                        "n_voxels": one.best.size,
+                        "n_left_out": one.n_left_out,
+                        "share": one.n_left_out / one.best.size,
+                        "reason": reason or "constant or not finite in some run",
+                    }
+                )
+    return rows
+
+
+def found_in(record: dict[str, Any], key: str) -> Any:
+    """Look a key up in a record or in its parts."""
+    if record.get(key) is not None:
+        return record[key]
+    parts = [part for part in record.values() if isinstance(part, dict)]
+    return next((part[key] for part in parts if part.get(key) is not None), None)
+
+
+def model_rows(summaries: list[Summary]) -> list[Row]:
+    """List each model of a language once, with what its extraction recorded."""
+    rows: dict[tuple[str, str], Row] = {}
+    for one in summaries:
+        keys = ("source", "revision", "precision", "mapping", "alignment_rate", "n_words")
+        told = {key: found_in(one.fit.record, key) for key in keys}
+        row = {"language": one.fit.language, "model": one.fit.model} | told | one.fit.traits
+        rows.setdefault((one.fit.language, one.fit.model), row)
+    return list(rows.values())
+
+
+def _published(
+    plan: dict[str, Any],
+    tables: dict[str, pd.DataFrame],
+    spaces: dict[tuple[str, str], Space],
+    path: Path | None,
+) -> tuple[list[Row], str]:
+    if path is None:
+        return [], "no published values were given"
+    published = read_json(path)
+    reason = applies(plan, spaces, published)
+    if reason:
+        return [], f"no comparison: {reason}"
+    rows = list(comparison_rows(tables, spaces, published))
+    return rows, "" if rows else "this run has no counterpart of a published value"
+
+
+def predictor_rows(summaries: list[Summary]) -> list[Row]:
+    """List the numeric columns of the model sheet, each model once."""
+    rows: dict[tuple[str, str, str], Row] = {}
+    for one in summaries:
+        for name, value in one.fit.predictors.items():
+            key = (one.fit.language, one.fit.model, name)
+            row = dict(zip(("language", "model", "predictor"), key, strict=True))
+            rows.setdefault(key, row | {"value": value})
+    return list(rows.values())
+
+
+def in_order(one: Summary) -> tuple[Any, ...]:
+    """Sort key: language, average first, models before baselines, by size and name."""
+    fit, kinds = one.fit, (MODEL, CHECKPOINT, UNTRAINED, BASELINE)
+    size = float(np.nan_to_num(fit.n_parameters, nan=0))
+    return (
+        fit.language, fit.subject != AVERAGE, fit.subject, kinds.index(fit.kind), size, fit.model,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Built:
+    """All that LATERALIZE made: tables, why some are empty, and what they were made from."""
+
+    tables: dict[str, pd.DataFrame]
+    reasons: dict[str, str]
+    summaries: list[Summary]
+    spaces: dict[tuple[str, str], Space]
+
+
+def summarise_all(
+    inputs: Inputs, plan: dict[str, Any]
+) -> tuple[list[Summary], dict[tuple[str, str], Space]]:
+    """Reduce every fit to its rows, one fit in memory at a time, in a fixed order.
+
+    Raises
+    ------
+    BadInput
+        No scores at all, or files that do not belong together.
+    """
+    reader = Spaces(inputs.masks, inputs.isc, inputs.rois)
+    summaries: list[Summary] = []
+    spaces: dict[tuple[str, str], Space] = {}
+    for fit, r in iterate_fits(inputs.scores, inputs.runs, plan):
+        space = spaces.setdefault(fit.key[:2], reader.get(fit.language, fit.subject))
+        summaries.append(summarise(fit, r, space.brain))
+    if not summaries:
+        raise BadInput("no fit has scores; see why ENCODE and GATHER made none")
+    return sorted(summaries, key=in_order), spaces
+
+
+def read_areas(
+    inputs: Inputs, spaces: dict[tuple[str, str], Space]
+) -> tuple[dict[tuple[str, str], Areas], str]:
+    """Bring the atlas to every mask; none, with the reason, where there is no atlas."""
+    found: dict[tuple[str, str], Areas] = {}
+    reason = ""
+    for key, space in spaces.items():
+        areas, reason = read_atlas(inputs.atlas, space.mask, space.affine)
+        if areas is not None:
+            found[key] = areas
+    return found, reason
+
+
+def build(inputs: Inputs) -> Built:
+    """Make all tables.
+
+    Raises
+    ------
+    BadInput
+        No scores at all, or files that do not belong together.
+    """
+    plan = read_json(inputs.plan)
+    summaries, spaces = summarise_all(inputs, plan)
+    areas, no_atlas = read_areas(inputs, spaces)
+    rows: dict[str, Any] = {
+        "scores": (row for one in summaries for row in one.scores),
+        "asymmetry": (row for one in summaries for row in one.asymmetry),
+        "layers": (row for one in summaries for row in one.layers),
+        "regressions": regression_rows(summaries),
+        "ols": ols_rows(summaries),
+        "models": model_rows(summaries),
+        "predictors": predictor_rows(summaries),
+        "failures": failure_rows(plan, summaries),
+        "left_out": left_out_rows(summaries),
+        "densities": density_table(summaries, spaces),
+        "sensitivity": sensitivity_table(summaries, spaces),
+        **atlas_rows(summaries, spaces, areas),
+    }
+    tables = {name: frame(name, content) for name, content in rows.items()}
+    tables["roi"] = frame("roi", roi_rows(summaries, spaces, tables["regressions"]))
+    regions = set(tables["roi"]["roi"])
+    people = subject_rows(tables["asymmetry"], tables["regressions"], regions)
+    tables["subjects"] = frame("subjects", people)
+    truth = read_json(inputs.truth) if inputs.truth else None
+    tables["planted"] = frame("planted", planted_rows(summaries, truth) if truth else [])
+    compared, why_not = _published(plan, tables, spaces, inputs.published)
+    tables["published"] = frame("published", compared)
+    reasons = {
+        "failures": "every planned fit has scores",
+        "left_out": "no voxel was left out",
+        **dict.fromkeys(("parcels", "areas", "area_relations"), no_atlas),
+        "subjects": "no individual subject was fitted: nothing is inferred about people",
+        "planted": "the data are not simulated",
+        "published": why_not,
+        "roi": "no region of interest was given",
+        "sensitivity": "no trained model has a known size",
+        "densities": "too few voxels",
+        "predictors": "the models have no numeric columns beside their size",
+    }
+    return Built(tables, reasons, summaries, spaces)
+
+
+def lateralize(inputs: Inputs, out: Path) -> str:
+    """Write every table with its data dictionary, and the maps of the brain figures.
+
+    Returns
+    -------
+    One line that says what was written.
+    """
+    built = build(inputs)
+    for name in TABLES:
+        table = built.tables[name]
+        write_table(table, out / f"{name}.tsv")
+        reason = built.reasons.get(name, "") if table.empty else ""
+        write_json(describe(name, len(table), reason), out / f"{name}.json")
+    maps, metadata = brain_maps(built.summaries, built.spaces)
+    save_tensors(out / "maps.safetensors", maps, metadata)
+    failed = built.tables["failures"]
+    for row in failed.itertuples():
+        say(f"failed: {row.language} {row.subject} {row.model}")
+    return f"{len(TABLES)} tables of {len(built.summaries)} fits, {len(failed)} failed"

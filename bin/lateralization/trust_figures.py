@@ -1,0 +1,89 @@
+"""Figures that say how far a result can be trusted: densities of all models, other thresholds."""
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib import pyplot as plt
+
+from lateralization import wording
+from lateralization.figure_style import (
+    INK,
+    PAGE,
+    QUIET,
+    Drawing,
+    Tables,
+    need,
+    of,
+    short,
+    zero_line,
+)
+from lateralization.model_figures import WORDS, models_of
+
+MIDLINES = {
+    "shared": ("#0072b2", "o", "shared midline (published)"),
+    "strict": ("#e69f00", "s", "without the midline"),
+    "paired": ("#882255", "D", "mirror-image pairs"),
+}
+BASELINE_STYLES = ("-", "--", "-.", ":")
+
+
+def sensitivity(tables: Tables, language: str, subject: str) -> Drawing:
+    """Slope of left minus right on ln N over the cut of the reliability, per midline rule."""
+    rows = of(tables["sensitivity"], language=language, subject=subject)
+    rows = rows.astype({"slope": float})
+    rows = need(rows[np.isfinite(rows["slope"])], 2, "slopes at other thresholds (3 models)")
+    figure, axes = plt.subplots(figsize=(PAGE * 0.75, 2.9))
+    zero_line(axes)
+    for shift, (midline, (colour, marker, label)) in zip((-0.8, 0, 0.8), MIDLINES.items(),
+                                                         strict=True):  # fmt: skip
+        mine = rows[rows["midline"] == midline].sort_values("percentile")
+        x = mine["percentile"] + shift
+        axes.vlines(x, mine["slope_low"], mine["slope_high"], color=colour, alpha=0.45)
+        axes.plot(x, mine["slope"], marker=marker, color=colour, label=label)
+    axes.axvline(75, color=QUIET, linestyle=":", linewidth=1)
+    axes.set_xlabel("voxels above this percentile of the reliability (0: all; 75: published)")
+    axes.set_ylabel("slope of left minus right on ln N")
+    axes.legend(loc="best")
+    low, high = (wording.number(float(value)) for value in (rows["slope"].min(),
+                                                            rows["slope"].max()))  # fmt: skip
+    return Drawing(
+        figure,
+        "Does the answer depend on the threshold?",
+        "The slope of left minus right on model size for every cut of the reliability and every "
+        "rule for the midline, with 95 % intervals over models. A sound result keeps its sign "
+        "along all three lines; it may grow where voxels are more reliable. One that lives at "
+        "one cut only was made by that cut.",
+        f"{len(rows)} slopes between {low} and {high}.",
+    )
+
+
+def densities(tables: Tables, language: str, subject: str, region: str) -> Drawing:
+    """Densities over voxels of the scores of baselines and models, on one shared axis."""
+    rows = of(tables["densities"], language=language, subject=subject, region=region)
+    rows = rows[rows["kind"] != "isc"]
+    models = [str(name) for name in models_of(tables, language, subject, "whole")["model"]]
+    others = [str(name) for name in rows.loc[rows["kind"] == "baseline", "model"].unique()]
+    shown = [name for name in models if (rows["model"] == name).any()]
+    need(rows[rows["model"].isin([*shown, *others])], 1, "densities of scores")
+    figure, axes = plt.subplots(figsize=(PAGE * 0.8, 3.1))
+    shades = colormaps["plasma_r"](np.linspace(0.15, 0.95, max(len(shown), 2)))
+    for name, colour in zip(shown, shades, strict=False):
+        mine = rows[rows["model"] == name]
+        label = short(name) if name in (shown[0], shown[-1]) else None
+        axes.plot(mine["value"], mine["density"], color=colour, linewidth=1.0, label=label)
+    for i, name in enumerate(others):
+        mine = rows[rows["model"] == name]
+        style = BASELINE_STYLES[i % len(BASELINE_STYLES)]
+        axes.plot(mine["value"], mine["density"], style, color=INK, linewidth=1.2,
+                  label=short(name, 26))  # fmt: skip
+    axes.set_xlabel("brain score of a voxel (r)")
+    axes.set_ylabel("density of voxels")
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="upper right", fontsize=6.5)
+    return Drawing(
+        figure,
+        f"Distribution of scores over voxels, {WORDS[region]}",
+        "All curves share one axis and enclose the same area, so heights can be compared. Models "
+        "run from light (smallest) to dark (largest); baselines are black. Baselines should lie "
+        "to the left of every model; a model on top of them has learnt nothing that shows here.",
+        f"Densities of {len(shown)} models and {len(others)} baselines.",
+    )

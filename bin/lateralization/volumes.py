@@ -1,0 +1,323 @@
+"""Images, masks and the order of voxels: what every stage that touches a NIfTI shares.
+
+A mask is a boolean array ``(x, y, z)``. The voxels of a mask are always listed in C order of that
+array (x slowest, z fastest), so a vector over voxels has its left hemisphere first.
+"""
+
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from numpy.typing import NDArray
+
+from lateralization.errors import BadInput
+from lateralization.files import writing
+from lateralization.study import N_RUNS
+
+Array = NDArray[Any]
+Mask = NDArray[np.bool_]
+Midline = Literal["shared", "strict"]
+
+AFFINE_TOLERANCE_MM = 1e-3
+"""Two affines closer than this describe the same grid (headers hold them in float32)."""
+
+BLOCK_BYTES = 32 << 20
+"""How much of a series is read at a time: some volumes, a small part of a run."""
+
+
+# ---------------------------------------------------------------------------------------------
+# Reading and writing
+
+
+def load_image(path: Path | str, n_dimensions: int) -> Any:
+    """Open a NIfTI without reading its data.
+
+    Parameters
+    ----------
+    path
+        A ``.nii`` or ``.nii.gz`` file.
+    n_dimensions
+        3 for one volume, 4 for a series of volumes.
+
+    Returns
+    -------
+    nibabel.Nifti1Image
+
+    Raises
+    ------
+    BadInput
+        No file, no NIfTI, another number of dimensions, no orientation, or no plain numbers.
+    """
+    try:
+        image = nib.load(path)
+    except (OSError, ImageFileError, ValueError, EOFError, zlib.error) as error:
+        raise BadInput(f"cannot read {path} as NIfTI ({error}); fetch or write it again") from error
+    if not isinstance(image, nib.Nifti1Image):
+        raise BadInput(f"{path} is no NIfTI file; convert it to .nii or .nii.gz")
+    if len(image.shape) != n_dimensions:
+        raise BadInput(
+            f"{path} has shape {image.shape} where {n_dimensions} dimensions are needed; "
+            "check that the right file is given"
+        )
+    if image.get_data_dtype().kind not in "iuf":
+        raise BadInput(f"{path} holds {image.get_data_dtype()} values; real numbers are needed")
+    if not int(image.header["sform_code"]) and not int(image.header["qform_code"]):
+        raise BadInput(f"{path} has neither sform nor qform: its place in space is unknown")
+    return image
+
+
+def image_data(image: Any, path: Path | str) -> Array:
+    """Read the values of an opened image, in the file's own precision where it is not scaled.
+
+    Raises
+    ------
+    BadInput
+        The file is cut off or damaged.
+    """
+    with _reading(path):
+        return np.asanyarray(image.dataobj)
+
+
+def scan_blocks(path: Path | str) -> Iterator[Array]:
+    """Read a series some volumes at a time, the next ones while the caller works on these.
+
+    Parameters
+    ----------
+    path
+        A 4-D NIfTI that :func:`load_image` accepts.
+
+    Yields
+    ------
+    (x, y, z, n)
+        About 32 MB of the file, in order; values as :func:`image_data` gives them.
+
+    Raises
+    ------
+    BadInput
+        The file is cut off or damaged.
+    """
+    with _reading(path):
+        image = nib.load(path, keep_file_open=True)  # or each block would inflate from the start
+    volume = int(np.prod(image.shape[:3])) * image.get_data_dtype().itemsize
+    step = max(1, BLOCK_BYTES // max(1, volume))
+
+    def block(start: int) -> Array:
+        with _reading(path):
+            return np.asanyarray(image.dataobj[..., start : start + step])
+
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        ahead = reader.submit(block, 0)
+        for start in range(step, image.shape[3], step):
+            values = ahead.result()
+            ahead = reader.submit(block, start)
+            yield values
+        yield ahead.result()
+
+
+@contextmanager
+def _reading(path: Path | str) -> Iterator[None]:
+    """Say of a file that cannot be read to its end which one it is."""
+    try:
+        yield
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise BadInput(f"{path} is damaged or cut off ({error}); fetch it again") from error
+
+
+def save_volume(
+    data: Array, affine: Array, path: Path | str, repetition_time: float | None = None
+) -> None:
+    """Write an array as NIfTI in its own data type, atomically.
+
+    The header is a plain one: sform code 2 ("aligned"), qform code 0, as in the study's files.
+    A 4-D image may carry its repetition time, in seconds.
+    """
+    image = nib.Nifti1Image(data, affine, dtype=data.dtype)
+    if repetition_time is not None:
+        image.header.set_xyzt_units("mm", "sec")
+        image.header.set_zooms((*image.header.get_zooms()[:3], repetition_time))
+    with writing(path) as temporary:
+        nib.save(image, temporary)
+
+
+def load_mask(path: Path | str) -> tuple[Mask, Array]:
+    """Read a brain mask.
+
+    Returns
+    -------
+    mask : (x, y, z) bool
+    affine : (4, 4) float64, mm
+
+    Raises
+    ------
+    BadInput
+        Not a 3-D image of zeros and ones, empty, or on a grid that does not mirror at x = 0.
+    """
+    image = load_image(path, 3)
+    data = image_data(image, path)
+    if not np.isin(data, (0, 1)).all():
+        raise BadInput(f"{path} is no mask: it holds other values than 0 and 1")
+    mask = data.astype(bool)
+    if not mask.any():
+        raise BadInput(f"{path} is an empty mask: no voxel is 1")
+    check_mirror_grid(mask.shape, image.affine, path)
+    return mask, image.affine
+
+
+def check_mirror_grid(shape: Sequence[int], affine: Array, path: Path | str) -> None:
+    """Refuse a grid that reversing the first axis does not map onto itself across x = 0.
+
+    Raises
+    ------
+    BadInput
+        The grid is oblique, runs from right to left, or is not centred on x = 0.
+    """
+    axis = affine[:3, 0]
+    oblique = np.abs(axis[1:]).max() + np.abs(affine[0, 1:3]).max()
+    centre = 2 * affine[0, 3] + (shape[0] - 1) * affine[0, 0]
+    if axis[0] <= 0 or oblique > AFFINE_TOLERANCE_MM or abs(centre) > AFFINE_TOLERANCE_MM:
+        raise BadInput(
+            f"the grid of {path} is not mirror-symmetric about x = 0 from left to right; "
+            "resample it to the study's grid (37 x 46 x 38, 4 mm)"
+        )
+
+
+def check_same_grid(
+    image: Any, shape: Sequence[int], affine: Array, path: Path | str, other: Path | str
+) -> None:
+    """Refuse an image whose first three axes are not on the grid of ``other``.
+
+    Raises
+    ------
+    BadInput
+        Shape or affine differ.
+    """
+    if tuple(image.shape[:3]) != tuple(shape):
+        raise BadInput(
+            f"{path} has grid {image.shape[:3]} but {other} has {tuple(shape)}; "
+            "both must be on one grid"
+        )
+    if np.abs(image.affine - affine).max() > AFFINE_TOLERANCE_MM:
+        raise BadInput(f"{path} and {other} differ in their affines; both must be on one grid")
+
+
+def check_runs(paths: Sequence[Path | str], what: str, n_runs: int = N_RUNS) -> None:
+    """Refuse another number of runs, or file names whose run numbers do not ascend.
+
+    Raises
+    ------
+    BadInput
+        Names the list (``what``) and what is wrong with it.
+    """
+    if len(paths) != n_runs:
+        raise BadInput(
+            f"{what}: {len(paths)} runs given, the story has {n_runs}; give one file each"
+        )
+    found = [re.search(r"_?run-0*(\d+)", Path(path).name) for path in paths]
+    numbers = [int(match.group(1)) for match in found if match]
+    if len(numbers) == n_runs and any(np.diff(numbers) <= 0):
+        raise BadInput(f"{what}: runs are in the order {numbers}; give them in ascending order")
+
+
+# ---------------------------------------------------------------------------------------------
+# Voxels of a mask
+
+
+def to_volume(values: Array, mask: Mask, fill: float = 0) -> Array:
+    """Put a vector over the voxels of a mask, or several, back into the grid.
+
+    Parameters
+    ----------
+    values : (n_voxels,) or (n, n_voxels)
+    mask : (x, y, z) bool
+    fill
+        Value outside the mask.
+
+    Returns
+    -------
+    (x, y, z) or (x, y, z, n), data type of ``values``
+    """
+    values = np.asarray(values)
+    n_voxels = int(mask.sum())
+    if values.shape[-1] != n_voxels:
+        raise ValueError(f"{values.shape[-1]} values for a mask of {n_voxels} voxels")
+    volume = np.full(mask.shape + values.shape[:-1], fill, dtype=values.dtype)
+    volume[mask] = values.T
+    return volume
+
+
+def from_volume(volume: Array, mask: Mask) -> Array:
+    """Take the voxels of a mask out of one volume or a series.
+
+    Parameters
+    ----------
+    volume : (x, y, z) or (x, y, z, n)
+    mask : (x, y, z) bool
+
+    Returns
+    -------
+    (n_voxels,) or (n, n_voxels)
+    """
+    if volume.shape[:3] != mask.shape:
+        raise ValueError(f"volume {volume.shape} and mask {mask.shape} are on different grids")
+    return volume[mask].T
+
+
+def hemispheres(mask: Mask, midline: Midline = "shared") -> tuple[Mask, Mask]:
+    """Split the voxels of a mask into left and right.
+
+    Parameters
+    ----------
+    mask : (x, y, z) bool
+        On a grid that mirrors at x = 0 (see :func:`load_mask`).
+    midline
+        ``shared``: the first ``n_voxels // 2`` voxels and the rest, as the study does it: each
+        side gets one half of the midline plane. ``strict``: x < 0 and x > 0, the midline is in
+        neither.
+
+    Returns
+    -------
+    left, right : (n_voxels,) bool
+    """
+    if midline == "shared":
+        order = np.arange(int(mask.sum()))
+        left = order < order.size // 2
+        return left, ~left
+    if midline != "strict":
+        raise ValueError(f"midline is shared or strict, not {midline!r}")
+    # Twice the distance to the middle plane, in whole voxels: exact for odd and even grids.
+    side = 2 * np.nonzero(mask)[0] - (mask.shape[0] - 1)
+    return side < 0, side > 0
+
+
+def mirror_index(mask: Mask) -> NDArray[np.intp]:
+    """Find for each voxel of a mask the place of its mirror image in the other hemisphere.
+
+    Parameters
+    ----------
+    mask : (x, y, z) bool
+
+    Returns
+    -------
+    (n_voxels,) intp
+        ``values[mirror_index(mask)]`` is the left-right swap of ``values``.
+
+    Raises
+    ------
+    BadInput
+        The mask is not mirror-symmetric.
+    """
+    if not np.array_equal(mask, mask[::-1]):
+        raise BadInput(
+            "the mask is not mirror-symmetric, so voxels have no partner in the other hemisphere; "
+            "symmetrise it (see the MASK stage)"
+        )
+    place = np.full(mask.shape, -1, dtype=np.intp)
+    place[mask] = np.arange(int(mask.sum()))
+    return place[::-1][mask]

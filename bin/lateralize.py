@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Turn the brain scores of all fits into tables of scores, asymmetries and regressions."""
+
+import argparse
+from pathlib import Path
+
+from lateralization.command import run, say
+from lateralization.tables import Inputs, lateralize
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    command = argparse.ArgumentParser(prog="lateralize.py", description=__doc__)
+    command.add_argument("--plan", type=Path, required=True)
+    command.add_argument("--scores", type=Path, nargs="+", required=True, help="*_scores.json")
+    command.add_argument("--runs", type=Path, nargs="+", required=True, help="*_runs.safetensors")
+    command.add_argument("--masks", type=Path, nargs="+", required=True, help="*_mask.nii.gz")
+    command.add_argument("--isc", type=Path, nargs="*", default=[], help="*_isc.nii.gz")
+    command.add_argument("--rois", type=Path, nargs="*", default=[], help="*_roi-*.nii.gz")
+    command.add_argument("--truth", type=Path, help="what a simulator planted")
+    command.add_argument("--published", type=Path, help="values of the published study")
+    command.add_argument("--atlas", type=Path, nargs="*", default=[], help="files of FETCH")
+    command.add_argument("--out", type=Path, required=True)
+    return command
+
+
+def main(given: argparse.Namespace) -> None:
+    """Write the tables and say so."""
+    inputs = Inputs(
+        given.plan, given.scores, given.runs, given.masks, given.isc, given.rois,
+        given.truth, given.published, given.atlas,
+    )  # fmt: skip
+    say(lateralize(inputs, given.out))
+
+
+if __name__ == "__main__":
+    run(main, parser())

@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+"""Make the manifest of another OpenNeuro data set from a clone of its git-annex tree."""
+
+import argparse
+from pathlib import Path
+
+from lateralization.command import run, say
+from lateralization.description import read_description
+from lateralization.files import write_table
+from lateralization.manifest import manifest, pinned_files
+
+SCHEMA = Path(__file__).resolve().parents[1] / "assets" / "dataset.schema.json"
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Read the tree, write the manifest, say one line."""
+    description = read_description(arguments.description, SCHEMA)
+    rows = manifest(description, pinned_files(arguments.tree, arguments.revision), arguments.also)
+    write_table(rows, arguments.out)
+    total = rows["bytes"].astype(int).sum() / 1e9
+    say(f"{arguments.out}: {len(rows)} files of {description.name}, {total:.1f} GB")
+
+
+parser = argparse.ArgumentParser(prog="manifest", description=__doc__)
+parser.add_argument("--tree", type=Path, required=True, help="clone; no content is needed")
+parser.add_argument("--revision", default="HEAD", help="tag, branch or commit")
+parser.add_argument("--description", type=Path, required=True, help="dataset.json")
+parser.add_argument("--also", nargs="*", default=[], help="patterns of further files to pin")
+parser.add_argument("--out", type=Path, required=True, help="TSV, beside the description")
+
+if __name__ == "__main__":
+    run(main, parser)

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Predict one half of the subjects from the other, or take a given reliability in."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from lateralization import study
+from lateralization.command import run, say
+from lateralization.encoding import choose_device
+from lateralization.reliability import write_given, write_reliability
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Score the trials or read them, write, say one line."""
+    if arguments.given:
+        trials = write_given(arguments.given, arguments.mask, arguments.out_prefix)
+        say(f"{arguments.out_prefix}: {len(trials)} trials, as given")
+        return
+    trials = write_reliability(
+        arguments.clean,
+        arguments.mask,
+        arguments.out_prefix,
+        n_trials=arguments.trials,
+        seed=arguments.seed,
+        n_trim=arguments.trim,
+        precision=arguments.precision,
+        device=choose_device(arguments.device),
+    )
+    kept = np.isfinite(trials).all(axis=0)
+    say(
+        f"{arguments.out_prefix}: {len(arguments.clean)} subjects, {len(trials)} trials, "
+        f"mean r {trials[:, kept].mean():.4f} over {kept.sum()} voxels, {(~kept).sum()} left out"
+    )
+
+
+parser = argparse.ArgumentParser(prog="reliability", description=__doc__)
+source = parser.add_mutually_exclusive_group(required=True)
+source.add_argument("--clean", nargs="+", type=Path, default=[], help="cleaned subjects")
+source.add_argument("--given", type=Path, help="a reliability made before")
+parser.add_argument("--mask", required=True, type=Path, help="brain mask")
+parser.add_argument("--trials", type=int, default=study.ISC_TRIALS, help="split-half trials")
+parser.add_argument("--seed", type=int, default=study.ISC_SEED, help="of the shuffles")
+parser.add_argument("--trim", type=int, default=study.TRIM, help="scans dropped at each end")
+parser.add_argument("--precision", choices=("float32", "float64"), default="float32")
+parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+parser.add_argument("--out-prefix", required=True, help="path and start of the files to write")
+
+if __name__ == "__main__":
+    run(main, parser)

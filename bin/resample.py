@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""Resample a subject's runs to the 4 mm grid, with their brain masks and constant voxels."""
+
+import argparse
+from pathlib import Path
+
+from lateralization import study
+from lateralization.command import run, say
+from lateralization.raw_runs import read_receipt, remove_raw
+from lateralization.resampling import resample_subject
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Resample, write, remove raw runs that are not kept, say one line."""
+    receipt = read_receipt(arguments.bold)
+    bold = list(receipt.runs) if receipt else arguments.bold
+    resample_subject(arguments.subject, bold, arguments.out_prefix, arguments.n_runs)
+    if receipt:
+        made = [Path(f"{arguments.out_prefix}_run-{run}.nii") for run in range(1, len(bold) + 1)]
+        freed = remove_raw(receipt, made)
+        say(f"{arguments.subject}: {freed / 1e6:.0f} MB of raw BOLD removed (--keep_raw no)")
+    say(f"{arguments.subject}: {len(bold)} runs resampled")
+
+
+parser = argparse.ArgumentParser(prog="resample", description=__doc__)
+parser.add_argument("--subject", required=True, help="name for the log, as sub-EN057")
+parser.add_argument(
+    "--bold",
+    required=True,
+    nargs="+",
+    type=Path,
+    help="4-D NIfTIs, in run order, or FETCH's receipt",
+)
+parser.add_argument("--n-runs", type=int, default=study.N_RUNS, help="how many there must be")
+parser.add_argument("--out-prefix", required=True, help="start of the names of what is written")
+
+if __name__ == "__main__":
+    run(main, parser)

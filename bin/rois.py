@@ -1,0 +1,25 @@
+#!/usr/bin/env python3
+"""Write the language regions: spheres around published peaks within the brain mask."""
+
+import argparse
+from pathlib import Path
+
+from lateralization.command import run, say
+from lateralization.spheres import write_rois
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Select, write, say one line."""
+    sizes = write_rois(arguments.mask, arguments.centres, arguments.out_prefix)
+    say("voxels per region: " + ", ".join(f"{name} {size}" for name, size in sizes.items()))
+
+
+parser = argparse.ArgumentParser(prog="rois", description=__doc__)
+parser.add_argument("--mask", required=True, type=Path, help="brain mask")
+parser.add_argument(
+    "--centres", required=True, type=Path, help="TSV: name, x, y, z, radius_mm (MNI, mm)"
+)
+parser.add_argument("--out-prefix", required=True, help="start of the names of what is written")
+
+if __name__ == "__main__":
+    run(main, parser)

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Map the annotated words of the story to a model's tokens."""
+
+import argparse
+from pathlib import Path
+
+from lateralization import study
+from lateralization.annotation import read_corrections, read_texts, read_words
+from lateralization.command import run, say
+from lateralization.files import save_tensors, write_json, write_table
+from lateralization.mapping import map_words, mapping_report, window_tensors, words_table
+from lateralization.models import load_config, load_tokenizer, max_length, offline
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Write NAME_words.tsv, NAME_windows.safetensors and NAME_words.json."""
+    offline()
+    corrections = None
+    if arguments.corrections != "none":
+        corrections = read_corrections(arguments.corrections)
+    words, report = read_words(
+        arguments.annotation, arguments.language, corrections, arguments.n_runs
+    )
+    texts = read_texts(arguments.texts, arguments.n_runs)
+    tokenizer = load_tokenizer(arguments.model_dir)
+    length = max_length(load_config(arguments.model_dir), tokenizer, arguments.mapping)
+    runs = map_words(
+        tokenizer,
+        words,
+        texts,
+        language=arguments.language,
+        mapping=arguments.mapping,
+        max_length=length,
+    )
+    prefix = arguments.out_prefix
+    description = {"name": arguments.name, "language": arguments.language}
+    description |= mapping_report(runs, arguments.mapping) | {"annotation": report}
+    write_table(words_table(runs, texts), f"{prefix}_words.tsv")
+    save_tensors(f"{prefix}_windows.safetensors", window_tensors(runs))
+    write_json(description, f"{prefix}_words.json")
+    absent = report["corrections"]["absent_rows"]
+    if absent:
+        say(f"corrections of rows that the annotation does not have: {', '.join(map(str, absent))}")
+    missed = len(description["unaligned"])
+    say(
+        f"{arguments.name}: {len(words)} words in {sum(description['n_windows'])} windows, "
+        f"{arguments.mapping} mapping" + (f", {missed} words not in the text" if missed else "")
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="words", description=__doc__)
+    parser.add_argument("--annotation", type=Path, required=True, help="CSV of the data set")
+    parser.add_argument(
+        "--texts", type=Path, nargs="+", required=True, help="one per run, in order"
+    )
+    parser.add_argument("--language", required=True, help="en, fr, cn …")
+    parser.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of the story")
+    parser.add_argument("--corrections", default="none", help="TSV, or none")
+    parser.add_argument("--model-dir", type=Path, required=True, help="folder with the tokenizer")
+    parser.add_argument("--mapping", default="aligned", choices=("reference", "aligned"))
+    parser.add_argument("--name", required=True, help="the model's name")
+    parser.add_argument("--out-prefix", required=True)
+    run(main, parser)

@@ -1,0 +1,25 @@
+// Run the model over the text and keep, for every word and layer, the mean hidden state.
+process ACTIVATIONS {
+    tag "${meta.id}"
+    label 'gpu'
+
+    input:
+    tuple val(meta), path(model, stageAs: 'model/*'), path(model_json), path(words), path(windows)
+    val precision
+    val untrained_mode
+    val ranks
+    val code
+
+    output:
+    tuple val(meta), path("${meta.id}_activations.safetensors"), env('N_LAYERS'), emit: features
+    tuple val(meta), path("${meta.id}_activations.json"), emit: log
+
+    script:
+    """
+    activations.py --processes ${ranks} \\
+        --model-dir model --model-json ${model_json} --words ${words} --windows ${windows} \\
+        --precision ${precision} --seed ${meta.seed} --untrained-mode ${untrained_mode} \\
+        --out ${meta.id}_activations.safetensors
+    N_LAYERS=\$(python3 -c "import json; print(len(json.load(open('${meta.id}_activations.json'))['layers']))")
+    """
+}

@@ -1,0 +1,19 @@
+// Average the subjects of a language, or take a given average subject.
+process AVERAGE {
+    tag "${meta.id}"
+    label 'small'
+
+    input:
+    tuple val(meta), path(subjects, stageAs: 'subjects/*'), path(mask)
+    val code
+
+    output:
+    tuple val(meta), path("${meta.id}_average.safetensors"), path(mask), emit: bold
+    tuple val(meta), path("${meta.id}_average_run-*.nii.gz"), emit: images
+
+    script:
+    """
+    average.py ${meta.given ? '--given' : '--clean'} ${subjects} --mask ${mask} --tr ${meta.tr} --n-runs ${meta.n_runs} \\
+        --out ${meta.id}_average.safetensors --nifti-prefix ${meta.id}_average_run-
+    """
+}

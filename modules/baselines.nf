@@ -1,0 +1,22 @@
+// Make the word features of a baseline: random vectors, random embeddings, GloVe.
+process BASELINES {
+    tag "${meta.id}"
+    label 'small'
+
+    input:
+    tuple val(meta), val(described), path(annotation), path(glove), path(corrections)
+    val code
+
+    output:
+    tuple val(meta), path("${meta.id}_activations.safetensors"), path("${meta.id}_words.tsv"), path("${meta.id}_activations.json"), emit: features
+
+    script:
+    """
+    cat > baseline.json <<'END_OF_JSON'
+    ${described}
+    END_OF_JSON
+    baselines.py --spec baseline.json --annotation ${annotation} --language ${meta.language} --n-runs ${meta.n_runs} \\
+        --corrections ${meta.corrections == 'none' ? 'none' : corrections} \\
+        ${glove ? "--glove ${glove}" : ''} --out-prefix ${meta.id}
+    """
+}

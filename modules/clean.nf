@@ -1,0 +1,18 @@
+// Detrend, high-pass and z-score a subject's runs within a mask.
+process CLEAN {
+    tag "${meta.id}"
+    label 'small'
+
+    input:
+    tuple val(meta), path(runs), path(constant), path(mask)
+    val code
+
+    output:
+    tuple val(meta), path("${meta.id}_clean.safetensors"), path(mask), emit: bold
+
+    script:
+    """
+    clean.py --bold ${runs} --constant ${constant} --mask ${mask} --tr ${meta.tr} \\
+        ${meta.smoothing_mm ? "--smoothing-mm ${meta.smoothing_mm}" : ''} --out ${meta.id}_clean.safetensors
+    """
+}

@@ -1,0 +1,19 @@
+// Fit and score the encoding models of a block of layers for subjects that share them, each run held out in turn.
+process ENCODE {
+    tag "${meta.id}${meta.ids.size() > 1 ? " and ${meta.ids.size() - 1} more" : ''} ${layers}"
+    label 'large'
+
+    input:
+    tuple val(meta), val(layers), path(features), path(words), path(bold)
+    val code
+
+    output:
+    tuple val(meta), path('*_layers-*.safetensors'), emit: parts
+
+    script:
+    """
+    encode.py --features ${features} --words ${words} --bold ${bold} --layers ${layers} \\
+        --tr ${meta.tr} --trim ${meta.trim} \\
+        --out ${meta.ids.collect { id -> "${id}_layers-${layers.tokenize(',')[0]}.safetensors" }.join(' ')}
+    """
+}

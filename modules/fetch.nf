@@ -1,0 +1,21 @@
+// Bring one parcel (a subject's BOLD, an annotation, the texts, GloVe, a given mask …) to the machine, verified.
+process FETCH {
+    tag "${meta.id}"
+    label 'network'
+
+    input:
+    tuple val(meta), val(described), path(source, stageAs: 'source/*')
+    val cache_dir
+    val code
+
+    output:
+    tuple val(meta), path('fetched/*'), emit: files
+
+    script:
+    """
+    cat > parcel.json <<'END_OF_JSON'
+    ${described}
+    END_OF_JSON
+    fetch.py --parcel parcel.json ${source ? "--source ${source}" : ''} --cache '${cache_dir}' --out fetched
+    """
+}

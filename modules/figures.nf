@@ -1,0 +1,16 @@
+// Draw every figure that the tables allow.
+process FIGURES {
+    label 'small'
+
+    input:
+    path tables, stageAs: 'tables/*'
+    val code
+
+    output:
+    path 'figures/*', emit: figures
+
+    script:
+    """
+    figures.py --tables tables --out figures --processes ${task.cpus}
+    """
+}

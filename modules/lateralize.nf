@@ -1,0 +1,26 @@
+// Turn the maps of all models and subjects into tables: scores, asymmetries, regressions.
+process LATERALIZE {
+    label 'small'
+
+    input:
+    path plan
+    path truth // of a simulated data set only
+    path scores, stageAs: 'scores/*'
+    path masks, stageAs: 'masks/*'
+    path isc, stageAs: 'isc/*'
+    path rois, stageAs: 'rois/*'
+    path atlas, stageAs: 'atlas/*' // image and labels, or why there are none
+    path published
+    val code
+
+    output:
+    path 'tables/*', emit: tables
+
+    script:
+    """
+    lateralize.py --plan ${plan} --scores scores/*_scores.json --runs scores/*_runs.safetensors \\
+        --masks masks/* ${isc ? '--isc isc/*' : ''} --rois rois/* \\
+        ${truth ? "--truth ${truth}" : ''} --published ${published} \\
+        ${atlas ? '--atlas atlas/*' : ''} --out tables
+    """
+}

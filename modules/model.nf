@@ -1,0 +1,21 @@
+// Bring one model's weights and tokenizer, at a resolved revision, and describe it.
+process MODEL {
+    tag "${meta.id}"
+    label 'network'
+
+    input:
+    tuple val(meta), val(described), path(source, stageAs: 'source/*')
+    val cache_dir
+    val code
+
+    output:
+    tuple val(meta), path('model/*', arity: '1..*'), path('model.json'), emit: model
+
+    script:
+    """
+    cat > spec.json <<'END_OF_JSON'
+    ${described}
+    END_OF_JSON
+    model.py --spec spec.json ${source ? "--source ${source}" : ''} --cache '${cache_dir}' --out model
+    """
+}

@@ -1,0 +1,21 @@
+// Predict one half of the subjects from the other, voxel by voxel, or take a given reliability.
+process RELIABILITY {
+    tag "${meta.id}"
+    label 'large'
+
+    input:
+    tuple val(meta), path(subjects, stageAs: 'subjects/*'), path(mask)
+    val trials
+    val seed
+    val code
+
+    output:
+    tuple val(meta), path("${meta.id}_isc.nii.gz"), emit: isc
+    path "${meta.id}_isc_runs.safetensors", optional: true, emit: runs // a given one has no runs
+
+    script:
+    """
+    reliability.py ${meta.given ? '--given' : '--clean'} ${subjects} --mask ${mask} \\
+        --trials ${trials} --seed ${seed} --trim ${meta.trim} --out-prefix ${meta.id}
+    """
+}

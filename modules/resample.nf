@@ -1,0 +1,18 @@
+// Bring a subject's runs to the 4 mm grid, with the EPI mask and the constant voxels of each run.
+process RESAMPLE {
+    tag "${meta.id}"
+    label 'small'
+
+    input:
+    tuple val(meta), path(bold, stageAs: 'bold/*')
+    val code
+
+    output:
+    tuple val(meta), path("${meta.id}_run-*.nii"), path("${meta.id}_constant.nii.gz"), emit: runs
+    tuple val(meta), path("${meta.id}_epi-masks.nii.gz"), emit: epi_masks
+
+    script:
+    """
+    resample.py --subject ${meta.id} --bold ${bold} --n-runs ${meta.n_runs} --out-prefix ${meta.id}
+    """
+}

@@ -1,0 +1,109 @@
+// What the head node knows before a task runs: parameters, the state of the user's files, help.
+
+// The raw parameters and where the run was started, as JSON for VALIDATE.
+def request(parameters, run) {
+    groovy.json.JsonOutput.toJson([
+        params: parameters.findAll { name, _value -> !(name in ['help']) }.collectEntries { name, value -> [name, plain(value)] },
+        launch_dir: run.launchDir.toString(),
+        project_dir: run.projectDir.toString(),
+        home_dir: System.getProperty('user.home'),
+    ])
+}
+
+// Memory and durations become text; everything else is JSON already.
+def plain(value) {
+    value == null || value instanceof Number || value instanceof Boolean || value instanceof Collection || value instanceof Map ? value : value.toString()
+}
+
+// Digest over the files that the parameters name, so that VALIDATE runs again when one changes.
+// Small files count with their content, large ones with size and time.
+def inventory(parameters) {
+    def named = ['dataset', 'texts', 'corrections', 'models', 'individual_models', 'glove', 'atlas', 'mask', 'isc', 'average_subject', 'features']
+        .collectMany { name -> parameters[name] instanceof Collection ? parameters[name] : (parameters[name] ?: '').toString().tokenize(',') }
+        .collect { name -> file(name.toString(), glob: false) }
+        .findAll { path -> path.exists() }
+    named.collectMany { path -> path.isDirectory() ? below(path) : beside(path) }.plus([file("${projectDir}/nextflow_schema.json")]).collect { path -> state(path) }.sort().join('\n').md5()
+}
+
+// A file, and the manifest beside a description of a data set.
+def beside(path) {
+    path.name.endsWith('.json') ? [path] + files("${escaped(path.parent)}/*.tsv") : [path]
+}
+
+// The files of a folder that matter: of a data set only the preprocessed runs and the annotations.
+def below(folder) {
+    def description = folder.resolve('dataset.json')
+    def inside = description.exists()
+        ? [description] + described(folder, description)
+        : folder.resolve('derivatives').exists()
+        ? files("${escaped(folder)}/{derivatives/sub-*/func/*.nii*,annotation/*/*.csv,simulation.json}")
+        : files("${escaped(folder)}/*")
+    inside.findAll { path -> !path.isDirectory() }
+}
+
+// The files that a data set's own description names; VALIDATE says what is wrong with a bad one.
+def described(folder, description) {
+    try {
+        def content = new groovy.json.JsonSlurper().parseText(description.text)
+        def patterns = [content.bold.replace('{subject}', '*')] + content.languages.values().collect { language -> language.annotation } + ['simulation.json']
+        return patterns.collectMany { pattern -> pattern.contains('*') ? files("${escaped(folder)}/${pattern}") : [folder.resolve(pattern)].findAll { path -> path.exists() } }
+    }
+    catch (Exception _error) {
+        return []
+    }
+}
+
+// A folder's name as part of a glob: its own brackets and stars are not wildcards.
+def escaped(folder) {
+    folder.toString().replaceAll(/([\[\]{}*?\\])/, '\\\\$1')
+}
+
+def state(path) {
+    path.size() < 20_000_000 ? "${path} ${path.bytes.md5()}".toString() : "${path} ${path.size()} ${path.lastModified()}".toString()
+}
+
+// layer_blocks(13, [layers: 'all', layers_per_task: 5, last_layer: 'yes']) -> ['0,1,2,3,4', '5,6,7,8,9', '10,11,12']
+def layer_blocks(total, parameters) {
+    def wanted = parameters.layers instanceof Collection ? parameters.layers.join(',') : parameters.layers.toString()
+    def kept = parameters.last_layer.toString() in ['no', 'false'] && total > 1 ? total - 1 : total
+    def every = wanted.startsWith('every:') ? wanted.substring(6) as int : 1
+    def layers = wanted == 'all' || wanted.startsWith('every:')
+        ? (0..<kept).findAll { layer -> layer % every == 0 }
+        : wanted.tokenize(',').collect { layer -> layer as int }.findAll { layer -> layer < kept }
+    layers.collate((parameters.layers_per_task ?: 8) as int).collect { block -> block.join(',') }
+}
+
+// What the report says of the engine and the code; nothing that changes from run to run.
+def hand_over(run) {
+    groovy.json.JsonOutput.toJson([nextflow: run.nextflow.version.toString(), revision: run.commitId ?: '', container: run.containerEngine ?: 'none'])
+}
+
+// The parameters with their defaults and meanings, from the schema.
+def usage() {
+    def schema = new groovy.json.JsonSlurper().parseText(file("${projectDir}/nextflow_schema.json").text)
+    def groups = schema['$defs'].values().collect { group ->
+        def lines = group.properties.collect { name, property ->
+            def fallback = property['default'] == null ? '' : " [${property['default']}]"
+            "  --${name.padRight(22)} ${property.description}${fallback}"
+        }
+        ([group.title] + lines).join('\n')
+    }
+    (['Usage: nextflow run main.nf [-profile …] [-resume] [--parameter value …]'] + groups).join('\n\n') + '\n'
+}
+
+// At the very end, after Nextflow's own reports are written: copy them to the published tree, unless
+// VALIDATE refused the run (then nothing is published), and make the reason the last line on stderr.
+def when_done(run, outdir) {
+    def written = file("${run.launchDir}/.nextflow/pipeline_info")
+    def published = file("${outdir}/pipeline_info")
+    Runtime.runtime.addShutdownHook(new Thread({
+        def trace = written.resolve('trace.tsv')
+        def worked = trace.exists() && trace.readLines().drop(1).any { row -> row.tokenize('\t')[2] != 'VALIDATE' }
+        if (worked) {
+            files("${written}/*").each { path -> path.copyTo(published.resolve(path.name)) }
+        }
+        if (!run.success && run.errorMessage) {
+            System.err.println(run.errorMessage.readLines().findAll { line -> line.trim() }.last())
+        }
+    }))
+}

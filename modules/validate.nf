@@ -1,0 +1,18 @@
+// Check parameters, sheets and data set before anything is queued, and write the plan of the run.
+process VALIDATE {
+    label 'head'
+
+    input:
+    stdin // the parameters as JSON
+    val inventory // digest of the files that the parameters name, so that an edit is seen
+    path assets, stageAs: 'assets/*'
+    val code
+
+    output:
+    path 'plan.json', emit: plan
+
+    script:
+    """
+    validate.py --assets assets --out plan.json
+    """
+}

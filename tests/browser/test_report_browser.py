@@ -1,0 +1,247 @@
+"""The report in a real browser: from disk, without network, on a desk and on a telephone.
+
+Needs Debian's ``chromium`` and ``chromium-driver``. Without them the tests are skipped, or fail
+where ``REQUIRE_ENGINES=1`` says that they must run.
+"""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from made_runs import MadeRun, write_run
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+
+from lateralization.figures import draw_all
+from lateralization.report import write_report
+from lateralization.tables import lateralize
+
+pytestmark = pytest.mark.browser
+
+TEMPLATE = Path(__file__).parents[2] / "assets" / "report.html.j2"
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-quic", "--disable-dev-shm-usage",
+)  # fmt: skip
+HOSTILE = "<script>document.title='owned'</script>"
+WIDTHS = {"desk": (1280, 900), "telephone": (400, 800)}
+
+
+def browser_files():
+    """Paths of browser and driver; skip, or fail where they are compulsory."""
+    found = [shutil.which(name) for name in ("chromium", "chromedriver")]
+    if None in found:
+        missing = "chromium and chromedriver are not both installed"
+        if os.environ.get("REQUIRE_ENGINES") == "1":
+            pytest.fail(f"{missing}: apt-get install chromium chromium-driver")
+        pytest.skip(missing)
+    return found
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    browser_files()
+    folder = tmp_path_factory.mktemp("page")
+    run = MadeRun(
+        models={"tiny": 1e6, HOSTILE: 1e7, "large": 1e8, "huge": 1e9},
+        missing=("large",),
+        truth=True,
+    )
+    inputs = write_run(folder / "in", run)
+    lateralize(inputs, folder / "tables")
+    draw_all(folder / "tables", folder / "figures")
+    out = folder / "report.html"
+    write_report(inputs.plan, folder / "tables", folder / "figures", TEMPLATE, out)
+    return out
+
+
+@pytest.fixture(scope="module", params=WIDTHS)
+def browser(request, page, tmp_path_factory):
+    chromium, driver = browser_files()
+    width, height = WIDTHS[request.param]
+    downloads = tmp_path_factory.mktemp("downloads")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    window = webdriver.Chrome(options=options, service=Service(driver))
+    try:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        window.get(page.as_uri())
+        window.downloads = downloads
+        window.kind = request.param
+        yield window
+    finally:
+        window.quit()
+
+
+def test_it_opens_without_console_messages_or_requests(browser, page):
+    assert browser.get_log("browser") == []
+    asked = browser.execute_script(
+        "return performance.getEntriesByType('resource').map(entry => entry.name)"
+    )
+    assert [name for name in asked if not name.startswith(("data:", page.as_uri()))] == []
+    sent = [entry["message"] for entry in browser.get_log("performance")]
+    urls = [text for text in sent if "Network.requestWillBeSent" in text and '"http' in text]
+    assert [text for text in urls if "file://" not in text and "data:" not in text] == []
+
+
+def test_no_sideways_scrolling_of_the_page(browser):
+    wide, window = browser.execute_script(
+        "return [document.documentElement.scrollWidth, innerWidth]"
+    )
+    assert wide <= window
+
+
+def test_every_picture_is_visible(browser):
+    sizes = browser.execute_async_script(
+        """const done = arguments[0];
+        document.querySelectorAll('details').forEach(one => one.open = true);
+        const images = [...document.querySelectorAll('figure img')];
+        images.forEach(image => image.loading = 'eager');
+        Promise.all(images.map(image => image.decode())).then(() => done(
+            images.map(image => [image.naturalWidth, image.clientWidth, image.clientHeight])));"""
+    )
+    assert len(sizes) >= 10
+    assert all(natural > 0 and width > 100 and height > 30 for natural, width, height in sizes)
+
+
+def test_the_interactive_brain_is_drawn(browser):
+    browser.switch_to.frame(browser.find_element(By.CSS_SELECTOR, "iframe.viewer"))
+    try:
+        deadline, shades = time.monotonic() + 90, 0
+        while shades < 10 and time.monotonic() < deadline:
+            time.sleep(0.3)  # the page draws in the thread that answers: leave it some time
+            shades = browser.execute_script(
+                """const c = document.querySelector('canvas'), seen = new Set();
+                const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+                for (let i = 0; i < d.length; i += 400) seen.add(d[i]);
+                return seen.size"""
+            )
+        assert shades >= 10
+    finally:
+        browser.switch_to.default_content()
+
+
+def test_the_answer_is_on_the_first_screen(browser):
+    answer = browser.find_element(By.CSS_SELECTOR, ".answer")
+    place = browser.execute_script(
+        "scrollTo(0, 0); return arguments[0].getBoundingClientRect().bottom", answer
+    )
+    assert place < browser.execute_script("return innerHeight")
+
+
+def test_hostile_names_do_nothing(browser):
+    assert browser.title.startswith("Left-right asymmetry")
+    assert HOSTILE in browser.find_element(By.TAG_NAME, "body").text
+
+
+def column(browser, table, name):
+    """Values of a column in the order on screen, without hidden rows."""
+    return browser.execute_script(
+        """const box = document.getElementById('table-' + arguments[0]);
+        const heads = [...box.querySelectorAll('th')];
+        const i = heads.findIndex(head => head.textContent.trim() === arguments[1]);
+        return [...box.querySelectorAll('tbody tr')].filter(row => !row.hidden)
+            .map(row => row.cells[i].dataset.value ?? row.cells[i].textContent);""",
+        table,
+        name,
+    )
+
+
+def head(browser, table, name):
+    box = browser.find_element(By.ID, f"table-{table}")
+    browser.execute_script("arguments[0].open = true", box)
+    return next(
+        button for button in box.find_elements(By.CSS_SELECTOR, "th button")
+        if button.get_attribute("textContent").strip() == name
+    )  # fmt: skip
+
+
+def test_tables_sort_by_number_both_ways(browser):
+    button = head(browser, "asymmetry", "left minus right")
+    browser.execute_script("arguments[0].click()", button)
+    up = [float(value) for value in column(browser, "asymmetry", "left minus right")]
+    assert up == sorted(up)
+    browser.execute_script("arguments[0].click()", button)
+    down = [float(value) for value in column(browser, "asymmetry", "left minus right")]
+    assert down == sorted(up, reverse=True)
+    state = button.find_element(By.XPATH, "..").get_attribute("aria-sort")
+    assert state == "descending"
+
+
+def test_empty_cells_sort_last(browser):
+    button = head(browser, "regressions", "p")
+    for _ in range(2):
+        browser.execute_script("arguments[0].click()", button)
+        values = column(browser, "regressions", "p")
+        empty = [value == "" for value in values]
+        assert empty == sorted(empty)
+
+
+def test_tables_filter(browser):
+    head(browser, "models", "model")
+    box = browser.find_element(By.CSS_SELECTOR, "#table-models .filter")
+    browser.execute_script(
+        "arguments[0].value = 'tiny'; arguments[0].dispatchEvent(new Event('input'))", box
+    )
+    assert column(browser, "models", "model") == ["tiny"]
+    browser.execute_script(
+        "arguments[0].value = ''; arguments[0].dispatchEvent(new Event('input'))", box
+    )
+    assert len(column(browser, "models", "model")) > 3
+
+
+def test_tables_download_as_tsv(browser):
+    button = browser.find_element(By.CSS_SELECTOR, "#table-planted .download")
+    browser.execute_script("arguments[0].click()", button)
+    target = browser.downloads / "planted.tsv"
+    deadline = time.monotonic() + 20
+    while not target.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    lines = target.read_text(encoding="utf-8").splitlines()
+    assert "recovered_left_minus_right" in lines[0].split("\t")
+    assert len(lines) == 1 + len(column(browser, "planted", "model"))
+    assert len({len(line.split("\t")) for line in lines}) == 1
+
+
+def test_pictures_enlarge_and_close(browser):
+    button = browser.find_element(By.CSS_SELECTOR, "figure .enlarge")
+    dialog = browser.find_element(By.TAG_NAME, "dialog")
+    browser.execute_script("arguments[0].click()", button)
+    assert dialog.is_displayed()
+    assert dialog.find_element(By.TAG_NAME, "img").get_attribute("alt")
+    browser.execute_script("arguments[0].querySelector('button').click()", dialog)
+    assert not dialog.is_displayed()
+
+
+def test_every_entry_of_the_contents_leads_somewhere(browser):
+    links = browser.find_elements(By.CSS_SELECTOR, "nav a")
+    assert len(links) >= 8
+    for link in links:
+        target = link.get_attribute("href").split("#")[1]
+        assert browser.find_elements(By.ID, target)
+
+
+def test_controls_have_names(browser):
+    nameless = browser.execute_script(
+        """return [...document.querySelectorAll('button, input, img')].filter(one =>
+            !(one.textContent.trim() || one.ariaLabel || one.alt || one.labels?.length
+              || one.closest('dialog'))).length"""
+    )
+    assert nameless == 0
+
+
+def test_screenshot(browser):
+    folder = os.environ.get("SCREENSHOTS")
+    if not folder:
+        pytest.skip("set SCREENSHOTS to a folder to keep pictures of the page")
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    assert browser.save_screenshot(str(Path(folder) / f"report-{browser.kind}.png"))

@@ -1,0 +1,115 @@
+"""Bad input: one clear line, no task but VALIDATE, nothing published."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel
+import pytest
+
+from .conftest import Copy, arguments, copy_project
+
+pytestmark = pytest.mark.pipeline
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """A copy of the project for refused runs."""
+    return copy_project(tmp_path_factory.mktemp("refused") / "project")
+
+
+@pytest.fixture
+def world(small_world: Path, tmp_path: Path) -> Path:
+    """A copy of the small world that a test may spoil (the runs are links until they are)."""
+    shutil.copytree(small_world, tmp_path / "world", copy_function=_link_images)
+    return tmp_path / "world"
+
+
+def _link_images(source: str, target: str) -> None:
+    if source.endswith(".nii.gz"):
+        Path(target).symlink_to(source)
+    else:
+        shutil.copy2(source, target)
+
+
+def _nothing(world: Path) -> list[str]:
+    return []
+
+
+def _lose_a_run(world: Path) -> list[str]:
+    sorted((world / "data" / "derivatives" / "sub-EN902" / "func").iterdir())[4].unlink()
+    return []
+
+
+def _change_a_grid(world: Path) -> list[str]:
+    path = sorted((world / "data" / "derivatives" / "sub-EN903" / "func").iterdir())[2]
+    image = nibabel.load(path)
+    smaller = image.slicer[1:, :, :, :]
+    path.unlink()
+    nibabel.save(smaller, path)
+    return []
+
+
+def _drop_a_column(world: Path) -> list[str]:
+    path = world / "data" / "annotation" / "EN" / "lppEN_word_information.csv"
+    path.write_text(path.read_text().replace("onset", "start", 1))
+    return []
+
+
+def _repeat_a_model(world: Path) -> list[str]:
+    sheet = world / "sheet.csv"
+    model = sorted((world / "models").iterdir())[0]
+    sheet.write_text(f"model,source\nsame,{model}\nsame,{model}\n")
+    return ["--models", str(sheet)]
+
+
+def _lose_a_text(world: Path) -> list[str]:
+    (world / "texts" / "text_en_run6.txt").unlink()
+    return []
+
+
+def _break_a_text(world: Path) -> list[str]:
+    (world / "texts" / "text_en_run3.txt").write_bytes(b"\xff\xfe broken")
+    return []
+
+
+def _lose_weights(world: Path) -> list[str]:
+    for path in sorted((world / "models").iterdir())[0].glob("*.safetensors"):
+        path.unlink()
+    return []
+
+
+Cause = Callable[[Path], list[str]]
+CAUSES: dict[str, tuple[Cause, list[str], list[str]]] = {
+    "unknown parameter": (_nothing, ["--subject", "average"], ["subject", "subjects"]),
+    "wrong type": (_nothing, ["--isc_trials", "many"], ["isc_trials", "many"]),
+    "out of range": (_nothing, ["--isc_trials", "0"], ["isc_trials"]),
+    "not one of the choices": (_nothing, ["--precision", "float8"], ["precision", "bfloat16"]),
+    "missing folder": (_nothing, ["--dataset", "/nowhere/data"], ["/nowhere/data"]),
+    "contradiction": (_nothing, ["--isc", "isc.nii.gz"], ["isc"]),
+    "unknown subject": (_nothing, ["--subjects", "average,EN999"], ["EN999", "EN901"]),
+    "unknown model": (_nothing, ["--models", "gtp2"], ["gtp2"]),
+    "a data set with 8 runs": (_lose_a_run, [], ["EN902", "8"]),
+    "runs of different grids": (_change_a_grid, [], ["EN903", "grid"]),
+    "an annotation without a column": (_drop_a_column, [], ["onset", "lppEN_word_information"]),
+    "a sheet with a duplicate": (_repeat_a_model, [], ["same"]),
+    "a missing text": (_lose_a_text, [], ["text_en_run6"]),
+    "a text that is not UTF-8": (_break_a_text, [], ["text_en_run3", "UTF-8"]),
+    "a model without weights": (_lose_weights, [], ["weights"]),
+}
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_bad_input_is_refused_before_anything_is_queued(
+    cause: str, copy: Copy, world: Path, tmp_path: Path
+) -> None:
+    spoil, settings, expected = CAUSES[cause]
+    more = [*spoil(world), *settings, "--outdir", str(tmp_path / "out")]
+    run = copy.run(*arguments(world, *more))
+    assert run.exit_status != 0
+    for words in expected:
+        assert words in run.last_line, run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+    assert {task["process"] for task in run.tasks} <= {"VALIDATE"}
+    assert {task["exit"] for task in run.tasks} == {"65"}
+    assert not (tmp_path / "out").exists()

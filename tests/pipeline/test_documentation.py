@@ -1,0 +1,54 @@
+"""Schema, configuration, help and README name the same parameters with the same defaults."""
+
+import importlib.util
+import json
+import re
+import subprocess
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from .conftest import NEXTFLOW, PROJECT
+
+pytestmark = pytest.mark.pipeline
+
+
+def _readme_module() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("readme", PROJECT / "setup" / "readme.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _nextflow(*arguments: str, folder: Path) -> str:
+    return subprocess.run(
+        [str(NEXTFLOW), *arguments], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+
+
+@pytest.fixture(scope="module")
+def configured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Parameters of nextflow.config with their defaults."""
+    text = _nextflow("config", str(PROJECT), "-o", "json", folder=tmp_path_factory.mktemp("config"))
+    found: dict[str, Any] = json.loads(text[text.index("{") :])["params"]
+    return found
+
+
+def test_the_configuration_has_the_schema_s_defaults(configured: dict[str, Any]) -> None:
+    schema = {name: entry.get("default") for name, entry in _readme_module().parameters().items()}
+    shown = {name: None if value in ("", None) else value for name, value in configured.items()}
+    assert shown == schema
+
+
+def test_the_help_names_every_parameter(configured: dict[str, Any], tmp_path: Path) -> None:
+    text = _nextflow("run", str(PROJECT / "main.nf"), "--help", folder=tmp_path)
+    assert set(re.findall(r"^  --(\w+)", text, flags=re.MULTILINE)) == set(configured)
+
+
+def test_the_readme_s_table_is_current() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    assert _readme_module().with_table(readme) == readme

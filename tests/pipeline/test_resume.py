@@ -1,0 +1,159 @@
+"""Resume is right: what did not change is not run again, and what changed is."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import Copy, Run, arguments, copy_project, rows_of
+
+pytestmark = pytest.mark.pipeline
+
+AFTER_ENCODE = {"ENCODE", "GATHER", "LATERALIZE", "FIGURES", "REPORT"}
+
+
+def _add_a_comment(path: Path) -> None:
+    path.write_text(path.read_text() + "\n# an edit\n")
+
+
+def _published_in(folder: Path) -> tuple[str, str]:
+    """Keep a run of changed input from overwriting what the finished run published."""
+    return ("--outdir", str(folder / "out"))
+
+
+def test_a_second_run_runs_nothing(finished: tuple[Copy, Path, Run]) -> None:
+    copy, world, first = finished
+    copy.run("-resume", *arguments(world))  # whatever other tests ran last, this is the last one
+    run = copy.run("-resume", *arguments(world))
+    assert run.exit_status == 0, run.stdout
+    assert len(run.tasks) == len(first.tasks)
+    assert {task["status"] for task in run.tasks} == {"CACHED"}
+
+
+def test_touched_files_run_nothing(finished: tuple[Copy, Path, Run]) -> None:
+    copy, world, _first = finished
+    for path in [*(copy.folder / "bin").rglob("*.py"), *world.rglob("*")]:
+        if path.is_file():
+            path.touch()
+    run = copy.run("-resume", *arguments(world))
+    assert run.exit_status == 0, run.stdout
+    assert run.processes("COMPLETED") == set()
+
+
+def test_an_edit_of_the_solver_runs_what_uses_it_and_what_follows(
+    finished: tuple[Copy, Path, Run],
+) -> None:
+    copy, world, _first = finished
+    _add_a_comment(copy.folder / "bin" / "lateralization" / "ridge.py")
+    run = copy.run("-resume", *arguments(world))
+    assert run.exit_status == 0, run.stdout
+    again = run.processes("COMPLETED")
+    assert {"ENCODE", "RELIABILITY"} <= again
+    assert again <= AFTER_ENCODE | {"RELIABILITY"}
+
+
+def test_one_changed_digit_of_the_annotation_runs_what_reads_it(
+    finished: tuple[Copy, Path, Run], tmp_path: Path
+) -> None:
+    copy, world, _first = finished
+    annotation = world / "data" / "annotation" / "EN" / "lppEN_word_information.csv"
+    before = annotation.read_text()
+    times = annotation.stat()
+    lines = before.splitlines(keepends=True)
+    at = lines[0].strip().split(",").index("offset")
+    cells = lines[5].split(",")
+    cells[at] = cells[at][:-1] + str((int(cells[at][-1]) + 1) % 10)
+    lines[5] = ",".join(cells)
+    annotation.write_text("".join(lines))
+    os.utime(annotation, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert annotation.stat().st_size == times.st_size
+    try:
+        run = copy.run("-resume", *arguments(world, *_published_in(tmp_path)))
+    finally:
+        annotation.write_text(before)
+    assert run.exit_status == 0, run.stdout
+    again = run.processes("COMPLETED")
+    assert {"VALIDATE", "FETCH", "WORDS", "BASELINES", "ENCODE", "LATERALIZE"} <= again
+    assert again.isdisjoint({"RESAMPLE", "MASK", "CLEAN", "AVERAGE", "RELIABILITY", "MODEL"})
+
+
+def test_one_more_model_runs_its_own_tasks_and_the_tables(
+    finished: tuple[Copy, Path, Run], tmp_path: Path
+) -> None:
+    copy, world, _first = finished
+    first = sorted((world / "models").iterdir())[0]
+    added = world / "another" / "added-model"
+    shutil.copytree(first, added)
+    models = ",".join(str(path) for path in [*sorted((world / "models").iterdir()), added])
+    more = ("--models", models, *_published_in(tmp_path))
+    run = copy.run("-resume", *arguments(world, *more))
+    assert run.exit_status == 0, run.stdout
+    again = [task for task in run.tasks if task["status"] == "COMPLETED"]
+    own = [task for task in again if "added-model" in task["tag"]]
+    others = {task["process"] for task in again if task not in own}
+    assert {"MODEL", "WORDS", "ACTIVATIONS", "ENCODE", "GATHER"} == {t["process"] for t in own}
+    assert others == {"VALIDATE", "LATERALIZE", "FIGURES", "REPORT"}
+
+
+def test_one_more_subject_runs_its_own_tasks_and_its_group(
+    finished: tuple[Copy, Path, Run], tmp_path: Path
+) -> None:
+    copy, world, _first = finished
+    more = ("--subjects", "average,EN901,EN902", *_published_in(tmp_path))
+    run = copy.run("-resume", *arguments(world, *more))
+    assert run.exit_status == 0, run.stdout
+    again = [task for task in run.tasks if task["status"] == "COMPLETED"]
+    assert not [task["tag"] for task in again if "sub-average" in task["tag"]]
+    fitted = [task for task in again if task["process"] == "ENCODE"]
+    assert len(fitted) == 2  # one for each model: both subjects in one task
+    assert all("sub-EN901_" in task["tag"] and "and 1 more" in task["tag"] for task in fitted)
+    before = copy.folder / "results" / "lang-en" / "scores" / "sub-EN901"
+    after = tmp_path / "out" / "lang-en" / "scores"
+    scores = sorted(path.name for path in before.glob("*_runs.safetensors"))
+    assert scores == sorted(path.name for path in (after / "sub-EN902").glob("*_runs.safetensors"))
+    for name in scores:
+        assert (after / "sub-EN901" / name).read_bytes() == (before / name).read_bytes()
+        other = (after / "sub-EN902" / name).read_bytes()
+        assert other != (before / name).read_bytes()
+
+
+def test_a_killed_run_completes_without_repeating_finished_tasks(
+    finished: tuple[Copy, Path, Run], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    whole, small_world, first = finished
+    copy = copy_project(tmp_path_factory.mktemp("killed") / "project")
+    log = copy.folder / ".nextflow.log"
+    running = subprocess.Popen(
+        copy.command(*arguments(small_world)),
+        cwd=copy.folder,
+        env=copy.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 600
+    while _completed(log) < 8:
+        assert running.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    finished_before = _completed(log)
+    run = copy.run("-resume", *arguments(small_world))
+    assert run.exit_status == 0, run.stdout
+    assert len([t for t in run.tasks if t["status"] == "CACHED"]) >= finished_before
+    assert (copy.folder / "results" / "report.html").exists()
+    assert len(run.tasks) == len(first.tasks)
+    ours, theirs = (
+        rows_of(each.folder / "results" / "tables" / "asymmetry.tsv") for each in (copy, whole)
+    )
+    assert ours == theirs
+
+
+def _completed(log: Path) -> int:
+    """Count the tasks that the engine's log calls completed."""
+    return log.read_text().count("status: COMPLETED") if log.exists() else 0

@@ -1,0 +1,133 @@
+"""A whole run on a local data set of the layout, and the tree that it publishes."""
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from .conftest import Copy, Run, arguments, rows_of, without_network
+
+pytestmark = pytest.mark.pipeline
+
+
+def test_the_published_tree_is_the_one_of_the_interface(
+    finished: tuple[Copy, Path, Run],
+) -> None:
+    copy, world, _run = finished
+    results = copy.folder / "results"
+    models = [path.name for path in sorted((world / "models").iterdir())]
+    names = [*models, "random_vector_300d_seed1"]
+    expected = {
+        "dataset_description.json",
+        "report.html",
+        "lang-en/mask.nii.gz",
+        "lang-en/isc.nii.gz",
+        "lang-en/isc_runs.safetensors",
+        "lang-en/scores/sub-EN901/mask.nii.gz",
+        *(f"lang-en/average_subject/run-{run}.nii.gz" for run in range(1, 10)),
+        *(
+            f"lang-en/rois/{name}.nii.gz"
+            for name in ("TP", "aSTS", "pSTS", "AG_TPJ", "BA44", "BA45", "BA47")
+        ),
+        *(f"lang-en/words/{name}.tsv" for name in models),
+        *(
+            f"lang-en/scores/sub-{subject}/{name}{ending}"
+            for subject, fitted in (("average", names), ("EN901", models))
+            for name in fitted
+            for ending in (".nii.gz", "_runs.safetensors", ".json")
+        ),
+        *(
+            f"tables/{name}.tsv"
+            for name in (
+                "scores",
+                "asymmetry",
+                "regressions",
+                "ols",
+                "roi",
+                "parcels",
+                "layers",
+                "published",
+            )
+        ),
+        *(f"pipeline_info/{name}" for name in ("trace.tsv", "report.html", "timeline.html")),
+    }
+    published = {str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()}
+    assert expected <= published, sorted(expected - published)
+    assert not [path for path in results.rglob("*") if path.is_symlink()]
+    assert not [path for path in published if Path(path).name.startswith(".part-")]
+
+
+def test_maps_per_run_scores_and_sidecar_agree(finished: tuple[Copy, Path, Run]) -> None:
+    copy, world, _run = finished
+    results = copy.folder / "results" / "lang-en"
+    model = sorted((world / "models").iterdir())[0].name
+    for subject, mask_path in (
+        ("average", "mask.nii.gz"),
+        ("EN901", "scores/sub-EN901/mask.nii.gz"),
+    ):
+        mask = nibabel.load(results / mask_path).get_fdata() > 0
+        image = nibabel.load(results / "scores" / f"sub-{subject}" / f"{model}.nii.gz")
+        per_run = load_file(results / "scores" / f"sub-{subject}" / f"{model}_runs.safetensors")[
+            "r"
+        ]
+        sidecar = json.loads((results / "scores" / f"sub-{subject}" / f"{model}.json").read_text())
+        maps = image.get_fdata()
+        assert image.ndim == 4
+        assert per_run.shape == (maps.shape[3], 9, mask.sum())
+        np.testing.assert_allclose(maps[mask].T, per_run.mean(axis=1), atol=1e-6)
+        assert (maps[~mask] == 0).all()
+        assert np.array(sidecar["alphas"]).shape == per_run.shape[:2]
+        np.testing.assert_allclose(sidecar["r_per_run"], np.nanmean(per_run, axis=2), atol=1e-5)
+
+
+def test_tables_hold_the_means_of_the_maps(finished: tuple[Copy, Path, Run]) -> None:
+    copy, world, _run = finished
+    results = copy.folder / "results"
+    model = sorted((world / "models").iterdir())[0].name
+    mask = nibabel.load(results / "lang-en" / "mask.nii.gz").get_fdata() > 0
+    maps = nibabel.load(results / "lang-en/scores/sub-average" / f"{model}.nii.gz").get_fdata()[
+        mask
+    ]
+    best = np.where(np.isnan(maps), -np.inf, maps).max(axis=1)
+    best[np.isinf(best)] = np.nan  # left-out voxels
+    half = len(best) // 2
+    rows = [
+        row
+        for row in rows_of(results / "tables" / "asymmetry.tsv")
+        if (row["subject"], row["model"], row["selection"]) == ("average", model, "whole")
+        and row.get("midline", "shared") == "shared"
+        and row.get("layer", "best_voxel") == "best_voxel"
+    ]
+    assert len(rows) >= 1
+    assert float(rows[0]["left"]) == pytest.approx(np.nanmean(best[:half]), abs=1e-6)
+    assert float(rows[0]["right"]) == pytest.approx(np.nanmean(best[half:]), abs=1e-6)
+
+
+def test_the_study_s_corrections_and_matching_rule_run_on_the_same_data(
+    finished: tuple[Copy, Path, Run],
+) -> None:
+    copy, world, _run = finished
+    more = ("--corrections", "ds003643", "--word_mapping", "reference", "--outdir", "by_rule")
+    run = copy.run("-resume", *arguments(world, *more))
+    assert run.exit_status == 0, run.stdout + run.stderr
+    assert (copy.folder / "by_rule" / "report.html").exists()
+
+
+def test_nothing_but_fetching_needs_a_network(finished: tuple[Copy, Path, Run]) -> None:
+    _copy, _world, run = finished
+    prefix = without_network()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        reach = f"import socket; socket.create_connection(({host!r}, {port}), 10)"
+        reaching = [sys.executable, "-c", reach]
+        assert subprocess.run(reaching, check=False).returncode == 0
+        assert subprocess.run([*prefix, *reaching], check=False, capture_output=True).returncode
+    assert run.prefix == prefix
+    assert {task["status"] for task in run.tasks} == {"COMPLETED"}
+    assert {"ACTIVATIONS", "ENCODE", "REPORT"} <= run.processes()

@@ -1,0 +1,131 @@
+"""Random vectors to the last bit, and GloVe with its exceptions."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lateralization.baselines import (
+    baseline,
+    baseline_table,
+    glove_key,
+    glove_vectors,
+    random_embedding,
+    random_vectors,
+    split_runs,
+)
+from lateralization.errors import BadInput
+from lateralization.files import read_table, read_tensors
+
+WORDS = ["The", "fox", "the", "fox", "The"]
+
+
+def test_vectors_are_the_legacy_generators_draws_word_by_word() -> None:
+    generator = np.random.RandomState(7)
+    expected = np.array([generator.randn(5) for _ in WORDS])
+    np.testing.assert_array_equal(random_vectors(WORDS, 5, 7), expected)
+    assert random_vectors(["a"], 2, 1)[0].tolist() == [1.6243453636632417, -0.6117564136500754]
+
+
+def test_an_embedding_draws_at_the_first_occurrence() -> None:
+    generator = np.random.RandomState(1)
+    table: dict[str, object] = {}
+    for word in WORDS:
+        if word not in table:
+            table[word] = generator.rand(3)
+    expected = np.array([table[word] for word in WORDS])
+    found = random_embedding(WORDS, 3, 1)
+    np.testing.assert_array_equal(found, expected)
+    assert found[0, 0] == 0.417022004702574
+    assert not np.array_equal(found[0], found[2])
+
+
+@pytest.fixture
+def glove(tmp_path: Path) -> Path:
+    path = tmp_path / "glove.2d.txt"
+    lines = ["the 1 2", "three 3 0", "two 6 0", "five 0 3", "zero 0 9", "naive 5 5", "dont 7 7"]
+    lines += ["red-faced 8 8", "the 4 4", "other 0 0"]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("word", "key"),
+    [("Don't", "dont"), ("na\\ive", "naive"), ("redfaced", "red-faced"), ("fox;", "fox")],
+)
+def test_glove_keys(word: str, key: str) -> None:
+    assert glove_key(word) == key
+
+
+def test_glove_looks_words_up_with_its_exceptions(glove: Path) -> None:
+    words = ["The", "Three two five", "three three zero", "Don't", "na\\ive", "Fox", "fox"]
+    vectors, unknown = glove_vectors(words, glove, 2)
+    assert vectors.tolist() == [[4, 4], [3, 1], [2, 3], [7, 7], [5, 5], [0, 0], [0, 0]]
+    assert vectors.dtype == np.float32
+    assert unknown == {"fox": 2}
+
+
+def test_glove_is_read_from_a_zip_with_several_widths(glove: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "glove.zip", "w") as archive:
+        archive.write(glove, "glove.2d.txt")
+        archive.writestr("glove.50d.txt", "the 1\n")
+    vectors, _ = glove_vectors(["the"], tmp_path / "glove.zip", 2)
+    assert vectors.tolist() == [[4, 4]]
+
+
+@pytest.mark.parametrize(
+    "content", [b"the 1 2 3\n", b"the 1\n", b"the one two\n", b"caf\xe9 1 2\n", b""]
+)
+def test_bad_glove_files_are_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "glove.txt"
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=r"glove\.txt"):
+        glove_vectors(["the"], path, 2)
+
+
+def test_baselines_refuse_what_they_lack() -> None:
+    words = pd.DataFrame({"run": [1], "word": ["a"], "onset": [0.0], "offset": [1.0]})
+    with pytest.raises(BadInput, match="--glove"):
+        baseline({"kind": "glove"}, words)
+    with pytest.raises(BadInput, match="unknown"):
+        baseline({"kind": "word2vec"}, words)
+
+
+def test_vectors_are_split_by_run_in_float64() -> None:
+    words = pd.DataFrame(
+        {"run": [1, 1, 2], "row": [0, 1, 2], "word": ["a", "b", "a"], "onset": 0.0, "offset": 1.0}
+    )
+    vectors, _ = baseline({"kind": "random_embedding", "dims": 4, "seed": 2}, words)
+    runs = split_runs(vectors, words)
+    assert runs["run-1/layer-0"].shape == (2, 4)
+    assert runs["run-1/layer-0"].dtype == np.float64
+    np.testing.assert_array_equal(runs["run-2/layer-0"][0], runs["run-1/layer-0"][0])
+    assert baseline_table(words)["text"].isna().all()
+
+
+def test_the_command_writes_the_features_form(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    spec = {"name": "random_vector_3d_seed1", "kind": "random_vector", "dims": 3, "seed": 1}
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    annotation = root / "tests/fixtures/annotation/CN/lppCN_word_information.csv"
+    done = subprocess.run(
+        [
+            *(sys.executable, root / "bin/baselines.py", "--spec", "spec.json"),
+            *("--annotation", annotation, "--language", "cn", "--out-prefix", "r"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    features = read_tensors(tmp_path / "r_activations.safetensors")
+    words = read_table(tmp_path / "r_words.tsv", ("word",))
+    assert len(features) == 9
+    assert len(words) == sum(len(part) for part in features.values()) == 1058
+    np.testing.assert_array_equal(features["run-1/layer-0"][0], np.random.RandomState(1).randn(3))

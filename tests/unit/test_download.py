@@ -1,0 +1,378 @@
+"""Downloads arrive whole, once, whatever the server does."""
+
+import errno
+import hashlib
+import multiprocessing
+import os
+import random
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+from bad_server import serving
+
+from lateralization import cache, download
+from lateralization.cache import Wanted, is_whole
+from lateralization.download import Policy
+from lateralization.errors import BadInput, Transient
+
+CONTENT = random.Random(1).randbytes(3_000_000)
+QUICK = Policy(attempts=4, backoff=0.01, connections=3, timeout=(2, 0.4))
+
+
+@pytest.fixture
+def server():
+    with serving({"/a": CONTENT}) as running:
+        yield running
+
+
+def wanted(server, tmp_path, content=CONTENT, name="a", **more):
+    pinned = {
+        "n_bytes": len(content),
+        "algorithm": "md5",
+        "digest": hashlib.md5(content, usedforsecurity=False).hexdigest(),
+        **more,
+    }
+    return Wanted(tmp_path / "cache" / name, (f"{server.url}/{name}",), **pinned)
+
+
+def unpinned(server, tmp_path, name="a"):
+    return wanted(server, tmp_path, name=name, n_bytes=None, algorithm="sha256", digest=None)
+
+
+def fetch(file, policy=QUICK):
+    download.download([file], policy)
+    assert not [file.beside(ending) for ending in ("part", "lock") if file.beside(ending).exists()]
+    return file.target.read_bytes()
+
+
+def left_over(file):
+    """Return the hidden files beside a file."""
+    return {path.name for path in file.target.parent.iterdir() if path.name.startswith(".")}
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [],
+        ["truncate"],
+        ["reset"],
+        ["stall"],
+        [503, "ok"],
+        [500, 502, 504, "ok"],
+        [429],
+        ["truncate", 503, "reset", "ok"],
+        ["truncate", "ignore"],
+        ["truncate", "truncate", "truncate", "truncate", "truncate", "truncate"],
+        ["html", "ok"],
+        ["wrong", "ok"],
+        ["chunked"],
+    ],
+)
+def test_a_file_arrives_whole(server, tmp_path, script):
+    server.script = script
+    assert fetch(wanted(server, tmp_path)) == CONTENT
+
+
+def test_a_broken_download_goes_on_where_it_broke_off(server, tmp_path):
+    server.script = ["truncate"]
+    fetch(wanted(server, tmp_path))
+    assert [asked for _, asked in server.requests] == [None, "bytes=1500000-"]
+
+
+def test_what_an_earlier_run_left_is_not_fetched_again(server, tmp_path):
+    file = wanted(server, tmp_path)
+    server.always = "truncate"
+    with pytest.raises(Transient):
+        download.download([file], Policy(attempts=1, backoff=0))
+    assert file.beside("part").stat().st_size == 1_500_000
+    server.always = "ok"
+    assert fetch(file) == CONTENT
+    assert server.requests[-1][1] == "bytes=1500000-"
+
+
+def test_a_part_with_wrong_bytes_is_thrown_away(server, tmp_path):
+    file = wanted(server, tmp_path)
+    file.target.parent.mkdir()
+    file.beside("part").write_bytes(b"x" * 1000)
+    assert fetch(file) == CONTENT
+    assert [asked for _, asked in server.requests] == ["bytes=1000-", None]
+
+
+def test_a_part_that_is_too_long_or_complete_needs_no_tricks(server, tmp_path):
+    file = wanted(server, tmp_path)
+    file.target.parent.mkdir()
+    file.beside("part").write_bytes(CONTENT + b"more")
+    assert fetch(file) == CONTENT
+    other = wanted(server, tmp_path, name="b")
+    other.beside("part").write_bytes(CONTENT)
+    n_requests = len(server.requests)
+    assert fetch(other) == CONTENT
+    assert len(server.requests) == n_requests
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_a_refusal_ends_at_once(server, tmp_path, status):
+    server.always = status
+    with pytest.raises(BadInput, match=str(status)) as caught:
+        fetch(wanted(server, tmp_path))
+    assert len(server.requests) == 1
+    assert server.url in str(caught.value)
+
+
+def test_the_next_address_is_tried_after_a_refusal(server, tmp_path):
+    file = wanted(server, tmp_path)
+    file = Wanted(file.target, (f"{server.url}/no", *file.urls), file.n_bytes, "md5", file.digest)
+    assert fetch(file) == CONTENT
+
+
+@pytest.mark.parametrize("always", [503, "hang up", "empty", "html"])
+def test_a_server_that_stays_down_is_transient(server, tmp_path, always):
+    server.always = always
+    with pytest.raises(Transient, match="try again later"):
+        fetch(wanted(server, tmp_path))
+    assert len(server.requests) == QUICK.attempts
+    assert not (tmp_path / "cache" / "a").exists()
+
+
+def test_no_server_at_all_is_transient(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}/a"
+    with pytest.raises(Transient) as caught:
+        download.download([Wanted(tmp_path / "a", (url,))], QUICK)
+    assert "0x" not in str(caught.value)
+
+
+def test_wrong_bytes_twice_are_bad_input(server, tmp_path):
+    server.always = "wrong"
+    with pytest.raises(BadInput, match="its md5 is"):
+        fetch(wanted(server, tmp_path))
+    assert len(server.requests) == 2
+    assert not (tmp_path / "cache" / "a").exists()
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_another_length_is_noticed_before_anything_is_read(server, tmp_path, change):
+    with pytest.raises(BadInput, match="should have"):
+        fetch(wanted(server, tmp_path, n_bytes=len(CONTENT) + change))
+
+
+def test_an_address_that_is_none_is_bad_input(tmp_path):
+    for url in ("ftp://x/a", "nonsense", "http://"):
+        with pytest.raises(BadInput):
+            download.download([Wanted(tmp_path / "a", (url,))], QUICK)
+
+
+# ---- files that are not pinned ------------------------------------------------------------------
+
+
+def test_an_unpinned_file_gets_a_record_that_is_checked(server, tmp_path):
+    file = unpinned(server, tmp_path)
+    assert fetch(file) == CONTENT
+    assert is_whole(file)
+    n_requests = len(server.requests)
+    fetch(file)
+    assert len(server.requests) == n_requests
+    file.target.chmod(0o644)
+    file.target.write_bytes(CONTENT[:-1] + b"x")
+    assert not is_whole(file)
+    assert fetch(file) == CONTENT
+
+
+def test_an_unpinned_file_goes_on_only_with_the_same_version(server, tmp_path):
+    server.script = ["truncate"]
+    assert fetch(unpinned(server, tmp_path)) == CONTENT
+    assert server.requests[-1][1] == "bytes=1500000-"
+    file = unpinned(server, tmp_path, "b")
+    server.files["/b"], server.always = CONTENT, "truncate"
+    with pytest.raises(Transient):
+        download.download([file], Policy(attempts=1))
+    newer = CONTENT[::-1]
+    server.files["/b"], server.etag, server.always = newer, '"v2"', "ok"
+    assert fetch(file) == newer
+
+
+def test_an_unpinned_page_is_never_data(server, tmp_path):
+    server.always = "html"
+    with pytest.raises(Transient, match="a page"):
+        fetch(unpinned(server, tmp_path))
+
+
+@pytest.mark.parametrize("name", ["x.gz", "x.zip"])
+def test_an_unpinned_archive_must_be_one(server, tmp_path, name):
+    server.files[f"/{name}"] = b"PK not really"
+    with pytest.raises(BadInput, match="is no"):
+        fetch(unpinned(server, tmp_path, name))
+
+
+# ---- many files, many runs ----------------------------------------------------------------------
+
+
+def many(server, tmp_path, n=200):
+    contents = {f"/{i}": random.Random(i).randbytes(2000 + i) for i in range(n)}
+    server.files.update(contents)
+    files = [wanted(server, tmp_path, contents[f"/{i}"], str(i)) for i in range(n)]
+    return files, contents
+
+
+def test_two_hundred_files_arrive_with_progress(server, tmp_path, capsys):
+    files, contents = many(server, tmp_path)
+    server.script = [503, "truncate"] * 3
+    download.download(files, QUICK, "bold")
+    assert all(file.target.read_bytes() == contents[f"/{i}"] for i, file in enumerate(files))
+    assert "bold: 200/200 files" in capsys.readouterr().err
+
+
+def test_one_missing_file_stops_the_others_and_is_named(server, tmp_path):
+    files, _ = many(server, tmp_path, 40)
+    del server.files["/7"]
+    with pytest.raises(BadInput, match="cannot fetch 7"):
+        download.download(files, QUICK)
+    assert len(server.requests) < 41
+
+
+def test_no_more_connections_than_the_limit(server, tmp_path, monkeypatch):
+    files, _ = many(server, tmp_path, 30)
+    active, peak, lock = 0, 0, threading.Lock()
+    fetch_one = download._fetch
+
+    def counted(*arguments):
+        nonlocal active, peak
+        with lock:
+            active += 1
+            peak = max(peak, active)
+        time.sleep(0.005)
+        fetch_one(*arguments)
+        with lock:
+            active -= 1
+
+    monkeypatch.setattr(download, "_fetch", counted)
+    download.download(files, QUICK)
+    assert peak <= QUICK.connections
+
+
+def _download_in_a_process(file):
+    download.download([file], QUICK)
+
+
+def test_two_runs_at_once_fetch_a_file_once(server, tmp_path):
+    file = wanted(server, tmp_path)
+    context = multiprocessing.get_context("fork")
+    runs = [context.Process(target=_download_in_a_process, args=(file,)) for _ in range(3)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join(20)
+    assert [run.exitcode for run in runs] == [0, 0, 0]
+    assert len(server.requests) == 1
+    assert file.target.read_bytes() == CONTENT
+    assert not left_over(file)
+
+
+def test_a_killed_run_leaves_a_part_that_the_next_resumes(server, tmp_path):
+    file = wanted(server, tmp_path)
+    server.always = "stall"
+    policy = Policy(attempts=9, backoff=0.01, timeout=(2, 30))
+    context = multiprocessing.get_context("fork")
+    run = context.Process(target=download.download, args=([file], policy))
+    run.start()
+    deadline = time.monotonic() + 10
+    while not server.requests and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    os.kill(run.pid, 9)
+    run.join(10)
+    server.always = "ok"
+    assert not file.target.exists()
+    assert fetch(file) == CONTENT
+    assert server.requests[-1][1] is not None
+
+
+def test_without_locks_each_run_writes_its_own_part(server, tmp_path, monkeypatch):
+    def no_locks(*_arguments):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(cache.fcntl, "flock", no_locks)
+    server.script = ["truncate"]
+    assert fetch(wanted(server, tmp_path)) == CONTENT
+
+
+def test_a_complete_cache_needs_neither_network_nor_writing(server, tmp_path, monkeypatch):
+    file = wanted(server, tmp_path)
+    fetch(file)
+    server.always = 404
+    n_requests = len(server.requests)
+
+    def forbidden(*_arguments, **_more):
+        raise AssertionError("written or asked")
+
+    monkeypatch.setattr(cache.os, "open", forbidden)
+    download.download([file], QUICK)
+    assert len(server.requests) == n_requests
+
+
+def test_a_corrupt_cached_file_is_noticed_and_fetched_again(server, tmp_path, capsys):
+    file = wanted(server, tmp_path)
+    fetch(file)
+    file.target.chmod(0o644)
+    file.target.write_bytes(CONTENT[:-1] + bytes([CONTENT[-1] ^ 1]))
+    assert fetch(file) == CONTENT
+    assert "is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "says"), [(errno.EACCES, "--stage fetch"), (errno.EROFS, "cannot be written")]
+)
+def test_a_cache_that_cannot_be_written_says_so(server, tmp_path, monkeypatch, number, says):
+    def refused(*_arguments, **_more):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(cache.os, "open", refused)
+    with pytest.raises(BadInput, match=says):
+        download.download([wanted(server, tmp_path)], QUICK)
+
+
+def test_a_full_disk_is_bad_input_and_says_so(server, tmp_path, monkeypatch):
+    def full(*_arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cache.Part, "write", full)
+    with pytest.raises(BadInput, match="no space left"):
+        download.download([wanted(server, tmp_path)], QUICK)
+
+
+def test_pauses_double_have_jitter_and_end():
+    policy = Policy(backoff=1.0, longest=10.0)
+    drawn = [policy.pause(3, None) for _ in range(50)]
+    assert len(set(drawn)) > 10
+    assert all(2 <= pause <= 6 for pause in drawn)
+    assert policy.pause(20, None) == 10.0
+    assert policy.pause(1, 7.0) == 7.0
+
+
+def test_a_disk_that_is_really_full_is_one_line_and_resumes_elsewhere(server, tmp_path):
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", place],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        content = bytes(range(256)) * 4096  # 1 MiB
+        server.files["/large.bin"] = content
+        digest = hashlib.sha256(content).hexdigest()
+        file = Wanted(place / "large.bin", (f"{server.url}/large.bin",), digest=digest)
+        with pytest.raises(BadInput, match="no space left"):
+            download.download([file], Policy(attempts=2, backoff=0.01))
+        assert not file.target.exists()
+        subprocess.run(["mount", "-o", "remount,size=4m", place], check=True)
+        download.download([file], Policy(attempts=2, backoff=0.01))
+        assert file.target.read_bytes() == content
+    finally:
+        subprocess.run(["umount", place], check=True)

@@ -1,0 +1,357 @@
+"""The encoding command and its parts on what the study's own scripts gave for small inputs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from encoder_oracle import made_data
+
+from lateralization.encoding import (
+    Task,
+    encode_files,
+    encode_layer,
+    layer_regressors,
+    read_bold,
+    regressors,
+    word_operators,
+)
+from lateralization.errors import BadInput
+from lateralization.files import read_tensors, save_tensors, write_table
+from lateralization.parts import AFTER_TRIMMING, IN_SOURCE, read_part
+
+PROJECT = Path(__file__).parents[2]
+FIXTURES = PROJECT / "tests" / "fixtures"
+MODELS = ("gpt2-fixture", "opt-fixture")
+RUNS = range(1, 10)
+
+
+def words_of(activations):
+    parts = []
+    for run in RUNS:
+        onsets, offsets = activations[f"run-{run}/onsets"], activations[f"run-{run}/offsets"]
+        parts.append(pd.DataFrame({"run": run, "word": "null", "onset": onsets, "offset": offsets}))
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def bold():
+    with np.load(FIXTURES / "average_subject.npz") as file:
+        return {f"run-{run}": file[f"run-{run}"] for run in RUNS}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def model(request):
+    with np.load(FIXTURES / f"activations_{request.param}.npz") as file:
+        activations = {name: file[name] for name in file.files}
+    with np.load(FIXTURES / f"encode_{request.param}.npz") as file:
+        expected = {name: file[name] for name in file.files}
+    return activations, expected
+
+
+@pytest.fixture
+def files(tmp_path, bold):
+    """Write the first model's inputs as the stages before ENCODE leave them."""
+    with np.load(FIXTURES / f"activations_{MODELS[0]}.npz") as file:
+        activations = {name: file[name] for name in file.files}
+    states = {name: values for name, values in activations.items() if "layer-" in name}
+    write_table(words_of(activations), tmp_path / "words.tsv")
+    save_tensors(tmp_path / "features.safetensors", states)
+    save_tensors(tmp_path / "bold.safetensors", bold | {"left_out": np.zeros((9, 200), np.uint8)})
+    return tmp_path
+
+
+def task(folder, **changes):
+    values = {
+        "features": folder / "features.safetensors",
+        "words": folder / "words.tsv",
+        "bold": [folder / "bold.safetensors"],
+        "layers": "all",
+        "tr": 2.0,
+        "trim": 10,
+        "device": "cpu",
+    }
+    return Task(**values | changes)
+
+
+def encode_command(folder, *more):
+    command = [sys.executable, PROJECT / "bin" / "encode.py", "--out", folder / "part.safetensors"]
+    for option in ("features", "words", "bold"):
+        command += [
+            f"--{option}",
+            folder / f"{option}.{'tsv' if option == 'words' else 'safetensors'}",
+        ]
+    return subprocess.run([*command, *more], capture_output=True, text=True, check=False)
+
+
+def change(path, **tensors):
+    save_tensors(
+        path, read_tensors(path) | {name.replace("__", "/"): v for name, v in tensors.items()}
+    )
+
+
+def test_regressors_are_the_study_s(model, bold):
+    activations, expected = model
+    operators = word_operators(words_of(activations), [len(run) for run in bold.values()], 2.0)
+    for layer in range(3):
+        states = [activations[f"run-{run}/layer-{layer}"] for run in RUNS]
+        made, constant = layer_regressors(states, operators, str(layer))
+        assert constant == {}
+        np.testing.assert_allclose(
+            np.vstack(made), expected["regressors"][layer], rtol=0, atol=1e-8
+        )
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-9), ("float32", 1e-5)])
+def test_scores_and_penalties_are_the_study_s(model, bold, precision, tolerance):
+    activations, expected = model
+    for layer in range(3):
+        states = [activations[f"run-{run}/layer-{layer}"] for run in RUNS]
+        runs = list(bold.values())
+        result = encode_layer(states, words_of(activations), runs, precision=precision)
+        np.testing.assert_allclose(result.alphas, expected["alphas"][layer], rtol=1e-12)
+        found = result.validation_r.max(axis=1)
+        np.testing.assert_allclose(found, expected["validation_mean_r"][layer], rtol=0, atol=1e-7)
+        np.testing.assert_allclose(result.r, expected["r_per_run"][layer], rtol=0, atol=tolerance)
+        scores = result.r.mean(axis=0)
+        np.testing.assert_allclose(scores, expected["scores"][layer], rtol=0, atol=tolerance)
+
+
+def test_command_writes_the_study_s_scores(files):
+    done = encode_command(files, "--layers", "2,0")
+    assert done.returncode == 0, done.stderr
+    part = read_part(files / "part.safetensors")
+    expected = np.load(FIXTURES / f"encode_{MODELS[0]}.npz")
+    np.testing.assert_array_equal(part.layers, [2, 0])
+    np.testing.assert_allclose(part.r, expected["r_per_run"][[2, 0]], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(part.alphas, expected["alphas"][[2, 0]], rtol=1e-12)
+    assert part.r.dtype == np.float32
+    assert "2 layers, 200 voxels, 0 left out" in done.stderr
+
+
+def test_layers_can_be_dealt_to_tasks(files):
+    encode_files(task(files), [files / "whole.safetensors"])
+    for layer in range(3):
+        encode_files(task(files, layers=str(layer)), [files / f"{layer}.safetensors"])
+    whole = read_part(files / "whole.safetensors")
+    apart = [read_part(files / f"{layer}.safetensors") for layer in range(3)]
+    for name in ("r", "alphas", "validation_r", "layers"):
+        joined = np.concatenate([getattr(part, name) for part in apart])
+        np.testing.assert_array_equal(joined, getattr(whole, name))
+
+
+def test_the_same_input_gives_the_same_bytes(files):
+    encode_files(task(files, layers="1"), [files / "a.safetensors"])
+    encode_files(task(files, layers="1"), [files / "b.safetensors"])
+    assert (files / "a.safetensors").read_bytes() == (files / "b.safetensors").read_bytes()
+
+
+def test_layers_may_differ_in_width(files):
+    narrow = {f"run-{run}__layer-1": np.ones((1, 1)) for run in RUNS}
+    states = read_tensors(files / "features.safetensors")
+    narrow = {name: states[name.replace("__", "/")][:, :5].copy() for name in narrow}
+    encode_files(task(files, layers="0,1"), [files / "before.safetensors"])
+    change(files / "features.safetensors", **narrow)
+    encode_files(task(files, layers="0,1"), [files / "after.safetensors"])
+    before, after = (read_part(files / f"{name}.safetensors").r for name in ("before", "after"))
+    np.testing.assert_array_equal(before[0], after[0])
+    assert np.abs(before[1] - after[1]).max() > 1e-3
+
+
+def test_stacked_subjects_are_written_as_if_each_were_alone(files, bold):
+    rng = np.random.default_rng(7)
+    longer = {name: rng.standard_normal((len(run) + 9, 150)) for name, run in bold.items()}
+    noisy = {name: run + rng.standard_normal(run.shape) for name, run in bold.items()}
+    paths = [files / "bold.safetensors", files / "longer.safetensors", files / "noisy.safetensors"]
+    for path, runs in zip(paths[1:], (longer, noisy), strict=True):
+        save_tensors(path, runs | {"left_out": np.zeros((9, runs["run-1"].shape[1]), np.uint8)})
+    together = [files / f"together-{number}.safetensors" for number in range(3)]
+    encode_files(task(files, bold=paths), together)
+    for path, out in zip(paths, together, strict=True):
+        encode_files(task(files, bold=[path]), [files / "alone.safetensors"])
+        assert out.read_bytes() == (files / "alone.safetensors").read_bytes()
+
+
+def test_a_subject_without_a_usable_voxel_is_named(files, bold):
+    dead = {name: np.ones_like(run) for name, run in bold.items()}
+    save_tensors(files / "dead.safetensors", dead)
+    paths = [files / "bold.safetensors", files / "dead.safetensors"]
+    with pytest.raises(BadInput, match=r"dead\.safetensors: every voxel is constant"):
+        encode_files(task(files, bold=paths), [files / "a.safetensors", files / "b.safetensors"])
+
+
+def test_a_file_to_write_is_needed_for_each_subject(files):
+    with pytest.raises(BadInput, match="1 subjects and 2 --out"):
+        encode_files(task(files), [files / "a.safetensors", files / "b.safetensors"])
+
+
+def test_a_left_out_voxel_is_nan_and_counts_as_if_it_were_not_there(files, bold):
+    others = np.setdiff1d(np.arange(200), [17, 60])
+    absent = {name: np.ascontiguousarray(run[:, others]) for name, run in bold.items()}
+    save_tensors(files / "absent.safetensors", absent)
+    exact = {"precision": "float64"}
+    encode_files(
+        task(files, bold=[files / "absent.safetensors"], **exact), [files / "a.safetensors"]
+    )
+    flags = np.zeros((9, 200), np.uint8)
+    flags[4, 17] = 1
+    flat = {"run-3": bold["run-3"].copy(), "run-5": bold["run-5"].copy()}
+    flat["run-3"][10:-10, 60] = 0.25  # constant in the scans that are kept
+    flat["run-5"][:, 17] = 0
+    change(files / "bold.safetensors", left_out=flags, **flat)
+    encode_files(task(files, **exact), [files / "b.safetensors"])
+    without, left_out = (read_part(files / f"{name}.safetensors") for name in "ab")
+    np.testing.assert_array_equal(left_out.alphas, without.alphas)
+    np.testing.assert_allclose(left_out.r[..., others], without.r, rtol=0, atol=1e-7)
+    assert np.isnan(left_out.r[..., [17, 60]]).all()
+    assert left_out.left_out[4, 17] == IN_SOURCE
+    assert left_out.left_out[2, 60] == AFTER_TRIMMING
+    assert np.count_nonzero(left_out.left_out) == 2
+
+
+def test_a_constant_regressor_is_0_counted_and_said(files):
+    states = read_tensors(files / "features.safetensors")
+    dead = states["run-4/layer-1"].copy()
+    dead[:, [3, 8]] = 0
+    change(files / "features.safetensors", **{"run-4__layer-1": dead})
+    done = encode_command(files, "--layers", "1")
+    assert done.returncode == 0
+    assert 'constant regressors, taken as 0 (layer: run: number): {"1": {"4": 2}}' in done.stderr
+    part = read_part(files / "part.safetensors")
+    assert part.told["constant_regressors"] == {"1": {"4": 2}}
+    assert np.isfinite(part.r).all()
+
+
+def test_a_regressor_of_one_value_standardises_to_0():
+    operator = word_operators(
+        pd.DataFrame({"run": [1], "onset": [9.0], "offset": [9.5]}), [60], 2.0
+    )
+    values, constant = regressors(np.array([[0.0, 1.0]]), operator[0], 2)
+    assert constant == 1
+    np.testing.assert_array_equal(values[:, 0], 0)
+    assert values[:, 1].std() == pytest.approx(1)
+
+
+def test_words_spelt_like_missing_values_are_words(files):
+    # The words of the fixture are all "null": none may be lost on the way.
+    (part,) = encode_files(task(files, layers="0"), [files / "part.safetensors"])
+    assert part.told["precision"] == "float32"
+
+
+def spoil_nan(folder):
+    states = read_tensors(folder / "features.safetensors")
+    bad = states["run-7/layer-2"].copy()
+    bad[11, 3] = np.nan
+    change(folder / "features.safetensors", **{"run-7__layer-2": bad})
+
+
+def spoil_rows(folder):
+    states = read_tensors(folder / "features.safetensors")
+    change(folder / "features.safetensors", **{"run-2__layer-0": states["run-2/layer-0"][:-1]})
+
+
+def spoil_short(folder):
+    change(folder / "bold.safetensors", **{"run-6": np.ones((22, 200), np.float32)})
+
+
+def spoil_runs(folder):
+    tensors = read_tensors(folder / "bold.safetensors")
+    del tensors["run-9"]
+    tensors["left_out"] = tensors["left_out"][:8]
+    save_tensors(folder / "bold.safetensors", tensors)
+
+
+def spoil_order(folder):
+    tensors = read_tensors(folder / "bold.safetensors")
+    tensors["run-11"] = tensors.pop("run-9")
+    save_tensors(folder / "bold.safetensors", tensors)
+
+
+def spoil_words(folder):
+    table = pd.read_csv(folder / "words.tsv", sep="\t", keep_default_na=False)
+    write_table(table[table["run"] != 3], folder / "words.tsv")
+
+
+def spoil_times(folder):
+    table = pd.read_csv(folder / "words.tsv", sep="\t", keep_default_na=False)
+    table.loc[5, "onset"] = np.nan
+    write_table(table, folder / "words.tsv")
+
+
+def spoil_flags(folder):
+    change(folder / "bold.safetensors", left_out=np.zeros((9, 199), np.uint8))
+
+
+def spoil_file(folder):
+    (folder / "bold.safetensors").write_bytes(b"not tensors")
+
+
+def spoil_nothing(folder):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("spoil", "layers", "says"),
+    [
+        (spoil_nan, "all", "layer 2, run 7: features are NaN or infinite from word 11"),
+        (spoil_rows, "all", "layer 0, run 2: 213 rows of features for 214 words"),
+        (spoil_short, "all", "run-6: 22 scans are too few"),
+        (spoil_runs, "all", "the BOLD data 8 runs"),
+        (spoil_order, "all", "they must be run-1, run-2"),
+        (spoil_words, "all", "the words have runs [1, 2, 4"),
+        (spoil_times, "all", "words of run 1: word 5"),
+        (spoil_flags, "all", "left_out has shape (9, 199)"),
+        (spoil_file, "all", "cannot read"),
+        (spoil_nothing, "0,7", "has no layer 7"),
+        (spoil_nothing, "0,x", "is no list of numbers"),
+        (spoil_nothing, "1,1", "names a layer twice"),
+    ],
+)
+def test_bad_input_is_named(files, spoil, layers, says):
+    spoil(files)
+    with pytest.raises(BadInput) as error:
+        encode_files(task(files, layers=layers), [files / "part.safetensors"])
+    assert says in str(error.value)
+    assert not (files / "part.safetensors").exists()
+
+
+def test_bad_input_leaves_with_65_and_one_line(files):
+    spoil_nan(files)
+    done = encode_command(files, "--layers", "2")
+    assert done.returncode == 65
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("encode: layer 2, run 7")
+
+
+def test_a_gpu_that_is_not_there_is_bad_input(files, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(BadInput, match="no GPU"):
+        encode_files(task(files, device="cuda"), [files / "part.safetensors"])
+
+
+def test_bold_is_standardised_again_after_trimming(files, bold):
+    read = read_bold(files / "bold.safetensors", 10)
+    assert read.n_scans == [len(run) for run in bold.values()]
+    for run in read.runs:
+        np.testing.assert_allclose(run.mean(axis=0), 0, atol=1e-6)
+        np.testing.assert_allclose(run.std(axis=0), 1, atol=1e-6)
+
+
+def test_more_voxels_than_scans_and_odd_lengths_through_the_layer_function():
+    lengths = (41, 37, 45, 39)
+    rng = np.random.default_rng(2)
+    _, runs = made_data(lengths, 4, 500, seed=2)
+    words = pd.concat(
+        [
+            pd.DataFrame({"run": run, "onset": onsets, "offset": onsets + 0.3})
+            for run, n in enumerate(lengths, start=1)
+            for onsets in [np.sort(rng.uniform(0, 2 * n, 60))]
+        ]
+    )
+    states = [rng.standard_normal((60, 8)) for _ in lengths]
+    quick = encode_layer(states, words, runs, n_trim=3)
+    exact = encode_layer(states, words, runs, n_trim=3, precision="float64")
+    np.testing.assert_allclose(quick.r, exact.r, rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(quick.alphas, exact.alphas)

@@ -1,0 +1,162 @@
+"""Every figure that the tables allow is drawn, and the others say why not."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from made_runs import MadeRun, write_run
+
+from lateralization import figures as stage
+from lateralization import layer_figures, model_figures
+from lateralization.errors import BadInput
+from lateralization.figure_style import LEFT, RIGHT, TooFewError, short, style
+from lateralization.figures import FIGURES, draw_all
+from lateralization.files import read_json
+from lateralization.made_tables import read_tables
+from lateralization.tables import lateralize
+
+
+def make(folder, run=None):
+    lateralize(write_run(folder / "in", run), folder / "tables")
+    draw_all(folder / "tables", folder / "figures")
+    return {entry["name"]: entry for entry in read_json(folder / "figures" / "figures.json")}
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("figures")
+    run = MadeRun(
+        models={"tiny": 1e6, "small$x_1$": 1e7, "<b>medium</b>": 1e8, "large": 1e9},
+        subjects=("average", "EN901", "EN902", "EN903"), truth=True, study=True,
+    )  # fmt: skip
+    return make(folder, run), folder / "figures"
+
+
+def test_a_full_run_has_every_figure_as_svg_and_png(full):
+    entries, folder = full
+    absent = {name: entry["note"] for name, entry in entries.items() if not entry["drawn"]}
+    assert absent == {}
+    assert set(entries) == {plan.name for plan in FIGURES}
+    for entry in entries.values():
+        if not entry["drawn"]:
+            assert entry["note"]
+            continue
+        if entry["interactive"]:
+            page = (folder / entry["html"]).read_text(encoding="utf-8")
+            assert not re.search(r"(src|href)=.https?:", page)
+            continue
+        assert ET.parse(folder / entry["svg"]).getroot().tag.endswith("svg")
+        assert (folder / entry["png"]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_figure_has_words_that_teach(full):
+    entries, _ = full
+    for entry in entries.values():
+        if not entry["drawn"] or entry["interactive"]:
+            continue
+        assert len(entry["caption"]) > 150, entry["name"]
+        assert 20 < len(entry["alt"]) < 400, entry["name"]
+        assert entry["title"]
+
+
+def test_few_data_leave_figures_out_with_a_note(tmp_path):
+    run = MadeRun(models={"only": 1e6}, baselines=False, isc=False, rois=False)
+    entries = make(tmp_path, run)
+    drawn = {name for name, entry in entries.items() if entry["drawn"]}
+    assert drawn == {
+        "layers", "brain_score", "brain_left_minus_right", "densities_whole", "interactive_score",
+        "interactive_left_minus_right",
+    }  # fmt: skip
+    assert entries["asymmetry_by_size"]["note"] == "1 models of known size, 2 needed"
+    assert entries["brain_isc"]["note"] == "no reliability map"
+    assert entries["baselines"]["note"] == "no baseline and no untrained model"
+    assert entries["people"]["note"] == "no individual subjects"
+    assert all(entry["note"] for entry in entries.values() if not entry["drawn"])
+
+
+def test_two_processes_draw_the_same_as_one(tmp_path):
+    run = MadeRun(models={"only": 1e6}, baselines=False, isc=False, rois=False)
+    make(tmp_path, run)
+    one, two = tmp_path / "figures", tmp_path / "again"
+    draw_all(tmp_path / "tables", two, processes=2)
+    assert len(list(one.iterdir())) > 8
+    assert {path.name for path in one.iterdir()} == {path.name for path in two.iterdir()}
+    for path in one.iterdir():
+        assert path.read_bytes() == (two / path.name).read_bytes(), path.name
+
+
+def test_equal_tables_give_equal_pictures(full, tmp_path):
+    _, folder = full
+    tables = folder.parent / "tables"
+    plans = [plan for plan in FIGURES if plan.name in ("asymmetry_by_size", "isc_distribution")]
+    maps = stage.Maps(tables / "maps.safetensors", "en", "average")
+    for plan in plans:
+        entry = stage.draw_one(plan, read_tables(tables), maps, ("en", "average"), tmp_path)
+        for kind in ("svg", "png"):
+            first, second = folder / entry[kind], tmp_path / entry[kind]
+            assert first.read_bytes() == second.read_bytes()
+
+
+def test_points_of_the_headline_are_those_of_the_table(full):
+    _, folder = full
+    tables = read_tables(folder.parent / "tables")
+    rows = model_figures.models_of(tables, "en", "average", "reliable")
+    with style():
+        drawing = model_figures.asymmetry_by_size(tables, "en", "average")
+        levels, difference = drawing.figure.axes
+        left = next(line for line in levels.lines if line.get_label() == "left hemisphere")
+        np.testing.assert_array_equal(left.get_ydata(), rows["left"])
+        assert mpl.colors.to_hex(left.get_color()) == LEFT
+        drawn = {line.get_label(): line.get_ydata() for line in difference.lines}
+        assert rows["family"].nunique() > 1
+        for family, members in rows.groupby("family"):
+            np.testing.assert_array_equal(drawn[family], members["left_minus_right"])
+        zero = difference.lines[0]
+        assert list(zero.get_ydata()) == [0, 0]
+    assert RIGHT == "#029e73"
+
+
+def test_many_models_are_told_apart_by_family(full):
+    _, folder = full
+    tables = read_tables(folder.parent / "tables")
+    rows = tables["asymmetry"][tables["asymmetry"]["model"] == "large"]
+    for i in range(12):
+        more = rows.assign(
+            model=f"m{i}", family=f"family {i % 3}", n_parameters=10.0 ** (6 + i / 4)
+        )
+        tables["asymmetry"] = pd.concat([tables["asymmetry"], more], ignore_index=True)
+    with style():
+        drawing = model_figures.asymmetry_by_size(tables, "en", "average")
+        names = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
+    assert sorted(names) == ["Qwe", "family 0", "family 1", "family 2", "gpt", "made"]
+
+
+def test_many_models_get_a_scale_instead_of_a_legend_of_layers(full):
+    _, folder = full
+    tables = read_tables(folder.parent / "tables")
+    rows = tables["layers"][tables["layers"]["model"] == "large"]
+    more = [rows.assign(model=f"m{i}") for i in range(9)]
+    tables["layers"] = pd.concat([tables["layers"], *more], ignore_index=True)
+    with style():
+        drawing = layer_figures.layers(tables, "en", "average")
+        assert not drawing.figure.legends
+        assert len(drawing.figure.axes) == 3
+
+
+def test_a_figure_without_rows_says_so(full):
+    _, folder = full
+    tables = read_tables(folder.parent / "tables")
+    with style(), pytest.raises(TooFewError, match="no models with a planted truth"):
+        model_figures.planted(tables, "fr", "average")
+
+
+def test_long_names_are_cut_in_the_middle():
+    assert short("a" * 40 + "b" * 40, 21) == "a" * 10 + "…" + "b" * 10
+
+
+def test_a_missing_table_is_bad_input(tmp_path):
+    with pytest.raises(BadInput, match=r"scores\.tsv is missing"):
+        read_tables(tmp_path)

@@ -1,0 +1,175 @@
+"""One typed form of the parameters, whatever way they came."""
+
+import json
+
+import pytest
+from jsonschema import Draft202012Validator
+from tiny_dataset import PROJECT
+
+from lateralization.parameters import help_text, load_schema, normalise, properties
+from lateralization.problems import Problems
+
+SCHEMA = load_schema(PROJECT)
+
+
+def typed(raw, command_line=None):
+    problems = Problems()
+    found = normalise(raw, SCHEMA, problems, command_line)
+    assert not problems, problems
+    return found
+
+
+def mistakes(raw, command_line=None):
+    problems = Problems()
+    normalise(raw, SCHEMA, problems, command_line)
+    return problems
+
+
+def test_the_schema_is_valid_and_every_default_fits_it():
+    Draft202012Validator.check_schema(SCHEMA)
+    for name, entry in properties(SCHEMA).items():
+        assert entry["description"], name
+        assert Draft202012Validator(entry).is_valid(entry["default"]), name
+    assert [ref["$ref"] for ref in SCHEMA["allOf"]] == [f"#/$defs/{key}" for key in SCHEMA["$defs"]]
+
+
+def test_nothing_given_is_all_defaults():
+    found = typed({})
+    assert found["languages"] == ["en"]
+    assert found["models"] == ["gpt2"]
+    assert found["random_dims"] == [300, 1024]
+    assert found["random_seeds"] == list(range(1, 11))
+    assert found["layers"] == "all"
+    assert found["isc_seed"] == 1234
+    assert found["glove"] is None
+    assert found.given == set()
+
+
+@pytest.mark.parametrize("value", ["en,fr", "en, fr ,", ["en", "fr"], ["EN", "FR"]])
+def test_a_list_comes_as_text_or_as_list(value):
+    assert typed({"languages": value})["languages"] == ["en", "fr"]
+
+
+@pytest.mark.parametrize("value", [300, "300", [300], ["300"], 300.0])
+def test_a_number_comes_as_number_text_or_list(value):
+    assert typed({"random_dims": value})["random_dims"] == [300]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("1-3,7", [1, 2, 3, 7]), ([1, "4-5"], [1, 4, 5]), (2, [2]), ("0", [0]), ("3,3,1", [3, 1])],
+)
+def test_seeds_are_numbers_and_ranges(value, expected):
+    assert typed({"random_seeds": value})["random_seeds"] == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("all", "all"), ("every:2", "every:2"), (3, [3]), ("6,0,6", [0, 6]), ([0, 12], [0, 12])],
+)
+def test_layers(value, expected):
+    assert typed({"layers": value})["layers"] == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("no", "no"), (False, "no"), (True, "yes"), ("YES", "yes"), ("true", "yes"), ("off", "no")],
+)
+def test_yes_and_no_come_in_many_spellings(value, expected):
+    assert typed({"keep_raw": value})["keep_raw"] == expected
+
+
+def test_a_name_of_digits_keeps_its_zeros_when_the_command_line_is_known():
+    line = "nextflow run main.nf --slurm_account 0123 --models=0450 --isc_seed 007"
+    found = typed({"slurm_account": 123, "models": 450, "isc_seed": 7}, line)
+    assert found["slurm_account"] == "0123"
+    assert found["models"] == ["0450"]
+    assert found["isc_seed"] == 7
+    assert typed({"slurm_account": 123})["slurm_account"] == "123"
+
+
+def test_a_command_line_that_cannot_be_split_is_not_used():
+    assert typed({"slurm_account": 123}, "--x 'open")["slurm_account"] == "123"
+
+
+def test_kebab_and_camel_case_are_the_same_parameter():
+    raw = {"word_mapping": "auto", "word-mapping": "aligned", "wordMapping": "aligned"}
+    assert typed(raw)["word_mapping"] == "aligned"
+
+
+def test_two_different_values_of_one_parameter_are_a_mistake():
+    (line,) = mistakes({"word_mapping": "reference", "word-mapping": "aligned"})
+    assert line.startswith("--word_mapping is given twice")
+
+
+@pytest.mark.parametrize("name", ["subjetcs", "Subjects-", "subject"])
+def test_an_unknown_parameter_names_the_nearest(name):
+    (line,) = mistakes({name: "average"})
+    assert "did you mean --subjects?" in line
+
+
+def test_an_unknown_parameter_in_two_spellings_is_one_mistake():
+    assert len(mistakes({"word-maping": "x", "wordMaping": "x"})) == 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ({"precision": "float31"}, "choose from float32, bfloat16, float16 (did you mean float32"),
+        ({"languages": "en,d3"}, "--languages: is 'd3'"),
+        ({"isc_trials": 0}, "the smallest possible is 1"),
+        ({"isc_trials": "ten"}, "give a whole number"),
+        ({"isc_trials": 2.5}, "give a whole number"),
+        ({"isc_trials": True}, "given without a value"),
+        ({"random_dims": "300,x"}, "give a whole number"),
+        ({"random_seeds": "9-1"}, "write the smaller number first"),
+        ({"random_seeds": "1-999999999"}, "range"),
+        ({"random_seeds": -1}, "--random_seeds: is -1; the smallest possible is 0"),
+        ({"layers": "every:0"}, "every:2"),
+        ({"layers": "first"}, "give a whole number"),
+        ({"models": True}, "given without a value"),
+        ({"models": ""}, "given without a value"),
+        ({"models": [["a"]]}, "flat list"),
+        ({"outdir": {"a": 1}}, "is a map"),
+        ({"outdir": ["a", "b"]}, "takes one value"),
+        ({"outdir": None}, "has no value"),
+        ({"subjects": "EN 57"}, "form"),
+        ({"data_endpoint": "example.org"}, "form"),
+        ({"slurm_qos": "a b; rm"}, "form"),
+    ],
+)
+def test_a_wrong_value_is_one_clear_line(raw, says):
+    (line,) = mistakes(raw)
+    assert says in line
+    assert line.startswith(f"--{next(iter(raw))}")
+    assert "\n" not in line
+
+
+def test_all_mistakes_are_gathered_and_the_rest_is_still_understood():
+    problems = Problems()
+    found = normalise({"precision": "x", "languages": "d3", "isc_trials": 3}, SCHEMA, problems)
+    assert len(problems) == 2
+    assert found.failed == {"precision", "languages"}
+    assert found["isc_trials"] == 3
+    assert found["precision"] == "float32"
+
+
+def test_subjects_may_be_written_as_folders():
+    assert typed({"subjects": "sub-EN057,Average"})["subjects"] == ["EN057", "average"]
+
+
+def test_a_path_keeps_its_spaces_accents_and_commas():
+    assert typed({"models": ["/tmp/mes modèles, ici/a"]})["models"] == ["/tmp/mes modèles, ici/a"]
+    assert typed({"outdir": "my results/é"})["outdir"] == "my results/é"
+
+
+def test_help_names_every_parameter_with_its_default():
+    text = help_text(SCHEMA)
+    for name, entry in properties(SCHEMA).items():
+        assert f"--{name} " in text
+        if entry["default"] is not None:
+            assert f"[{entry['default']}]" in text
+
+
+def test_the_typed_form_is_json():
+    assert json.loads(json.dumps(typed({"layers": "0,6"}).values))["layers"] == [0, 6]

@@ -1,0 +1,308 @@
+"""The plan of a run, and every mistake that stops it."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import nibabel
+import numpy as np
+import pytest
+from tiny_dataset import (
+    ASSETS,
+    PROJECT,
+    run_path,
+    truncate,
+    write_annotation,
+    write_dataset,
+    write_model,
+    write_texts,
+)
+
+from lateralization.errors import BadInput
+from lateralization.plan import make_plan
+from lateralization.study import GRID_AFFINE, GRID_SHAPE
+from lateralization.summary import summary
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A data set, texts and two models, in a folder with a space and an accent."""
+    root = tmp_path_factory.mktemp("été 1")
+    write_dataset(root / "data", ("EN901", "EN902", "EN903"))
+    write_texts(root / "texts")
+    for name in ("tiny-a", "tiny-b"):
+        write_model(root / "models" / name)
+    return root
+
+
+def own(world, **more):
+    """Return the parameters of a run on the user's own data."""
+    return {
+        "dataset": "data",
+        "texts": "texts",
+        "models": "models/tiny-a,models/tiny-b",
+        "baselines": "random_vector",
+        "random_dims": 300,
+        "random_seeds": 1,
+        **more,
+    }
+
+
+def plan_of(world, **parameters):
+    request = {"params": parameters, "launch_dir": str(world), "project_dir": str(PROJECT)}
+    return make_plan(request, ASSETS)
+
+
+def lines_of(world, capsys, **parameters):
+    """Return the lines of a plan that is refused, the last first."""
+    with pytest.raises(BadInput) as caught:
+        plan_of(world, **parameters)
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("--")]
+    return [str(caught.value), *said]
+
+
+def test_a_run_on_ones_own_data_is_planned(world):
+    plan = plan_of(world, **own(world, subjects="average,EN901", corrections="none"))
+    (language,) = plan["languages"]
+    assert [s["subject"] for s in language["subjects"]] == ["EN901", "EN902", "EN903"]
+    assert [s["individual"] for s in language["subjects"]] == [True, False, False]
+    assert all(s["group"] and len(s["bold"]) == 9 and s["remote"] is None
+               for s in language["subjects"])  # fmt: skip
+    assert language["corrections"] == "none"
+    assert language["texts"]["source"][8] == str(world / "texts" / "text_en_run9.txt")
+    assert language["annotation"]["path"].startswith(str(world))
+    assert (plan["outdir"], plan["cache_dir"]) == (str(world / "results"), str(world / "cache"))
+    assert plan["fits"] == [
+        {"language": "en", "subject": "average", "model": "tiny-a"},
+        {"language": "en", "subject": "EN901", "model": "tiny-a"},
+        {"language": "en", "subject": "average", "model": "tiny-b"},
+        {"language": "en", "subject": "EN901", "model": "tiny-b"},
+        {"language": "en", "subject": "average", "model": "random_vector_300d_seed1"},
+    ]
+    assert plan["truth"] is None
+    assert plan["glove"] is None
+    assert json.loads(json.dumps(plan)) == plan
+
+
+def test_the_plan_is_the_same_twice(world):
+    assert plan_of(world, **own(world)) == plan_of(world, **own(world))
+
+
+def test_subjects_share_a_task_with_their_neighbours_in_the_data_set(world):
+    def stacks(**given):
+        return plan_of(world, **own(world, **given))["languages"][0]["stacks"]
+
+    assert stacks(subjects="average") == []
+    assert stacks(subjects="all") == [["EN901", "EN902", "EN903"]]
+    assert stacks(subjects="all", subjects_per_task="2") == [["EN901", "EN902"], ["EN903"]]
+    # One more subject leaves the groups of the others as they were.
+    assert stacks(subjects="EN903", subjects_per_task="2") == [["EN903"]]
+    assert stacks(subjects="EN902,EN903", subjects_per_task="2") == [["EN902"], ["EN903"]]
+
+
+def test_all_subjects_and_the_average(world):
+    plan = plan_of(world, **own(world, subjects="all"))
+    assert len(plan["fits"]) == 2 * 4 + 1
+
+
+def test_a_simulated_data_set_brings_its_truth(world, tmp_path):
+    data = write_dataset(tmp_path / "data")
+    (data / "simulation.json").write_text("{}")
+    plan = plan_of(world, **own(world, dataset=str(data)))
+    assert plan["truth"] == str(data / "simulation.json")
+
+
+def test_the_default_run_fetches_what_it_needs_and_no_more(tmp_path):
+    plan = plan_of(tmp_path)
+    (language,) = plan["languages"]
+    assert len(language["subjects"]) == 49
+    remote = language["subjects"][0]["remote"]
+    assert remote["files"][0]["urls"] == [
+        f"https://s3.amazonaws.com/openneuro.org/ds003643/{remote['files'][0]['path']}"
+    ]
+    assert language["corrections"] == "ds003643"
+    assert language["texts"]["sha256"].startswith("9c2e05be")
+    assert plan["glove"]["url"].endswith("glove.6B.zip")
+    text = "\n".join(summary(plan))
+    assert "31.9 GB" in text
+    assert "442 files" in text
+    assert "31.9 GB with --keep_raw yes" in text
+
+
+def test_mirrors_replace_the_official_addresses(tmp_path):
+    plan = plan_of(tmp_path, data_endpoint="http://mirror:9/x", hf_endpoint="http://hub:8/")
+    urls = plan["languages"][0]["annotation"]["files"][0]["urls"]
+    assert all(url.startswith("http://mirror:9/x/") for url in urls)
+    assert plan["glove"]["url"].startswith("http://hub:8/stanfordnlp/")
+
+
+def test_individuals_only_still_make_the_group(tmp_path):
+    plan = plan_of(tmp_path, subjects="EN057")
+    assert plan["fits"] == [{"language": "en", "subject": "EN057", "model": "gpt2"}]
+    assert not plan["languages"][0]["average"]
+
+
+@pytest.fixture
+def given(world, tmp_path):
+    """A mask, a reliability and an average subject on the target grid."""
+    mask = np.zeros(GRID_SHAPE, dtype=np.int8)
+    mask[10:27, 20:30, 15:25] = 1
+    nibabel.save(nibabel.Nifti1Image(mask, GRID_AFFINE), tmp_path / "mask.nii.gz")
+    isc = np.zeros((*GRID_SHAPE, 2), dtype=np.float32)
+    nibabel.save(nibabel.Nifti1Image(isc, GRID_AFFINE), tmp_path / "isc.nii.gz")
+    (tmp_path / "average").mkdir()
+    for run in range(1, 10):
+        path = tmp_path / "average" / f"run-{run}.nii.gz"
+        nibabel.save(nibabel.Nifti1Image(isc, GRID_AFFINE), path)
+    return {
+        "mask": str(tmp_path / "mask.nii.gz"),
+        "isc": str(tmp_path / "isc.nii.gz"),
+        "average_subject": str(tmp_path / "average"),
+    }
+
+
+def test_given_files_spare_the_subjects(world, given):
+    plan = plan_of(world, **given)
+    assert plan["languages"][0]["subjects"] == []
+    assert len(plan["languages"][0]["average_subject"]["source"]) == 9
+    plan = plan_of(world, **given, subjects="average,EN057")
+    (subject,) = plan["languages"][0]["subjects"]
+    assert (subject["individual"], subject["group"]) == (True, False)
+
+
+def test_a_given_mask_alone_still_needs_all_subjects(world, given):
+    plan = plan_of(world, **own(world, mask=given["mask"]))
+    assert len(plan["languages"][0]["subjects"]) == 3
+
+
+def test_corrections_follow_the_annotations_md5(world, monkeypatch):
+    plan = plan_of(world, **own(world))
+    assert plan["languages"][0]["corrections"] == "none"
+    assert any("not the published one" in note for note in plan["notes"])
+    assert plan_of(world, **own(world, corrections="ds003643"))["languages"][0][
+        "corrections"
+    ] == "ds003643"  # fmt: skip
+    md5 = "e157ef21efb92a887656eeba8004e569"
+    monkeypatch.setattr("lateralization.dataset.md5_of", lambda path: md5)
+    assert plan_of(world, **own(world))["languages"][0]["corrections"] == "ds003643"
+
+
+def test_a_password_is_not_shown(world, tmp_path):
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        for file in (world / "texts").iterdir():
+            archive.write(file, file.name)
+    plan = plan_of(world, **own(world, texts=str(tmp_path / "t.zip"), texts_password="sesame"))
+    assert plan["parameters"]["texts_password"] == "(given)"
+    assert plan["languages"][0]["texts"]["password"] == "sesame"
+    assert "sesame" not in "\n".join(summary(plan))
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"languages": "de"}, "ds003643 has no de; choose from en, fr, cn"),
+        ({"dataset": "nowhere"}, "nowhere is no folder"),
+        ({"dataset": "texts"}, "has no folder derivatives"),
+        ({"languages": "fr"}, "has no subject sub-FR*"),
+        ({"texts": "nowhere"}, "nowhere does not exist"),
+        ({"texts": "data"}, "lacks text_en_run1.txt"),
+        ({"texts": "models/tiny-a/config.json"}, "cannot be read as a zip"),
+        ({"texts_password": "x"}, "--texts is a folder"),
+        ({"corrections": "nowhere.tsv"}, "nowhere.tsv does not exist"),
+        ({"models": "./nowhere"}, "does not exist"),
+        ({"models": "gtp2"}, "did you mean gpt2"),
+        ({"subjects": "average,EN999"}, "EN999 is not in the data set; the nearest are EN9"),
+        ({"subjects": "FR001"}, "it is fr, and --languages is en"),
+        ({"isc": "isc.nii.gz"}, "--isc is given without --mask"),
+        ({"average_subject": "average"}, "--average_subject is given without --mask"),
+        ({"mask": "nowhere.nii.gz"}, "--mask: "),
+        ({"mask": "models/tiny-a/config.json"}, "--mask: "),
+        ({"individual_models": "models/tiny-a"}, "--subjects has no individual"),
+        ({"glove": "x.txt"}, "no baseline is glove"),
+        ({"baselines": "glove", "glove": "x.txt"}, "x.txt does not exist"),
+        ({"languages": "en,fr", "mask": "m.nii"}, "put {lang} into the path"),
+        ({"features": "x"}, "--features is not available"),
+        ({"keep_models": "no"}, "--keep_models no is not available"),
+        ({"cache_dir": "data/annotation/EN/lppEN_word_information.csv"}, "is a file"),
+        ({"word_maping": "auto"}, "did you mean --word_mapping"),
+        ({"precision": "int8"}, "choose from float32"),
+        ({"models": "none", "baselines": "none"}, "name at least one"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_how_to_mend_it(world, capsys, more, says):
+    lines = lines_of(world, capsys, **own(world, **more))
+    assert any(says in line for line in lines), lines
+    assert all("\n" not in line and "Traceback" not in line for line in lines)
+
+
+def test_a_password_without_a_zip_contradicts(tmp_path, capsys):
+    lines = lines_of(tmp_path, capsys, texts_password="x")
+    assert "--texts_password is given without --texts" in lines[0]
+
+
+def test_one_subject_has_no_reliability(world, tmp_path, capsys):
+    data = write_dataset(tmp_path / "data", ("EN901",))
+    (line,) = lines_of(world, capsys, **own(world, dataset=str(data)))
+    assert "one subject of en" in line
+
+
+def test_every_mistake_is_reported_and_the_first_is_last_with_the_count(world, tmp_path, capsys):
+    data = write_dataset(tmp_path / "data")
+    run_path(data, "EN901", 7).unlink()
+    truncate(run_path(data, "EN902", 9))
+    path = write_annotation(data)
+    path.write_text(path.read_text().replace("onset", "start"))
+    write_model(tmp_path / "m").joinpath("config.json").unlink()
+    more = {"dataset": str(data), "models": str(tmp_path / "m"), "isc_trials": "many"}
+    last, *others = lines_of(world, capsys, **own(world, **more))
+    assert last.startswith("--isc_trials")
+    assert last.endswith("(and 4 more above)")
+    assert len(others) == 4
+    for said in ("config.json", "8 runs", "run-09", "no column onset"):
+        assert any(said in line for line in others), said
+
+
+def test_what_depends_on_a_wrong_parameter_is_not_reported(world, capsys):
+    (line,) = lines_of(world, capsys, **own(world, languages="xx"))
+    assert line.startswith("--languages")
+
+
+def command(request, tmp_path, *more):
+    return subprocess.run(
+        [sys.executable, PROJECT / "bin" / "validate.py", "--assets", ASSETS, *more],
+        input=request,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+
+
+def test_the_command_writes_the_plan_and_says_it(world, tmp_path):
+    request = json.dumps({"params": own(world), "launch_dir": str(world)})
+    done = command(request, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "plan.json").read_text())["fits"]
+    assert "plan: fits" in done.stderr
+
+
+def test_the_command_refuses_with_65_one_last_line_and_no_plan(world, tmp_path):
+    request = json.dumps({"params": {**own(world), "dataset": "no"}, "launch_dir": str(world)})
+    done = command(request, tmp_path)
+    assert done.returncode == 65
+    assert "no is no folder" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "plan.json").exists()
+
+
+def test_the_command_refuses_what_is_no_request(tmp_path):
+    for text in ("", "[]", '{"params": 3}'):
+        done = command(text, tmp_path)
+        assert done.returncode == 65, done.stderr
+
+
+def test_the_command_prints_help(tmp_path):
+    done = command("", tmp_path, "--help-text")
+    assert done.returncode == 0
+    assert "--word_mapping" in done.stdout

@@ -1,0 +1,86 @@
+"""Several processes for one model: the same file, and failures that come out as they are."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lateralization import ranks
+from lateralization.errors import BadInput
+
+ROOT = Path(__file__).parents[2]
+FIXTURES = ROOT / "tests" / "fixtures"
+
+
+@pytest.fixture(scope="module")
+def mapped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mapped")
+    (folder / "model.json").write_text(json.dumps({"name": "opt-fixture", "n_parameters": 1}))
+    texts = [FIXTURES / "texts_en" / f"text_en_run{run}.txt" for run in range(1, 10)]
+    done = command(
+        folder,
+        *("words.py", "--language", "en", "--mapping", "reference", "--name", "opt-fixture"),
+        *("--model-dir", FIXTURES / "models" / "opt-fixture", "--out-prefix", "opt"),
+        *("--corrections", ROOT / "assets" / "corrections_ds003643.tsv"),
+        *("--annotation", FIXTURES / "annotation" / "EN" / "lppEN_word_information.csv"),
+        *("--texts", *texts),
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def command(folder: Path, script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "bin" / script, *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def activations(folder: Path, model: Path, processes: int) -> subprocess.CompletedProcess[str]:
+    return command(
+        folder,
+        *("activations.py", "--model-dir", model, "--model-json", "model.json"),
+        *("--words", "opt_words.tsv", "--windows", "opt_windows.safetensors"),
+        *("--processes", processes, "--out", f"{processes}.safetensors"),
+    )
+
+
+def test_two_processes_give_the_file_of_one(mapped: Path) -> None:
+    for processes in (1, 2):
+        done = activations(mapped, FIXTURES / "models" / "opt-fixture", processes)
+        assert done.returncode == 0, done.stderr
+        assert json.loads((mapped / f"{processes}.json").read_text())["ranks"] == processes
+    assert (mapped / "1.safetensors").read_bytes() == (mapped / "2.safetensors").read_bytes()
+    assert not list(mapped.glob(".parts*"))
+
+
+def test_bad_input_of_a_process_comes_out_as_65_and_one_line(mapped: Path, tmp_path: Path) -> None:
+    done = activations(mapped, tmp_path, 2)
+    assert done.returncode == 65
+    assert "no weights" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "kind"),
+    [
+        ([(75, "a"), (65, "b")], BadInput),
+        ([(137, "a")], MemoryError),
+        ([], MemoryError),
+        ([(1, "a"), (137, "b")], RuntimeError),
+    ],
+)
+def test_the_worst_outcome_of_the_ranks_counts(
+    tmp_path: Path, outcomes: list[tuple[int, str]], kind: type[Exception]
+) -> None:
+    for rank, (code, message) in enumerate(outcomes):
+        text = json.dumps({"code": code, "message": message})
+        (tmp_path / f"rank-{rank}.json").write_text(text)
+    with pytest.raises(kind):
+        ranks._raise_worst(tmp_path)

@@ -1,0 +1,164 @@
+"""Windows of tokens and the tokens of each word."""
+
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lateralization.errors import BadInput
+from lateralization.windows import (
+    Pieces,
+    Windows,
+    aligned_pieces,
+    fresh_start,
+    make_windows,
+    reference_pieces,
+    text_end,
+)
+
+
+class Numbers:
+    """A tokenizer whose tokens are numbered words; ``lead`` and ``tail`` special tokens."""
+
+    pad_token, eos_token, eos_token_id = "<pad>", None, None
+
+    def __init__(self, lead: int, tail: int) -> None:
+        from tokenizers import Tokenizer, models, pre_tokenizers, processors
+        from transformers import PreTrainedTokenizerFast
+
+        vocabulary = {"<s>": 0, "</s>": 1, "<pad>": 2}
+        vocabulary |= {str(n): n + 3 for n in range(400)}
+        inner = Tokenizer(models.WordLevel(vocabulary, unk_token="<pad>"))
+        inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        inner.post_processor = processors.TemplateProcessing(
+            single=" ".join(["<s>"] * lead + ["$A"] + ["</s>"] * tail),
+            special_tokens=[("<s>", 0), ("</s>", 1)],
+        )
+        self.fast = PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="<pad>")
+
+
+def windows_of(n: int, lead: int, tail: int, max_length: int = 128) -> Windows:
+    text = " ".join(map(str, range(n)))
+    return make_windows(Numbers(lead, tail).fast, text, max_length)
+
+
+@pytest.mark.parametrize(
+    ("lead", "tail", "starts", "repeated", "padding"),
+    [
+        (0, 0, [0, 64, 128, 192], [128, 192, 256], 20),
+        (1, 0, [0, 63, 126, 189], [126, 189, 252], 16),
+        (1, 1, [0, 62, 124, 186], [125, 187, 249], 12),
+    ],
+)
+def test_windows_are_those_of_the_study(
+    lead: int, tail: int, starts: list[int], repeated: list[int], padding: int
+) -> None:
+    windows = windows_of(300, lead, tail)
+    assert (windows.ids[:, lead] - 3).tolist() == starts
+    assert (windows.ids[1:, 64] - 3).tolist() == repeated
+    assert int((windows.mask == 0).sum()) == padding
+    if tail:
+        assert (windows.ids[:-1, 127] == 1).all()
+
+
+@pytest.mark.parametrize(("lead", "tail"), [(0, 0), (1, 0), (1, 1), (2, 1)])
+def test_fresh_tokens_are_the_text_once(lead: int, tail: int) -> None:
+    windows = windows_of(300, lead, tail)
+    fresh = [
+        token
+        for window, (start, end) in enumerate(
+            zip(fresh_start(windows), text_end(windows), strict=True)
+        )
+        for token in windows.ids[window, start:end].tolist()
+    ]
+    assert fresh == list(range(3, 303))
+
+
+def test_a_short_text_is_one_unpadded_window() -> None:
+    windows = windows_of(50, 1, 1)
+    assert windows.ids.shape == (1, 52)
+    assert windows.mask.all()
+
+
+@pytest.mark.parametrize("max_length", [1, 64])
+def test_a_context_of_64_tokens_is_too_short(max_length: int) -> None:
+    with pytest.raises(BadInput, match="longer context"):
+        windows_of(10, 0, 0, max_length)
+
+
+def test_a_tokenizer_without_a_padding_token_pads_all_the_same() -> None:
+    fast = Numbers(0, 0).fast
+    fast.pad_token = None
+    windows = make_windows(fast, " ".join(map(str, range(300))), 128)
+    assert windows.ids.shape == (4, 128)
+    assert int((windows.mask == 0).sum()) == 20
+
+
+def some_windows(n_windows: int, length: int, eos: int | None = None, **over: Any) -> Windows:
+    ids = np.arange(n_windows * length).reshape(n_windows, length) + 100
+    special = np.zeros((n_windows, length), bool)
+    return Windows(
+        ids=over.get("ids", ids),
+        mask=np.ones_like(ids),
+        spans=np.zeros((n_windows, length, 2), np.int64),
+        special=over.get("special", special),
+        max_length=length,
+        eos=eos,
+    )
+
+
+def covered(pieces: Pieces) -> list[list[tuple[int, int, int]]]:
+    rows: list[list[tuple[int, int, int]]] = [[] for _ in range(int(pieces.table[-1, 0]) + 1)]
+    for piece, window, start, end in pieces.segments().tolist():
+        rows[int(pieces.table[piece, 0])].append((window, start, end))
+    return rows
+
+
+def test_a_word_runs_up_to_the_next_words_first_token() -> None:
+    anchors = np.array([[0, 2], [0, 5], [0, 6]])
+    pieces = reference_pieces(anchors, range(3), some_windows(1, 80))
+    assert covered(pieces) == [[(0, 2, 5)], [(0, 5, 6)], [(0, 6, 80)]]
+
+
+def test_a_word_across_a_seam_takes_both_sides() -> None:
+    anchors = np.array([[0, 78], [1, 20]])
+    pieces = reference_pieces(anchors, range(2), some_windows(2, 80))
+    assert covered(pieces) == [[(0, 78, 80), (1, 16, 20)], [(1, 20, 80)]]
+
+
+def test_the_last_word_stops_at_the_end_of_text_token() -> None:
+    ids = np.array([[5, 6, 7, 9, 9]])
+    windows = some_windows(1, 5, eos=9, ids=ids)
+    pieces = reference_pieces(np.array([[0, 1], [0, 2]]), range(2), windows)
+    assert covered(pieces)[-1] == [(0, 2, 3)]
+
+
+def test_aligned_words_have_no_special_token_and_no_padding() -> None:
+    windows = windows_of(300, 1, 1)
+    anchors = np.array([[0, 125], [1, 66], [3, 66]])
+    pieces = aligned_pieces(anchors, range(3), windows)
+    rows = covered(pieces)
+    assert rows[0] == [(0, 125, 127), (1, 65, 66)]
+    assert rows[1] == [(1, 66, 127), (2, 65, 127), (3, 65, 66)]
+    assert rows[2] == [(3, 66, 115)]
+    for window, start, end in chain(*rows):
+        assert not windows.special[window, start:end].any()
+
+
+def test_words_on_one_token_share_it() -> None:
+    anchors = np.array([[0, 1], [0, 1], [0, 4]])
+    pieces = aligned_pieces(anchors, range(3), some_windows(1, 80))
+    assert covered(pieces) == [[(0, 1, 2)], [(0, 1, 4)], [(0, 4, 80)]]
+
+
+def test_a_chinese_word_is_the_mean_of_its_characters() -> None:
+    anchors = np.array([[0, 0], [0, 1], [0, 1], [0, 3]])
+    pieces = reference_pieces(anchors, [0, 0, 1, 1], some_windows(1, 80))
+    assert covered(pieces) == [[(0, 0, 1)], [(0, 1, 3), (0, 3, 80)]]
+
+
+def test_a_word_without_characters_of_its_own_takes_the_next_word() -> None:
+    anchors = np.array([[0, 2], [0, 2], [0, 2], [0, 5]])
+    pieces = reference_pieces(anchors, [0, 1, 2, 3], some_windows(1, 80))
+    assert covered(pieces) == [[(0, 2, 5)]] * 3 + [[(0, 5, 80)]]
