@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lateralization import study
-from lateralization.correlation import usable_voxels
+from lateralization.correlation import is_usable, moments
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, tensor_names
 from lateralization.parts import AFTER_TRIMMING, IN_SOURCE
@@ -78,7 +78,7 @@ def read_bold(path: Path, n_trim: int = study.TRIM) -> Bold:
             kept_scans(len(raw), n_trim, f"{path}, {run}")
             kept = trim(raw, n_trim)
             n_scans.append(len(raw))
-            flags.append(np.where(usable_voxels([kept]), 0, AFTER_TRIMMING).astype(np.uint8))
+            flags.append(np.where(is_usable(*moments(kept)), 0, AFTER_TRIMMING).astype(np.uint8))
             series.append(standardise(kept))
     if len({run.shape[1] for run in series}) > 1:
         raise BadInput(

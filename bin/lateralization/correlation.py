@@ -10,43 +10,38 @@ from numpy.typing import NDArray
 from lateralization.study import CONSTANT
 
 Array = NDArray[Any]
+Floats = NDArray[np.float64]
 Tensor: TypeAlias = torch.Tensor
 
 BLOCK = 512
 """Voxels at a time, so that their float64 copies stay in a cache."""
 
 
-def usable_voxels(runs: Sequence[Array]) -> NDArray[np.bool_]:
-    """Tell which voxels are finite and not constant in every run.
+def moments(run: Array) -> tuple[Floats, Floats]:
+    """Return mean and population deviation of the columns of (n_scans, n_voxels), (n_voxels,) each.
 
-    Parameters
-    ----------
-    runs : list over runs of arrays (n_scans, n_voxels)
-
-    Returns
-    -------
-    boolean array of shape (n_voxels,)
+    In float64 whatever the run is; NaN or infinite where a value is not finite.
     """
-    usable = np.ones(runs[0].shape[1], bool)
-    for run in runs:
-        for start in range(0, run.shape[1], BLOCK):
-            values = np.asarray(run[:, start : start + BLOCK], np.float64)
-            with np.errstate(invalid="ignore", over="ignore"):
-                mean, deviation = values.mean(0), values.std(0)
-                here = np.isfinite(deviation) & (deviation > CONSTANT * np.abs(mean))
-            usable[start : start + BLOCK] &= here
+    mean, deviation = np.empty(run.shape[1]), np.empty(run.shape[1])
+    for start in range(0, run.shape[1], BLOCK):
+        part = slice(start, start + BLOCK)
+        values = np.array(run[:, part], np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):
+            mean[part] = values.mean(0)
+            values -= mean[part]
+            deviation[part] = np.sqrt(np.einsum("ij,ij->j", values, values) / len(values))
+    return mean, deviation
+
+
+def is_usable(mean: Floats, deviation: Floats) -> NDArray[np.bool_]:
+    """Tell which columns are finite and not constant, from their ``moments``."""
+    with np.errstate(invalid="ignore"):
+        usable: NDArray[np.bool_] = np.isfinite(deviation) & (deviation > CONSTANT * np.abs(mean))
     return usable
 
 
-def standard_unit(run: Tensor) -> Tensor:
-    """Centre the columns of (n_scans, n_voxels) and scale them to length 1; constant ones to 0."""
-    centred = run - run.mean(0, keepdim=True)
-    norms = torch.linalg.vector_norm(centred, dim=0)
-    return centred / torch.where(norms > 0, norms, torch.ones_like(norms))
-
-
 def column_products(left: Tensor, right: Tensor) -> Tensor:
-    """Return the scalar products of the columns of two (n_rows, n_columns) tensors: (n_columns,).
+    """Return the scalar products of the columns of two (n_rows, n_columns) tensors, (n_columns,).
 
     On processors by numpy's einsum, which reads both once and writes neither.
     """
@@ -55,7 +50,9 @@ def column_products(left: Tensor, right: Tensor) -> Tensor:
     return torch.from_numpy(np.einsum("ij,ij->j", left.numpy(), right.numpy()))
 
 
-def correlate(hats: Sequence[Tensor] | Tensor, responses: Tensor, unit: Tensor) -> Tensor:
+def correlate(
+    hats: Sequence[Tensor] | Tensor, responses: Tensor, measured: Tensor, lengths: Tensor
+) -> Tensor:
     """Correlate the predictions ``hats[a] @ responses`` with the voxels, for each penalty a.
 
     Parameters
@@ -64,19 +61,22 @@ def correlate(hats: Sequence[Tensor] | Tensor, responses: Tensor, unit: Tensor) 
         Prediction matrices with columns of mean 0, so that every prediction has mean 0; rows are
         scans, or coordinates in an orthonormal basis that holds every prediction.
     responses : tensor (k, n_voxels)
-    unit : tensor (n_rows, n_voxels)
-        Measured voxels from ``standard_unit``, in the same coordinates.
+    measured : tensor (n_rows, n_voxels)
+        Measured voxels in the same coordinates. Their mean need not be 0: a prediction of mean 0
+        does not see it.
+    lengths : tensor (n_voxels,)
+        Euclidean lengths of the measured voxels, each less its mean over scans.
 
     Returns
     -------
     tensor (n_alphas, n_voxels)
         Pearson's r; 0 where the prediction is constant.
     """
-    r = unit.new_empty((len(hats), unit.shape[1]))
-    predicted = torch.empty_like(unit)
+    r = measured.new_empty((len(hats), measured.shape[1]))
+    predicted = torch.empty_like(measured)
     for index, hat in enumerate(hats):
         torch.mm(hat, responses, out=predicted)
         length = column_products(predicted, predicted).sqrt_()
         length[length == 0] = 1
-        torch.div(column_products(predicted, unit), length, out=r[index])
+        torch.div(column_products(predicted, measured), length.mul_(lengths), out=r[index])
     return r

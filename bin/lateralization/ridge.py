@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from lateralization import study
-from lateralization.correlation import correlate, standard_unit
+from lateralization.correlation import correlate
 from lateralization.errors import BadInput
 from lateralization.race import RISK, Race
 from lateralization.systems import Case, Runs, System, make_system
@@ -128,6 +128,12 @@ class Search:
             self._made[fold.test, alpha] for fold, alpha in zip(self.folds, chosen, strict=True)
         ]
 
+    def _measured(
+        self, voxels: Voxels, run: int, part: slice, series: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return some voxels of a run as ``correlate`` takes them: coordinates, and lengths."""
+        return self.system.project(run, series), voxels.lengths[run][part].to(series)
+
     def _race(
         self, folds: Sequence[Fold], hats: Sequence[Tensor], blocks: Blocks, risk: float
     ) -> Floats:
@@ -139,14 +145,14 @@ class Search:
         races = [Race(len(hat), int(kept.sum()), risk / len(folds), NEAR_TIE) for hat in hats]
         for part, chunk, combined in blocks:
             here = torch.from_numpy(kept[part])
-            units = {
-                run: self.system.project(run, standard_unit(chunk[run]))
+            measured = {
+                run: self._measured(blocks.voxels, run, part, chunk[run])
                 for run in {fold.validation for fold in folds}
             }
             for fold, hat, race in zip(folds, hats, races, strict=True):
                 alive = [hat[index] for index in np.flatnonzero(race.alive)]
                 responses = self.system.responses(fold.inner, combined)
-                r = correlate(alive, responses, units[fold.validation])
+                r = correlate(alive, responses, *measured[fold.validation])
                 race.see(r.cpu()[:, here].double().numpy())
         return np.stack([race.means() for race in races])
 
@@ -184,9 +190,9 @@ class Search:
         r = np.full((len(self.folds), len(voxels.kept)), np.nan)
         for part, chunk, combined in blocks:
             for fold, hat in zip(self.folds, hats, strict=True):
-                unit = self.system.project(fold.test, standard_unit(chunk[fold.test]))
+                measured = self._measured(voxels, fold.test, part, chunk[fold.test])
                 responses = self.system.responses(fold.outer, combined)
-                r[fold.test, voxels.order[part]] = correlate([hat], responses, unit)[0].cpu()
+                r[fold.test, voxels.order[part]] = correlate([hat], responses, *measured)[0].cpu()
         r[:, voxels.order[~voxels.kept]] = np.nan
         return r
 

@@ -33,7 +33,7 @@ class System(Protocol):
     def hats(self, cases: Sequence[Case], alphas: Floats, dtype: torch.dtype) -> list[Tensor]:
         """Return for each case its centred prediction matrices (n_alphas, n_rows, k)."""
 
-    def project(self, target: int, unit: Tensor) -> Tensor:
+    def project(self, target: int, series: Tensor) -> Tensor:
         """Bring a target run's voxels, (n_scans, n_chunk), to the rows of its predictions."""
 
     def blocks(self, chunk: Sequence[Tensor]) -> list[Tensor]:
@@ -50,6 +50,8 @@ class Primal:
     a scaling for every penalty. With ``P = X (X'X + alpha I)^-1 X'``, T the runs that are left out
     and S those that are trained on, the prediction matrix on T is ``(I - P_TT)^-1 X_T (X'X + alpha
     I)^-1`` (Woodbury), to be applied to ``X_S' Y_S``: no training set needs a factor of its own.
+    With fewer features than the scans of the two runs that a search leaves out, the Gram matrix of
+    the training set is smaller than ``I - P_TT``, and is factored itself.
 
     The responses are taken in the basis that whitens the Gram matrix of all runs: ``X' Y`` of
     correlated features loses in float32 what the small penalties need.
@@ -63,6 +65,11 @@ class Primal:
     features : list over runs of float64 tensors (n_scans, n_features)
     floor : float
         Added to the eigenvalues before whitening; the smallest penalty.
+
+    Attributes
+    ----------
+    few : bool
+        Whether the features are fewer than the scans of any two runs.
     """
 
     def __init__(self, features: Sequence[Tensor], floor: float) -> None:
@@ -76,22 +83,34 @@ class Primal:
             torch.linalg.qr(_centre(run))[0] if run.shape[1] < len(run) else None
             for run in features
         ]
+        self.few = stacked.shape[1] <= sum(sorted(len(run) for run in features)[:2])
+        self._grams = [run.T @ run for run in self.turned] if self.few else []
 
-    def project(self, target: int, unit: Tensor) -> Tensor:
+    def project(self, target: int, series: Tensor) -> Tensor:
         """See ``System``."""
         basis = self.bases[target]
-        return unit if basis is None else basis.T.to(unit.dtype) @ unit
+        return series if basis is None else basis.T.to(series.dtype) @ series
 
     def hats(self, cases: Sequence[Case], alphas: Floats, dtype: torch.dtype) -> list[Tensor]:
         """See ``System``."""
+        solve = self._rows_of_few if self.few else self._rows
         made: list[list[Tensor]] = [[] for _ in cases]
         for alpha in alphas:
-            for case, rows, hats in zip(cases, self._rows(cases, float(alpha)), made, strict=True):
+            for case, rows, hats in zip(cases, solve(cases, float(alpha)), made, strict=True):
                 # Without a feature that varies in training nothing is predicted, not even rounding.
                 weight = self.scale if any(self.turned[run].any() for run in case.train) else 0.0
                 hat, basis = _centre(rows * weight), self.bases[case.target]
                 hats.append((hat if basis is None else basis.T @ hat).to(dtype))
         return [torch.stack(hats) for hats in made]
+
+    def _rows_of_few(self, cases: Sequence[Case], alpha: float) -> Iterator[Tensor]:
+        """Do what ``_rows`` does by a factor of each training set, (features, features)."""
+        for case in cases:
+            trained = torch.diag(torch.full_like(self.values, alpha))
+            for run in case.train:
+                trained += self._grams[run]
+            target = self.turned[case.target]
+            yield torch.cholesky_solve(target.T, torch.linalg.cholesky(trained)).T
 
     def _rows(self, cases: Sequence[Case], alpha: float) -> Iterator[Tensor]:
         """Go through the cases: their prediction matrices for one penalty, (n_scans, k).
@@ -175,9 +194,9 @@ class Dual:
         kept = _columns(self.gram, self._spans(columns, self.runs))
         return _columns(kept.T, self._spans(rows, self.runs)).T.contiguous()
 
-    def project(self, target: int, unit: Tensor) -> Tensor:
+    def project(self, target: int, series: Tensor) -> Tensor:
         """See ``System``; with more features than scans there is nothing to save."""
-        return unit
+        return series
 
     def hats(self, cases: Sequence[Case], alphas: Floats, dtype: torch.dtype) -> list[Tensor]:
         """See ``System``; centring the rows centres the prediction, whatever the features."""
@@ -285,5 +304,15 @@ def make_system(features: Sequence[Array], floor: float, device: str = "cpu") ->
     lengths = [len(run) for run in runs]
     if is_primal(runs[0].shape[1], lengths):
         return Primal(runs, floor)
-    stacked = torch.cat(runs)
-    return Dual(stacked @ stacked.T, lengths)
+    return Dual(_products(runs), lengths)
+
+
+def _products(runs: Sequence[Tensor]) -> Tensor:
+    """Return the products of all pairs of scans, (all scans, all scans); those of two runs once."""
+    stacked, ends = torch.cat(list(runs)), np.cumsum([len(run) for run in runs])
+    products = stacked.new_empty((len(stacked), len(stacked)))
+    for run, end in zip(runs, ends, strict=True):
+        rows = slice(int(end) - len(run), int(end))
+        torch.mm(run, stacked[:end].T, out=products[rows, :end])
+        products[:end, rows] = products[rows, :end].T
+    return products

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lateralization.correlation import usable_voxels
+from lateralization.correlation import is_usable, moments
 from lateralization.errors import BadInput
 from lateralization.systems import System
 
@@ -43,6 +43,8 @@ class Voxels:
         The voxels' places in the runs that were given, in the order in which they are handed out.
     kept : boolean array of shape (n_voxels,)
         False for left-out voxels, in that order.
+    lengths : list over runs of float64 tensors (n_voxels,)
+        Euclidean lengths of the time courses less their means, in that order; not 0.
 
     Raises
     ------
@@ -62,7 +64,8 @@ class Voxels:
         if chunk < 1:
             raise BadInput(f"--chunk {chunk}: at least one voxel at a time is needed")
         self.chunk, self.device, self.dtype = chunk, device, DTYPES[precision]
-        kept = usable_voxels(runs)
+        spread = [moments(run) for run in runs]
+        kept = np.logical_and.reduce([is_usable(*found) for found in spread])
         if left_out is not None:
             kept &= ~np.atleast_2d(np.asarray(left_out, bool)).any(0)
         if not kept.any():
@@ -70,6 +73,10 @@ class Voxels:
         self.order = np.random.default_rng(0).permutation(len(kept))
         self.kept = kept[self.order]
         self.runs = [self._load(run) for run in runs]
+        self.lengths = [
+            torch.from_numpy(np.where(kept, deviation, 1)[self.order] * len(run) ** 0.5)
+            for run, (_, deviation) in zip(runs, spread, strict=True)
+        ]
 
     def _load(self, run: Array) -> Tensor:
         """Copy one run in the order of the voxels, with 0 for those that are left out."""

@@ -6,15 +6,15 @@ import torch
 from encoder_oracle import ALPHAS, made_data, nested_search
 from himalaya.ridge import Ridge as HimalayaRidge
 
-from lateralization.correlation import usable_voxels
+from lateralization.correlation import is_usable, moments
 from lateralization.errors import BadInput
 from lateralization.ridge import encode, nested_folds, nested_ridge, nested_ridges
 from lateralization.systems import Case, Dual, Primal, make_system
 from lateralization.voxels import Voxels
 
 LENGTHS = (27, 31, 24, 29, 22)
-CASES = {"primal": 12, "dual": 150}
-NOISE = {"primal": 2.0, "dual": 0.3}
+CASES = {"few": 12, "primal": 60, "dual": 150}
+NOISE = {"few": 2.0, "primal": 0.6, "dual": 0.3}
 
 
 @pytest.fixture(scope="module", params=CASES, ids=str)
@@ -62,10 +62,11 @@ def test_primal_and_dual_agree(case):
 
 
 def test_the_smaller_system_is_chosen():
-    few, _ = made_data(LENGTHS, 12, 3)
-    many, _ = made_data(LENGTHS, 150, 3)
-    assert isinstance(make_system(few, 100.0), Primal)
-    assert isinstance(make_system(many, 100.0), Dual)
+    made = {name: make_system(made_data(LENGTHS, n, 3)[0], 100.0) for name, n in CASES.items()}
+    assert isinstance(made["few"], Primal)
+    assert isinstance(made["primal"], Primal)
+    assert isinstance(made["dual"], Dual)
+    assert (made["few"].few, made["primal"].few) == (True, False)
 
 
 @pytest.mark.parametrize("form", ["primal", "dual"])
@@ -85,7 +86,7 @@ def test_float32_stays_within_1e_5_at_the_smallest_penalty_with_collinear_featur
 @pytest.mark.parametrize("width", CASES.values(), ids=CASES)
 def test_one_ridge_equals_himalaya(width):
     features, bold = made_data(LENGTHS, width, 40)
-    made = systems(features)["primal" if width == CASES["primal"] else "dual"]
+    made = systems(features)["dual" if width == CASES["dual"] else "primal"]
     train, alpha = (0, 1, 2), 1000.0
     chunk = [torch.from_numpy(run) for run in bold]
     hat = made.hats([Case(train, 3)], np.array([alpha]), torch.float64)[0][0]
@@ -250,7 +251,7 @@ def test_folds_are_those_of_the_study():
 
 def test_constant_means_a_millionth_of_the_mean():
     run = 100 + np.vstack([np.full(4, 1.0), np.full(4, -1.0)]) * [0, 5e-5, 2e-4, np.nan]
-    np.testing.assert_array_equal(usable_voxels([run]), [False, False, True, False])
+    np.testing.assert_array_equal(is_usable(*moments(run)), [False, False, True, False])
 
 
 def test_too_few_runs_are_bad_input():
