@@ -90,13 +90,13 @@ class AgainstA:
         }
 
 
-def against_b(found: Any, theirs: Any) -> dict[str, Any]:
-    """Compare ours with himalaya: equal penalties, and r on the runs where they are equal."""
-    same = found.alphas == theirs.alphas
-    gap = np.abs(found.r[same] - theirs.r[same]) if same.any() else np.array([np.nan])
+def against(name: str, found: Any, other: Any) -> dict[str, Any]:
+    """Compare C with B or D: equal penalties, and r on the runs where they are equal."""
+    same = found.alphas == other.alphas
+    gap = np.abs(found.r[same] - other.r[same]) if same.any() else np.array([np.nan])
     return {
-        "alphas_equal_B": f"{int(same.sum())}/{len(same)}",
-        "max_abs_dr_B": float(np.nanmax(gap)),
+        f"alphas_equal_{name}": f"{int(same.sum())}/{len(same)}",
+        f"max_abs_dr_{name}": float(np.nanmax(gap)),
     }
 
 
@@ -116,11 +116,13 @@ def layer_row(setting: Setting, size: int) -> tuple[dict[str, Any], str]:
         seconds, found = timed(lambda: ours(features, bold, alphas, "cpu"))
         spent["C"].append(seconds)
         if with_gpu:
-            spent["D"].append(timed(lambda: ours(features, bold, alphas, "cuda"))[0])
+            seconds, theirs = timed(lambda: ours(features, bold, alphas, "cuda"))
+            spent["D"].append(seconds)
+            checks |= against("D", found, theirs)
         if "B" in setting.methods:
             seconds, theirs = timed(lambda: himalaya_search(way, features, bold, alphas))
             spent["B"].append(seconds)
-            checks |= against_b(found, theirs)
+            checks |= against("B", found, theirs)
         if "A" in setting.methods:
             reference.round(test, found)
             checks |= reference.told()
