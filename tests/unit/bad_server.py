@@ -11,9 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Server(ThreadingHTTPServer):
     """Serves ``files`` (path → bytes); ``script`` says what the next requests meet.
 
-    Instructions: ``ok``, an HTTP status, ``truncate``, ``reset``, ``stall``, ``html`` (a page with
-    200), ``ignore`` (no Range), ``wrong`` (other bytes of the same length), ``chunked``,
-    ``hang up`` (no answer), ``empty`` (an empty body).
+    Instructions: ``ok``, an HTTP status, ``truncate``, ``reset``, ``stall`` (half the body,
+    then silence), ``html`` (a page with 200), ``ignore`` (no Range), ``wrong``
+    (other bytes of the same length), ``chunked``, ``hang up`` (no answer), ``empty`` (an empty
+    body).
     After the script, every request is served well.
     """
 
@@ -29,6 +30,7 @@ class Server(ThreadingHTTPServer):
         self.etag = '"v1"'
         self.headers: dict[str, str] = {}
         self.lock = threading.Lock()
+        self.closing = threading.Event()
 
     @property
     def url(self) -> str:
@@ -86,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self.close_connection = True
             if step == "stall":
-                threading.Event().wait(1.0)
+                self.server.closing.wait()
             if step == "reset":
                 linger = struct.pack("ii", 1, 0)
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -119,6 +121,7 @@ def serving(files: dict[str, bytes]) -> Iterator[Server]:
     try:
         yield server
     finally:
+        server.closing.set()
         server.shutdown()
         server.server_close()
         thread.join()
