@@ -259,7 +259,7 @@ def _operations(name: str, shapes: list[Sequence[int]]) -> float:
     """
     first, *others = shapes
     rows, columns = first[-2], first[-1]
-    width = others[0][-1] if others else 0
+    width = others[0][-1] if others and others[0] else 0  # (): a scalar
     return {
         "mm": 2.0 * rows * columns * width,
         "linalg_cholesky_ex": rows**3 / 3,
