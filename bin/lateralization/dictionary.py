@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from lateralization import control_dictionary
+
 COLUMNS = {
     "language": "en, fr or cn",
     "subject": "average, or the id of an individual",
@@ -285,6 +287,12 @@ TABLES = {
         ),
         {"slope_low": "lower 95 % limit of the slope per step of the planted order, t over runs"},
     ),
+}
+
+COLUMNS |= control_dictionary.COLUMNS
+TABLES |= {
+    name: Table(description, _columns(columns), extra)
+    for name, (description, columns, extra) in control_dictionary.TABLES.items()
 }
 
 

@@ -13,6 +13,7 @@ import matplotlib as mpl
 from lateralization import (
     area_figures,
     brain_figures,
+    control_figures,
     family_figures,
     layer_figures,
     model_figures,
@@ -80,6 +81,7 @@ FIGURES = (
     *_variants("families", "size", family_figures.families_together, "region", REGIONS, more=True),
     *_variants("families_apart", "size", family_figures.families_apart, "region", REGIONS,
                more=True),
+    Plan("score_and_sides", "score", control_figures.score_and_sides),
     Plan("untrained", "training", training_figures.untrained),
     Plan("steps", "training", training_figures.steps),
     Plan("layers", "layers", layer_figures.layers),

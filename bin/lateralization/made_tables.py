@@ -11,7 +11,7 @@ TEXT_COLUMNS = (
     "language", "subject", "model", "layer", "region", "hemisphere", "selection", "midline",
     "kind", "family", "outcome", "predictor", "subset", "term", "roi", "quantity", "agrees",
     "source", "revision", "precision", "mapping", "reason", "ci_kind", "world",
-    "signs", "recovered", "parcel",
+    "signs", "recovered", "parcel", "analysis", "given", "left_out", "path",
 )  # fmt: skip
 NUMBERED = ("layers",)
 """Tables in which ``layer`` is always a number."""

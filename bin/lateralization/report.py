@@ -10,14 +10,14 @@ from typing import Any
 
 import jinja2
 
-from lateralization import findings
+from lateralization import control_report, findings
 from lateralization.dictionary import TABLES
 from lateralization.errors import BadInput
 from lateralization.figure_style import Tables
 from lateralization.files import read_json, write_json, writing
 from lateralization.made_tables import read_tables, subjects_drawn
 from lateralization.methods_text import CITATIONS, paragraphs
-from lateralization.report_tables import all_tables, shown
+from lateralization.report_tables import CHOICES, all_tables, shown
 
 PIPELINE = "lateralization"
 BIDS_VERSION = "1.10.0"
@@ -33,6 +33,7 @@ SECTIONS = {
     "hemispheres": ("Left and right", "How asymmetric is each model's prediction?"),
     "size": ("Size", "What goes with a better or more lateralised prediction?"),
     "training": ("Training", "What does training add to the architecture?"),
+    **control_report.SECTIONS,
     "layers": ("Layers", "Where in the models does the prediction come from?"),
     "brain": ("Brain", "Where in the brain?"),
     "regions": ("Regions", "Which parts of the language network?"),
@@ -121,7 +122,7 @@ def make_report(
     figures
         ``figures.json``.
     """
-    shown_tables = all_tables(tables)
+    shown_tables = all_tables(tables, (*CHOICES, *control_report.CHOICES))
     text, references = paragraphs(plan)
     general = [
         *findings.about_losses(tables),
@@ -133,6 +134,7 @@ def make_report(
     for name, (title, question) in SECTIONS.items():
         content = {
             "id": name, "title": title, "question": question,
+            "answers": control_report.answers(name, tables, subjects_drawn(tables)),
             "figures": [one for one in figures if one["section"] == name],
             "tables": [one for one in shown_tables if one["section"] == name],
         }  # fmt: skip

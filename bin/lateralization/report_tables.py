@@ -1,6 +1,7 @@
 """The tables of the report: chosen rows and columns, as plain values for JSON and the page."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -179,9 +180,9 @@ def one_table(choice: Choice, tables: Tables) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def all_tables(tables: Tables) -> list[dict[str, Any]]:
+def all_tables(tables: Tables, choices: Sequence[Choice] = CHOICES) -> list[dict[str, Any]]:
     """Make the entries of all tables that have rows."""
-    entries = [one_table(choice, tables) for choice in CHOICES]
+    entries = [one_table(choice, tables) for choice in choices]
     return [entry for entry in entries if entry is not None]
 
 

@@ -13,6 +13,7 @@ from lateralization.atlas import read_atlas
 from lateralization.brain_maps import brain_maps, density_table, sensitivity_table
 from lateralization.command import say
 from lateralization.comparison import applies, comparison_rows
+from lateralization.control_tables import control_rows
 from lateralization.dictionary import TABLES, describe
 from lateralization.errors import BadInput
 from lateralization.files import read_json, save_tensors, write_json, write_table
@@ -226,6 +227,7 @@ def build(inputs: Inputs) -> Built:
         "densities": density_table(summaries, spaces),
         "sensitivity": sensitivity_table(summaries, spaces),
         **atlas_rows(summaries, spaces, areas),
+        **control_rows(summaries),
     }
     tables = {name: frame(name, content) for name, content in rows.items()}
     tables["roi"] = frame("roi", roi_rows(summaries, spaces, tables["regressions"]))
@@ -246,6 +248,7 @@ def build(inputs: Inputs) -> Built:
         "roi": "no region of interest was given",
         "sensitivity": "no trained model has a known size",
         "densities": "too few voxels",
+        **dict.fromkeys(("controls", "mediation"), "no trained model has a known size"),
         "predictors": "the models have no numeric columns beside their size",
     }
     return Built(tables, reasons, summaries, spaces)

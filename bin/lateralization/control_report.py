@@ -1,0 +1,93 @@
+"""The report's sections on the controls: a question each, its answer in a sentence, its tables."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lateralization import wording
+from lateralization.figure_style import Tables, of
+from lateralization.findings import BAD, GOOD, NOTE, Remark, who
+from lateralization.model_figures import PUBLISHED, selection_of
+from lateralization.report_tables import Choice
+
+SECTIONS = {
+    "score": (
+        "Asymmetry and score",
+        "Does size move the sides apart, or does it only raise the score?",
+    ),
+}
+"""Section → title and question, as the report has them."""
+
+CHOICES = (
+    Choice(
+        "controls", "score", "Asymmetry against score",
+        "language subject selection analysis outcome predictor given left_out n_models r p slope "
+        "slope_low slope_high t p_of_one reason",
+        "The difference and the index should agree in sign, the slope should stand within families "
+        "and without any one of them. Size given the score is what size adds.",
+        PUBLISHED,
+    ),
+    Choice(
+        "mediation", "score", "The effect of size, through the score and beside it",
+        "language subject selection path coefficient ci_low ci_high ci_kind share_of_total "
+        "n_models reason",
+        "Direct and indirect effect add up to the total. A direct effect whose interval holds 0 "
+        "says that the score explains what size does; it does not say why the score rises.",
+        PUBLISHED,
+    ),
+)  # fmt: skip
+
+
+def _only(table: pd.DataFrame, **where: Any) -> pd.Series | None:
+    """Give the single row that fits; None where there is none or it has no number."""
+    rows = of(table, **where)
+    return rows.iloc[0] if len(rows) == 1 else None
+
+
+def about_score(tables: Tables, language: str, subject: str) -> Remark | None:
+    """Say whether size does more to the asymmetry than raise the score."""
+    place = {
+        "language": language, "subject": subject,
+        "selection": selection_of(tables, language, subject), **PUBLISHED,
+    }  # fmt: skip
+    size = _only(
+        tables["controls"], analysis="partial", predictor="ln_n_parameters", **place
+    )  # fmt: skip
+    score = _only(tables["controls"], analysis="partial", predictor="score", **place)
+    path = _only(tables["mediation"], path="indirect", **place)
+    if size is None or score is None or path is None or not np.isfinite(size["r"]):
+        return None
+    left_out = of(tables["controls"], analysis="leave_one_family_out", **place)["r"].dropna()
+    families = (
+        f" Without any one family, size and asymmetry correlate at "
+        f"{wording.number(float(left_out.min()), 2)} to {wording.number(float(left_out.max()), 2)}."
+        if len(left_out) > 1 else ""
+    )  # fmt: skip
+    adds, carries = size["p"] < 0.05, path["ci_low"] > 0 or path["ci_high"] < 0
+    if adds:
+        tone, claim = GOOD, "Size moves the sides apart beyond what the brain score explains"
+    elif carries:
+        tone, claim = BAD, "The brain score accounts for what size does to the asymmetry"
+    else:
+        tone, claim = NOTE, "Size and brain score cannot be told apart here"
+    return Remark(
+        tone,
+        f"{claim}: for {who(subject)}, size given the score correlates with left minus right at "
+        f"{wording.number(float(size['r']), 2)} ({wording.p_value(float(size['p']))}), the score "
+        f"given size at {wording.number(float(score['r']), 2)} "
+        f"({wording.p_value(float(score['p']))}), over "
+        f"{wording.plural(int(size['n_models']), 'model')}.{families}",
+    )
+
+
+ANSWERS: dict[str, Callable[[Tables, str, str], Remark | None]] = {"score": about_score}
+
+
+def answers(section: str, tables: Tables, places: list[tuple[str, str]]) -> list[dict[str, str]]:
+    """Answer the question of a section, a sentence for each language; none where it has none."""
+    if section not in ANSWERS:
+        return []
+    told = [ANSWERS[section](tables, *place) for place in places]
+    return [remark.plain() for remark in told if remark is not None]

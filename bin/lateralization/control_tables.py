@@ -1,0 +1,75 @@
+"""Tables of the controls: asymmetry against score, and what mediates the effect of size."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from lateralization.asymmetry import CHOICES
+from lateralization.fits import MODEL
+from lateralization.model_tables import groups
+from lateralization.score_controls import Control, Values, controls, mediation
+from lateralization.summaries import Summary
+
+Row = dict[str, Any]
+Place = tuple[str, str, str]
+"""Selection, way of choosing the layer, midline."""
+
+
+def _sides(one: Summary) -> dict[Place, tuple[float, float]]:
+    return {
+        (row["selection"], row["layer"], row["midline"]): (row["left"], row["right"])
+        for row in one.asymmetry
+    }
+
+
+def _scores(one: Summary) -> dict[Place, float]:
+    return {
+        (row["region"], row["layer"], row["midline"]): row["mean_r"]
+        for row in one.scores
+        if row["hemisphere"] == "both" and row["layer"] in CHOICES
+    }
+
+
+def values_of(members: Sequence[Summary]) -> Iterator[tuple[Place, Values]]:
+    """Collect size, score and sides of the trained models of known size, for every selection.
+
+    A selection enters where it is a region with a mean score: whole brain, reliable voxels, ROIs.
+    """
+    models = [one for one in members if one.fit.kind == MODEL and one.fit.n_parameters > 0]
+    if not models:
+        return
+    sides, scores = [_sides(one) for one in models], [_scores(one) for one in models]
+    size = np.log([one.fit.n_parameters for one in models])
+    families = [one.fit.family for one in models]
+    for place in scores[0]:
+        if place not in sides[0]:
+            continue
+        both = np.array([own[place] for own in sides], dtype=np.float64)
+        score = np.array([own[place] for own in scores], dtype=np.float64)
+        left, right = both.T
+        yield place, Values(size, score, left, right, left - right, families)
+
+
+def _control_row(one: Control) -> Row:
+    values: Row = asdict(one)
+    values |= values.pop("found")
+    return values
+
+
+def control_rows(summaries: list[Summary]) -> dict[str, list[Row]]:
+    """Give the rows of the tables ``controls`` and ``mediation``, over trained models."""
+    rows: dict[str, list[Row]] = {"controls": [], "mediation": []}
+    for (language, subject), members in groups(summaries).items():
+        for (selection, layer, midline), values in values_of(members):
+            where = {"language": language, "subject": subject, "selection": selection,
+                     "layer": layer, "midline": midline}  # fmt: skip
+            rows["controls"] += [where | _control_row(one) for one in controls(values, selection)]
+            paths, n_models, reason = mediation(
+                values.size, values.score, values.difference, values.families
+            )
+            told: list[Row] = [asdict(path) for path in paths] or [{"path": ""}]
+            more = {"n_models": n_models, "reason": reason}
+            rows["mediation"] += [where | row | more for row in told]
+    return rows

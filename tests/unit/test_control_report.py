@@ -1,0 +1,45 @@
+"""The report's answers on the controls are those of the tables."""
+
+import pytest
+from made_runs import MadeRun, write_run
+
+from lateralization.control_report import ANSWERS, answers
+from lateralization.files import read_json
+from lateralization.made_tables import read_tables
+from lateralization.report import make_report
+from lateralization.tables import lateralize
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("controls")
+    inputs = write_run(folder / "in", MadeRun(study=True))
+    lateralize(inputs, folder / "tables")
+    return read_json(inputs.plan), read_tables(folder / "tables"), folder
+
+
+def test_every_section_on_a_control_answers_in_one_sentence(made):
+    plan, tables, _ = made
+    report = make_report(plan, tables, {}, [])
+    sections = {one["id"]: one for one in report["sections"]}
+    for name in ANSWERS:
+        (answer,) = sections[name]["answers"]
+        assert answer["text"].endswith(".")
+        assert "nan" not in answer["text"]
+        assert sections[name]["tables"]
+
+
+def test_the_answer_on_the_score_follows_the_table(made):
+    _, tables, _ = made
+    (told,) = answers("score", tables, [("en", "average")])
+    table = tables["controls"]
+    table = table[(table["selection"] == "reliable") & (table["layer"] == "best_voxel")
+                  & (table["midline"] == "shared")]  # fmt: skip
+    partial = table[table["analysis"] == "partial"].set_index("predictor")
+    assert f"over {partial.loc['score', 'n_models']} models" in told["text"]
+    adds = partial.loc["ln_n_parameters", "p"] < 0.05
+    assert told["text"].startswith("Size moves the sides apart") == adds
+    families = table[table["analysis"] == "leave_one_family_out"]
+    assert sorted(families["left_out"]) == ["Qwe", "gpt", "made"]
+    changed = tables | {"controls": tables["controls"].iloc[:0]}
+    assert answers("score", changed, [("en", "average")]) == []
