@@ -252,14 +252,14 @@ def ours(
 
 
 def _operations(name: str, shapes: list[Sequence[int]]) -> float:
-    """Count the operations of one call, 0 for what is no product or factorisation.
+    """Count the operations of one call on matrices, 0 for what is no product or factorisation.
 
     Products 2 m n k; Cholesky n³/3, its solutions 2 n² k, the inverse from it 2 n³/3; eigenvectors
     9 n³ (what LAPACK's divide and conquer needs at the most); Q of (m, n) 4 m n².
     """
     first, *others = shapes
     rows, columns = first[-2], first[-1]
-    width = others[0][-1] if others and others[0] else 0  # (): a scalar
+    width = others[0][-1] if others else 0
     return {
         "mm": 2.0 * rows * columns * width,
         "linalg_cholesky_ex": rows**3 / 3,
@@ -287,7 +287,7 @@ class Work(TorchDispatchMode):
         """Count, and do what was called."""
         given = [one for one in args if isinstance(one, torch.Tensor)]
         if given and given[0].ndim >= 2 and given[0].dtype in self.gflop:
-            shapes = [tuple(one.shape) for one in given]
+            shapes = [tuple(one.shape) for one in given if one.ndim >= 2]
             name = function.overloadpacket.__name__
             self.gflop[given[0].dtype] += _operations(name, shapes) / 1e9
         return function(*args, **(kwargs or {}))

@@ -132,6 +132,13 @@ def test_counted_work_is_that_of_the_products_with_the_voxels(n_features):
     assert counted[1] == pytest.approx(2 * counted[0])
 
 
+def test_counting_passes_over_scalars_beside_a_matrix():
+    matrix = torch.eye(4)
+    with rivals.Work() as done:
+        _ = torch.mul(matrix, torch.tensor(2.0)) @ matrix
+    assert done.gflop[torch.float32] == pytest.approx(2 * 4**3 / 1e9)
+
+
 @pytest.mark.parametrize("n_features", [12, 200])
 def test_every_way_of_himalaya_finds_the_oracles_answer(n_features):
     features, bold = encoder_oracle.made_data(LENGTHS, n_features, 9)
