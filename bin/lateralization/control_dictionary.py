@@ -20,6 +20,26 @@ COLUMNS = {
         "on ln N; indirect: size_to_score times score_to_outcome (total = direct + indirect)"
     ),
     "share_of_total": "the path divided by the total effect",
+    "voxels": (
+        "whole; above_50, reliable, above_90: reliability above its 50th, 75th (published), 90th "
+        "percentile; rois: all regions of interest together and their mirror images"
+    ),
+    "summary": (
+        "left minus right of: mean; p90 (90th percentiles); index ((left - right) / (left + "
+        "right) of means); over_ceiling (means divided by the mean reliability of their side)"
+    ),
+    "runs": "test runs that are averaged: all, or without_run_1",
+    "families": "all, or without one family",
+    "choice": "what could have been chosen in another way",
+    "option": "what was chosen",
+    "n_specifications": "specifications with this option",
+    "median_r": "median over them of the correlation of left minus right with ln N",
+    "share_positive": "share of them with r above 0",
+    "share_above_0": "share of them whose 95 % interval of the slope lies above 0",
+    "variance_share": (
+        "share of the variance of Fisher's z over all specifications that lies between the "
+        "options of this choice"
+    ),
 }
 """Column → meaning."""
 
@@ -40,6 +60,23 @@ TABLES: dict[str, tuple[str, str, dict[str, str]]] = {
         "language subject selection layer midline path coefficient ci_low ci_high ci_kind "
         "share_of_total n_models reason",
         {"coefficient": "least squares coefficient of the path"},
+    ),
+    "specifications": (
+        "The headline under every combination of choices, from saved scores with no refit",
+        "language subject layer voxels midline summary runs families n_models r p slope slope_low "
+        "slope_high",
+        {
+            "layer": "best_voxel (published), best_mean, best_cv, or fixed_depth: the layer "
+            "nearest to two thirds of the model's depth",
+            "midline": "shared (published), strict, or paired (homologous pairs of voxels)",
+            "slope": "change of left minus right, in the unit of the summary, per unit of ln N",
+        },
+    ),
+    "specification_choices": (
+        "What each option of each choice does to the specifications",
+        "language subject choice option n_specifications median_r share_positive share_above_0 "
+        "variance_share",
+        {},
     ),
 }
 """Table → description, columns in order, and meanings that hold in this table only."""

@@ -17,6 +17,10 @@ SECTIONS = {
         "Asymmetry and score",
         "Does size move the sides apart, or does it only raise the score?",
     ),
+    "specifications": (
+        "Specifications",
+        "Does the headline hang on how it is computed?",
+    ),
 }
 """Section → title and question, as the report has them."""
 
@@ -36,6 +40,13 @@ CHOICES = (
         "Direct and indirect effect add up to the total. A direct effect whose interval holds 0 "
         "says that the score explains what size does; it does not say why the score rises.",
         PUBLISHED,
+    ),
+    Choice(
+        "specification_choices", "specifications", "What each choice does",
+        "language subject choice option n_specifications median_r share_positive share_above_0 "
+        "variance_share",
+        "A choice with a large share of the variance is one that the result hangs on; the file "
+        "specifications.tsv has every combination.",
     ),
 )  # fmt: skip
 
@@ -82,7 +93,34 @@ def about_score(tables: Tables, language: str, subject: str) -> Remark | None:
     )
 
 
-ANSWERS: dict[str, Callable[[Tables, str, str], Remark | None]] = {"score": about_score}
+def about_specifications(tables: Tables, language: str, subject: str) -> Remark | None:
+    """Say under how many specifications the asymmetry rises with size."""
+    rows = of(tables["specifications"], language=language, subject=subject)
+    told = of(tables["specification_choices"], language=language, subject=subject)
+    if rows.empty or told.empty:
+        return None
+    share, above = float((rows["r"] > 0).mean()), float((rows["slope_low"] > 0).mean())
+    below = float((rows["slope_high"] < 0).mean())
+    most = told.sort_values("variance_share", kind="stable").iloc[-1]
+    if above > 0.95:
+        tone, claim = GOOD, "The rise of left minus right with size hardly hangs on the analysis"
+    elif share > 0.95 or share < 0.05:
+        tone, claim = NOTE, "The sign of the effect of size hardly hangs on the analysis"
+    else:
+        tone, claim = BAD, "The effect of size on left minus right hangs on the analysis"
+    return Remark(
+        tone,
+        f"{claim}: for {who(subject)}, it is positive in {100 * share:.0f} % of "
+        f"{wording.plural(len(rows), 'specification')}, with an interval above 0 in "
+        f"{100 * above:.0f} % and below 0 in {100 * below:.0f} %; the median correlation is "
+        f"{wording.number(float(rows['r'].median()), 2)}, and the choice that matters most is "
+        f"{most['choice']} ({100 * float(most['variance_share']):.0f} % of the variance).",
+    )
+
+
+ANSWERS: dict[str, Callable[[Tables, str, str], Remark | None]] = {
+    "score": about_score, "specifications": about_specifications,
+}  # fmt: skip
 
 
 def answers(section: str, tables: Tables, places: list[tuple[str, str]]) -> list[dict[str, str]]:

@@ -20,6 +20,7 @@ from lateralization import (
     people_figures,
     predictor_figures,
     region_figures,
+    specification_figures,
     training_figures,
     trust_figures,
 )
@@ -81,6 +82,7 @@ FIGURES = (
     *_variants("families", "size", family_figures.families_together, "region", REGIONS, more=True),
     *_variants("families_apart", "size", family_figures.families_apart, "region", REGIONS,
                more=True),
+    Plan("specification_curve", "specifications", specification_figures.curve),
     Plan("score_and_sides", "score", control_figures.score_and_sides),
     Plan("untrained", "training", training_figures.untrained),
     Plan("steps", "training", training_figures.steps),

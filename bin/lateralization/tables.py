@@ -31,6 +31,8 @@ from lateralization.model_tables import groups, ols_rows, regression_rows
 from lateralization.people import subject_rows
 from lateralization.planted import planted_rows
 from lateralization.region_tables import atlas_rows, roi_rows
+from lateralization.specification_tables import Readings, specification_rows
+from lateralization.specifications import Specification, specify
 from lateralization.summaries import Summary, summarise
 
 Row = dict[str, Any]
@@ -171,8 +173,12 @@ class Built:
 
 def summarise_all(
     inputs: Inputs, plan: dict[str, Any]
-) -> tuple[list[Summary], dict[tuple[str, str], Space]]:
+) -> tuple[list[Summary], dict[tuple[str, str], Space], Readings]:
     """Reduce every fit to its rows, one fit in memory at a time, in a fixed order.
+
+    Returns
+    -------
+    summaries, the spaces they live in, and trained models read under every specification.
 
     Raises
     ------
@@ -182,12 +188,15 @@ def summarise_all(
     reader = Spaces(inputs.masks, inputs.isc, inputs.rois)
     summaries: list[Summary] = []
     spaces: dict[tuple[str, str], Space] = {}
+    readings: dict[tuple[str, str, str], dict[Specification, float]] = {}
     for fit, r in iterate_fits(inputs.scores, inputs.runs, plan):
         space = spaces.setdefault(fit.key[:2], reader.get(fit.language, fit.subject))
         summaries.append(summarise(fit, r, space.brain))
+        if fit.kind == MODEL and fit.n_parameters > 0:
+            readings[fit.key] = specify(r, space.brain, fit.layers, fit.n_layers)
     if not summaries:
         raise BadInput("no fit has scores; see why ENCODE and GATHER made none")
-    return sorted(summaries, key=in_order), spaces
+    return sorted(summaries, key=in_order), spaces, readings
 
 
 def read_areas(
@@ -212,7 +221,7 @@ def build(inputs: Inputs) -> Built:
         No scores at all, or files that do not belong together.
     """
     plan = read_json(inputs.plan)
-    summaries, spaces = summarise_all(inputs, plan)
+    summaries, spaces, readings = summarise_all(inputs, plan)
     areas, no_atlas = read_areas(inputs, spaces)
     rows: dict[str, Any] = {
         "scores": (row for one in summaries for row in one.scores),
@@ -228,6 +237,7 @@ def build(inputs: Inputs) -> Built:
         "sensitivity": sensitivity_table(summaries, spaces),
         **atlas_rows(summaries, spaces, areas),
         **control_rows(summaries),
+        **specification_rows(summaries, readings),
     }
     tables = {name: frame(name, content) for name, content in rows.items()}
     tables["roi"] = frame("roi", roi_rows(summaries, spaces, tables["regressions"]))
@@ -249,6 +259,9 @@ def build(inputs: Inputs) -> Built:
         "sensitivity": "no trained model has a known size",
         "densities": "too few voxels",
         **dict.fromkeys(("controls", "mediation"), "no trained model has a known size"),
+        **dict.fromkeys(
+            ("specifications", "specification_choices"), "fewer than 3 trained models of known size"
+        ),
         "predictors": "the models have no numeric columns beside their size",
     }
     return Built(tables, reasons, summaries, spaces)
