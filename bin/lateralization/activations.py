@@ -10,20 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from lateralization.batches import BATCH_TOKENS, Run, Share, Window, plan_batches, runs_from
 from lateralization.errors import BadInput
-from lateralization.extraction import (
-    BATCH_TOKENS,
-    Run,
-    Share,
-    Window,
-    compute,
-    merge,
-    plan_batches,
-    runs_from,
-)
 from lateralization.files import read_tensors, write_json
+from lateralization.forward import compute
 from lateralization.models import load_trunk, untrained_trunk
 from lateralization.ranks import Ranks
+from lateralization.word_vectors import merge
 
 ROOM = 1.25
 """Memory that a model is taken to need on a GPU, over that of its weights."""

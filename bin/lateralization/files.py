@@ -6,15 +6,17 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from lateralization.errors import BadInput
+
+if TYPE_CHECKING:  # half a second of import that commands without tables do not pay
+    import pandas as pd
 
 Array = NDArray[Any]
 
@@ -135,17 +137,19 @@ def read_json(path: Path | str) -> Any:
         raise BadInput(f"cannot read {path} as JSON: {error}") from error
 
 
-def write_table(table: pd.DataFrame, path: Path | str) -> None:
+def write_table(table: "pd.DataFrame", path: Path | str) -> None:
     """Write a table as TSV, atomically; an empty cell is a missing value."""
     with writing(path) as temporary:
         table.to_csv(temporary, sep="\t", index=False, lineterminator="\n")
 
 
-def read_table(path: Path | str, text_columns: tuple[str, ...] = ()) -> pd.DataFrame:
+def read_table(path: Path | str, text_columns: tuple[str, ...] = ()) -> "pd.DataFrame":
     """Read a TSV; only an empty cell is missing, and never in ``text_columns``.
 
     The word "null" or "NA" of a story must stay a word.
     """
+    import pandas as pd
+
     converters: dict[Any, Any] = dict.fromkeys(text_columns, str)
     return pd.read_csv(
         path, sep="\t", keep_default_na=False, na_values=[""], converters=converters, quoting=0

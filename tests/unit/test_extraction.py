@@ -12,7 +12,7 @@ import torch
 from restatement import Data, assert_equal_vectors, mapped, restated, write_data
 from transformers import AutoModelForCausalLM
 
-from lateralization import extraction
+from lateralization import batches, extraction, forward, word_vectors
 from lateralization.activations import check_words
 from lateralization.alignment import comparable
 from lateralization.errors import BadInput
@@ -113,18 +113,18 @@ def test_layers_mean_what_they_meant_in_the_study(tmp_path: Path, data: Data) ->
 
 def test_results_depend_neither_on_batches_nor_on_ranks(tmp_path: Path, data: Data) -> None:
     model = tiny_models.make(tmp_path / "gpt2", "gpt2", data[2])
-    runs = extraction.runs_from(window_tensors(mapped(model, data, "reference")))
+    runs = batches.runs_from(window_tensors(mapped(model, data, "reference")))
     trunk = load_trunk(model)
     results = []
     for windows, n_ranks in ((1, 1), (3, 1), (16, 2), (1, 3)):
         tokens = 96 * windows
         parts = tmp_path / f"parts-{tokens}-{n_ranks}"
         parts.mkdir()
-        batches = extraction.plan_batches(runs, tokens)
+        planned = batches.plan_batches(runs, tokens)
         for rank in range(n_ranks):
-            share = extraction.Share(rank, n_ranks)
-            extraction.compute(trunk, runs, batches, parts, share)
-        extraction.merge(runs, parts, parts / "out.safetensors")
+            share = batches.Share(rank, n_ranks)
+            forward.compute(trunk, runs, planned, parts, share)
+        word_vectors.merge(runs, parts, parts / "out.safetensors")
         results.append(read_tensors(parts / "out.safetensors"))
     for other in results[1:]:
         for name, values in results[0].items():
@@ -155,30 +155,30 @@ def test_a_batch_that_does_not_fit_is_halved_down_to_one_window(
     tmp_path: Path, data: Data, fits: int
 ) -> None:
     model = tiny_models.make(tmp_path / "gpt2", "gpt2", data[2])
-    runs = extraction.runs_from(window_tensors(mapped(model, data, "reference")))
+    runs = batches.runs_from(window_tensors(mapped(model, data, "reference")))
     full = Full(load_trunk(model), fits)
-    batches = extraction.plan_batches(runs, 400)
+    planned = batches.plan_batches(runs, 400)
     if fits:
-        extraction.compute(full, runs, batches, tmp_path)
-        extraction.merge(runs, tmp_path, tmp_path / "out.safetensors")
+        forward.compute(full, runs, planned, tmp_path)
+        word_vectors.merge(runs, tmp_path, tmp_path / "out.safetensors")
         assert max(full.seen) > 1
         return
     with pytest.raises(MemoryError, match="one window"):
-        extraction.compute(full, runs, batches, tmp_path)
+        forward.compute(full, runs, planned, tmp_path)
 
 
 @pytest.mark.parametrize(("value", "said"), [(float("nan"), "not finite"), (0.0, "zero for every")])
 def test_broken_layers_are_refused(tmp_path: Path, data: Data, value: float, said: str) -> None:
     model = tiny_models.make(tmp_path / "gpt2", "gpt2", data[2])
-    runs = extraction.runs_from(window_tensors(mapped(model, data, "reference")))
+    runs = batches.runs_from(window_tensors(mapped(model, data, "reference")))
     trunk = load_trunk(model)
     with torch.no_grad():
         trunk.ln_f.weight.fill_(value)
         trunk.ln_f.bias.fill_(value)
 
     def extract() -> None:
-        extraction.compute(trunk, runs, extraction.plan_batches(runs, 400), tmp_path)
-        extraction.merge(runs, tmp_path, tmp_path / "out.safetensors")
+        forward.compute(trunk, runs, batches.plan_batches(runs, 400), tmp_path)
+        word_vectors.merge(runs, tmp_path, tmp_path / "out.safetensors")
 
     with pytest.raises(BadInput, match=said):
         extract()
@@ -197,20 +197,20 @@ def test_untrained_models_depend_on_their_seed_only(tmp_path: Path, data: Data) 
 
 def test_dropout_takes_the_windows_in_the_order_of_the_story(tmp_path: Path, data: Data) -> None:
     model = tiny_models.make(tmp_path / "gpt2", "gpt2", data[2])
-    runs = extraction.runs_from(window_tensors(mapped(model, data, "reference")))
-    batches = extraction.plan_batches(runs, 5000, in_order=True)
-    places = [(item.run, item.window) for batch in batches for item in batch]
+    runs = batches.runs_from(window_tensors(mapped(model, data, "reference")))
+    planned = batches.plan_batches(runs, 5000, in_order=True)
+    places = [(item.run, item.window) for batch in planned for item in batch]
     assert places == sorted(places)
     assert len(places) == sum(len(run.ids) for run in runs)
 
 
 def test_dropouts_random_stream_goes_on_from_the_weights(tmp_path: Path, data: Data) -> None:
     model = tiny_models.make(tmp_path / "gpt2", "gpt2", data[2])
-    runs = extraction.runs_from(window_tensors(mapped(model, data, "reference")))
+    runs = batches.runs_from(window_tensors(mapped(model, data, "reference")))
     trunk = untrained_trunk(model, 1, mode="train")
-    batches = extraction.plan_batches(runs, 5000, in_order=True)
-    extraction.compute(trunk, runs, batches, tmp_path)
-    extraction.merge(runs, tmp_path, tmp_path / "out.safetensors")
+    planned = batches.plan_batches(runs, 5000, in_order=True)
+    forward.compute(trunk, runs, planned, tmp_path)
+    word_vectors.merge(runs, tmp_path, tmp_path / "out.safetensors")
     torch.manual_seed(1)
     plain = AutoModelForCausalLM.from_config(load_config(model)).train()
     run = runs[0]
@@ -241,13 +241,13 @@ def test_features_are_written_in_order_and_whole_or_not_at_all(tmp_path: Path) -
 def test_words_and_windows_must_belong_together(tmp_path: Path, data: Data) -> None:
     model = tiny_models.make(tmp_path / "gpt2", "gpt2", data[2])
     made = mapped(model, data, "reference")
-    runs = extraction.runs_from(window_tensors(made))
+    runs = batches.runs_from(window_tensors(made))
     table = words_table(made, data[2])
     check_words(table, runs)
     with pytest.raises(BadInput, match="run 2"):
         check_words(table.iloc[:-1], runs)
     with pytest.raises(BadInput, match=r"words\.py"):
-        extraction.runs_from({})
+        batches.runs_from({})
 
 
 def test_weights_that_lie_outside_the_device_give_the_same_vectors(
@@ -255,7 +255,7 @@ def test_weights_that_lie_outside_the_device_give_the_same_vectors(
 ) -> None:
     """What is spread by ``device_map`` is read block by block: here from disk."""
     model = tiny_models.make(tmp_path / "gpt2", "gpt2", data[2])
-    runs = extraction.runs_from(window_tensors(mapped(model, data, "aligned")))
+    runs = batches.runs_from(window_tensors(mapped(model, data, "aligned")))
     trunk = load_trunk(model)
     spread = load_trunk(model)
     accelerate.disk_offload(spread, tmp_path / "weights", execution_device=torch.device("cpu"))
@@ -264,8 +264,8 @@ def test_weights_that_lie_outside_the_device_give_the_same_vectors(
     for number, one in enumerate((trunk, spread)):
         parts = tmp_path / f"parts-{number}"
         parts.mkdir()
-        extraction.compute(one, runs, extraction.plan_batches(runs, 400), parts)
-        extraction.merge(runs, parts, parts / "out.safetensors")
+        forward.compute(one, runs, batches.plan_batches(runs, 400), parts)
+        word_vectors.merge(runs, parts, parts / "out.safetensors")
         results.append(read_tensors(parts / "out.safetensors"))
     for name, values in results[0].items():
         np.testing.assert_array_equal(results[1][name], values)
