@@ -52,7 +52,8 @@ def logarithmic(axis: Any, values: pd.Series) -> None:
     axis.yaxis.set_major_locator(ticker.LogLocator(10, subs=(1, 3)))
     axis.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
     axis.yaxis.set_minor_formatter(ticker.NullFormatter())
-    axis.legend(loc="upper left")
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(loc="upper left")
 
 
 def draw_seconds(axis: Any, table: pd.DataFrame) -> None:
