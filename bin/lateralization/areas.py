@@ -1,5 +1,6 @@
 """Areas of an atlas with left and right labels, and the voxels that each has within a mask."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lateralization.command import say
 from lateralization.errors import BadInput
 
 Halves = tuple[NDArray[np.bool_], NDArray[np.bool_]]
@@ -24,32 +26,89 @@ class Areas:
         return len(self.sides)
 
 
-def label_areas(labels: NDArray[Any], names: Mapping[int, str]) -> Areas:
-    """Pair the labels of an atlas within a mask.
+SIDES = {"left": 0, "lh": 0, "l": 0, "right": 1, "rh": 1, "r": 1}
+"""Words of a name that say its side, whatever their case."""
+
+_WORDS = re.compile(r"[A-Za-z]+|[0-9]+")
+
+
+def split_side(name: str) -> tuple[str, int | None]:
+    """Take the side off a name: (``Frontal Pole``, 0) of ``Left Frontal Pole``; None: no side.
+
+    The side is a word: Left, Right, LH, RH anywhere (``ctx-lh-cuneus``), L and R as the first or
+    the last word (``Hippocampus_L``).
+    """
+    words = list(_WORDS.finditer(name))
+    for place, word in enumerate(words):
+        side = SIDES.get(word[0].lower())
+        at_end = place in (0, len(words) - 1) and len(words) > 1
+        if side is not None and (len(word[0]) > 1 or at_end):
+            rest = name[: word.start()].rstrip(" _-.") + " " + name[word.end() :].lstrip(" _-.")
+            return rest.strip(), side
+    return name.strip(), None
+
+
+def label_areas(
+    labels: NDArray[Any], names: Mapping[int, str], halves: Halves | None = None
+) -> Areas:
+    """Pair the labels of any atlas within a mask.
+
+    Labels whose names differ in their side only are partners. A name without a side that stands
+    twice, for an odd label and the next one, has its left first; one that stands once is an area
+    on both sides, and is cut at the midline. A label with a side and no partner is left out, and
+    that is said.
 
     Parameters
     ----------
     labels : (n_voxels,) integers
         Label of each voxel of the mask; 0 is no area.
     names
-        Label → name; odd labels are left, the next even label is the right partner.
+        Label → name.
+    halves
+        Voxels of the left and of the right hemisphere, without the midline; None: a name without
+        a side and without a partner is refused.
 
     Raises
     ------
     BadInput
-        A left label has no right partner, or the names of a pair differ.
+        Two labels have the same name and side, or no two labels are partners.
     """
-    sides = {}
-    for label in sorted(label for label in names if label % 2):
-        if label + 1 not in names:
-            raise BadInput(f"the atlas has label {label} ({names[label]}) and no label {label + 1}")
-        left, right = (_bare(names[number]) for number in (label, label + 1))
-        if left != right:
-            raise BadInput(f"atlas labels {label} and {label + 1} are {left!r} and {right!r}")
-        sides[left] = (labels == label, labels == label + 1)
-    return Areas(sides)
+    found: dict[str, list[int | None]] = {}
+    for label in sorted(names):
+        name, side = split_side(names[label])
+        pair = found.setdefault(name, [None, None])
+        if side is None:
+            side = int(pair[0] is not None)
+            if side and (label - 1 != pair[0] or label % 2):
+                raise BadInput(f"atlas labels {pair[0]} and {label} are both {name!r}")
+        if pair[side] is not None:
+            raise BadInput(f"atlas labels {pair[side]} and {label} are both {names[label]!r}")
+        pair[side] = label
+    return Areas(_paired(labels, names, found, halves))
 
 
-def _bare(name: str) -> str:
-    """Take the side off a name: ``Left Frontal Pole`` is ``Frontal Pole``."""
-    return name.removeprefix("Left ").removeprefix("Right ").strip()
+def _paired(
+    labels: NDArray[Any],
+    names: Mapping[int, str],
+    found: Mapping[str, list[int | None]],
+    halves: Halves | None,
+) -> dict[str, Halves]:
+    """Give the voxels of both sides of every area, in the order of the lower labels."""
+    sides: dict[str, Halves] = {}
+    alone = []
+    for name, (left, right) in found.items():
+        single = left if right is None else right
+        if left is not None and right is not None:
+            sides[name] = (labels == left, labels == right)
+        elif halves is not None and split_side(names[single or 0])[1] is None:
+            sides[name] = (halves[0] & (labels == single), halves[1] & (labels == single))
+        else:
+            alone.append(names[single or 0])
+    if not sides:
+        raise BadInput(
+            f"no two labels of the atlas are partners ({', '.join(alone[:4])}); name the sides "
+            "alike, as in Left Insula and Right Insula"
+        )
+    if alone:
+        say(f"atlas: {len(alone)} labels have no partner and are left out: {', '.join(alone[:8])}")
+    return sides

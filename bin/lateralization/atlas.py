@@ -1,4 +1,4 @@
-"""The Harvard-Oxford atlas: fetched by FETCH, read by LATERALIZE, absent with a reason."""
+"""The atlas (Harvard-Oxford, or the user's own): brought by FETCH, read by LATERALIZE."""
 
 import csv
 import shutil
@@ -12,10 +12,21 @@ from numpy.typing import NDArray
 from lateralization.areas import Areas, label_areas
 from lateralization.errors import BadInput
 from lateralization.files import read_json, write_json, writing
-from lateralization.volumes import Array, Mask, from_volume, image_data, load_image, save_volume
+from lateralization.volumes import (
+    Array,
+    Mask,
+    from_volume,
+    hemispheres,
+    image_data,
+    load_image,
+    save_volume,
+)
 
 NAME = "cort-maxprob-thr0-2mm"
 """The study's atlas: cortical maximum probability, no threshold, 2 mm, split into sides."""
+
+TABLES = (".tsv", ".csv")
+"""Endings of a table of labels."""
 
 IMAGE, LABELS, REASON = "atlas.nii.gz", "atlas.tsv", "atlas.json"
 
@@ -26,8 +37,8 @@ def place_atlas(sources: Sequence[Path], cache: Path, out: Path) -> None:
     Parameters
     ----------
     sources
-        The user's own NIfTI of labels, beside it a TSV of the same name with ``index`` and
-        ``name``; empty: fetched by nilearn, into the cache.
+        The user's own NIfTI of labels and a TSV or CSV with ``index`` and ``name``; empty:
+        fetched by nilearn, into the cache.
 
     Raises
     ------
@@ -35,7 +46,7 @@ def place_atlas(sources: Sequence[Path], cache: Path, out: Path) -> None:
         The user's own files are incomplete.
     """
     if sources:
-        _own(sources[0], out)
+        _own(sources, out)
         return
     try:
         from nilearn.datasets import fetch_atlas_harvard_oxford
@@ -57,9 +68,14 @@ def place_atlas(sources: Sequence[Path], cache: Path, out: Path) -> None:
     _write_labels(labels, out / LABELS)
 
 
-def _own(image: Path, out: Path) -> None:
-    stem = image.name.removesuffix(".gz").removesuffix(".nii")
-    table = image.with_name(f"{stem}.tsv")
+def labels_beside(image: Path) -> Path:
+    """Name the table of labels that belongs to an image when none is given."""
+    return image.with_name(f"{image.name.removesuffix('.gz').removesuffix('.nii')}.tsv")
+
+
+def _own(sources: Sequence[Path], out: Path) -> None:
+    image = next(path for path in sources if path.suffix not in TABLES)
+    table = next((path for path in sources if path.suffix in TABLES), labels_beside(image))
     if not table.exists():
         raise BadInput(f"--atlas: {table} is missing; it names the labels (index, name)")
     names = read_labels(table)
@@ -85,7 +101,7 @@ def read_labels(path: Path) -> dict[int, str]:
     """
     try:
         with path.open(encoding="utf-8", newline="") as handle:
-            rows = list(csv.DictReader(handle, delimiter="\t"))
+            rows = list(csv.DictReader(handle, delimiter="," if path.suffix == ".csv" else "\t"))
         names = {int(row["index"]): row["name"].strip() for row in rows if row["index"] != "0"}
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise BadInput(f"{path} is no table of index and name: {error}") from error
@@ -139,8 +155,9 @@ def read_atlas(folder: Sequence[Path], mask: Mask, affine: Array) -> tuple[Areas
     named = {path.name: path for path in folder}
     if IMAGE not in named or LABELS not in named:
         told = read_json(named[REASON]) if REASON in named else {}
-        return None, str(told.get("reason") or "this run has no Harvard-Oxford atlas")
+        return None, str(told.get("reason") or "this run has no atlas")
     image = load_image(named[IMAGE], 3)
     values = np.rint(image_data(image, named[IMAGE])).astype(np.int64)
     placed = to_grid(values, image.affine, affine, mask.shape)
-    return label_areas(from_volume(placed, mask), read_labels(named[LABELS])), ""
+    halves = hemispheres(mask, "strict")
+    return label_areas(from_volume(placed, mask), read_labels(named[LABELS]), halves), ""

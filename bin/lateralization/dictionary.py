@@ -102,7 +102,7 @@ COLUMNS = {
     "isc_right": "mean reliability, right",
     "relative_depth": "layer divided by the number of layers",
     "is_best": "True for the layer of the highest mean_r in its region",
-    "parcel": "Harvard-Oxford area",
+    "parcel": "area of the atlas (Harvard-Oxford, unless --atlas names another)",
     "quantity": "what is measured",
     "published": "value of the published study",
     "ours": "value of this run",

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lateralization.atlas import TABLES, labels_beside, read_labels
 from lateralization.catalogue import Baseline, Model, entries
 from lateralization.description import STUDY, Description, find_description
 from lateralization.errors import BadInput
@@ -242,14 +243,22 @@ def _atlas(site: Site) -> dict[str, Any] | None:
         return None
     if given == "auto":
         return {"source": []}
-    image = site.path(given)
-    table = image.with_name(f"{image.name.removesuffix('.gz').removesuffix('.nii')}.tsv")
+    first, _, second = given.partition(",")
+    image = site.path(first.strip())
+    table = site.path(second.strip()) if second.strip() else labels_beside(image)
     for path in (image, table):
         if not path.is_file():
             site.problems.add(
-                f"--atlas: {path} does not exist; give a NIfTI of labels with a TSV of the same "
-                "name (index, name) beside it"
+                f"--atlas: {path} does not exist; give IMAGE,LABELS: a NIfTI of labels and a TSV "
+                "or CSV of index and name"
             )
+    if table.suffix not in TABLES:
+        site.problems.add(f"--atlas: {table} ends in neither .tsv nor .csv; rename it")
+    elif table.is_file():
+        try:
+            read_labels(table)
+        except BadInput as error:
+            site.problems.add(f"--atlas: {error}")
     return {"source": [str(image), str(table)]}
 
 

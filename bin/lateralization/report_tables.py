@@ -91,7 +91,7 @@ CHOICES = (
         "Seven regions are tested: the columns named holm are corrected for that.",
     ),
     Choice(
-        "areas", "regions", "Areas of the Harvard-Oxford atlas",
+        "areas", "regions", "Areas of the atlas",
         "language subject parcel n_left n_right isc_left isc_right isc_left_minus_right isc_p "
         "isc_p_holm score_left score_right n_models slope r p p_holm",
         "The t test of the reliability is over voxels, as published; believe the corrected one.",

@@ -6,7 +6,7 @@ from scipy import stats
 
 from lateralization.areas import label_areas
 from lateralization.asymmetry import Brain, Region, paired_asymmetry
-from lateralization.atlas import read_atlas, read_labels, to_grid
+from lateralization.atlas import place_atlas, read_atlas, read_labels, to_grid
 from lateralization.densities import density
 from lateralization.errors import BadInput
 from lateralization.files import write_json
@@ -180,14 +180,57 @@ def test_without_an_atlas_there_is_a_reason(tmp_path):
     write_json({"reason": "the site was down"}, tmp_path / "atlas.json")
     mask = np.ones(GRID_SHAPE, bool)
     assert read_atlas([tmp_path / "atlas.json"], mask, GRID_AFFINE) == (None, "the site was down")
-    assert read_atlas([], mask, GRID_AFFINE)[1] == "this run has no Harvard-Oxford atlas"
+    assert read_atlas([], mask, GRID_AFFINE)[1] == "this run has no atlas"
 
 
 def test_labels_that_cannot_be_paired_are_bad_input(tmp_path):
-    with pytest.raises(BadInput, match="no label 4"):
-        label_areas(np.zeros(3), {1: "Left a", 2: "Right a", 3: "Left b"})
-    with pytest.raises(BadInput, match="'a' and 'b'"):
+    with pytest.raises(BadInput, match=r"partners \(Left a, Right b\)"):
         label_areas(np.zeros(3), {1: "Left a", 2: "Right b"})
+    with pytest.raises(BadInput, match="1 and 3 are both"):
+        label_areas(np.zeros(3), {1: "Left a", 2: "Right a", 3: "Left a"})
+    with pytest.raises(BadInput, match="2 and 5 are both 'a'"):
+        label_areas(np.zeros(3), {2: "a", 5: "a"})
     (tmp_path / "x.tsv").write_text("index\tname\none\tLeft a\n")
     with pytest.raises(BadInput, match="no table of index and name"):
         read_labels(tmp_path / "x.tsv")
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "area"),
+    [
+        ("Left Frontal Pole", "Right Frontal Pole", "Frontal Pole"),
+        ("Hippocampus_L", "Hippocampus_R", "Hippocampus"),
+        ("ctx-lh-cuneus", "ctx-rh-cuneus", "ctx cuneus"),
+        ("7Networks_LH_Vis_1", "7Networks_RH_Vis_1", "7Networks Vis_1"),
+        ("L_V1_ROI", "R_V1_ROI", "V1_ROI"),
+    ],
+)
+def test_partners_are_found_by_their_names_whatever_their_numbers(left, right, area):
+    labels = np.array([0, 7, 7, 12, 12, 12])
+    areas = label_areas(labels, {12: left, 7: right, 3: "L_only"})
+    assert list(areas.sides) == [area]
+    np.testing.assert_array_equal(areas.sides[area][0], labels == 12)
+    np.testing.assert_array_equal(areas.sides[area][1], labels == 7)
+
+
+def test_a_name_without_a_side_is_cut_at_the_midline():
+    labels = np.array([4, 4, 4, 4, 5])
+    halves = np.array([1, 1, 0, 0, 0], bool), np.array([0, 0, 0, 1, 1], bool)
+    areas = label_areas(labels, {4: "Brain stem", 5: "R lobe"}, halves)
+    assert list(areas.sides) == ["Brain stem"]
+    assert areas.sides["Brain stem"][0].tolist() == [True, True, False, False, False]
+    assert areas.sides["Brain stem"][1].tolist() == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize("ending", [".tsv", ".csv"])
+def test_an_own_atlas_is_brought_with_its_labels(tmp_path, ending):
+    image, table = made_atlas(tmp_path)
+    own = tmp_path / f"names{ending}"
+    own.write_text(table.read_text().replace("\t", "," if ending == ".csv" else "\t"))
+    table.unlink()
+    (tmp_path / "out").mkdir()
+    place_atlas([own, image], tmp_path, tmp_path / "out")
+    files = sorted((tmp_path / "out").iterdir())
+    areas, reason = read_atlas(files, np.ones(GRID_SHAPE, bool), GRID_AFFINE)
+    assert reason == ""
+    assert len(areas) == 48

@@ -306,3 +306,16 @@ def test_the_command_prints_help(tmp_path):
     done = command("", tmp_path, "--help-text")
     assert done.returncode == 0
     assert "--word_mapping" in done.stdout
+
+
+def test_an_atlas_is_an_image_and_its_labels(world, tmp_path):
+    image, table = tmp_path / "my parcels.nii.gz", tmp_path / "names.csv"
+    image.write_bytes(b"x")
+    table.write_text("index,name\n1,Left a\n2,Right a\n")
+    plan = plan_of(world, **own(world, atlas=f"{image},{table}"))
+    assert plan["atlas"] == {"source": [str(image), str(table)]}
+    with pytest.raises(BadInput, match=r"my parcels.tsv does not exist; give IMAGE,LABELS"):
+        plan_of(world, **own(world, atlas=str(image)))
+    table.write_text("number,label\n1,Left a\n")
+    with pytest.raises(BadInput, match="is no table of index and name"):
+        plan_of(world, **own(world, atlas=f"{image},{table}"))
