@@ -28,6 +28,15 @@ COLUMNS = {
         "left minus right of: mean; p90 (90th percentiles); index ((left - right) / (left + "
         "right) of means); over_ceiling (means divided by the mean reliability of their side)"
     ),
+    "scale": "axis of the predictor: linear, or log10 where it spans more than a factor of 100",
+    "place": "value of the predictor at the change point",
+    "low": "smallest value at which a bend fits nearly as well (95 % profile interval)",
+    "high": "largest such value",
+    "before": "slope below the change point, per unit (log10: per tenfold) of the predictor",
+    "after": "slope above it",
+    "level": "outcome at the change point",
+    "r2_line": "explained variance of a straight line",
+    "r2_bent": "explained variance of the bent line",
     "runs": "test runs that are averaged: all, or without_run_1",
     "families": "all, or without one family",
     "choice": "what could have been chosen in another way",
@@ -70,6 +79,17 @@ TABLES: dict[str, tuple[str, str, dict[str, str]]] = {
             "nearest to two thirds of the model's depth",
             "midline": "shared (published), strict, or paired (homologous pairs of voxels)",
             "slope": "change of left minus right, in the unit of the summary, per unit of ln N",
+        },
+    ),
+    "trajectories": (
+        "Where score and asymmetry bend along ln N and each numeric column of the model sheet",
+        "language subject outcome predictor n_models scale place low high before after level "
+        "r2_line r2_bent p reason",
+        {
+            "p": "of the bend against a straight line (Monte Carlo); models of one family are not "
+            "independent, so it is too small",
+            "outcome": "score_ or l_minus_r_ of whole or reliable, at the published layer rule",
+            "n_models": "trained models and training steps that entered",
         },
     ),
     "specification_choices": (

@@ -17,6 +17,10 @@ SECTIONS = {
         "Asymmetry and score",
         "Does size move the sides apart, or does it only raise the score?",
     ),
+    "trajectories": (
+        "Trajectories",
+        "Does the asymmetry level off along size, training or skill?",
+    ),
     "specifications": (
         "Specifications",
         "Does the headline hang on how it is computed?",
@@ -40,6 +44,13 @@ CHOICES = (
         "Direct and indirect effect add up to the total. A direct effect whose interval holds 0 "
         "says that the score explains what size does; it does not say why the score rises.",
         PUBLISHED,
+    ),
+    Choice(
+        "trajectories", "trajectories", "Change points",
+        "language subject outcome predictor n_models scale place low high before after level "
+        "r2_line r2_bent p reason",
+        "Two straight lines that meet at the change point. Believe a place only where p is small "
+        "and its interval is narrow; with few models most lines need no bend.",
     ),
     Choice(
         "specification_choices", "specifications", "What each choice does",
@@ -118,8 +129,30 @@ def about_specifications(tables: Tables, language: str, subject: str) -> Remark 
     )
 
 
+def about_trajectories(tables: Tables, language: str, subject: str) -> Remark | None:
+    """Say along which columns of the sheet the asymmetry bends."""
+    outcome = f"l_minus_r_{selection_of(tables, language, subject)}"
+    rows = of(tables["trajectories"], language=language, subject=subject, outcome=outcome)
+    tested = rows[np.isfinite(rows["p"].astype(float))]
+    if tested.empty:
+        return None
+    bent = tested[tested["p"] < 0.05 / len(tested)]
+    over = wording.plural(len(tested), "predictor")
+    if bent.empty:
+        return Remark(NOTE, f"For {who(subject)}, left minus right follows a straight line along "
+                      f"{over} as well as a bent one.")  # fmt: skip
+    row = bent.sort_values("p", kind="stable").iloc[0]
+    return Remark(
+        NOTE,
+        f"For {who(subject)}, left minus right bends along {len(bent)} of {over}, most clearly at "
+        f"{row['predictor']} = {wording.number(float(row['place']))} "
+        f"({wording.p_value(float(row['p']))}).",
+    )
+
+
 ANSWERS: dict[str, Callable[[Tables, str, str], Remark | None]] = {
-    "score": about_score, "specifications": about_specifications,
+    "score": about_score, "trajectories": about_trajectories,
+    "specifications": about_specifications,
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ TEXT_COLUMNS = (
     "kind", "family", "outcome", "predictor", "subset", "term", "roi", "quantity", "agrees",
     "source", "revision", "precision", "mapping", "reason", "ci_kind", "world",
     "signs", "recovered", "parcel", "analysis", "given", "left_out", "path",
-    "voxels", "summary", "runs", "families", "choice", "option",
+    "scale", "voxels", "summary", "runs", "families", "choice", "option",
 )  # fmt: skip
 NUMBERED = ("layers",)
 """Tables in which ``layer`` is always a number."""

@@ -34,6 +34,7 @@ from lateralization.region_tables import atlas_rows, roi_rows
 from lateralization.specification_tables import Readings, specification_rows
 from lateralization.specifications import Specification, specify
 from lateralization.summaries import Summary, summarise
+from lateralization.trajectory_tables import trajectory_rows
 
 Row = dict[str, Any]
 
@@ -237,6 +238,7 @@ def build(inputs: Inputs) -> Built:
         "sensitivity": sensitivity_table(summaries, spaces),
         **atlas_rows(summaries, spaces, areas),
         **control_rows(summaries),
+        "trajectories": trajectory_rows(summaries),
         **specification_rows(summaries, readings),
     }
     tables = {name: frame(name, content) for name, content in rows.items()}
@@ -262,6 +264,7 @@ def build(inputs: Inputs) -> Built:
         **dict.fromkeys(
             ("specifications", "specification_choices"), "fewer than 3 trained models of known size"
         ),
+        "trajectories": "no model was fitted",
         "predictors": "the models have no numeric columns beside their size",
     }
     return Built(tables, reasons, summaries, spaces)

@@ -87,8 +87,8 @@ def test_the_order_is_answer_trust_sections_methods_parameters_versions(full):
     reader, *_ = full
     ids = [attributes["id"] for _, attributes in reader.tags if attributes.get("id")]
     order = ["answer", "trust", "hemispheres", "size", "training", "score",
-             "specifications", "layers", "brain", "regions", "people", "methods", "used",
-             "parameters", "versions"]  # fmt: skip
+             "trajectories", "specifications", "layers", "brain", "regions", "people",
+             "methods", "used", "parameters", "versions"]  # fmt: skip
     assert [name for name in ids if name in order] == order
     links = [attributes["href"] for attributes in reader.all("a")]
     assert links == [f"#{name}" for name in order]

@@ -1,0 +1,74 @@
+"""Change points: planted bends are found, straight lines are left straight."""
+
+import numpy as np
+import pytest
+from scipy.optimize import curve_fit
+
+from lateralization.change_points import axis_of, find_bend
+
+
+def bent(x, place, before=1.0, after=0.1):
+    return before * np.minimum(x, place) + after * np.maximum(x - place, 0)
+
+
+def test_a_planted_bend_is_found_with_its_slopes():
+    rng = np.random.default_rng(0)
+    x = np.linspace(0, 10, 30)
+    found = find_bend(x, bent(x, 4.0) + rng.normal(0, 0.05, 30))
+    assert found.low - 0.2 <= 4.0 <= found.high + 0.2  # the grid is 0.16 wide
+    assert found.place == pytest.approx(4.0, abs=0.3)
+    assert (found.before, found.after) == pytest.approx((1.0, 0.1), abs=0.05)
+    assert found.level == pytest.approx(4.0, abs=0.2)
+    assert found.p == 0.001
+    assert found.r2_bent > found.r2_line
+
+
+def test_the_bend_is_that_of_a_free_search():
+    rng = np.random.default_rng(1)
+    x = np.sort(rng.uniform(0, 10, 40))
+    y = bent(x, 6.0) + rng.normal(0, 0.2, 40)
+
+    def model(x, level, place, before, after):
+        return level + np.where(x < place, before, after) * (x - place)
+
+    oracle, _ = curve_fit(model, x, y, p0=[6, 6, 1, 0])
+    found = find_bend(x, y)
+    assert found.place == pytest.approx(oracle[1], abs=10 / 60)
+    assert (found.before, found.after) == pytest.approx(oracle[2:], abs=0.03)
+
+
+def test_without_a_bend_p_is_spread_evenly():
+    p = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        x = rng.uniform(1, 2, 15)
+        p.append(find_bend(x, x + rng.normal(0, 0.2, 15)).p)
+    assert np.mean(np.array(p) < 0.05) <= 0.15
+    assert 0.3 < np.mean(p) < 0.7
+
+
+def test_training_steps_are_taken_on_a_logarithmic_axis():
+    steps = np.array([0, 1, 8, 64, 512, 1000, 14000, 36000, 72000, 143000.0])
+    y = bent(np.log10(steps + 1), 3.0)
+    found = find_bend(steps, y)
+    assert found.scale == "log10"
+    assert np.log10(found.place + 1) == pytest.approx(3.0, abs=0.1)
+    assert axis_of(np.array([20.0, 30.0])) == ("linear", 0.0)
+    assert axis_of(np.array([-1.0, 1000.0])) == ("linear", 0.0)
+
+
+def test_the_unit_of_the_predictor_changes_nothing_but_the_place():
+    rng = np.random.default_rng(2)
+    x = rng.uniform(1, 3, 20)
+    y = bent(x, 2.0) + rng.normal(0, 0.1, 20)
+    one, other = find_bend(x, y), find_bend(1000 * x, y)
+    assert other.place == pytest.approx(1000 * one.place)
+    assert other.p == one.p
+    assert other.r2_bent == pytest.approx(one.r2_bent)
+
+
+def test_what_cannot_bend_says_why():
+    assert find_bend(np.arange(5.0), np.arange(5.0)).reason == "5 different values, 6 needed"
+    assert "one value" in find_bend(np.arange(8.0), np.ones(8)).reason
+    line = find_bend(np.arange(8.0), 2 * np.arange(8.0))
+    assert line.p == 1.0
