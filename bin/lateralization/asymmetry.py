@@ -27,6 +27,9 @@ CHOICES = (BEST_VOXEL, BEST_MEAN, BEST_CV)
 SHARED, STRICT = "shared", "strict"
 PERCENTILE = 90
 
+Layers = NDArray[np.floating] | Sequence[NDArray[np.floating]]
+"""Scores of a fit by layer, each (n_runs, n_voxels): in memory, or read layer by layer."""
+
 
 @dataclass(frozen=True)
 class Brain:
@@ -114,65 +117,68 @@ def regions(brain: Brain) -> list[Region]:
     return found
 
 
-def layer_scores(r: NDArray[np.floating]) -> Float:
-    """Mean over the test runs.
-
-    Parameters
-    ----------
-    r : (n_layers, n_runs, n_voxels) array
-        Pearson r on each test run.
-
-    Returns
-    -------
-    (n_layers, n_voxels) float64 array, NaN where any run is NaN.
-    """
-    scores: Float = r.mean(axis=1, dtype=np.float64)
+def layer_scores(layer: NDArray[np.floating]) -> Float:
+    """Mean over the test runs of one layer, (n_runs, n_voxels) → (n_voxels,); NaN with any NaN."""
+    scores: Float = layer.mean(axis=0, dtype=np.float64)
     return scores
 
 
-def _argmax_layer(scores: Float) -> NDArray[np.intp]:
-    """Return the layer of the maximum per voxel; NaN layers lose, all-NaN voxels give layer 0."""
-    best: NDArray[np.intp] = np.where(np.isnan(scores), -np.inf, scores).argmax(axis=0)
-    return best
+def _above(scores: Float, best: Float) -> Bool:
+    """Tell where a layer beats all before it: the first wins ties, NaN always loses."""
+    return np.where(np.isnan(scores), -np.inf, scores) > best
 
 
-def best_voxel(r: NDArray[np.floating]) -> Float:
+def best_voxel(r: Layers) -> Float:
     """Scores per run at each voxel's best layer, chosen on the same runs (as published).
 
     The mean over runs is the maximum over layers of the layer score. It is optimistic, and the
-    more so the more layers a model has.
+    more so the more layers a model has. Layers are read once, one at a time.
 
     Returns
     -------
-    (n_runs, n_voxels) float64 array.
+    (n_runs, n_voxels) float64 array; where every layer is NaN, the first.
     """
-    layer = _argmax_layer(layer_scores(r))
-    chosen: Float = np.take_along_axis(r, layer[None, None, :], axis=0)[0].astype(np.float64)
+    chosen = np.array(r[0], dtype=np.float64)
+    best = np.full(chosen.shape[1], -np.inf)
+    for layer in r:
+        scores = layer_scores(layer)
+        better = _above(scores, best)
+        best[better] = scores[better]
+        chosen[:, better] = layer[:, better]
     return chosen
 
 
-def best_cv(r: NDArray[np.floating]) -> Float:
+def best_cv(r: Layers) -> Float:
     """Scores per run at the layer that each voxel prefers on the *other* runs.
 
     Returns
     -------
     (n_runs, n_voxels) float64 array. With one run there are no other runs: NaN.
     """
-    n_runs = r.shape[1]
-    chosen = np.full(r.shape[1:], np.nan)
+    chosen = np.array(r[0], dtype=np.float64)
+    n_runs = len(chosen)
     if n_runs < 2:
-        return chosen
-    total = layer_scores(r) * n_runs
-    for run in range(n_runs):
-        layer = _argmax_layer((total - r[:, run]) / (n_runs - 1))
-        chosen[run] = np.take_along_axis(r[:, run], layer[None, :], axis=0)[0]
+        return np.full(chosen.shape, np.nan)
+    best = np.full(chosen.shape, -np.inf)
+    for layer in r:
+        total = layer_scores(layer) * n_runs
+        for run in range(n_runs):
+            others = (total - layer[run]) / (n_runs - 1)
+            better = _above(others, best[run])
+            best[run, better] = others[better]
+            chosen[run, better] = layer[run, better]
     return chosen
 
 
-def best_mean_layer(r: NDArray[np.floating], region: Region) -> int:
-    """Index of the layer with the highest mean over both sides of a region."""
-    profile = _nanmean(layer_scores(r)[:, region.left | region.right], axis=1)
-    return int(np.where(np.isnan(profile), -np.inf, profile).argmax())
+def best_mean_layers(r: Layers, found: Sequence[Region]) -> list[int]:
+    """Index, for each region, of the layer with the highest mean over both of its sides."""
+    both = [region.left | region.right for region in found]
+    profiles = []
+    for layer in r:
+        scores = layer_scores(layer)
+        profiles.append([float(_nanmean(scores[inside])) for inside in both])
+    known = np.where(np.isnan(profiles), -np.inf, profiles)
+    return [int(place) for place in known.argmax(axis=0)]
 
 
 def _nanmean(values: Float, axis: int | None = None) -> Float:
@@ -191,9 +197,16 @@ def usable(run_scores: Float) -> Bool:
     return finite
 
 
-def side_summary(run_scores: Float, side: Bool) -> tuple[int, float, float]:
-    """Voxels used, mean and 90th percentile over the voxels of one side of the run-mean score."""
-    values = run_scores[:, side & usable(run_scores)].mean(axis=0)
+def side_summary(score: Float, side: Bool) -> tuple[int, float, float]:
+    """Voxels used, mean and 90th percentile over the voxels of one side.
+
+    Parameters
+    ----------
+    score : (n_voxels,) array
+        Mean over the runs; a voxel that is not finite in every run is not finite here, and unused.
+    """
+    values = score[side]
+    values = values[np.isfinite(values)]
     if values.size == 0:
         return 0, np.nan, np.nan
     return values.size, float(values.mean()), float(np.percentile(values, PERCENTILE))
@@ -297,7 +310,7 @@ def asymmetries(run_scores: Float, brain: Brain, region: Region) -> Iterator[Asy
             yield paired
 
 
-def choose(r: NDArray[np.floating], found: Sequence[Region]) -> dict[tuple[str, str], Float]:
+def choose(r: Layers, found: Sequence[Region]) -> dict[tuple[str, str], Float]:
     """Scores per run for every way of choosing a layer and every region.
 
     Returns
@@ -306,11 +319,12 @@ def choose(r: NDArray[np.floating], found: Sequence[Region]) -> dict[tuple[str, 
     layer has the highest mean over that region (both sides, midline included where shared).
     """
     everywhere = {BEST_VOXEL: best_voxel(r), BEST_CV: best_cv(r)}
-    scores = {}
-    for region in found:
+    scores, read = {}, {}
+    for region, layer in zip(found, best_mean_layers(r, found), strict=True):
         for choice, run_scores in everywhere.items():
             scores[choice, region.name] = run_scores
         if (BEST_MEAN, region.name) not in scores:
-            layer = best_mean_layer(r, region)
-            scores[BEST_MEAN, region.name] = np.asarray(r[layer], dtype=np.float64)
+            if layer not in read:
+                read[layer] = np.asarray(r[layer], dtype=np.float64)
+            scores[BEST_MEAN, region.name] = read[layer]
     return scores

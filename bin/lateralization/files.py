@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,6 +85,33 @@ def read_tensor(path: Path | str, name: str) -> Array:
     with open_tensors(path) as handle:
         array: Array = handle.get_tensor(name)
         return array
+
+
+class Rows(Sequence[Array]):
+    """A tensor of a safetensors file, read along its first axis, one entry at a time.
+
+    The file is mapped for the time of one entry only, so that a process holds no more than that.
+
+    Raises
+    ------
+    BadInput
+        The file is damaged or has no such tensor.
+    """
+
+    def __init__(self, path: Path | str, name: str) -> None:
+        self.path, self.name = path, name
+        with open_tensors(path) as handle:
+            self.shape = tuple(handle.get_slice(name).get_shape())
+
+    def __len__(self) -> int:
+        """Count the entries."""
+        return int(self.shape[0])
+
+    def __getitem__(self, index: Any) -> Any:
+        """Read one entry; IndexError beyond the last, so that a loop over the entries ends."""
+        place = range(len(self))[index]
+        with open_tensors(self.path) as handle:
+            return handle.get_slice(self.name)[place : place + 1][0]
 
 
 def read_tensors(path: Path | str) -> dict[str, Array]:

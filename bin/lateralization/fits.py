@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lateralization.asymmetry import SHARED, STRICT, Brain
+from lateralization.asymmetry import SHARED, STRICT, Brain, Layers
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
-from lateralization.files import read_json, read_tensor
+from lateralization.files import Rows, read_json
 from lateralization.study import ROI_ORDER
 from lateralization.volumes import (
     Array,
@@ -174,19 +174,19 @@ def pair_files(scores: Sequence[Path], runs: Sequence[Path]) -> list[tuple[Path,
 
 def iterate_fits(
     scores: Sequence[Path], runs: Sequence[Path], plan: dict[str, Any]
-) -> Iterator[tuple[Fit, NDArray[np.floating]]]:
+) -> Iterator[tuple[Fit, Layers]]:
     """Read fits one by one; at the end give each random baseline averaged over its seeds.
 
     Yields
     ------
-    Fit and (n_layers, n_runs, n_voxels) array. The average over seeds is taken per run and
-    voxel, as published; its name has no ``_seed``.
+    Fit and its scores, (n_layers, n_runs, n_voxels), to be read layer by layer. The average over
+    seeds is taken per run and voxel, as published; its name has no ``_seed``.
     """
     sums: dict[tuple[str, str, str], tuple[Fit, NDArray[np.float64], int]] = {}
     for description, tensor in progress(pair_files(scores, runs), "fits"):
-        r = read_tensor(tensor, "r")
+        r = Rows(tensor, "r")
         record = read_json(description)
-        if r.ndim != 3:
+        if len(r.shape) != 3:
             raise BadInput(f"{tensor}: r has shape {r.shape}, (layers, runs, voxels) is needed")
         fit = describe_fit(record, plan, len(r))
         if len(fit.layers) != len(r):
@@ -196,7 +196,7 @@ def iterate_fits(
         if named:
             key = (fit.language, fit.subject, named.group(1))
             _, total, count = sums.get(key, (fit, np.zeros(r.shape), 0))
-            sums[key] = (fit, total + r, count + 1)
+            sums[key] = (fit, total + np.stack(list(r)), count + 1)
     for (language, subject, name), (fit, total, count) in sums.items():
         record = {"n_seeds": count, "left_out": fit.record.get("left_out")}
         mean = Fit(language, subject, name, BASELINE, "baseline", layers=fit.layers, record=record)

@@ -13,9 +13,11 @@ from lateralization.asymmetry import (
     WHOLE,
     Asymmetry,
     Brain,
+    Layers,
     Region,
     asymmetries,
     choose,
+    layer_scores,
     mean_asymmetry,
     regions,
     side_summary,
@@ -51,12 +53,15 @@ class Summary:
     n_left_out: int
 
 
-def score_rows(fit: Fit, layer: str, run_scores: Float, region: Region) -> list[Row]:
-    """Give one row per hemisphere of mean and 90th percentile over the voxels used."""
+def score_rows(fit: Fit, layer: str, score: Float, region: Region) -> list[Row]:
+    """Give one row per hemisphere of mean and 90th percentile over the voxels used.
+
+    ``score`` is (n_voxels,), the mean over the test runs.
+    """
     sides = {"left": region.left, "right": region.right, "both": region.left | region.right}
     rows = []
     for side, voxels in sides.items():
-        n, mean, p90 = side_summary(run_scores, voxels)
+        n, mean, p90 = side_summary(score, voxels)
         where = {"layer": layer, "region": region.name, "hemisphere": side}
         values = {"n_voxels": n, "mean_r": mean, "p90_r": p90, "midline": region.midline}
         rows.append(fit.columns | where | values | fit.traits)
@@ -66,7 +71,7 @@ def score_rows(fit: Fit, layer: str, run_scores: Float, region: Region) -> list[
 def layer_row(fit: Fit, layer: int, run_scores: Float, region: Region) -> Row:
     """Give one row of the layer profile: no maximum over layers enters it."""
     difference = mean_asymmetry(run_scores, region, region.name)
-    _, mean, _ = side_summary(run_scores, region.left | region.right)
+    _, mean, _ = side_summary(layer_scores(run_scores), region.left | region.right)
     last = fit.n_layers if fit.n_layers > 0 else max(fit.layers)
     return fit.columns | {
         "layer": layer,
@@ -144,22 +149,22 @@ def mark_best_layers(rows: list[Row]) -> None:
             max(finite, key=lambda row: row["mean_r"])["is_best"] = True
 
 
-def summarise(fit: Fit, r: NDArray[np.floating], brain: Brain) -> Summary:
+def summarise(fit: Fit, r: Layers, brain: Brain) -> Summary:
     """Make all rows of one fit.
 
     Parameters
     ----------
-    r : (n_layers, n_runs, n_voxels) array
-        Pearson r on each test run, NaN in voxels left out.
+    r : (n_layers, n_runs, n_voxels)
+        Pearson r on each test run, NaN in voxels left out; read one layer at a time.
 
     Raises
     ------
     BadInput
         The scores and the mask differ in their voxels.
     """
-    if r.shape[2] != brain.n_voxels:
+    if r[0].shape[1] != brain.n_voxels:
         raise BadInput(
-            f"{' '.join(fit.key)}: scores of {r.shape[2]} voxels, but the mask has "
+            f"{' '.join(fit.key)}: scores of {r[0].shape[1]} voxels, but the mask has "
             f"{brain.n_voxels}; give the mask that the scores were made with"
         )
     found = regions(brain)
@@ -167,13 +172,14 @@ def summarise(fit: Fit, r: NDArray[np.floating], brain: Brain) -> Summary:
     scores, layers = [], []
     for number, layer in zip(fit.layers, r, strict=True):
         run_scores = np.asarray(layer, dtype=np.float64)
+        score = layer_scores(run_scores)
         for region in found:
-            scores += score_rows(fit, str(number), run_scores, region)
+            scores += score_rows(fit, str(number), score, region)
         layers += [layer_row(fit, number, run_scores, region) for region in profiles]
     chosen = choose(r, found)
     for region in found:
         for choice in CHOICES:
-            scores += score_rows(fit, choice, chosen[choice, region.name], region)
+            scores += score_rows(fit, choice, layer_scores(chosen[choice, region.name]), region)
     mark_best_layers(layers)
     asymmetry, by_run = _asymmetry_rows(fit, brain, chosen, found)
     best = chosen[BEST_VOXEL, WHOLE].mean(axis=0)

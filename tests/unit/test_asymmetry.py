@@ -15,15 +15,15 @@ from lateralization.asymmetry import (
     Region,
     asymmetries,
     best_cv,
-    best_mean_layer,
+    best_mean_layers,
     best_voxel,
     choose,
-    layer_scores,
     mean_asymmetry,
     regions,
     reliable_voxels,
     side_summary,
 )
+from lateralization.files import Rows, save_tensors
 from lateralization.intervals import fisher_interval, jackknife_interval, t_interval
 from lateralization.reliability import write_given
 from lateralization.volumes import from_volume, hemispheres
@@ -75,7 +75,7 @@ def test_one_run_gives_no_cross_validated_choice():
 def test_best_mean_is_one_layer_for_both_sides():
     r = made_r()
     region = Region("whole", "shared", *made_brain().halves["shared"])
-    assert best_mean_layer(r, region) == r.mean(axis=(1, 2)).argmax()
+    assert best_mean_layers(r, [region]) == [r.mean(axis=(1, 2)).argmax()]
 
 
 def test_voxels_that_are_not_finite_enter_no_mean_and_change_no_other():
@@ -86,7 +86,7 @@ def test_voxels_that_are_not_finite_enter_no_mean_and_change_no_other():
     whole = regions(brain)[0]
     for choice in (BEST_VOXEL, BEST_MEAN, BEST_CV):
         chosen = choose(with_gap, regions(brain))[choice, "whole"]
-        n, mean, _ = side_summary(chosen, whole.left)
+        n, mean, _ = side_summary(chosen.mean(axis=0), whole.left)
         rest = np.delete(np.flatnonzero(whole.left), 2)
         assert n == 4
         assert mean == pytest.approx(chosen[:, rest].mean(), abs=1e-12)
@@ -94,11 +94,24 @@ def test_voxels_that_are_not_finite_enter_no_mean_and_change_no_other():
     np.testing.assert_array_equal(best_voxel(with_gap)[:, untouched], best_voxel(r)[:, untouched])
 
 
+def test_layers_that_are_read_one_by_one_give_the_same_bits(tmp_path):
+    r = made_r(layers=5).astype(np.float32)
+    r[2, :, 3] = np.nan
+    save_tensors(tmp_path / "x.safetensors", {"r": r})
+    rows = Rows(tmp_path / "x.safetensors", "r")
+    assert rows.shape == r.shape
+    for chosen in (best_voxel, best_cv):
+        np.testing.assert_array_equal(chosen(rows), chosen(r))
+    region = Region("whole", "shared", *made_brain().halves["shared"])
+    for key, scores in choose(rows, [region]).items():
+        np.testing.assert_array_equal(scores, choose(r, [region])[key])
+
+
 def test_a_layer_without_scores_loses_against_the_others():
     r = made_r()
     r[1] = np.nan
     np.testing.assert_allclose(
-        best_voxel(r).mean(axis=0), layer_scores(r[[0, 2]]).max(axis=0), atol=1e-15
+        best_voxel(r).mean(axis=0), r[[0, 2]].mean(axis=1).max(axis=0), atol=1e-15
     )
 
 
