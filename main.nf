@@ -31,7 +31,7 @@ workflow {
         println(usage())
         System.exit(0)
     }
-    when_done(workflow, params.outdir)
+    when_done(workflow, params.outdir, params.gpus)
 
     // ---- the plan: everything below follows it --------------------------------------------------
     VALIDATE(request(params, workflow), inventory(params), files("${projectDir}/assets/*.{json,csv,tsv,gz}"), stamp('validate'))

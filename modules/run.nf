@@ -93,7 +93,7 @@ def usage() {
 
 // At the very end, after Nextflow's own reports are written: copy them to the published tree, unless
 // VALIDATE refused the run (then nothing is published), and make the reason the last line on stderr.
-def when_done(run, outdir) {
+def when_done(run, outdir, gpus) {
     def written = file("${run.launchDir}/.nextflow/pipeline_info")
     def published = file("${outdir}/pipeline_info")
     Runtime.runtime.addShutdownHook(new Thread({
@@ -101,9 +101,41 @@ def when_done(run, outdir) {
         def worked = trace.exists() && trace.readLines().drop(1).any { row -> row.tokenize('\t')[2] != 'VALIDATE' }
         if (worked) {
             files("${written}/*").each { path -> path.copyTo(published.resolve(path.name)) }
+            tell_cost(trace.readLines(), gpus, file("${outdir}/report.html"), published.resolve('cost.tsv'))
         }
         if (!run.success && run.errorMessage) {
             System.err.println(run.errorMessage.readLines().findAll { line -> line.trim() }.last())
         }
     }))
+}
+
+// What each stage took, from the trace (of -resume too: a cached task counts what it took when it ran):
+// written as a table, and into the report between its two marks. Only now is it known.
+def tell_cost(lines, gpus, report, table) {
+    def names = lines.first().tokenize('\t')
+    def tasks = lines.drop(1).collect { line -> [names, line.split('\t', -1).toList()].transpose().collectEntries() }
+    def rows = tasks.groupBy { task -> task.process }.collect { stage, mine ->
+        def hours = mine.sum { task -> measured(task.realtime) } / 3.6e6
+        [
+            stage,
+            mine.size(),
+            hours,
+            mine.sum { task -> measured(task.realtime) / 3.6e6 * measured(task['%cpu']) / 100 },
+            stage == 'ACTIVATIONS' ? hours * (gpus as int) : stage == 'ENCODE' ? hours * Math.min(gpus as int, 1) : 0d,
+            mine.collect { task -> measured(task.peak_rss) }.max() / 2**30,
+        ]
+    }
+    def total = ['all'] + (1..4).collect { at -> rows.sum { row -> row[at] } } + [rows.collect { row -> row[5] }.max()]
+    def written = (rows + [total]).collect { row -> row.take(2) + row.drop(2).collect { value -> String.format(Locale.ROOT, '%.4f', value as double) } }
+    def heads = ['stage', 'tasks', 'hours', 'core hours', 'GPU hours', 'peak memory (GiB)']
+    table.text = ([heads.collect { head -> head.replaceAll(/[ ()]+/, '_').replaceAll(/_$/, '') }] + written).collect { row -> row.join('\t') }.join('\n') + '\n'
+    if (report.exists()) {
+        def cells = written.collect { row -> '<tr>' + row.withIndex().collect { value, at -> at ? "<td class=\"numeric\">${value}</td>" : "<td>${value}</td>" }.join('') + '</tr>' }.join('\n')
+        report.text = report.text.replaceFirst(/(?s)<!-- cost -->.*?<!-- end of cost -->/, java.util.regex.Matcher.quoteReplacement("<!-- cost -->\n${cells}\n<!-- end of cost -->".toString()))
+    }
+}
+
+// A number of the trace; what was not measured ('-') counts as 0.
+def measured(text) {
+    text?.isNumber() ? text as double : 0d
 }

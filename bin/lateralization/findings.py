@@ -210,8 +210,12 @@ def about_people(tables: Tables, language: str) -> Remark:
 
 def _planted_remark(rows: pd.DataFrame, place: str) -> Remark | None:
     row = rows.iloc[0]
-    if row["recovered"] == "":
-        return None
+    if pd.isna(row["recovered"]) or row["recovered"] == "":
+        return Remark(
+            NOTE,
+            "Whether the planted rise is recovered cannot be said: "
+            f"{wording.plural(len(rows), 'model')} with scores, 3 are needed ({place}).",
+        )
     yes = row["recovered"] == "yes"
     rank = f"rank correlation {wording.number(float(row['spearman']), 2)}"
     place = f"{place}, world “{row['world']}”"
@@ -233,6 +237,7 @@ def about_planted(tables: Tables) -> list[Remark]:
             remark = _planted_remark(rows, f"{language}, the average subject")
             remarks += [remark] if remark is not None else []
         people = mine[mine["subject"] != "average"].drop_duplicates("subject")
+        people = people[people["recovered"].isin(["yes", "no"])]
         if len(people):
             n = int((people["recovered"] == "yes").sum())
             text = f"{n} of {wording.plural(len(people), 'individual')} ({language}) show the rise"

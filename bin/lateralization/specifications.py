@@ -21,9 +21,10 @@ from lateralization.asymmetry import (
     SHARED,
     STRICT,
     Brain,
+    Layers,
     Region,
     best_cv,
-    best_mean_layer,
+    best_mean_layers,
     best_voxel,
     usable,
 )
@@ -110,15 +111,30 @@ def _read(run_scores: Float, left: Bool, right: Bool, isc: Float | None) -> dict
     return dict(zip(SUMMARIES, values, strict=True))
 
 
+class SomeRuns(Sequence[NDArray[np.floating]]):
+    """Scores by layer of some of the runs, each read when it is asked for."""
+
+    def __init__(self, r: Layers, kept: Any) -> None:
+        self._r, self._kept = r, kept
+
+    def __len__(self) -> int:
+        """Count the layers."""
+        return len(self._r)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Give one layer, (n_kept, n_voxels)."""
+        return self._r[index][self._kept]
+
+
 def specify(
-    r: NDArray[np.floating], brain: Brain, layers: Sequence[int], depth: float
+    r: Layers, brain: Brain, layers: Sequence[int], depth: float
 ) -> dict[Specification, float]:
     """Read one model's scores in every way.
 
     Parameters
     ----------
-    r : (n_layers, n_runs, n_voxels) array
-        Pearson r on each test run.
+    r : (n_layers, n_runs, n_voxels)
+        Pearson r on each test run; read one layer at a time.
     layers, depth
         Numbers of the fitted layers, and the number of the model's last one (NaN: not known).
 
@@ -128,16 +144,17 @@ def specify(
     """
     found: dict[Specification, float] = {}
     selections = list(voxel_sets(brain))
-    for runs, kept in run_sets(r.shape[1]).items():
-        mine = r[:, kept]
+    for runs, kept in run_sets(len(r[0])).items():
+        mine = SomeRuns(r, kept)
         everywhere = {
             BEST_VOXEL: best_voxel(mine), BEST_CV: best_cv(mine),
             FIXED: mine[fixed_layer(layers, depth)],
         }  # fmt: skip
-        for name, midline, left, right in selections:
-            best = best_mean_layer(mine, Region(name, midline, left, right))
+        means = best_mean_layers(mine, [Region(*selection) for selection in selections])
+        for (name, midline, left, right), best in zip(selections, means, strict=True):
+            of_rules = everywhere | {BEST_MEAN: mine[best]}
             for rule in RULES:
-                chosen = everywhere.get(rule, mine[best])
+                chosen = of_rules[rule]
                 for summary, value in _read(chosen, left, right, brain.isc).items():
                     if summary == "over_ceiling" and brain.isc is None:
                         continue

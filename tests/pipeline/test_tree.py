@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
@@ -55,12 +56,32 @@ def test_the_published_tree_is_the_one_of_the_interface(
                 "published",
             )
         ),
-        *(f"pipeline_info/{name}" for name in ("trace.tsv", "report.html", "timeline.html")),
+        *(
+            f"pipeline_info/{name}"
+            for name in ("trace.tsv", "report.html", "timeline.html", "cost.tsv")
+        ),
     }
     published = {str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()}
     assert expected <= published, sorted(expected - published)
     assert not [path for path in results.rglob("*") if path.is_symlink()]
     assert not [path for path in published if Path(path).name.startswith(".part-")]
+
+
+def test_the_report_tells_what_the_stages_took(finished: tuple[Copy, Path, Run]) -> None:
+    results = finished[0].folder / "results"
+    trace = pd.read_csv(results / "pipeline_info" / "trace.tsv", sep="\t", na_values="-")
+    cost = pd.read_csv(results / "pipeline_info" / "cost.tsv", sep="\t").set_index("stage")
+    stages = trace.groupby("process")
+    assert set(cost.index) == {*trace["process"], "all"}
+    for stage, hours in (stages["realtime"].sum() / 3.6e6).items():
+        assert cost.loc[stage, "hours"] == pytest.approx(hours, abs=1e-4)
+    assert cost.loc["all", "tasks"] == len(trace)
+    peak = trace["peak_rss"].max() / 2**30
+    assert cost.loc["all", "peak_memory_GiB"] == pytest.approx(peak, abs=1e-4)
+    page = (results / "report.html").read_text()
+    part = page.split("<!-- cost -->")[1].split("<!-- end of cost -->")[0]
+    assert part.count("<tr>") == len(cost)
+    assert f'<td>ENCODE</td><td class="numeric">{len(stages.get_group("ENCODE"))}</td>' in part
 
 
 def test_maps_per_run_scores_and_sidecar_agree(finished: tuple[Copy, Path, Run]) -> None:

@@ -193,6 +193,13 @@ def test_one_model_has_an_answer_without_a_slope(tmp_path):
     assert "No baseline was fitted" in reader.text
 
 
+def test_of_two_planted_models_no_verdict_is_given(tmp_path):
+    run = MadeRun(models={"a": 1e6, "b": 1e7}, baselines=False, truth=True)
+    reader, _, _, _ = make(tmp_path, run, figures=False)
+    assert "cannot be said: 2 models with scores, 3 are needed" in reader.text
+    assert "rank correlation" not in reader.text
+
+
 def test_no_reliability_is_a_whole_brain_answer(tmp_path):
     _, _, said, _ = make(tmp_path, MadeRun(isc=False), figures=False)
     assert "whole brain of the average subject" in said

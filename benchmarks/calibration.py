@@ -1,0 +1,278 @@
+"""Do the intervals cover and do the tests keep their size? Simulation, 2,000 data sets a cell.
+
+``python benchmarks/calibration.py`` writes two tables to ``benchmarks/results/``:
+
+* ``calibration_units.tsv``: intervals, tests and estimates over independent units (runs, people,
+  models; n = 5, 9, 28, 49), made normal, skewed and heavy-tailed;
+* ``calibration_series.tsv``: time series, smooth in space and time, of a symmetric brain, through
+  ENCODE and LATERALIZE: what the shared training runs of the folds do to intervals over runs.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from scipy.signal import lfilter
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT / "bin"))
+
+from lateralization.asymmetry import SHARED, STRICT, Brain  # noqa: E402
+from lateralization.files import write_table  # noqa: E402
+from lateralization.fits import Fit  # noqa: E402
+from lateralization.intervals import jackknife_interval, t_interval, t_test_p  # noqa: E402
+from lateralization.model_tables import regression_rows  # noqa: E402
+from lateralization.people import holm, sign_flip_p  # noqa: E402
+from lateralization.regressions import regress  # noqa: E402
+from lateralization.ridge import encode  # noqa: E402
+from lateralization.signals import standardise  # noqa: E402
+from lateralization.summaries import summarise  # noqa: E402
+from lateralization.volumes import hemispheres, mirror_index  # noqa: E402
+
+Float = NDArray[np.float64]
+Row = dict[str, Any]
+
+SIZES = (5, 9, 28, 49)
+PLANTED = 0.3
+"""Planted mean, in standard deviations of the units; planted slope, per unit of x."""
+
+N_REGIONS = 7
+KINDS: dict[str, Callable[..., Float]] = {
+    "normal": lambda rng, n: rng.standard_normal(n),
+    "skewed": lambda rng, n: (rng.gamma(4.0, 1.0, n) - 4.0) / 2.0,
+    "heavy-tailed": lambda rng, n: rng.standard_t(5, n) / np.sqrt(5 / 3),
+}
+
+
+# --- independent units ---------------------------------------------------------------------------
+
+
+def one_of_units(rng: np.random.Generator, kind: str, n: int) -> Row:
+    """Draw one data set of n units: what was covered, what was rejected, what was estimated."""
+    null = KINDS[kind](rng, n)
+    planted = PLANTED + KINDS[kind](rng, n)
+    mean = t_interval(planted)
+    x = np.linspace(-1, 1, n)
+    line = regress(x, PLANTED * x + KINDS[kind](rng, n))
+    nothing = regress(x, KINDS[kind](rng, n))
+    spread = jackknife_interval(lambda kept: float(np.log(planted[kept].std(ddof=1))), n)
+    # Regions of one brain go together: half of their variance is common.
+    shared = KINDS[kind](rng, n)
+    regions = [(shared + KINDS[kind](rng, n)) / np.sqrt(2) for _ in range(N_REGIONS)]
+    corrected = np.nanmin(holm(sign_flip_p(values, 999) for values in regions))
+    return {
+        "t interval of a mean: covers": mean.low <= PLANTED <= mean.high,
+        "t interval of a slope: covers": line.slope_low <= PLANTED <= line.slope_high,
+        "jackknife interval of ln sd (no mean): covers": spread.low <= 0 <= spread.high,
+        "t test of a mean: rejects": t_test_p(null) <= 0.05,
+        "sign-flip test of a mean: rejects": sign_flip_p(null, 999) <= 0.05,
+        "test of a slope: rejects": nothing.p <= 0.05,
+        "any of 7 regions after Holm: rejects": corrected <= 0.05,
+        "mean: bias": mean.mean - PLANTED,
+        "slope: bias": line.slope - PLANTED,
+    }
+
+
+def summarise_cells(drawn: list[Row], where: Row) -> list[Row]:
+    """Turn data sets into rows: the share (or mean), its standard error, and whether it is good."""
+    rows = []
+    for quantity, column in pd.DataFrame(drawn).astype(float).items():
+        values = column.dropna()
+        mean, error = float(values.mean()), float(values.std() / np.sqrt(len(values)))
+        what = str(quantity).rsplit(": ", 1)[1]
+        good = {
+            "covers": 0.93 <= mean <= 0.97,
+            "rejects": mean <= 0.06,
+            "bias": abs(mean) <= 3 * error,
+        }.get(what)
+        rows.append(
+            where
+            | {"quantity": quantity, "value": mean, "standard_error": error, "n": len(values)}
+            | {"good": "" if good is None else "yes" if good else "no"}
+        )
+    return rows
+
+
+def units_cell(cell: tuple[str, int], n_sets: int, seed: int) -> list[Row]:
+    """Simulate one kind and number of units."""
+    kind, n = cell
+    rng = np.random.default_rng([seed, n, list(KINDS).index(kind)])
+    drawn = [one_of_units(rng, kind, n) for _ in range(n_sets)]
+    return summarise_cells(drawn, {"units": kind, "n_units": n})
+
+
+# --- time series through ENCODE and LATERALIZE ---------------------------------------------------
+
+SHAPE = (9, 4, 4)
+"""Voxels of the made brain: x = 4 is its midline."""
+N_RUNS, N_SCANS, N_FEATURES = 9, 60, 6
+MODELS = {"small": 1e8, "middle": 1e9, "large": 1e10}
+NOISE_OF_STATES = (1.2, 0.8, 0.4)
+"""Noise in the models' features, largest in the smallest model: scores grow with size."""
+ALPHAS = np.logspace(0, 5, 6)
+
+
+def slow(rng: np.random.Generator, n_scans: int, *shape: int) -> Float:
+    """Noise that is autocorrelated over scans (0.4), (n_scans, *shape), of variance 1."""
+    white = rng.standard_normal((n_scans + 20, *shape))
+    made: Float = lfilter([np.sqrt(1 - 0.4**2)], [1, -0.4], white, axis=0)[20:]
+    return made
+
+
+def made_brain() -> Brain:
+    """Give the made brain, all of it mask."""
+    mask = np.ones(SHAPE, dtype=bool)
+    halves = {SHARED: hemispheres(mask, "shared"), STRICT: hemispheres(mask, "strict")}
+    return Brain(halves, None, {}, mirror_index(mask))
+
+
+def responses(rng: np.random.Generator, stimulus: list[Float], gains: Float) -> list[Float]:
+    """Responses (n_scans, n_voxels) by run: smooth weights on the stimulus, smooth slow noise.
+
+    ``gains`` (n_voxels,) scale the signal. The weights are the same on both sides.
+    """
+    weights = gaussian_filter(np.random.default_rng(7).standard_normal((N_FEATURES, *SHAPE)),
+                              (0, 1, 1, 1))  # fmt: skip
+    weights += weights[:, ::-1]
+    weights = weights.reshape(N_FEATURES, -1)
+    weights /= np.linalg.norm(weights, axis=0)
+    runs = []
+    for scans in stimulus:
+        noise = gaussian_filter(slow(rng, len(scans), *SHAPE), (0, 1.5, 1.5, 1.5))
+        noise = noise.reshape(len(scans), -1)
+        runs.append(standardise(gains * (scans @ weights) + 2 * noise / noise.std()))
+    return runs
+
+
+def one_of_series(seed: tuple[int, int], rise: float, same_story: bool) -> Row:
+    """Simulate one data set, encode it with three models, and let LATERALIZE reduce it.
+
+    Parameters
+    ----------
+    rise
+        Gain of the left over the right.
+    same_story
+        The stimulus is the same in all data sets: what the runs of a story have of their own is
+        then no chance.
+    """
+    rng = np.random.default_rng(seed)
+    of_story = np.random.default_rng(11) if same_story else rng
+    stimulus = [slow(of_story, N_SCANS, N_FEATURES) for _ in range(N_RUNS)]
+    place = np.indices(SHAPE)[0].ravel() - SHAPE[0] // 2
+    bold = responses(rng, stimulus, 1 - np.sign(place) * rise / 2)
+    summaries = []
+    for (name, size), noise in zip(MODELS.items(), NOISE_OF_STATES, strict=True):
+        layers = []
+        for extra in (0.0, 0.5):
+            drawn = np.random.default_rng(13) if same_story else rng
+            states = [
+                standardise(run + (noise + extra) * slow(drawn, N_SCANS, N_FEATURES))
+                for run in stimulus
+            ]
+            layers.append(encode(states, bold, ALPHAS).r)
+        fit = Fit("en", "average", name, n_parameters=size, layers=(0, 1), n_layers=1)
+        summaries.append(summarise(fit, np.stack(layers), made_brain()))
+    largest = summaries[-1].by_run["whole", "best_cv", STRICT]
+    published = summaries[-1].by_run["whole", "best_voxel", SHARED]
+    line = next(
+        row for row in regression_rows(summaries)
+        if (row["outcome"], row["predictor"]) == ("l_minus_r_whole", "ln_n_parameters")
+        and (row["layer"], row["midline"]) == ("best_cv", STRICT)
+    )  # fmt: skip
+    interval = summaries[-1].asymmetry
+    row = next(
+        row for row in interval
+        if (row["selection"], row["layer"], row["midline"]) == ("whole", "best_cv", STRICT)
+    )  # fmt: skip
+    return {
+        "by_run": largest, "published": published.mean(), "low": row["ci_low"],
+        "high": row["ci_high"], "slope": line["slope"], "slope_low": line["runs_low"],
+        "slope_high": line["runs_high"], "slope_p": line["runs_p"],
+    }  # fmt: skip
+
+
+def quantities(drawn: list[Row], rise: float) -> list[Row]:
+    """Compare the intervals with the truth: 0, or with an effect the mean over all data sets."""
+    runs = np.stack([one["by_run"] for one in drawn])
+    truth = runs.mean() if rise else 0.0
+    slope = np.mean([one["slope"] for one in drawn]) if rise else 0.0
+    within = float(runs.var(axis=1, ddof=1).mean()) / N_RUNS
+    rows = []
+    for one, values in zip(drawn, runs, strict=True):
+        plain = t_interval(values)
+        row = {
+            "interval over runs, folds taken as independent: covers":
+                plain.low <= truth <= plain.high,
+            "interval over runs of the tables: covers": one["low"] <= truth <= one["high"],
+            "slope's interval over runs: covers": one["slope_low"] <= slope <= one["slope_high"],
+            "variance of the mean over that of independent runs: ratio":
+                (values.mean() - runs.mean()) ** 2 / within,
+        }  # fmt: skip
+        if not rise:
+            row |= {
+                "left minus right, nothing planted: bias": values.mean(),
+                "slope, nothing planted: bias": one["slope"],
+                "slope's test over runs: rejects": one["slope_p"] <= 0.05,
+            }
+        else:
+            row["left minus right found where the left is planted: share"] = one["low"] > 0
+        rows.append(row)
+    return rows
+
+
+WORLDS = {
+    "nothing planted, other stories": (0.0, False),
+    "nothing planted, one story": (0.0, True),
+    "left planted, other stories": (0.5, False),
+}
+
+
+def _share(seeds: list[tuple[int, int]], rise: float, same_story: bool) -> list[Row]:
+    torch.set_num_threads(1)
+    return [one_of_series(seed, rise, same_story) for seed in seeds]
+
+
+def series_rows(n_sets: int, seed: int, processes: int) -> list[Row]:
+    """Simulate all worlds of time series."""
+    rows = []
+    for place, (world, (rise, same)) in enumerate(WORLDS.items()):
+        seeds = [(seed + place, one) for one in range(n_sets)]
+        shares = [seeds[first::processes] for first in range(processes)]
+        with ProcessPoolExecutor(processes) as pool:
+            found = pool.map(partial(_share, rise=rise, same_story=same), shares)
+            drawn = [one for share in found for one in share]
+        rows += summarise_cells(quantities(drawn, rise), {"world": world, "n_runs": N_RUNS})
+        print(pd.DataFrame(rows).tail(7).to_string(index=False, header=False), flush=True)
+    return rows
+
+
+def main() -> None:
+    """Simulate and write both tables."""
+    command = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    command.add_argument("--sets", type=int, default=2000, help="data sets in a cell")
+    command.add_argument("--series", type=int, help="data sets in a world; as --sets")
+    command.add_argument("--seed", type=int, default=1)
+    command.add_argument("--processes", type=int, default=2)
+    command.add_argument("--results", type=Path, default=PROJECT / "benchmarks" / "results")
+    given = command.parse_args()
+    given.results.mkdir(parents=True, exist_ok=True)
+    cells = [(kind, n) for kind in KINDS for n in SIZES]
+    with ProcessPoolExecutor(given.processes) as pool:
+        work = partial(units_cell, n_sets=given.sets, seed=given.seed)
+        units = [row for rows in pool.map(work, cells) for row in rows]
+    write_table(pd.DataFrame(units), given.results / "calibration_units.tsv")
+    series = series_rows(given.series or given.sets, given.seed, given.processes)
+    write_table(pd.DataFrame(series), given.results / "calibration_series.tsv")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""The calibration benchmark: it tells good cells from bad ones, and its time series run through."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+import calibration
+
+
+def test_cells_are_judged_by_their_bars():
+    drawn = [{"a: covers": i % 20 > 0, "b: rejects": i % 10 == 0, "c: bias": (-1) ** i}
+             for i in range(400)]  # fmt: skip
+    rows = calibration.summarise_cells(drawn, {"n_units": 9})
+    assert [row["value"] for row in rows] == [0.95, 0.1, 0.0]
+    assert [row["good"] for row in rows] == ["yes", "no", "yes"]
+
+
+def test_units_are_drawn_from_the_seed_and_every_quantity_is_there():
+    rows = calibration.units_cell(("normal", 9), 5, 1)
+    assert rows == calibration.units_cell(("normal", 9), 5, 1)
+    assert len(rows) == 9
+    assert all(row["n"] == 5 for row in rows)
+
+
+@pytest.mark.parametrize("rise", [0.0, 3.0])
+def test_time_series_go_through_encoder_and_tables(rise):
+    one = calibration.one_of_series((1, 2), rise, False)
+    assert one["by_run"].shape == (calibration.N_RUNS,)
+    assert one["low"] < one["by_run"].mean() < one["high"]
+    assert np.isfinite([one["slope"], one["slope_low"], one["slope_high"]]).all()
+    assert (one["low"] > 0) == (rise > 0)
+    rows = calibration.quantities([one, one], rise)
+    assert len(rows) == 2
