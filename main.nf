@@ -18,6 +18,7 @@ include { RELIABILITY } from './modules/reliability'
 include { MODEL } from './modules/model'
 include { WORDS } from './modules/words'
 include { ACTIVATIONS } from './modules/activations'
+include { RELEASE } from './modules/release'
 include { BASELINES } from './modules/baselines'
 include { ENCODE } from './modules/encode'
 include { GATHER } from './modules/gather'
@@ -155,7 +156,9 @@ workflow {
 
     // ---- models and baselines: word features ----------------------------------------------------
     // [[id: 'gpt2', name: 'gpt2', mapping: 'reference', …], spec, files of a local model]
-    MODEL(settings.flatMap { entry -> entry.models }.map { entry -> [entry.findAll { key, _value -> key in ['name', 'mapping', 'seed', 'languages', 'average', 'individual'] } + [id: entry.name], groovy.json.JsonOutput.toJson(entry + [allow_pickle: params.allow_pickle_weights.toString() == 'yes', endpoint: params.hf_endpoint]), (entry.files ?: []).collect { path -> file(path, glob: false) }] }, cache_dir, stamp('model'))
+    // weights that are not kept are fetched again only when what reads them has changed
+    weights = params.keep_models.toString() in ['no', 'false'] ? [keep: false, reader: stamp('activations'), precision: params.precision, mode: params.untrained_mode] : [:]
+    MODEL(settings.flatMap { entry -> entry.models }.map { entry -> [entry.findAll { key, _value -> key in ['name', 'mapping', 'seed', 'languages', 'average', 'individual'] } + [id: entry.name], groovy.json.JsonOutput.toJson(entry + weights + [allow_pickle: params.allow_pickle_weights.toString() == 'yes', endpoint: params.hf_endpoint]), (entry.files ?: []).collect { path -> file(path, glob: false) }] }, cache_dir, stamp('model'))
 
     // ['en', [language: 'en', corrections: 'none'], annotation.csv, [text_en_run1.txt, …], corrections.tsv]
     stories = fetched.annotation
@@ -163,7 +166,7 @@ workflow {
         .join(fetched.texts.map { meta, texts -> [meta.language, in_order(texts)] }, remainder: true)
         .join(languages.map { entry -> [entry.language, entry.corrections, entry.n_runs] })
         .map { language, annotation, texts, fixes, n_runs -> [language, [language: language, n_runs: n_runs, corrections: fixes], annotation, texts ?: [], file(fixes in ['none', 'ds003643'] ? "${projectDir}/assets/corrections_ds003643.tsv" : fixes, glob: false)] }
-    tokenizers = MODEL.out.model.map { meta, files, _json -> [meta, files.findAll { path -> !(path.name ==~ /.*\.(safetensors|bin)/) }] }
+    tokenizers = MODEL.out.model.map { meta, files, _json -> [meta, files.findAll { path -> !(path.name ==~ /.*\.(safetensors|bin)|receipt\.json/) }] }
     WORDS(
         tokenizers
             .combine(stories)
@@ -180,6 +183,17 @@ workflow {
         params.untrained_mode,
         params.gpus.toString().isInteger() && params.gpus > 1 ? params.gpus : 1,
         stamp('activations'),
+    )
+    // [[id: 'gpt2', …], receipt.json, [activations of every language], [their logs]], where weights are not kept
+    RELEASE(
+        ACTIVATIONS.out.features
+            .join(ACTIVATIONS.out.log)
+            .map { meta, states, _layers, log -> [meta.name, states, log] }
+            .combine(MODEL.out.model.map { meta, files, _json -> [meta.name, meta, files.find { path -> path.name == 'receipt.json' }] }.filter { _name, _meta, receipt -> receipt }, by: 0)
+            .map { name, states, log, meta, receipt -> [groupKey(name, meta.languages.size()), [id: name], receipt, states, log] }
+            .groupTuple()
+            .map { _name, metas, receipts, states, logs -> [metas[0], receipts[0], in_order(states), in_order(logs)] },
+        stamp('release'),
     )
     BASELINES(
         settings

@@ -37,9 +37,9 @@ class Handler(SimpleHTTPRequestHandler):
         """Print nothing."""
 
 
-def make_files(folder: Path) -> None:
+def make_files(folder: Path, sets: dict[str, tuple[int, int]]) -> None:
     """Write the files of all sets; random, so that nothing compresses them."""
-    for name, (count, size) in SETS.items():
+    for name, (count, size) in sets.items():
         (folder / name).mkdir(parents=True)
         for number in range(count):
             with (folder / name / f"{number}.bin").open("wb") as handle:
@@ -64,19 +64,53 @@ def fetch_ours(folder: Path, name: str, address: str, out: Path) -> None:
     print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
+def listed(folder: Path, name: str, address: str) -> list[tuple[str, str]]:
+    """Return name and address of every file of a set."""
+    place = f"{address}/{name.replace(' ', '%20')}"
+    return [(path.name, f"{place}/{path.name}") for path in sorted((folder / name).iterdir())]
+
+
 def curl(folder: Path, name: str, address: str, out: Path) -> float:
-    """Fetch one set with curl, as many at a time as ours; nothing is verified."""
+    """Fetch one set with plain curl, a file after another; return seconds. Nothing is verified."""
     out.mkdir()
-    lines = []
-    for path in sorted((folder / name).iterdir()):
-        lines.append(f'url = "{address}/{name.replace(" ", "%20")}/{path.name}"')
-        lines.append(f'output = "{out / path.name}"')
+    start = time.perf_counter()
+    for file, url in listed(folder, name, address):
+        subprocess.run(["curl", "-s", "-f", "-o", str(out / file), url], check=True)
+    return time.perf_counter() - start
+
+
+def curl_parallel(folder: Path, name: str, address: str, out: Path) -> tuple[float, float]:
+    """Fetch one set with one curl, as many at a time as ours.
+
+    Returns
+    -------
+    tuple of float
+        Seconds of the transfer, and of the transfer and md5sum of as many files at a time.
+    """
+    out.mkdir()
+    lines = [
+        f'url = "{url}"\noutput = "{out / file}"' for file, url in listed(folder, name, address)
+    ]
     config = out.with_suffix(".txt")
     config.write_text("\n".join(lines))
     start = time.perf_counter()
     command = ["curl", "-s", "-f", "-Z", "--parallel-max", str(CONNECTIONS), "-K", str(config)]
-    subprocess.run(command, check=True)
-    return time.perf_counter() - start
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    transferred = time.perf_counter() - start
+    files = "\0".join(str(path) for path in out.iterdir())
+    verify = ["xargs", "-0", "-P", str(CONNECTIONS), "-n", "25", "md5sum"]
+    if len(lines) < 25 * CONNECTIONS:
+        verify[-2] = "1"
+    subprocess.run(verify, input=files, text=True, check=True, stdout=subprocess.DEVNULL)
+    return transferred, time.perf_counter() - start
+
+
+def md5_rate() -> float:
+    """Return the rate at which one core computes md5, MB/s: no verified transfer is faster."""
+    data = bytes(64 << 20)
+    start = time.perf_counter()
+    hashlib.md5(data, usedforsecurity=False)
+    return len(data) / 1e6 / (time.perf_counter() - start)
 
 
 def ours(folder: Path, name: str, address: str, out: Path) -> tuple[float, float]:
@@ -87,38 +121,45 @@ def ours(folder: Path, name: str, address: str, out: Path) -> tuple[float, float
     return seconds, kilobytes / 1000
 
 
-def measure(folder: Path, repeats: int) -> pd.DataFrame:
-    """Fetch every set with both, in turn; the fastest time of each counts."""
-    make_files(folder / "served")
+def measure(folder: Path, repeats: int, sets: dict[str, tuple[int, int]]) -> pd.DataFrame:
+    """Fetch every set with all contenders, in turn; the fastest time of each counts."""
+    make_files(folder / "served", sets)
     handler = partial(Handler, directory=str(folder / "served"))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_address[1]}"
     rows = []
-    for name, (count, size) in SETS.items():
-        plain, own, memory = [], [], []
+    for name, (count, size) in sets.items():
+        rounds = []
         for number in range(repeats):
-            place = folder / f"got-{number}"
-            plain.append(curl(folder / "served", name, address, place))
-            shutil.rmtree(place)
-            seconds, peak = ours(folder / "served", name, address, place)
-            own.append(seconds)
-            memory.append(peak)
-            shutil.rmtree(place)
-        total = count * size / 1e6
-        rows.append(
-            {
-                "files": name,
-                "n_files": count,
-                "megabytes": round(total, 1),
-                "curl_mb_per_s": round(total / min(plain), 1),
-                "ours_mb_per_s": round(total / min(own), 1),
-                "ours_over_curl": round(min(plain) / min(own), 2),
-                "peak_memory_mb": round(max(memory)),
-            }
-        )
+            places = [folder / f"{who}-{number}" for who in ("curl", "parallel", "ours")]
+            plain = curl(folder / "served", name, address, places[0])
+            both = curl_parallel(folder / "served", name, address, places[1])
+            rounds.append((plain, *both, *ours(folder / "served", name, address, places[2])))
+            for place in places:
+                shutil.rmtree(place)
+        rows.append({"files": name, "n_files": count, **_row(rounds, count * size / 1e6)})
     server.shutdown()
     return pd.DataFrame(rows)
+
+
+def _row(rounds: list[tuple[float, ...]], megabytes: float) -> dict[str, float]:
+    """Summarise the rounds of one set."""
+    plain, parallel, verified, own, memory = zip(*rounds, strict=True)
+    rates = {
+        "curl": plain,
+        "curl_parallel": parallel,
+        "curl_parallel_md5sum": verified,
+        "ours": own,
+    }
+    row = {"megabytes": round(megabytes, 1)}
+    row |= {f"{who}_mb_per_s": round(megabytes / min(times), 1) for who, times in rates.items()}
+    row |= {
+        f"ours_over_{who}": round(min(times) / min(own), 2)
+        for who, times in rates.items()
+        if who != "ours"
+    }
+    return row | {"md5_mb_per_s": round(md5_rate()), "peak_memory_mb": round(max(memory))}
 
 
 def plot(table: pd.DataFrame, path: Path) -> None:
@@ -128,11 +169,15 @@ def plot(table: pd.DataFrame, path: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(table), figsize=(3 * len(table), 3), layout="constrained")
+    figure, axes = plt.subplots(1, len(table), figsize=(4 * len(table), 3), layout="constrained")
     for axis, row in zip(axes, table.itertuples(), strict=True):
-        axis.bar(
-            ["curl", "ours, verified"], [row.curl_mb_per_s, row.ours_mb_per_s], color="#4477aa"
-        )
+        rates = {
+            "curl": row.curl_mb_per_s,
+            "curl -Z": row.curl_parallel_mb_per_s,
+            "curl -Z,\nmd5sum": row.curl_parallel_md5sum_mb_per_s,
+            "ours,\nverified": row.ours_mb_per_s,
+        }
+        axis.bar(list(rates), list(rates.values()), color=["#bbbbbb"] * 3 + ["#4477aa"])
         axis.set_title(f"{row.n_files} {row.files}")
         axis.set_ylabel("MB/s")
     figure.savefig(path)
@@ -143,15 +188,18 @@ def main() -> None:
     command = argparse.ArgumentParser(description=__doc__)
     command.add_argument("--ours", nargs=4, help=argparse.SUPPRESS)
     command.add_argument("--repeats", type=int, default=3)
+    command.add_argument("--quick", action="store_true", help="small files: shows that it runs")
+    command.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
     given = command.parse_args()
     if given.ours:
         folder, name, address, out = given.ours
         fetch_ours(Path(folder), name, address, Path(out))
         return
-    results = Path(__file__).parent / "results"
+    results: Path = given.results
     results.mkdir(exist_ok=True)
+    sets = dict.fromkeys(SETS, (2, 100000)) if given.quick else SETS
     with tempfile.TemporaryDirectory() as folder:
-        table = measure(Path(folder), given.repeats)
+        table = measure(Path(folder), given.repeats, sets)
     table.insert(0, "load_before", round(os.getloadavg()[0], 2))
     table.to_csv(results / "fetching.tsv", sep="\t", index=False)
     plot(table, results / "fetching.svg")

@@ -9,6 +9,7 @@ from lateralization import ranks
 from lateralization.activations import Clock, Task, extract
 from lateralization.command import run, say
 from lateralization.files import read_json, read_table
+from lateralization.model_weights import whole_model
 from lateralization.models import PRECISIONS, offline
 
 
@@ -19,21 +20,22 @@ def main(arguments: argparse.Namespace) -> None:
         ranks.launch(Path(__file__).resolve(), sys.argv[1:], arguments.processes)
         return
     try:
-        work(arguments)
+        with whole_model(arguments.model_dir) as folder:
+            work(arguments, folder)
     except Exception as error:
         ranks.leave(error)
         raise
 
 
-def work(arguments: argparse.Namespace) -> None:
-    """Do this process's share."""
+def work(arguments: argparse.Namespace, model_dir: Path) -> None:
+    """Do this process's share, with the model in ``model_dir``."""
     clock = Clock()
     with clock.time("import"):
         import transformers  # noqa: F401
 
         here = ranks.start()
     task = Task(
-        model_dir=arguments.model_dir,
+        model_dir=model_dir,
         model=read_json(arguments.model_json),
         words=read_table(arguments.words, ("word", "text")),
         windows=arguments.windows,

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from lateralization import study
 from lateralization.command import run, say
-from lateralization.raw_runs import read_receipt, remove_raw
+from lateralization.raw_runs import given_receipt, remove_raw
 from lateralization.resampling import resample_subject
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Resample, write, remove raw runs that are not kept, say one line."""
-    receipt = read_receipt(arguments.bold)
-    bold = list(receipt.runs) if receipt else arguments.bold
+    receipt = given_receipt(arguments.bold)
+    bold = list(receipt.files) if receipt else arguments.bold
     resample_subject(arguments.subject, bold, arguments.out_prefix, arguments.n_runs)
     if receipt:
         made = [Path(f"{arguments.out_prefix}_run-{run}.nii") for run in range(1, len(bold) + 1)]

@@ -134,10 +134,13 @@ class Part:
             return digest_of(self.path, GIT_BLOB)
         return self._hash.hexdigest()
 
-    def sync(self) -> None:
-        """Bring all bytes to the disk."""
+    def flush(self) -> None:
+        """Let other readers of the file see all bytes.
+
+        They are not forced to the disk, which would take longer than a small file's transfer:
+        what a power failure damages is found when the file is used, and fetched again.
+        """
         self._handle.flush()
-        os.fsync(self._handle.fileno())
 
     def close(self) -> None:
         """Close the file; what is there stays for the next attempt."""
@@ -145,21 +148,14 @@ class Part:
 
 
 def keep(part: Part, wanted: Wanted, url: str) -> None:
-    """Give a verified part its final name, durably; a file that is not pinned gets a record."""
-    part.sync()
+    """Give a verified part its final name; a file that is not pinned gets a record."""
+    part.flush()
     if wanted.digest is None:
         record = {"url": url, "bytes": part.size, "sha256": part.digest}
         write_json(record, wanted.beside("json"))
     part.path.chmod(0o444)
     os.replace(part.path, wanted.target)
     wanted.beside("validator").unlink(missing_ok=True)
-    folder = os.open(wanted.target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    except OSError:  # not every file system syncs folders; the rename itself is done
-        pass
-    finally:
-        os.close(folder)
 
 
 @contextlib.contextmanager

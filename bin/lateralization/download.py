@@ -359,7 +359,7 @@ def _verify(file: Wanted, part: Part) -> None:
         if part.digest != file.digest:
             raise _Wrong(f"its {file.algorithm} is {part.digest} and should be {file.digest}")
         return
-    part.sync()
+    part.flush()
     begins = MAGIC.get(file.target.suffix, b"")
     zipped = file.target.suffix != ".zip" or zipfile.is_zipfile(part.path)
     if not part.size or not part.beginning().startswith(begins) or not zipped:

@@ -20,7 +20,7 @@ from lateralization.download import Policy, download
 from lateralization.errors import BadInput
 from lateralization.files import writing
 from lateralization.problems import Problems
-from lateralization.raw_runs import RECEIPT, Receipt, write_receipt
+from lateralization.receipts import RECEIPT, Receipt, write_receipt
 from lateralization.runs import read_run
 from lateralization.study import N_RUNS
 

@@ -11,6 +11,7 @@ from lateralization import hub
 from lateralization.command import progress
 from lateralization.errors import BadInput, Transient
 from lateralization.files import read_json, write_json
+from lateralization.model_weights import set_aside
 from lateralization.models import (
     load_config,
     load_tokenizer,
@@ -36,7 +37,8 @@ def prepare(
     spec : dict
         One entry of the plan's models: name, source, kind (``hub`` or ``local``), files, revision,
         tokenizer_source, seed, mapping; optionally n_parameters, n_layers, n_hid (they win over
-        what is computed), allow_pickle, endpoint.
+        what is computed), allow_pickle, endpoint, keep (False: the hub's weights are set aside,
+        with a receipt in their place).
     sources : sequence of Path
         The files of a local model; those of ``spec`` when empty.
     cache : Path
@@ -65,7 +67,10 @@ def prepare(
         files = list(sources) or [Path(name) for name in spec.get("files") or []]
         found = _from_files(files, out, str(spec.get("source")), allow_pickle)
     tokenizer_revision = _own_tokenizer(spec, cache, out)
-    return describe(spec, out, found) | {"tokenizer_revision": tokenizer_revision}
+    model = describe(spec, out, found) | {"tokenizer_revision": tokenizer_revision}
+    if not spec.get("keep", True) and "snapshot" in found:  # a user's own files stay
+        set_aside(out, [entry["file"] for entry in model["weights"]], found["snapshot"])
+    return model
 
 
 def _from_hub(spec: Mapping[str, Any], cache: Path, out: Path, *, weights: bool) -> dict[str, Any]:

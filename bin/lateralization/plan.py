@@ -67,6 +67,8 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
         _check_subjects(site, languages)
     if parameters["keep_raw"] == "no" and not site.remote:
         notes.append("--keep_raw no: the data set is your own folder, nothing of it is removed")
+    if parameters["keep_models"] == "no" and any(model.kind == "local" for model in models):
+        notes.append("--keep_models no: models of your own folders are not removed")
     fits = _fits(languages, models, baselines)
     if parameters.sound(*parameters.values):
         _check_fits(languages, fits, problems)
@@ -158,11 +160,6 @@ def _check_combinations(parameters: Parameters, problems: Problems) -> None:
     if parameters["features"] is not None:
         problems.add(
             "--features is not available in this version; leave it out (models and baselines are)"
-        )
-    if parameters["keep_models"] == "no":
-        problems.add(
-            "--keep_models no is not available in this version; leave it out and remove models "
-            "from --cache_dir and the work folder when the run is over"
         )
     if "none" in parameters["individual_models"] if parameters["individual_models"] else False:
         problems.add("--individual_models is none; leave individuals out of --subjects instead")

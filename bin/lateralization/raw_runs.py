@@ -1,44 +1,19 @@
 """Raw BOLD that goes when it is resampled (``--keep_raw no``).
 
-FETCH then hands on a receipt in place of the runs: it outlives them, so a resumed run takes FETCH
-and RESAMPLE as done and fetches nothing again. The runs lie beside it, in the folder of the task.
+FETCH then hands on a receipt in place of the runs (:mod:`lateralization.receipts`).
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel
 import numpy as np
 
-from lateralization.command import say
 from lateralization.errors import BadInput
-from lateralization.files import read_json, write_json
-
-RECEIPT = "receipt.json"
+from lateralization.receipts import RECEIPT, Receipt, check_there, read_receipt, remove_files
 
 
-@dataclass(frozen=True)
-class Receipt:
-    """Runs that were fetched: those of the task, in order, and the same files in the cache."""
-
-    runs: tuple[Path, ...]
-    cached: tuple[Path, ...]
-
-
-def write_receipt(receipt: Receipt, folder: Path) -> None:
-    """Write a receipt; its paths are absolute, so that another task finds the runs."""
-    write_json(
-        {
-            "runs": [str(path.resolve()) for path in receipt.runs],
-            "cached": [str(path.resolve()) for path in receipt.cached],
-        },
-        folder / RECEIPT,
-    )
-
-
-def read_receipt(given: Sequence[Path]) -> Receipt | None:
+def given_receipt(given: Sequence[Path]) -> Receipt | None:
     """Return the receipt that is given in place of runs; None when runs are given.
 
     Raises
@@ -48,15 +23,8 @@ def read_receipt(given: Sequence[Path]) -> Receipt | None:
     """
     if len(given) != 1 or given[0].name != RECEIPT:
         return None
-    content = read_json(given[0])
-    receipt = Receipt(tuple(map(Path, content["runs"])), tuple(map(Path, content["cached"])))
-    missing = [path for path in receipt.runs if not path.is_file()]
-    if missing:
-        task = missing[0].parent.parent
-        raise BadInput(
-            f"{missing[0]} is gone (--keep_raw no removes runs that are resampled); to fetch it "
-            f"again remove the folder {task} and run with -resume"
-        )
+    receipt = read_receipt(given[0])
+    check_there(receipt, "--keep_raw")
     return receipt
 
 
@@ -73,18 +41,9 @@ def remove_raw(receipt: Receipt, resampled: Sequence[Path]) -> int:
     BadInput
         A resampled run is not whole; nothing is removed.
     """
-    for raw, made in zip(receipt.runs, resampled, strict=True):
+    for raw, made in zip(receipt.files, resampled, strict=True):
         _check_whole(made, int(nibabel.load(raw).shape[3]))
-    freed = sum(path.stat().st_size for path in receipt.runs)
-    for path in receipt.cached:
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:  # a cache of another user, or one that is read-only
-            say(f"{path} stays in the cache: {error.strerror}")
-    for path in receipt.runs:
-        with suppress(FileNotFoundError):
-            path.unlink()
-    return freed
+    return remove_files(receipt)
 
 
 def _check_whole(path: Path, n_scans: int) -> None:

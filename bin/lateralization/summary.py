@@ -34,6 +34,7 @@ def summary(plan: dict[str, Any]) -> list[str]:
         ("fits", str(len(plan["fits"]))),
         ("download", _download(plan)),
         ("disk for raw BOLD", _raw_disk(plan)),
+        ("disk for weights", _weights_disk(plan)),
         ("disk for fMRI", _disk(plan)),
         ("largest weights", _weights(plan)),
         ("tasks", _tasks(plan)),
@@ -142,6 +143,23 @@ def _weights(plan: dict[str, Any]) -> str:
     if unknown:
         parts.append(f"{unknown} models {UNKNOWN}")
     return "; ".join(parts) or "none"
+
+
+def _weights_disk(plan: dict[str, Any]) -> str:
+    """Say how much disk the fetched weights take, kept and not kept."""
+    fetched = [m for m in plan["models"] if m["kind"] == "hub" and not m["seed"]]
+    if not fetched:
+        return "none: no weights are fetched"
+    known = [int(model["n_parameters"]) for model in fetched if model["n_parameters"]]
+    if not known:
+        return f"{len(fetched)} models {UNKNOWN}"
+    low, high = (size(n * sum(known)) for n in (BYTES["float16"], BYTES["float32"]))
+    more = f", and {len(fetched) - len(known)} models {UNKNOWN}" * (len(known) < len(fetched))
+    return (
+        f"{low} to {high} (2 to 4 bytes a weight){more} with --keep_models yes; with --keep_models "
+        f"no a model's ({size(BYTES['float32'] * max(known))} at most) go when its activations are "
+        "verified, so what is fetched ahead of them"
+    )
 
 
 def n_layers(plan: dict[str, Any], model: str) -> int | None:

@@ -6,28 +6,26 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import pytest
 import torch
 import transformers
+from hub_server import COMMIT, Hub, serving_hub
 from safetensors.torch import load_file, save_file
 
 from lateralization import hub, models
 from lateralization.activations import Task, placement
 from lateralization.errors import BadInput, Transient
 from lateralization.model_preparation import link, prepare
+from lateralization.model_weights import remove_weights, whole_model
 from lateralization.ranks import Ranks
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures" / "models"
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture
@@ -283,83 +281,14 @@ def test_a_model_is_spread_only_when_one_gpu_is_too_small(
     assert chosen(10**9, Ranks(0, 2, "cuda:0", lambda: None)) is None
 
 
-class Hub(ThreadingHTTPServer):
-    """A hub with one repository; what it answers can be spoilt."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(("127.0.0.1", 0), HubHandler)
-        self.folder, self.spoilt, self.asked = folder, "", list[tuple[str, str | None]]()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class HubHandler(BaseHTTPRequestHandler):
-    server: Hub
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        path = unquote(urlsplit(self.path).path)
-        self.server.asked.append((path, self.headers.get("Authorization")))
-        errors = {"gated": (403, "GatedRepo"), "absent": (404, "RepoNotFound")}
-        errors |= {"norevision": (404, "RevisionNotFound"), "denied": (403, "")}
-        if self.server.spoilt in errors:
-            status, code = errors[self.server.spoilt]
-            self.answer(status, b"{}", {"X-Error-Code": code} if code else {})
-        elif path.startswith("/api/models/org/m/tree"):
-            self.answer(200, json.dumps([self.entry(file, "path") for file in self.files()]))
-        elif path.startswith("/api/models/org/m"):
-            siblings = [self.entry(file, "rfilename") for file in self.files()]
-            self.answer(200, json.dumps({"id": "org/m", "sha": COMMIT, "siblings": siblings}))
-        elif "/resolve/" in path and (self.server.folder / path.split("/")[-1]).is_file():
-            content = (self.server.folder / path.split("/")[-1]).read_bytes()
-            tag = hashlib.sha256(content).hexdigest()
-            if self.server.spoilt == "damaged" and path.endswith("safetensors"):
-                content = content[:-1] + b"?"
-            self.answer(200, content, {"ETag": f'"{tag}"', "X-Repo-Commit": COMMIT})
-        else:
-            self.answer(404, b"{}", {"X-Error-Code": "EntryNotFound"})
-
-    def files(self) -> list[Path]:
-        return sorted(self.server.folder.iterdir())
-
-    def entry(self, path: Path, key: str) -> dict[str, Any]:
-        size, sha = path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest()
-        made: dict[str, Any] = {key: path.name, "size": size, "blobId": "b" * 40, "type": "file"}
-        made["oid"] = "b" * 40
-        if path.suffix in (".safetensors", ".bin"):
-            made["lfs"] = {"sha256": sha, "oid": sha, "size": size, "pointerSize": 134}
-        return made
-
-    def answer(self, status: int, body: bytes | str, headers: dict[str, str] | None = None) -> None:
-        content = body.encode() if isinstance(body, str) else body
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
-
-
 @pytest.fixture
 def server(gpt2: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     (gpt2 / "pytorch_model.bin").write_bytes(b"pickle")
     (gpt2 / "README.md").write_text("card")
-    hub_server = Hub(gpt2)
-    thread = threading.Thread(target=hub_server.serve_forever, daemon=True)
-    thread.start()
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    yield hub_server
-    hub_server.shutdown()
-    hub_server.server_close()
+    with serving_hub(gpt2) as hub_server:
+        yield hub_server
 
 
 def remote(server: Hub, **over: Any) -> hub.Request:
@@ -493,3 +422,64 @@ def test_the_token_is_in_no_file_and_no_line(server: Hub, tmp_path: Path, spoilt
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not [path for path in written if token.encode() in path.read_bytes()]
     assert token.encode() not in done.stdout + done.stderr
+
+
+# ---- weights that are not kept ------------------------------------------------------------------
+
+
+def activations(tmp_path: Path, spoilt: bool = False) -> Path:
+    """Write activations of two layers and two words in the form of the pipeline's."""
+    states = {f"run-{run}/layer-{k}": torch.ones(1, 4) for run in (1, 2) for k in (0, 1)}
+    if spoilt:
+        states["run-2/layer-1"][0, 2] = float("nan")
+    path = tmp_path / "x_activations.safetensors"
+    save_file(states, path)
+    path.with_suffix(".json").write_text(json.dumps({"layers": [0, 1], "n_words": 2}))
+    return path
+
+
+def test_weights_that_are_not_kept_go_when_their_activations_are_whole(
+    server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = spec(kind="hub", source="org/m", endpoint=server.url, keep=False)
+    model = prepare(given, [], tmp_path / "cache", tmp_path / "model")
+    assert not list((tmp_path / "model").glob("*.safetensors"))
+    with whole_model(tmp_path / "model") as folder:
+        whole = models.load_trunk(folder).wte.weight
+    torch.testing.assert_close(whole, models.load_trunk(FIXTURES / "gpt2-fixture").wte.weight)
+    receipt = tmp_path / "model" / "receipt.json"
+    for broken in (True, False):
+        path = activations(tmp_path, spoilt=broken)
+        if broken:
+            with pytest.raises(BadInput, match="is broken; the weights are kept"):
+                remove_weights(receipt, [path])
+    short = json.loads(path.with_suffix(".json").read_text()) | {"n_words": 3}
+    path.with_suffix(".json").write_text(json.dumps(short))
+    with pytest.raises(BadInput, match="lacks words"):
+        remove_weights(receipt, [path])
+    n_bytes = model["weights"][0]["bytes"]
+    held = [p for p in tmp_path.rglob("*") if p.is_file() and p.stat().st_size == n_bytes]
+    assert len([p for p in held if "gpt2" not in p.parts]) >= 2  # the task's and the cache's
+    assert remove_weights(receipt, [activations(tmp_path)]) == n_bytes
+    held = [p for p in tmp_path.rglob("*") if p.is_file() and p.stat().st_size == n_bytes]
+    assert not [p for p in held if "gpt2" not in p.parts]
+    with (
+        pytest.raises(BadInput, match=r"--keep_models no .*; to fetch it again"),
+        whole_model(tmp_path / "model"),
+    ):
+        pass
+    again = prepare(given, [], tmp_path / "cache", tmp_path / "again" / "model")
+    assert again["weights"] == model["weights"]
+
+
+def test_the_files_of_a_user_are_never_removed(gpt2: Path, tmp_path: Path) -> None:
+    prepared(gpt2, tmp_path, keep=False)
+    assert (tmp_path / "model" / "model.safetensors").is_file()
+    assert not (tmp_path / "model" / "receipt.json").exists()
+
+
+def test_weights_come_by_a_redirect_to_the_store(server: Hub, tmp_path: Path) -> None:
+    snapshot = hub.fetch(remote(server), tmp_path)
+    assert "/store/model.safetensors" in {path for path, _ in server.asked}
+    assert snapshot.sha256["model.safetensors"]

@@ -223,7 +223,6 @@ def test_a_password_is_not_shown(world, tmp_path):
         ({"baselines": "glove", "glove": "x.txt"}, "x.txt does not exist"),
         ({"languages": "en,fr", "mask": "m.nii"}, "put {lang} into the path"),
         ({"features": "x"}, "--features is not available"),
-        ({"keep_models": "no"}, "--keep_models no is not available"),
         ({"cache_dir": "data/annotation/EN/lppEN_word_information.csv"}, "is a file"),
         ({"word_maping": "auto"}, "did you mean --word_mapping"),
         ({"precision": "int8"}, "choose from float32"),

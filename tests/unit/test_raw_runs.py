@@ -14,7 +14,8 @@ from tiny_dataset import PROJECT, write_run
 from lateralization.download import Policy
 from lateralization.errors import BadInput
 from lateralization.fetching import fetch
-from lateralization.raw_runs import RECEIPT, read_receipt, remove_raw
+from lateralization.raw_runs import given_receipt, remove_raw
+from lateralization.receipts import RECEIPT
 
 N_RUNS = 3
 
@@ -68,7 +69,7 @@ def test_a_failed_task_removes_nothing(fetched):
 
 
 def test_nothing_goes_when_a_resampled_run_is_not_whole(fetched, tmp_path):
-    receipt = read_receipt([fetched / RECEIPT])
+    receipt = given_receipt([fetched / RECEIPT])
     made = [tmp_path / f"made-{run}.nii" for run in range(N_RUNS)]
     for run, path in enumerate(made, 1):
         write_run(path, 30 + run)
@@ -82,5 +83,5 @@ def test_nothing_goes_when_a_resampled_run_is_not_whole(fetched, tmp_path):
 
 
 def test_runs_that_are_given_need_no_receipt(fetched, tmp_path):
-    assert read_receipt([tmp_path / "1.nii.gz", tmp_path / "2.nii.gz"]) is None
-    assert len(json.loads((fetched / RECEIPT).read_text())["runs"]) == N_RUNS
+    assert given_receipt([tmp_path / "1.nii.gz", tmp_path / "2.nii.gz"]) is None
+    assert len(json.loads((fetched / RECEIPT).read_text())["files"]) == N_RUNS

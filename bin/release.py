@@ -1,0 +1,28 @@
+#!/usr/bin/env python3
+"""Remove a model's weights once its activations are read back and whole."""
+
+import argparse
+from pathlib import Path
+
+from lateralization.command import run, say
+from lateralization.files import write_json
+from lateralization.model_weights import remove_weights
+
+parser = argparse.ArgumentParser(prog="release", description=__doc__)
+parser.add_argument("--name", required=True, help="the model, for the log")
+parser.add_argument("--receipt", type=Path, required=True, help="MODEL's receipt")
+parser.add_argument(
+    "--activations", type=Path, nargs="+", required=True, help="NAME_activations.safetensors"
+)
+parser.add_argument("--out", type=Path, required=True, help="what was removed, JSON")
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Verify, remove, say one line."""
+    freed = remove_weights(arguments.receipt, arguments.activations)
+    write_json({"model": arguments.name, "bytes": freed}, arguments.out)
+    say(f"{arguments.name}: {freed / 1e6:.1f} MB of weights removed (--keep_models no)")
+
+
+if __name__ == "__main__":
+    run(main, parser)

@@ -1,0 +1,17 @@
+// Remove a model's weights, once its activations in every language are read back and whole.
+process RELEASE {
+    tag "${meta.id}"
+    label 'network' // where MODEL has put them
+
+    input:
+    tuple val(meta), path(receipt), path(activations), path(logs)
+    val code
+
+    output:
+    path 'released.json', emit: released
+
+    script:
+    """
+    release.py --name '${meta.id}' --receipt ${receipt} --activations ${activations} --out released.json
+    """
+}
