@@ -22,4 +22,10 @@ process ACTIVATIONS {
         --out ${meta.id}_activations.safetensors
     N_LAYERS=\$(python3 -c "import json; print(len(json.load(open('${meta.id}_activations.json'))['layers']))")
     """
+
+    stub:
+    """
+    touch ${meta.id}_activations.safetensors ${meta.id}_activations.json
+    N_LAYERS=\$((\$(grep -oE '"n_layers": *[0-9]+' ${model_json} | grep -oE '[0-9]+') + 1))
+    """
 }

@@ -16,4 +16,10 @@ process AVERAGE {
     average.py ${meta.given ? '--given' : '--clean'} ${subjects} --mask ${mask} --tr ${meta.tr} --n-runs ${meta.n_runs} \\
         --out ${meta.id}_average.safetensors --nifti-prefix ${meta.id}_average_run-
     """
+
+    stub:
+    """
+    touch ${meta.id}_average.safetensors
+    for run in \$(seq ${meta.n_runs}); do touch ${meta.id}_average_run-\$run.nii.gz; done
+    """
 }

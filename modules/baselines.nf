@@ -19,4 +19,9 @@ process BASELINES {
         --corrections ${meta.corrections == 'none' ? 'none' : corrections} \\
         ${glove ? "--glove ${glove}" : ''} --out-prefix ${meta.id}
     """
+
+    stub:
+    """
+    touch ${meta.id}_activations.safetensors ${meta.id}_words.tsv ${meta.id}_activations.json
+    """
 }

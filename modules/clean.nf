@@ -15,4 +15,9 @@ process CLEAN {
     clean.py --bold ${runs} --constant ${constant} --mask ${mask} --tr ${meta.tr} \\
         ${meta.smoothing_mm ? "--smoothing-mm ${meta.smoothing_mm}" : ''} --out ${meta.id}_clean.safetensors
     """
+
+    stub:
+    """
+    touch ${meta.id}_clean.safetensors
+    """
 }

@@ -16,4 +16,9 @@ process ENCODE {
         --tr ${meta.tr} --trim ${meta.trim} \\
         --out ${meta.ids.collect { id -> "${id}_layers-${layers.tokenize(',')[0]}.safetensors" }.join(' ')}
     """
+
+    stub:
+    """
+    touch ${meta.ids.collect { id -> "${id}_layers-${layers.tokenize(',')[0]}.safetensors" }.join(' ')}
+    """
 }

@@ -18,4 +18,17 @@ process FETCH {
     END_OF_JSON
     fetch.py --parcel parcel.json ${source ? "--source ${source}" : ''} --cache '${cache_dir}' --out fetched
     """
+
+    stub:
+    """
+    mkdir fetched
+    case ${meta.kind} in
+        bold | average_subject) for run in \$(seq ${meta.n_runs}); do touch fetched/run-\$run.nii.gz; done ;;
+        texts) for run in \$(seq ${meta.n_runs}); do touch fetched/text_${meta.language}_run\$run.txt; done ;;
+        annotation) touch fetched/annotation.csv ;;
+        glove) touch fetched/glove.zip ;;
+        atlas) touch fetched/atlas.nii.gz fetched/atlas.tsv ;;
+        *) touch fetched/${meta.kind}.nii.gz ;;
+    esac
+    """
 }

@@ -18,4 +18,9 @@ process GATHER {
     gather.py --parts ${parts} --mask ${mask} --meta meta.json --model-json ${model_json} \\
         ${words_json ? "--words-json ${words_json}" : ''} --out-prefix ${meta.id}
     """
+
+    stub:
+    """
+    touch ${meta.id}_scores.nii.gz ${meta.id}_runs.safetensors ${meta.id}_scores.json
+    """
 }

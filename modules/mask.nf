@@ -14,4 +14,9 @@ process MASK {
     """
     mask.py ${meta.given ? '--given' : '--epi-masks'} ${images} --out ${meta.id}_mask.nii.gz
     """
+
+    stub:
+    """
+    touch ${meta.id}_mask.nii.gz
+    """
 }

@@ -18,4 +18,9 @@ process RELIABILITY {
     reliability.py ${meta.given ? '--given' : '--clean'} ${subjects} --mask ${mask} \\
         --trials ${trials} --seed ${seed} --trim ${meta.trim} --out-prefix ${meta.id}
     """
+
+    stub:
+    """
+    touch ${meta.id}_isc.nii.gz ${meta.given ? '' : "${meta.id}_isc_runs.safetensors"}
+    """
 }

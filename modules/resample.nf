@@ -15,4 +15,10 @@ process RESAMPLE {
     """
     resample.py --subject ${meta.id} --bold ${bold} --n-runs ${meta.n_runs} --out-prefix ${meta.id}
     """
+
+    stub:
+    """
+    for run in \$(seq ${meta.n_runs}); do touch ${meta.id}_run-\$run.nii; done
+    touch ${meta.id}_constant.nii.gz ${meta.id}_epi-masks.nii.gz
+    """
 }

@@ -15,4 +15,9 @@ process ROIS {
     """
     rois.py --mask ${mask} --centres ${centres} --out-prefix ${meta.id}
     """
+
+    stub:
+    """
+    for roi in TP aSTS pSTS AG_TPJ BA44 BA45 BA47; do touch ${meta.id}_roi-\$roi.nii.gz; done
+    """
 }

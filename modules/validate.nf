@@ -11,6 +11,7 @@ process VALIDATE {
     output:
     path 'plan.json', emit: plan
 
+    // no stub: a dry run (-stub) follows the real plan
     script:
     """
     validate.py --assets assets --out plan.json

@@ -16,4 +16,9 @@ process WORDS {
         --corrections ${meta.corrections == 'none' ? 'none' : corrections} --model-dir model \\
         --mapping ${meta.mapping} --name ${meta.id} --out-prefix ${meta.id}
     """
+
+    stub:
+    """
+    touch ${meta.id}_words.tsv ${meta.id}_windows.safetensors ${meta.id}_words.json
+    """
 }
