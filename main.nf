@@ -150,7 +150,7 @@ workflow {
         .join(cleaned.individual.map { meta, bold, _mask -> [meta.language, meta.subject, bold] }, by: [0, 1])
         .map { language, subject, stack, bold -> [groupKey("${language} ${stack.join(' ')}".toString(), stack.size()), language, [subject: subject, bold: bold]] }
         .groupTuple(remainder: true)
-        .map { _stack, spoken, found -> [spoken[0], found.sort { one -> one.subject }] }
+        .map { _stack, spoken, found -> [spoken[0], found.toSorted { one -> one.subject }] }
         .map { language, found -> [language, [subjects: found.collect { one -> one.subject }, individual: true], found.collect { one -> one.bold }] }
         .mix(AVERAGE.out.bold.map { meta, bold, _mask -> [meta.language, [subjects: ['average'], individual: false], [bold]] })
 
@@ -265,9 +265,10 @@ workflow {
     REPORT(plan, LATERALIZE.out.tables, FIGURES.out.figures, file("${projectDir}/assets/report.html.j2"), hand_over(workflow), stamp('report'))
 }
 
-// Files in the order of their names, run-2 before run-10, whatever order the tasks ended in.
+// Files in the order of their names, run-2 before run-10, whatever order the tasks ended in. A new list:
+// the one in a channel belongs to all that read it, and sorting it in place stops a long run at random.
 def in_order(paths) {
-    (paths instanceof Collection ? paths : [paths]).sort { path -> path.name.replaceAll(/\d+/) { digits -> digits.padLeft(9, '0') } }
+    (paths instanceof Collection ? paths : [paths]).toSorted { path -> path.name.replaceAll(/\d+/) { digits -> digits.padLeft(9, '0') } }
 }
 
 // fit_id('en', 'EN057', 'gpt2') -> 'lang-en_sub-EN057_model-gpt2'

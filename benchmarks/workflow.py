@@ -22,13 +22,14 @@ import pandas as pd
 PROJECT = Path(__file__).resolve().parents[1]
 NEXTFLOW = PROJECT / ".venv" / "bin" / "nextflow"
 
-BASELINE = ["--models", "none", "--subjects", "all", "--random_dims", "300"]
+BASELINE = ["--models", "none", "--subjects", "all", "--random_dims", "300",
+            "--baselines", "random_vector", "--individual_models", "random_vector"]  # fmt: skip
 CASES: dict[str, list[str]] = {
     "smallest": ["--languages", "fr", "--baselines", "random_vector", "--random_dims", "300",
                  "--random_seeds", "1", "--models", "none"],
-    "1000": [*BASELINE, "--baselines", "random_vector", "--random_seeds", "1-12"],
-    "2000": [*BASELINE, "--baselines", "random_vector", "--random_seeds", "1-29"],
-    "5000": [*BASELINE, "--baselines", "random_vector", "--random_seeds", "1-80"],
+    "1000": [*BASELINE, "--random_seeds", "1-12"],
+    "2000": [*BASELINE, "--random_seeds", "1-29"],
+    "5000": [*BASELINE, "--random_seeds", "1-80"],
     "study": ["--models", str(PROJECT / "assets" / "models_en.csv"), "--subjects", "all"],
 }  # fmt: skip
 """Name → parameters. Every further seed is one more model of the average and 49 individuals."""

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,16 @@ class Subject:
 
 COLUMNS = ("path", "bytes", "language", "subject", "run")
 CHECKSUMS = ("md5", "sha256")
+FORMS = {
+    "path": re.compile(r"[^/].*"),
+    "bytes": re.compile(r"[0-9]{1,18}"),
+    "language": re.compile(r"[a-z]{2,8}|n/a"),
+    "subject": re.compile(r"[A-Za-z0-9]+|n/a"),
+    "run": re.compile(r"[0-9]{1,4}|n/a"),
+    "md5": re.compile(r"[0-9a-f]{32}"),
+    "sha256": re.compile(r"[0-9a-f]{64}"),
+}
+"""What a cell of the manifest may hold."""
 
 
 def read_manifest(path: Path) -> list[dict[str, Any]]:
@@ -45,12 +56,12 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
     Raises
     ------
     BadInput
-        A column is missing, or a row has no length or no checksum.
+        A column is missing, or a row has no length or no checksum, or names a place outside.
     """
     try:
         with path.open(encoding="utf-8", newline="") as handle:
             rows = list(csv.DictReader(handle, delimiter="\t"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise BadInput(f"cannot read the manifest {path}: {error}") from error
     wrong = next((row for row in rows if not _is_pinned(row)), None)
     if wrong is not None or not rows:
@@ -63,16 +74,23 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
 
 
 def _is_pinned(row: dict[str, Any]) -> bool:
-    """Tell whether a row of a manifest says all that is needed."""
-    complete = all(row.get(name) for name in COLUMNS) and any(row.get(name) for name in CHECKSUMS)
-    return complete and str(row["bytes"]).isdigit()
+    """Tell whether a row of a manifest says all that is needed, and nothing outside its folder."""
+    pinned = {name: row[name] for name in CHECKSUMS if row.get(name)}
+    return (
+        None not in row  # more cells than the header
+        and all(FORMS[name].fullmatch(row.get(name) or "") for name in COLUMNS)
+        and ".." not in row["path"].split("/")
+        and row["path"].isprintable()
+        and bool(pinned)
+        and all(FORMS[name].fullmatch(digest) for name, digest in pinned.items())
+    )
 
 
 def remote_subjects(manifest: list[dict[str, Any]], language: str) -> list[Subject]:
     """Return the subjects of a language, sorted, each with its runs in order."""
     found: dict[str, list[dict[str, Any]]] = {}
     for row in manifest:
-        if row["language"] == language and row["subject"] != "n/a":
+        if row["language"] == language and "n/a" not in (row["subject"], row["run"]):
             found.setdefault(row["subject"], []).append(row)
     return [
         Subject(name, [], sorted(found[name], key=lambda row: int(row["run"])))

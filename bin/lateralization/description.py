@@ -4,6 +4,8 @@ ds003643's own is ``assets/ds003643.json``. Another data set brings one in its f
 manifest when it is fetched.
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -118,7 +120,35 @@ def read_description(path: Path, schema: Path) -> Description:
         raise BadInput(
             f"{path}: {where}: {error.message[:200]}{f' ({hint})' if hint else ''}; mend it there"
         )
+    _check_values(content, path)
     return _description(content, path)
+
+
+def _check_values(content: dict[str, Any], path: Path) -> None:
+    """Refuse what a schema lets pass: NaN, and text that cannot be in a path or on a page.
+
+    A schema's ``$`` also stands before a line's end.
+    """
+    if not math.isfinite(content["tr"]):
+        raise BadInput(f"{path}: tr is {content['tr']}; give the repetition time in seconds")
+    for text in _texts(content):
+        if not text.isprintable():
+            raise BadInput(
+                f"{path}: {text!r} holds a character that cannot be printed (a line's end?); mend "
+                "it there"
+            )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Iterate over every text in what JSON holds, names of entries included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, entry in value.items():
+            yield from (name, *_texts(entry))
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _texts(entry)
 
 
 def _description(content: dict[str, Any], path: Path) -> Description:
@@ -142,8 +172,8 @@ def _description(content: dict[str, Any], path: Path) -> Description:
         content.get("version", "any"),
         path.parent / manifest if manifest else None,
         float(content["tr"]),
-        content["n_runs"],
-        content.get("trim", TRIM),
+        int(content["n_runs"]),  # a schema takes 9.0 for a whole number
+        int(content.get("trim", TRIM)),
         content["bold"],
         dict(zip(COLUMNS, COLUMNS, strict=True)) | content.get("columns", {}),
         languages,
