@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test test-fast check style types lint spelling documentation \
+.PHONY: help setup setup-dev demo test test-fast fuzz check style types lint spelling documentation \
   format readme lock clean
 
 # ENGINE=auto (the first time the default; later what was said last) takes an installed Nextflow of
@@ -12,6 +12,8 @@ ENGINE ?=
 ARGS ?=
 # Processes that run the tests; 0 runs them in one, which reads better with a debugger.
 JOBS ?= 2
+# Cases per parser of `make fuzz`.
+CASES ?= 10000
 export PYTHON
 
 # An activated environment of another project must not be seen, nor anything be left at home.
@@ -54,6 +56,9 @@ test: setup-dev ## run all tests (ARGS go to pytest, JOBS=2 side by side)
 
 test-fast: setup-dev ## run the unit tests
 	@$(pytest) tests/unit $(ARGS)
+
+fuzz: setup-dev ## spoil the user's files in 10,000 new ways per parser (CASES=, ARGS go to pytest)
+	@FUZZ_CASES=$(CASES) $(pytest) tests/unit/test_fuzz.py $(ARGS)
 
 check: setup-dev ## run the quality gates: style, types, pipeline syntax, spelling, documentation
 	@$(MAKE) --no-print-directory --keep-going style types lint spelling documentation ARGS=

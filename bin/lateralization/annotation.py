@@ -9,9 +9,11 @@ import pandas as pd
 
 from lateralization import study
 from lateralization.errors import BadInput
-from lateralization.files import read_table
+from lateralization.files import check_columns, read_table
 
 COLUMNS = ("word", "onset", "offset", "section")
+LAST_ROW = 10**9
+"""Largest label of a row that a correction may name."""
 CORRECTION_COLUMNS = ("language", "row", "action", "word")
 
 
@@ -106,6 +108,8 @@ def read_corrections(path: Path | str) -> pd.DataFrame:
         a ``set`` has no word.
     """
     try:
+        content = Path(path).read_bytes()
+        check_columns(content, "\t", f"corrections {path}", (*CORRECTION_COLUMNS, "old"))
         table = read_table(path, ("language", "action", "word", "old", "reason"))
     except (OSError, ValueError) as error:
         raise BadInput(f"cannot read the corrections {path}: {_one_line(error)}") from error
@@ -118,11 +122,12 @@ def read_corrections(path: Path | str) -> pd.DataFrame:
     for name in ("language", "action", "word", "old", "reason"):
         cells = table[name].tolist() if name in table else [""] * len(table)
         table[name] = [cell if isinstance(cell, str) else "" for cell in cells]
+    table["row"] = [str(cell) for cell in table["row"]]  # a column of True is no column of 1
     rows = pd.to_numeric(table["row"], errors="coerce")
     for line, (row, action, word) in enumerate(
         zip(rows, table["action"], table["word"], strict=True), start=2
     ):
-        if not (np.isfinite(row) and row >= 0 and row == int(row)):
+        if not (np.isfinite(row) and 0 <= row <= LAST_ROW and row == int(row)):
             raise BadInput(f"corrections {path}, line {line}: row is no row label (0, 1, 2 …)")
         if action not in ("drop", "set"):
             raise BadInput(f"corrections {path}, line {line}: action {action!r} is not drop or set")
@@ -198,6 +203,7 @@ def read_texts(paths: list[Path], n_runs: int = study.N_RUNS) -> list[str]:
 def _read_csv(path: Path) -> pd.DataFrame:
     """Read the CSV with pandas' spellings of missing values, as the study did."""
     try:
+        check_columns(path.read_bytes(), ",", f"annotation {path}", COLUMNS)
         table = pd.read_csv(path, dtype={"word": str}, encoding="utf-8", low_memory=False)
     except UnicodeDecodeError as error:
         raise BadInput(

@@ -146,7 +146,12 @@ def read_glove(
                     raise BadInput(
                         f"GloVe file {path}, line {number}: {len(cells) - 1} numbers, not {dims}"
                     )
-                table[key] = np.array(cells[1:], np.float32)
+                vector = np.array(cells[1:], np.float32)
+                if not np.isfinite(vector).all():
+                    raise BadInput(
+                        f"GloVe file {path}, line {number}: a number of {key!r} is not finite"
+                    )
+                table[key] = vector
     except UnicodeDecodeError as error:
         raise BadInput(f"GloVe file {path} is not UTF-8 ({error.reason})") from None
     except (OSError, ValueError, zipfile.BadZipFile) as error:

@@ -1,5 +1,7 @@
 """Reading and writing the files between stages; nothing half-written is ever taken for whole."""
 
+import csv
+import io
 import json
 import os
 import tempfile
@@ -162,6 +164,35 @@ def read_json(path: Path | str) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"cannot read {path} as JSON: {error}") from error
+
+
+def check_columns(content: bytes, separator: str, where: str, needed: Sequence[str]) -> None:
+    """Refuse a table whose cells would be read as those of another column.
+
+    pandas takes the first column for labels, and moves all others, when every row has one cell
+    more than the header; of two columns of one name it takes the first.
+
+    Raises
+    ------
+    BadInput
+        No UTF-8, a row that is longer than the header, or a needed column twice.
+    """
+    try:
+        rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=separator)
+        header = next(rows, [])
+        for row in rows:
+            if len(row) > len(header):
+                raise BadInput(
+                    f"{where}, line {rows.line_num}: {len(row)} cells and the header has "
+                    f"{len(header)}; quote a cell that has a separator in it"
+                )
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{where} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    except csv.Error as error:
+        raise BadInput(f"{where} cannot be read as a table ({error}); save it again") from error
+    twice = [name for name in needed if header.count(name) > 1]
+    if twice:
+        raise BadInput(f"{where} has two columns {twice[0]}; keep one")
 
 
 def write_table(table: "pd.DataFrame", path: Path | str) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from lateralization.description import COLUMNS
 from lateralization.errors import BadInput
+from lateralization.files import check_columns
 from lateralization.problems import Problems, listed
 from lateralization.study import N_RUNS
 
@@ -66,7 +67,11 @@ def read_annotation(
     """
     try:
         content = standard_annotation(path, columns)
+        check_columns(content, ",", str(path), COLUMNS)
         table = pd.read_csv(io.BytesIO(content), encoding="utf-8")
+    except BadInput as error:
+        problems.add(f"--dataset: {error}")
+        return None
     except UnicodeDecodeError:
         problems.add(f"--dataset: {path} is not UTF-8; save it as CSV in UTF-8")
         return None
