@@ -26,7 +26,7 @@ BASELINE = ["--models", "none", "--subjects", "all", "--random_dims", "300",
             "--baselines", "random_vector", "--individual_models", "random_vector"]  # fmt: skip
 CASES: dict[str, list[str]] = {
     "smallest": ["--languages", "fr", "--baselines", "random_vector", "--random_dims", "300",
-                 "--random_seeds", "1", "--models", "none"],
+                 "--random_seeds", "1", "--models", "gpt2-base-french"],
     "1000": [*BASELINE, "--random_seeds", "1-12"],
     "2000": [*BASELINE, "--random_seeds", "1-29"],
     "5000": [*BASELINE, "--random_seeds", "1-80"],

@@ -273,7 +273,11 @@ def _plain(value: Any) -> str:
     """Return the text of a value; a whole number has no decimal point."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value).strip()
+    text = str(value).strip()
+    if not text.isprintable():
+        raise _Mistake(f"is {text!r}, which holds a line's end or another character that cannot "
+                       "be printed; write it without")  # fmt: skip
+    return text
 
 
 def _items(value: Any) -> Iterator[str]:

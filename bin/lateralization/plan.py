@@ -271,6 +271,8 @@ def _check_writable(name: str, place: str, problems: Problems) -> None:
     """Report a folder that is a file, or below one; a read-only cache is allowed."""
     if place.startswith(REMOTE):
         return
+    if "'" in place:
+        problems.add(f"--{name}: {place} has a quotation mark in it; give another folder")
     path = Path(place)
     while not path.exists() and path != path.parent:
         path = path.parent

@@ -1,0 +1,26 @@
+"""The profiles of the cloud are rendered (their executors are plugins of a user's own Nextflow)."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import NEXTFLOW, PROJECT
+
+pytestmark = pytest.mark.pipeline
+
+
+@pytest.mark.parametrize(
+    ("profile", "executor", "bucket"),
+    [("awsbatch", "awsbatch", "s3://"), ("googlebatch", "google-batch", "gs://")],
+)
+def test_a_cloud_s_profile_renders(
+    profile: str, executor: str, bucket: str, tmp_path: Path
+) -> None:
+    command = [str(NEXTFLOW), "config", str(PROJECT), "-profile", profile, "-o", "json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout[done.stdout.index("{") :])
+    assert found["process"]["executor"] == executor
+    assert found["workDir"].startswith(bucket)
+    assert found["process"]["withLabel:large"]["memory"]  # the base's blocks are still there

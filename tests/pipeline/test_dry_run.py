@@ -1,0 +1,69 @@
+"""A dry run (-stub) of the study's French data: every stage has a stub, a token stays secret."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import NEXTFLOW, PROJECT, rows_of
+
+sys.path.insert(0, str(PROJECT / "benchmarks"))
+
+import workflow
+
+pytestmark = pytest.mark.pipeline
+
+TOKEN = "hf_marked0token0that0nobody0may0see"
+
+
+@pytest.fixture(scope="module")
+def dry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a dry run that was started with a token."""
+    folder, home = tmp_path_factory.mktemp("dry"), tmp_path_factory.mktemp("home")
+    surroundings = os.environ | {"NXF_HOME": str(home), "NXF_ANSI_LOG": "false"}
+    secret = [str(NEXTFLOW), "secrets", "set", "HF_TOKEN", TOKEN]
+    subprocess.run(secret, env=surroundings, cwd=folder, check=True, capture_output=True)
+    command = [str(NEXTFLOW), "run", str(PROJECT / "main.nf"), "-stub", *workflow.CASES["smallest"]]
+    done = subprocess.run(
+        command, env=surroundings, cwd=folder, capture_output=True, text=True, timeout=1500,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "output.log").write_text(done.stdout + done.stderr)
+    return folder
+
+
+def test_every_stage_has_a_stub_that_makes_its_files(dry: Path) -> None:
+    tasks = rows_of(dry / "results" / "pipeline_info" / "trace.tsv")
+    stages = {path.stem.upper() for path in (PROJECT / "modules").glob("*.nf")} - {"CODE", "RUN"}
+    assert {task["process"] for task in tasks} == stages
+    assert {task["status"] for task in tasks} == {"COMPLETED"}
+
+
+def test_a_token_is_in_nothing_that_a_run_writes(dry: Path) -> None:
+    written = [path for path in dry.rglob("*") if path.is_file()]
+    assert len(written) > 500
+    assert not [path for path in written if TOKEN.encode() in path.read_bytes()]
+
+
+def test_only_the_stage_that_fetches_models_is_given_the_token(dry: Path) -> None:
+    tasks = rows_of(dry / "results" / "pipeline_info" / "trace.tsv")
+    given = {
+        task["process"]
+        for task in tasks
+        if ".secrets" in (Path(task["workdir"]) / ".command.run").read_text()
+        or "HF_TOKEN" in (Path(task["workdir"]) / ".command.run").read_text()
+    }
+    assert given == {"MODEL"}
+
+
+def test_the_benchmark_reads_what_a_run_leaves(dry: Path) -> None:
+    measured = workflow.size(dry, 10.0)
+    assert measured["tasks"] > 50
+    assert measured["files_per_task"] > measured["files_per_task_of_the_engine"] >= 5
+    assert measured["report_mb"] > 0
+    table = workflow.worth(dry / "results" / "pipeline_info" / "trace.tsv")
+    assert set(table["process"]) >= {"ENCODE", "REPORT"}
+    assert table["share_of_work"].between(0, 1).all()
