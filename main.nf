@@ -182,6 +182,8 @@ workflow {
         params.precision,
         params.untrained_mode,
         params.gpus.toString().isInteger() && params.gpus > 1 ? params.gpus : 1,
+        params.context ?: 0,
+        params.surprisal.toString() in ['yes', 'true'],
         stamp('activations'),
     )
     // [[id: 'gpt2', …], receipt.json, [activations of every language], [their logs]], where weights are not kept

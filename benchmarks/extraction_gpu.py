@@ -175,7 +175,7 @@ def reduced(table: Table, subject: Subject, tokens: int) -> None:
 
     def work() -> None:
         for batch in planned:
-            forward._forward(trunk, by_number, batch)
+            forward._forward(forward.Network(trunk), by_number, batch)
 
     with table.guarded(**row):
         timed(work)

@@ -123,7 +123,8 @@ def make_run(number: int, n_words: int, shape: Shape) -> Run:
     enter = np.full(n_windows, length - FRESH_TOKENS)
     enter[0] = 0
     pieces = Pieces(np.array(table, np.int64), enter, mask.sum(1))
-    return Run(number, ids, mask, pieces, pieces.segments())
+    places = np.column_stack([np.zeros(n_windows), enter, mask.sum(1)]).astype(np.int64)
+    return Run(number, ids, mask, pieces, pieces.segments(), places)
 
 
 def _place(token: int, length: int, after: int = 0) -> tuple[int, int]:

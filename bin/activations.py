@@ -8,7 +8,8 @@ from pathlib import Path
 from lateralization import ranks
 from lateralization.activations import Clock, Task, extract
 from lateralization.command import run, say
-from lateralization.files import read_json, read_table
+from lateralization.devices import processes_for
+from lateralization.files import read_json, read_table, read_tensors
 from lateralization.model_weights import whole_model
 from lateralization.models import PRECISIONS, offline
 
@@ -17,8 +18,10 @@ def main(arguments: argparse.Namespace) -> None:
     """Start further processes when asked to; otherwise be one of them."""
     offline()
     if arguments.processes > 1 and not ranks.launched():
-        ranks.launch(Path(__file__).resolve(), sys.argv[1:], arguments.processes)
-        return
+        processes = processes_for(n_windows(arguments.windows), arguments.processes)
+        if processes > 1:
+            ranks.launch(Path(__file__).resolve(), sys.argv[1:], processes)
+            return
     try:
         with whole_model(arguments.model_dir) as folder:
             work(arguments, folder)
@@ -43,6 +46,8 @@ def work(arguments: argparse.Namespace, model_dir: Path) -> None:
         seed=arguments.seed,
         untrained_mode=arguments.untrained_mode,
         out=arguments.out,
+        context=arguments.context,
+        surprisal=arguments.surprisal,
     )
     done = extract(task, here, clock)
     if done is not None:
@@ -51,6 +56,14 @@ def work(arguments: argparse.Namespace, model_dir: Path) -> None:
             f"{done['name']}: {len(done['layers'])} layers of {done['n_words']} words on "
             f"{done['ranks']} x {done['device']} ({seconds})"
         )
+        if done["no_surprisal"]:
+            say(f"{done['name']}: no surprisal, {done['no_surprisal']}")
+
+
+def n_windows(path: Path) -> int:
+    """Count the windows of all runs."""
+    tensors = read_tensors(path)
+    return sum(len(ids) for name, ids in tensors.items() if name.endswith("/ids"))
 
 
 if __name__ == "__main__":
@@ -62,6 +75,8 @@ if __name__ == "__main__":
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)
     parser.add_argument("--seed", type=int, default=0, help="0: pretrained; above: untrained")
     parser.add_argument("--untrained-mode", default="eval", choices=("eval", "train"))
-    parser.add_argument("--processes", type=int, default=1, help="ranks on this machine")
+    parser.add_argument("--processes", type=int, default=1, help="ranks on this machine at most")
+    parser.add_argument("--context", type=int, default=0, help="tokens of left context; 0: all")
+    parser.add_argument("--surprisal", type=Path, help="NAME_surprisal.tsv, when wanted")
     parser.add_argument("--out", type=Path, required=True, help="NAME_activations.safetensors")
     run(main, parser)

@@ -8,20 +8,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from lateralization.batches import BATCH_TOKENS, Run, Share, Window, plan_batches, runs_from
+from lateralization.batches import Run, Share, plan_batches, runs_from
+from lateralization.command import say
+from lateralization.context import limited
+from lateralization.devices import BYTES, Plan, bytes_per_token, choose, free_bytes
 from lateralization.errors import BadInput
-from lateralization.files import read_tensors, write_json
-from lateralization.forward import compute
-from lateralization.models import load_trunk, untrained_trunk
+from lateralization.files import (
+    read_json,
+    read_tensor,
+    read_tensors,
+    tensor_names,
+    write_json,
+    write_table,
+)
+from lateralization.forward import compute, input_device
+from lateralization.models import load_config, load_model, untrained_model
 from lateralization.ranks import Ranks
+from lateralization.surprisal import Head, head_of, reads_forward, surprisal_table
 from lateralization.word_vectors import merge
-
-ROOM = 1.25
-"""Memory that a model is taken to need on a GPU, over that of its weights."""
-
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,10 @@ class Task:
     seed : int
         0 for the pretrained weights.
     out : Path
+    context : int
+        Tokens of left context at most, the word's first one included; 0 for the whole window.
+    surprisal : Path or None
+        Where the table of surprisals goes.
     """
 
     model_dir: Path
@@ -50,6 +62,13 @@ class Task:
     seed: int
     untrained_mode: str
     out: Path
+    context: int = 0
+    surprisal: Path | None = None
+
+    @property
+    def in_order(self) -> bool:
+        """Whether dropout's random stream goes through all windows, one after the other."""
+        return bool(self.seed) and self.untrained_mode == "train"
 
 
 @dataclass
@@ -83,78 +102,108 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
     """
     runs = runs_from(read_tensors(task.windows))
     check_words(task.words, runs)
-    in_order = bool(task.seed) and task.untrained_mode == "train"
-    batches = plan_batches(runs, batch_tokens(ranks), in_order)
-    # The random stream of dropout goes through all windows, so one rank takes them all.
-    share = Share(ranks.rank, 1 if in_order and ranks.rank == 0 else ranks.n_ranks)
+    if task.in_order and (task.context or task.surprisal):
+        raise BadInput(
+            "--context and --surprisal need a model without dropout; use --untrained_mode eval"
+        )
+    # One random stream goes through all windows, so one rank takes them all.
+    share = Share(ranks.rank, 1 if task.in_order and ranks.rank == 0 else ranks.n_ranks)
     parts = task.out.parent / f".parts-{task.out.name}"
-    if ranks.rank == 0:
-        shutil.rmtree(parts, ignore_errors=True)
-        parts.mkdir(parents=True)
-    ranks.wait()
-    if not in_order or ranks.rank == 0:
+    plan = agreed_plan(task, ranks, runs, parts)
+    head: Head | str | None = None
+    if not task.in_order or ranks.rank == 0:
         with clock.time("load"):
-            trunk = load(task, ranks)
+            model = load(task, ranks, plan)
+        trunk = model.base_model
         check_vocabulary(trunk, runs)
+        if task.context:
+            forward = reads_forward(trunk, input_device(trunk))
+            runs = [limited(run, task.context, forward) for run in runs]
+        batches = plan_batches(runs, plan.batch_tokens, task.in_order)
+        if task.surprisal:
+            head = head_of(model, input_device(trunk))
+        del model
+        say(f"rank {ranks.rank} of {ranks.n_ranks}: {len(share.of(len(batches)))} batches")
         with clock.time("forward"):
-            compute(trunk, runs, batches, parts, share)
+            compute(trunk, runs, batches, parts, share, head=head if callable(head) else None)
         del trunk
     ranks.wait()
     if ranks.rank:
         return None
     with clock.time("write"):
         widths = merge(runs, parts, task.out, {"model": str(task.model.get("name"))})
+        if task.surprisal:
+            bits = surprisals(runs, parts)
+            write_table(surprisal_table(task.words, runs, bits), task.surprisal)
     shutil.rmtree(parts)
-    return describe(task, ranks, clock, batches, widths)
+    dealt = {"windows": sum(map(len, batches)), "batches": len(batches)}
+    dealt |= {"tokens": sum(item.length for batch in batches for item in batch)}
+    return describe(task, ranks, clock, plan.described() | dealt, widths) | {
+        "no_surprisal": head if isinstance(head, str) else None
+    }
 
 
-def batch_tokens(ranks: Ranks) -> int:
-    """Return how many tokens a batch may have on this device."""
-    return BATCH_TOKENS["cuda" if ranks.device.startswith("cuda") else "cpu"]
+def agreed_plan(task: Task, ranks: Ranks, runs: list[Run], parts: Path) -> Plan:
+    """Make the plan on the first rank and leave it to the others in a fresh folder for parts."""
+    path = parts / "plan.json"
+    if ranks.rank == 0:
+        shutil.rmtree(parts, ignore_errors=True)
+        parts.mkdir(parents=True)
+        plan = make_plan(task, ranks, runs)
+        say(f"{task.model.get('name')}: {plan.reason}; batches of {plan.batch_tokens} tokens")
+        write_json(plan.described(), path)
+    ranks.wait()
+    return Plan(**read_json(path))
 
 
-def load(task: Task, ranks: Ranks) -> Any:
+def make_plan(task: Task, ranks: Ranks, runs: list[Run]) -> Plan:
+    """Choose how the model is placed and what a batch holds."""
+    measured = task.model.get("measured") or task.model
+    return choose(
+        kind="cuda" if ranks.device.startswith("cuda") else "cpu",
+        free=free_bytes(ranks.device, ranks.n_ranks),
+        weights=float(measured.get("n_parameters") or 0) * BYTES[task.precision],
+        per_token=bytes_per_token(load_config(task.model_dir), task.precision),
+        windows=sum(len(run.ids) for run in runs),
+        longest=max(run.ids.shape[1] for run in runs),
+        processes=ranks.n_ranks,
+    )
+
+
+def load(task: Task, ranks: Ranks, plan: Plan) -> Any:
     """Load the model, pretrained or with random weights."""
     import torch
 
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     if task.seed:
-        return untrained_trunk(
+        return untrained_model(
             task.model_dir,
             task.seed,
             precision=task.precision,
             device=ranks.device,
             mode=task.untrained_mode,
         )
-    return load_trunk(
+    return load_model(
         task.model_dir,
         precision=task.precision,
         device=ranks.device,
-        placement=placement(task, ranks),
+        placement="auto" if plan.spread else None,
         allow_pickle=bool(task.model.get("allow_pickle", False)),
     )
 
 
-def placement(task: Task, ranks: Ranks) -> str | None:
-    """Decide whether a model is spread over all GPUs: only when it does not fit into one.
-
-    Returns
-    -------
-    ``auto`` or None
-    """
-    import torch
-
-    if not ranks.device.startswith("cuda") or ranks.n_ranks > 1 or torch.cuda.device_count() < 2:
-        return None
-    free, _ = torch.cuda.mem_get_info(ranks.device)
-    return "auto" if needed_bytes(task) > free else None
-
-
-def needed_bytes(task: Task) -> float:
-    """Estimate the memory of the weights and of one batch beside them."""
-    measured = task.model.get("measured") or task.model
-    return float(measured.get("n_parameters") or 0) * BYTES[task.precision] * ROOM
+def surprisals(runs: list[Run], parts: Path) -> list[NDArray[np.float64]]:
+    """Gather the surprisal of each run's segments; NaN throughout without a head."""
+    found = [np.full(len(run.segments), np.nan) for run in runs]
+    by_number = {run.number: bits for run, bits in zip(runs, found, strict=True)}
+    for path in parts.glob("part-*.safetensors"):
+        if "surprisal" in tensor_names(path):
+            segments, bits = read_tensor(path, "segments"), read_tensor(path, "surprisal")
+            for number, values in by_number.items():
+                mine = segments[:, 0] == number
+                values[segments[mine, 1]] = bits[mine]
+    return found
 
 
 def check_words(words: pd.DataFrame, runs: list[Run]) -> None:
@@ -183,7 +232,7 @@ def describe(
     task: Task,
     ranks: Ranks,
     clock: Clock,
-    batches: list[list[Window]],
+    plan: Mapping[str, Any],
     widths: list[int],
 ) -> dict[str, Any]:
     """Write ``<out>.json``: layers, widths, ranks, how the work was dealt, seconds of each part."""
@@ -203,13 +252,8 @@ def describe(
         "untrained_mode": task.untrained_mode if task.seed else None,
         "ranks": ranks.n_ranks,
         "device": device,
-        "plan": {
-            "windows": sum(len(batch) for batch in batches),
-            "tokens": sum(item.length for batch in batches for item in batch),
-            "batches": len(batches),
-            "batch_tokens": batch_tokens(ranks),
-            "placement": placement(task, ranks) or "one device per rank",
-        },
+        "context": task.context or None,
+        "plan": plan,
         "seconds": clock.seconds,
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }

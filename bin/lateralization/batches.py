@@ -16,13 +16,27 @@ BATCH_TOKENS = {"cpu": 4096, "cuda": 16384}
 
 @dataclass(frozen=True)
 class Run:
-    """What the extraction knows of a run: windows and the stretches of tokens of each word."""
+    """What the extraction knows of a run: windows and the stretches of tokens of each word.
+
+    Attributes
+    ----------
+    number : int
+        1-based.
+    ids, mask : arrays of shape (n_windows, length)
+        Tokens; 0 in ``mask`` for padding.
+    pieces, segments
+        See :class:`lateralization.windows.Pieces`.
+    text : array of shape (n_windows, 3)
+        Position of the first token of text, of the first that no earlier window has, and the end
+        of the text, in each window.
+    """
 
     number: int
     ids: Integers
     mask: Integers
     pieces: Pieces
     segments: Integers
+    text: Integers
 
     @property
     def n_words(self) -> int:
@@ -65,14 +79,14 @@ def runs_from(tensors: Mapping[str, NDArray[Any]]) -> list[Run]:
     runs = []
     for number in numbers:
         try:
-            table, enter, leave, ids, mask = (
+            table, enter, leave, ids, mask, text = (
                 tensors[f"run-{number}/{name}"]
-                for name in ("pieces", "enter", "leave", "ids", "mask")
+                for name in ("pieces", "enter", "leave", "ids", "mask", "text")
             )
         except KeyError as error:
             raise BadInput(f"the windows file lacks {error}; make it with words.py") from error
         pieces = Pieces(table, enter, leave)
-        runs.append(Run(number, ids, mask, pieces, pieces.segments()))
+        runs.append(Run(number, ids, mask, pieces, pieces.segments(), text))
     return runs
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,17 @@ from lateralization.batches import Run, Share, Window
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.files import save_tensors
+from lateralization.surprisal import Head, of_tokens
 from lateralization.windows import Integers
 
-Floats = NDArray[np.float32]
+Tensors = dict[str, NDArray[Any]]
+
+
+class Network(NamedTuple):
+    """A model without its head, and the head where surprisal is asked for."""
+
+    trunk: Any
+    head: Head | None = None
 
 
 @dataclass
@@ -41,6 +49,8 @@ def compute(
     batches: Sequence[Sequence[Window]],
     parts: Path,
     share: Share | None = None,
+    *,
+    head: Head | None = None,
 ) -> None:
     """Run this rank's batches through the model and write each one's sums to a part file.
 
@@ -56,6 +66,8 @@ def compute(
         and ``layer-<k>`` (n, width) float32, sums over the tokens of each segment.
     share : Share
         Which batches are this process's.
+    head : Head or None
+        With a head the parts hold ``surprisal`` (n,) too, bits of each segment.
 
     Raises
     ------
@@ -70,10 +82,8 @@ def compute(
     with ThreadPoolExecutor(1) as writer:
         written: Future[None] | None = None
         for number in progress(mine, "windows through the model", len(mine)):
-            segments, sums = _fitting(trunk, by_number, list(batches[number]), room)
-            _check_finite(sums, trunk)
-            tensors: dict[str, NDArray[Any]] = {"segments": segments}
-            tensors |= {f"layer-{layer}": values for layer, values in enumerate(sums)}
+            tensors = _fitting(Network(trunk, head), by_number, list(batches[number]), room)
+            _check_finite(tensors, trunk)
             if written:
                 written.result()
             written = writer.submit(save_tensors, parts / f"part-{number}.safetensors", tensors)
@@ -81,17 +91,15 @@ def compute(
             written.result()
 
 
-def _fitting(
-    trunk: Any, runs: Mapping[int, Run], batch: list[Window], room: Room
-) -> tuple[Integers, list[Floats]]:
+def _fitting(network: Network, runs: Mapping[int, Run], batch: list[Window], room: Room) -> Tensors:
     """Compute a batch in as many portions as memory asks for; what fitted is remembered."""
-    done: list[tuple[Integers, list[Floats]]] = []
+    done: list[Tensors] = []
     while batch:
         length = batch[0].length
         n = min(len(batch), max(1, room.tokens // length))
         problem = ""
         try:
-            done.append(_forward(trunk, runs, batch[:n]))
+            done.append(_forward(network, runs, batch[:n]))
         except _NoRoom as error:
             problem = str(error)
         # outside of the handler: its traceback would keep the tensors that filled the memory
@@ -105,8 +113,7 @@ def _fitting(
         say(f"{n} windows of {length} tokens do not fit; from now on {n // 2} at a time: {problem}")
     if len(done) == 1:
         return done[0]
-    sums = [np.concatenate(layer) for layer in zip(*(sums for _, sums in done), strict=True)]
-    return np.concatenate([segments for segments, _ in done]), sums
+    return {name: np.concatenate([portion[name] for portion in done]) for name in done[0]}
 
 
 def _empty_cache() -> None:
@@ -117,16 +124,14 @@ def _empty_cache() -> None:
         torch.cuda.empty_cache()
 
 
-def _forward(
-    trunk: Any, runs: Mapping[int, Run], batch: Sequence[Window]
-) -> tuple[Integers, list[Floats]]:
+def _forward(network: Network, runs: Mapping[int, Run], batch: Sequence[Window]) -> Tensors:
     """Run one batch and sum the states of each segment, layer by layer, on the device.
 
     Returns
     -------
-    segments : array of shape (n_segments, 2)
-        Run and number of the segment within the run.
-    sums : list over layers of arrays of shape (n_segments, width), float32
+    dict of arrays
+        ``segments`` (n_segments, 2): run and number of the segment within the run; ``layer-<k>``
+        (n_segments, width), float32; ``surprisal`` (n_segments,) where there is a head.
 
     Raises
     ------
@@ -138,8 +143,13 @@ def _forward(
     segments, tokens, lengths = _segments_of(batch, runs)
     try:
         with torch.inference_mode():
-            states = trunk(**inputs_of(trunk, runs, batch)).hidden_states
-            return segments, _sums(states, tokens, lengths)
+            inputs = inputs_of(network.trunk, runs, batch)
+            out = network.trunk(**inputs)
+            tensors = {"segments": segments} | _sums(out.hidden_states, tokens, lengths)
+            if network.head:
+                bits = _surprisal(network.head, out, inputs, _places(batch, runs, tokens, lengths))
+                tensors["surprisal"] = np.add.reduceat(bits, np.cumsum(lengths) - lengths)
+            return tensors
     except RuntimeError as error:
         if not (isinstance(error, torch.cuda.OutOfMemoryError) or "allocate memory" in str(error)):
             raise
@@ -166,7 +176,7 @@ def inputs_of(trunk: Any, runs: Mapping[int, Run], batch: Sequence[Window]) -> d
     }
 
 
-def _sums(states: Sequence[Any], tokens: Integers, lengths: Integers) -> list[Floats]:
+def _sums(states: Sequence[Any], tokens: Integers, lengths: Integers) -> Tensors:
     """Sum the states over the tokens of each segment; wait for the device once, at the end."""
     import torch
 
@@ -187,7 +197,35 @@ def _sums(states: Sequence[Any], tokens: Integers, lengths: Integers) -> list[Fl
     for device in places:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-    return [total.numpy() for total in results]
+    return {f"layer-{layer}": total.numpy() for layer, total in enumerate(results)}
+
+
+def _places(
+    batch: Sequence[Window], runs: Mapping[int, Run], tokens: Integers, lengths: Integers
+) -> tuple[Integers, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the tokens of a batch, which of them count, and which have a token before them.
+
+    Special tokens do not count, nor does a token of text that an earlier window had.
+    """
+    rows, positions = np.divmod(tokens, batch[0].length)
+    text = np.array([runs[item.run].text[item.window] for item in batch])
+    counted = (positions >= text[rows, 1]) & (positions < text[rows, 2])
+    return tokens, counted, positions > 0
+
+
+def _surprisal(
+    head: Head,
+    out: Any,
+    inputs: Mapping[str, Any],
+    places: tuple[Integers, NDArray[np.bool_], NDArray[np.bool_]],
+) -> NDArray[np.float64]:
+    """Return the surprisal of each token: 0 where it does not count, NaN without predecessor."""
+    tokens, counted, preceded = places
+    bits = np.where(counted, np.nan, 0.0)
+    asked = counted & preceded
+    states, ids = out.last_hidden_state.flatten(0, 1), inputs["input_ids"].flatten()
+    bits[asked] = of_tokens(head, states, ids, tokens[asked])
+    return bits
 
 
 def input_device(trunk: Any) -> Any:
@@ -217,12 +255,12 @@ def _segments_of(
     return np.array(segments, np.int64).reshape(-1, 2), joined, np.array(lengths, np.int64)
 
 
-def _check_finite(sums: Sequence[Floats], trunk: Any) -> None:
+def _check_finite(tensors: Tensors, trunk: Any) -> None:
     """Refuse layers with NaN or infinite values."""
-    for layer, values in enumerate(sums):
-        if not np.isfinite(values).all():
+    for name, values in tensors.items():
+        if name.startswith("layer-") and not np.isfinite(values).all():
             precision = str(next(trunk.parameters()).dtype).removeprefix("torch.")
             raise BadInput(
-                f"layer {layer} has values that are not finite in {precision}; "
+                f"{name.replace('-', ' ')} has values that are not finite in {precision}; "
                 "use --precision float32 or check the checkpoint"
             )

@@ -22,6 +22,7 @@ from lateralization.windows import (
     make_windows,
     reference_pieces,
     text_end,
+    text_places,
 )
 
 MAPPINGS = ("reference", "aligned")
@@ -264,6 +265,7 @@ def window_tensors(runs: Sequence[MappedRun]) -> dict[str, NDArray[Any]]:
     for run in runs:
         tensors[f"run-{run.run}/ids"] = run.windows.ids
         tensors[f"run-{run.run}/mask"] = run.windows.mask
+        tensors[f"run-{run.run}/text"] = text_places(run.windows)
         tensors[f"run-{run.run}/pieces"] = run.pieces.table
         tensors[f"run-{run.run}/enter"] = run.pieces.enter
         tensors[f"run-{run.run}/leave"] = run.pieces.leave

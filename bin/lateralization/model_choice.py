@@ -53,8 +53,21 @@ def choose(choice: Choice) -> tuple[list[Model], list[Baseline]]:
     _check_file_names(models, baselines, choice.problems)
     if not models and not baselines and not choice.problems:
         choice.problems.add("--models and --baselines are both none; name at least one")
+    _check_dropout(models, choice)
     _note_hub_models(models, choice)
     return models, baselines
+
+
+def _check_dropout(models: list[Model], choice: Choice) -> None:
+    """Refuse what a model with dropout cannot give."""
+    given = choice.parameters
+    asked = [name for name in ("context", "surprisal") if given[name] not in (None, "no")]
+    untrained = [model.name for model in models if model.seed]
+    if asked and untrained and given["untrained_mode"] == "train":
+        choice.problems.add(
+            f"--{asked[0]} needs a model without dropout and {listed(untrained)} would run with "
+            "it; use --untrained_mode eval"
+        )
 
 
 def _models(items: Sequence[str], choice: Choice) -> list[Model]:

@@ -187,7 +187,15 @@ def weight_files(folder: Path, allow_pickle: bool) -> list[Path]:
     raise BadInput(f"model {folder}: no weights (model.safetensors)")
 
 
-def load_trunk(
+def load_trunk(folder: Path, **options: Any) -> Any:
+    """Load a pretrained model without its head: see :func:`load_model`.
+
+    The head does not change the hidden states and costs a product with the whole vocabulary.
+    """
+    return load_model(folder, **options).base_model
+
+
+def load_model(
     folder: Path,
     *,
     precision: str = "float32",
@@ -196,10 +204,7 @@ def load_trunk(
     allow_pickle: bool = False,
     memory: dict[int | str, int | str] | None = None,
 ) -> Any:
-    """Load a pretrained model and return what computes its hidden states, in evaluation mode.
-
-    The model is loaded with its language-modelling head, as the study loaded it, then the head is
-    left out: it does not change the hidden states and costs a product with the whole vocabulary.
+    """Load a pretrained model with its language-modelling head, in evaluation mode.
 
     Parameters
     ----------
@@ -245,10 +250,15 @@ def load_trunk(
         raise BadInput(f"model {folder}: cannot load the weights: {_line(error)}") from error
     check_loaded(model, info, folder)
     fuse(model)
-    return model.base_model.eval()
+    return model.eval()
 
 
-def untrained_trunk(
+def untrained_trunk(folder: Path, seed: int, **options: Any) -> Any:
+    """Build a model with random weights without its head: see :func:`untrained_model`."""
+    return untrained_model(folder, seed, **options).base_model
+
+
+def untrained_model(
     folder: Path, seed: int, *, precision: str = "float32", device: str = "cpu", mode: str = "eval"
 ) -> Any:
     """Build a model with random weights, drawn with ``seed`` by its architecture's own rule.
@@ -267,8 +277,8 @@ def untrained_trunk(
     torch.manual_seed(seed)
     model = _from_config(load_config(folder))
     fuse(model)
-    trunk = model.base_model.to(device=device, dtype=getattr(torch, _known(precision)))
-    return trunk.train(mode == "train")
+    model = model.to(device=device, dtype=getattr(torch, _known(precision)))
+    return model.train(mode == "train")
 
 
 def fuse(model: Any) -> None:

@@ -168,6 +168,12 @@ def text_end(windows: Windows) -> Integers:
     return np.asarray(length - (~windows.special)[:, ::-1].argmax(axis=1), np.int64)
 
 
+def text_places(windows: Windows) -> Integers:
+    """Return, per window, the first token of text, the first new one, and the text's end."""
+    lead = (~windows.special).argmax(axis=1)
+    return np.column_stack([lead, fresh_start(windows), text_end(windows)]).astype(np.int64)
+
+
 def reference_pieces(anchors: Integers, owners: Sequence[int], windows: Windows) -> Pieces:
     """Apply the study's rule: a piece runs from its anchor up to the next one.
 

@@ -18,11 +18,9 @@ from hub_server import COMMIT, Hub, serving_hub
 from safetensors.torch import load_file, save_file
 
 from lateralization import hub, models
-from lateralization.activations import Task, placement
 from lateralization.errors import BadInput, Transient
 from lateralization.model_preparation import link, prepare
 from lateralization.model_weights import remove_weights, whole_model
-from lateralization.ranks import Ranks
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures" / "models"
@@ -260,25 +258,6 @@ def test_links_do_not_end_outside(tmp_path: Path) -> None:
     link(tmp_path / "name", tmp_path / "out")
     assert not (tmp_path / "out").is_symlink()
     assert (tmp_path / "out").read_text() == "x"
-
-
-def test_a_model_is_spread_only_when_one_gpu_is_too_small(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10**9, 10**9))
-
-    def chosen(n_parameters: int, ranks: Ranks) -> str | None:
-        model = {"n_parameters": n_parameters}
-        files: Any = {"model_dir": tmp_path, "windows": tmp_path, "out": tmp_path, "words": None}
-        task = Task(model=model, precision="float32", seed=0, untrained_mode="eval", **files)
-        return placement(task, ranks)
-
-    gpu, cpu = Ranks(0, 1, "cuda:0", lambda: None), Ranks(0, 1, "cpu", lambda: None)
-    assert chosen(10**9, gpu) == "auto"
-    assert chosen(10**8, gpu) is None
-    assert chosen(10**9, cpu) is None
-    assert chosen(10**9, Ranks(0, 2, "cuda:0", lambda: None)) is None
 
 
 @pytest.fixture

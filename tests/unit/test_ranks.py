@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,12 +44,14 @@ def command(folder: Path, script: str, *arguments: object) -> subprocess.Complet
     )
 
 
-def activations(folder: Path, model: Path, processes: int) -> subprocess.CompletedProcess[str]:
+def activations(
+    folder: Path, model: Path, processes: int, name: str = ""
+) -> subprocess.CompletedProcess[str]:
     return command(
         folder,
         *("activations.py", "--model-dir", model, "--model-json", "model.json"),
         *("--words", "opt_words.tsv", "--windows", "opt_windows.safetensors"),
-        *("--processes", processes, "--out", f"{processes}.safetensors"),
+        *("--processes", processes, "--out", f"{name or processes}.safetensors"),
     )
 
 
@@ -61,10 +64,23 @@ def test_two_processes_give_the_file_of_one(mapped: Path) -> None:
     assert not list(mapped.glob(".parts*"))
 
 
+def test_four_launches_of_two_processes_side_by_side_do_not_meet(mapped: Path) -> None:
+    model = FIXTURES / "models" / "opt-fixture"
+
+    def launched(number: int) -> bytes:
+        done = activations(mapped, model, 2, f"side-{number}")
+        assert done.returncode == 0, done.stderr
+        assert json.loads((mapped / f"side-{number}.json").read_text())["ranks"] == 2
+        return (mapped / f"side-{number}.safetensors").read_bytes()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(launched, range(4)))) == 1
+
+
 def test_bad_input_of_a_process_comes_out_as_65_and_one_line(mapped: Path, tmp_path: Path) -> None:
     done = activations(mapped, tmp_path, 2)
     assert done.returncode == 65
-    assert "no weights" in done.stderr.splitlines()[-1]
+    assert "no config.json" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,125 @@
+"""Surprisal of words: how unlikely each was after what the model had read before it.
+
+It falls out of the pass that gives the hidden states: the last state before a token, through the
+model's own head, gives the token's probability. A word's surprisal is the sum over its tokens of
+-log2 p, in bits (Hale, NAACL 2001; Levy, Cognition 2008).
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lateralization.batches import Run
+
+CHUNK = 512
+"""Tokens whose probabilities over the whole vocabulary are held at a time."""
+
+Head = Callable[[Any], Any]
+"""Last hidden states (n, width) → logits (n, vocabulary), float32."""
+
+COLUMNS = ("run", "word", "onset", "offset", "surprisal", "n_tokens")
+
+
+def reads_forward(trunk: Any, device: Any) -> bool:
+    """Tell whether a model reads forward only: a later token changes no earlier state."""
+    import torch
+
+    ids = torch.tensor([[4, 5, 6, 7], [4, 5, 6, 3]], device=device)
+    with torch.inference_mode():
+        states = trunk(input_ids=ids, use_cache=False).last_hidden_state[:, :3].float()
+    return bool(torch.allclose(states[0], states[1], rtol=1e-3, atol=1e-3 * states.std().item()))
+
+
+def head_of(model: Any, device: Any) -> Head | str:
+    """Return what makes logits of a model's last states, or why there is none.
+
+    The product with the output embedding, its scale and its cap are compared with what the whole
+    model answers, so that a head of an unknown kind is not taken for a plain one.
+    """
+    import torch
+
+    trunk, product = model.base_model, model.get_output_embeddings()
+    if model is trunk or product is None:
+        return "the model has no language-modelling head"
+    if not reads_forward(trunk, device):
+        return "the model reads in both directions"
+    config = model.config.get_text_config()
+    cap = getattr(config, "final_logit_softcapping", None)
+    scale = float(getattr(config, "logit_scale", None) or 1)
+    scale /= float(getattr(config, "logits_scaling", None) or 1)
+
+    def logits(states: Any) -> Any:
+        values = product(states).float() * scale
+        return cap * torch.tanh(values / cap) if cap else values
+
+    ids = torch.tensor([[4, 5, 6, 7]], device=device)
+    with torch.inference_mode():
+        told = model(input_ids=ids, use_cache=False).logits.float()
+        found = logits(trunk(input_ids=ids, use_cache=False).last_hidden_state).to(told.device)
+    if told.shape != found.shape or not torch.allclose(
+        told, found, rtol=1e-2, atol=1e-2 * told.std().item()
+    ):
+        return "the model's head is of an unknown kind"
+    return logits
+
+
+def of_tokens(head: Head, states: Any, ids: Any, tokens: Any) -> NDArray[np.float64]:
+    """Return the surprisal of tokens, bits.
+
+    Parameters
+    ----------
+    head : Head
+    states : tensor of shape (n, width)
+        Last hidden states of a batch, windows one after the other.
+    ids : tensor of shape (n,)
+        The tokens that were read.
+    tokens : array of shape (m,)
+        Which of them are asked for; none is the first of its window.
+    """
+    import torch
+
+    parts = []
+    for at in range(0, len(tokens), CHUNK):
+        chosen = torch.from_numpy(tokens[at : at + CHUNK]).to(states.device)
+        logits = head(states[chosen - 1])
+        target = ids.to(logits.device)[chosen.to(logits.device)]
+        parts.append(torch.nn.functional.cross_entropy(logits, target, reduction="none"))
+    if not parts:
+        return np.empty(0)
+    bits: NDArray[np.float64] = torch.cat(parts).double().cpu().numpy() / math.log(2)
+    return bits
+
+
+def surprisal_table(
+    words: pd.DataFrame, runs: list[Run], sums: list[NDArray[np.float64]]
+) -> pd.DataFrame:
+    """Return the table of surprisals, one row per word in the order of the table of words.
+
+    Parameters
+    ----------
+    words : DataFrame
+        The table of words.
+    runs : list of Run
+    sums : list over runs of arrays of shape (n_segments,)
+        Surprisal of each segment; NaN where a token has nothing before it.
+
+    Returns
+    -------
+    DataFrame
+        ``run``, ``word``, ``onset``, ``offset``, ``surprisal`` (bits; empty for a word whose first
+        token nothing precedes), ``n_tokens``.
+    """
+    values, counts = [], []
+    for run, found in zip(runs, sums, strict=True):
+        owners = run.pieces.table[run.segments[:, 0], 0]
+        values.append(np.bincount(owners, weights=found, minlength=run.n_words))
+        lengths = run.segments[:, 3] - run.segments[:, 2]
+        counts.append(np.bincount(owners, weights=lengths, minlength=run.n_words))
+    table = words[["run", "word", "onset", "offset"]].copy()
+    table["surprisal"] = np.concatenate(values).round(6)
+    table["n_tokens"] = np.concatenate(counts).astype(int)
+    return table[list(COLUMNS)]

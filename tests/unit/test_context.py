@@ -1,0 +1,178 @@
+"""Limited context and surprisal, against a word at a time through the plain model."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_models
+import torch
+from restatement import Data, mapped, write_data
+from transformers import AutoConfig
+
+from lateralization.batches import Run, plan_batches, runs_from
+from lateralization.context import limited
+from lateralization.files import read_tensors
+from lateralization.forward import compute, input_device
+from lateralization.mapping import MappedRun, window_tensors, words_table
+from lateralization.models import load_model
+from lateralization.surprisal import head_of, reads_forward, surprisal_table
+from lateralization.word_vectors import merge
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+def extracted(model: Any, runs: list[Run], folder: Path) -> tuple[Arrays, list[Any]]:
+    """Return word vectors and, for each run, the surprisal of its segments."""
+    folder.mkdir(parents=True)
+    head = head_of(model, torch.device("cpu"))
+    given = head if callable(head) else None
+    compute(model.base_model, runs, plan_batches(runs, 1000), folder, head=given)
+    merge(runs, folder, folder / "out.safetensors")
+    bits = [np.full(len(run.segments), np.nan) for run in runs]
+    for part in folder.glob("part-*"):
+        tensors = read_tensors(part)
+        for (run, segment), value in zip(tensors["segments"], tensors["surprisal"], strict=True):
+            bits[run - 1][segment] = value
+    return read_tensors(folder / "out.safetensors"), bits
+
+
+def stream(run: MappedRun) -> tuple[list[int], list[tuple[int, int]], int]:
+    """Return the text's tokens, each once, and each word's place among them; and the lead."""
+    windows, places = run.windows, []
+    for number in range(len(windows.ids)):
+        content = np.flatnonzero(~windows.special[number])[windows.stride if number else 0 :]
+        places += [(number, int(at)) for at in content]
+    index = {place: i for i, place in enumerate(places)}
+    starts = [index[tuple(anchor)] for anchor in run.anchors.tolist()]
+    # the last word ends with its window
+    last = 1 + max(i for i, (window, _) in enumerate(places) if window == run.anchors[-1, 0])
+    spans = list(zip(starts, [*starts[1:], last], strict=True))
+    return (
+        [int(windows.ids[place]) for place in places],
+        spans,
+        int((~windows.special[0]).argmax()),
+    )
+
+
+def alone(model: Path, run: MappedRun, context: int) -> tuple[list[Any], list[float]]:
+    """Read each word by itself with what may precede it: states of all layers, surprisal."""
+    cls = tiny_models.plain_class(AutoConfig.from_pretrained(model))
+    full = cls.from_pretrained(model, dtype=torch.float32).eval()
+    tokens, spans, lead = stream(run)
+    vectors, bits = [], []
+    for start, end in spans:
+        first = max(0, start - (context - 1))
+        ids = torch.tensor([[*run.windows.ids[0, :lead].tolist(), *tokens[first:end]]])
+        with torch.no_grad():
+            out = full(input_ids=ids, output_hidden_states=True)
+        vectors.append([state[0, start - end :].mean(0).numpy() for state in out.hidden_states])
+        at = range(ids.shape[1] - (end - start), ids.shape[1])
+        told = out.logits[0].log_softmax(-1)
+        values = [-float(told[p - 1, ids[0, p]]) / np.log(2) if p else np.nan for p in at]
+        bits.append(sum(values))
+    return vectors, bits
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "opt-projected", "gpt2-french", "mamba"])
+@pytest.mark.parametrize("context", [1, 20])
+def test_each_word_alone_with_its_context_gives_the_same(
+    tmp_path: Path, data: Data, kind: str, context: int
+) -> None:
+    model = tiny_models.make(tmp_path / kind, kind, data[2])
+    found = mapped(model, data, "aligned")
+    assert len(found[0].windows.ids) > 2 or kind == "mamba"
+    loaded = load_model(model)
+    assert reads_forward(loaded.base_model, input_device(loaded.base_model))
+    runs = [limited(run, context, True) for run in runs_from(window_tensors(found))]
+    vectors, bits = extracted(loaded, runs, tmp_path / "parts")
+    states, surprisal = alone(model, found[0], context)
+    for layer in range(3):
+        expected = np.array([word[layer] for word in states])
+        bound = 1e-5 * np.abs(expected).max()
+        np.testing.assert_allclose(vectors[f"run-1/layer-{layer}"], expected, rtol=0, atol=bound)
+    table = surprisal_table(words_table(found, data[2]), runs, bits)
+    mine = table[table.run == 1]
+    np.testing.assert_allclose(mine.surprisal, surprisal, rtol=1e-4, atol=1e-4)
+    assert np.isnan(mine.surprisal.iloc[0]) == (kind in ("gpt2", "mamba"))
+    assert (mine.surprisal.iloc[1:].isna().all()) == (context == 1 and kind in ("gpt2", "mamba"))
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "opt", "llama", "bert", "modernbert", "gpt2-french"])
+@pytest.mark.parametrize("mapping", ["aligned", "reference"])
+def test_a_context_as_long_as_the_run_is_no_limit(
+    tmp_path: Path, data: Data, kind: str, mapping: str
+) -> None:
+    model = tiny_models.make(tmp_path / kind, kind, data[2])
+    found = runs_from(window_tensors(mapped(model, data, mapping)))
+    trunk = load_model(model).base_model
+    forward = reads_forward(trunk, input_device(trunk))
+    assert forward == (kind not in ("bert", "modernbert"))
+    results = []
+    for number, runs in enumerate((found, [limited(run, 10_000, forward) for run in found])):
+        parts = tmp_path / f"parts-{number}"
+        parts.mkdir()
+        compute(trunk, runs, plan_batches(runs, 1000), parts)
+        merge(runs, parts, parts / "out.safetensors")
+        results.append(read_tensors(parts / "out.safetensors"))
+    for name, values in results[0].items():
+        np.testing.assert_allclose(results[1][name], values, rtol=0, atol=3e-6, err_msg=name)
+
+
+def test_a_model_of_both_directions_reads_a_word_alone_between_its_special_tokens(
+    tmp_path: Path, data: Data
+) -> None:
+    model = tiny_models.make(tmp_path / "bert", "bert", data[2], 1024)
+    found = mapped(model, data, "aligned")
+    run = limited(runs_from(window_tensors(found))[0], 1, False)
+    tokens, spans, _ = stream(found[0])
+    cls, sep = 2, 3
+    for (_, window, first, stop), (start, end) in zip(run.segments.tolist(), spans, strict=True):
+        assert run.ids[window, : stop + 1].tolist() == [cls, *tokens[start:end], sep]
+        assert (first, run.mask[window].sum()) == (1, stop + 1)
+
+
+def test_surprisal_of_whole_windows_is_that_of_the_plain_model(tmp_path: Path, data: Data) -> None:
+    """Each token of the text once, in the window that its state is taken from."""
+    for kind in ("gpt2", "opt"):
+        model = tiny_models.make(tmp_path / kind, kind, data[2])
+        for mapping in ("aligned", "reference"):
+            found = mapped(model, data, mapping)
+            runs = runs_from(window_tensors(found))
+            loaded = load_model(model)
+            _, bits = extracted(loaded, runs, tmp_path / f"parts-{kind}-{mapping}")
+            total = 0.0
+            for number, window in enumerate(found[0].windows.ids):
+                _, fresh, end = runs[0].text[number]
+                with torch.no_grad():
+                    told = loaded(input_ids=torch.tensor(window[None, :end])).logits[0]
+                told = told.log_softmax(-1)
+                asked = [p for p in range(fresh, end) if p]
+                total -= sum(float(told[p - 1, window[p]]) for p in asked) / np.log(2)
+            words = surprisal_table(words_table(found, data[2]), runs, bits)
+            word_sum = words[words.run == 1].surprisal.sum()
+            # GPT-2's first word has nothing before it; the last word's rule may end earlier
+            assert word_sum == pytest.approx(total, rel=0.05)
+            assert words.surprisal.iloc[1:].notna().sum() >= len(words) - 3
+
+
+def test_models_without_surprisal_say_why(tmp_path: Path, data: Data) -> None:
+    bert = load_model(tiny_models.make(tmp_path / "bert", "bert", data[2]))
+    assert "both directions" in str(head_of(bert, torch.device("cpu")))
+    tiny_models.make(tmp_path / "gpt2", "gpt2", data[2])
+    assert callable(head_of(load_model(tmp_path / "gpt2"), torch.device("cpu")))
+    strange = load_model(tmp_path / "gpt2")
+    plain = strange.forward
+    strange.forward = lambda **given: _warmed(plain(**given))
+    assert "unknown kind" in str(head_of(strange, torch.device("cpu")))
+
+
+def _warmed(out: Any) -> Any:
+    """Scale the logits as a model with a temperature would."""
+    out.logits = out.logits * 3
+    return out

@@ -1,0 +1,106 @@
+"""What is chosen from windows and memory, and what happens when the memory is not enough."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lateralization.devices import GIB, Plan, choose, free_bytes, processes_for
+
+BIN = Path(__file__).parents[2] / "bin"
+
+
+def plan(**over: Any) -> Plan:
+    given: dict[str, Any] = {"kind": "cuda", "free": [80 * GIB, 80 * GIB], "weights": 14 * GIB}
+    given |= {"per_token": 1e6, "windows": 9, "longest": 2300, "processes": 1}
+    return choose(**given | over)
+
+
+def test_a_model_that_fits_stays_on_one_gpu_and_one_that_does_not_is_spread() -> None:
+    fits = plan()
+    assert (fits.spread, fits.batch_tokens) == (False, 16384)
+    large = plan(weights=100 * GIB)
+    assert large.spread
+    assert "spread over 2 GPU(s)" in large.reason
+    assert "host memory" not in large.reason
+    assert "host memory" in plan(weights=100 * GIB, free=[80 * GIB]).reason
+    assert not plan(kind="cpu", free=[GIB]).spread
+    assert not plan(weights=100 * GIB, processes=2).spread
+
+
+def test_the_batch_follows_the_free_memory_and_holds_the_longest_window() -> None:
+    assert plan(free=[22 * GIB]).batch_tokens == int(8 * GIB * 0.5 / 1e6)
+    assert plan(free=[14 * GIB]).batch_tokens == 2300
+    assert plan(kind="cpu").batch_tokens <= 4096
+
+
+def test_several_processes_share_a_model_only_when_each_gets_enough_windows() -> None:
+    """18 of the study's 28 English models have nine windows in all."""
+    assert [processes_for(n, 8) for n in (9, 15, 16, 150, 10_000)] == [1, 1, 2, 8, 8]
+    assert processes_for(10_000, 1) == 1
+
+
+def test_the_processes_of_a_machine_share_its_memory() -> None:
+    whole, half = free_bytes("cpu")[0], free_bytes("cpu", 2)[0]
+    assert half == pytest.approx(whole / 2, rel=0.2)
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+sys.path[:0] = [{bin!r}, {here!r}]
+import tiny_models
+from restatement import mapped, write_data
+from transformers import GPT2Config
+from lateralization import forward
+from lateralization.batches import plan_batches, runs_from
+from lateralization.command import run
+from lateralization.mapping import window_tensors
+from lateralization.models import load_trunk
+import argparse, torch
+
+torch.set_num_threads(1)
+folder = Path(sys.argv.pop())
+data = write_data(folder)
+wide = lambda size, positions: GPT2Config(
+    n_embd=16, n_layer=1, n_head=1, n_inner=131072, n_positions=positions, vocab_size=size
+)
+tiny_models.KINDS["wide"] = (wide, tiny_models.bare)
+model = tiny_models.make(folder / "wide", "wide", data[2])
+runs = runs_from(window_tensors(mapped(model, data, "aligned")))
+trunk = load_trunk(model)
+one = [[item] for batch in plan_batches(runs, 1) for item in batch][:1]
+many = [one[0] * 64]  # 64 windows of 96 tokens: 3.2 GB in the feed-forward layer
+
+def main(arguments):
+    forward._forward(forward.Network(trunk), {{r.number: r for r in runs}}, one[0])
+    pages = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limit = pages + {room}
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    forward.compute(trunk, runs, many, folder)
+
+run(main, argparse.ArgumentParser(prog="full"))
+"""
+
+
+@pytest.mark.parametrize(("room", "code"), [(600_000_000, 0), (1_000_000, 137)])
+def test_a_full_memory_halves_the_batch_and_ends_with_137_at_one_window(
+    tmp_path: Path, room: int, code: int
+) -> None:
+    """The system's own limit, and torch's own failure."""
+    script = FULL.format(bin=str(BIN), here=str(Path(__file__).parent), room=room)
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert "from now on" in done.stderr
+    if code:
+        assert "out of memory" in done.stderr.splitlines()[-1]
+        assert "one window of 96 tokens does not fit" in done.stderr.splitlines()[-1]
