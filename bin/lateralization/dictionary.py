@@ -35,7 +35,8 @@ COLUMNS = {
     "ci_high": "upper limit of the 95 % interval",
     "ci_kind": (
         "which interval, over which units. Test runs share training data, so an interval over "
-        "runs speaks of this subject's story, not of people, and may be somewhat narrow"
+        "runs speaks of this subject's story, not of people, and is somewhat narrow (in simulation "
+        "it covers 92 % instead of 95 %)"
     ),
     "n_left": "voxels used on the left",
     "n_right": "voxels used on the right",
@@ -62,9 +63,12 @@ COLUMNS = {
     "slope_high": "upper limit of the 95 % interval of the slope, t over models",
     "r_low": "lower limit of the 95 % interval of r (Fisher)",
     "r_high": "upper limit of the 95 % interval of r (Fisher)",
-    "runs_low": "lower limit of the 95 % interval of the slope, t over test runs",
-    "runs_high": "upper limit of the 95 % interval of the slope, t over test runs",
-    "runs_p": "p of the slope, t test over test runs (they share training data)",
+    "runs_low": (
+        "lower limit of the 95 % interval of the slope, t over test runs with the variance "
+        "corrected for their shared training runs (Nadeau & Bengio 2003)"
+    ),
+    "runs_high": "upper limit of that interval",
+    "runs_p": "p of the slope, the same corrected t over test runs",
     "subset": (
         "all models, those above a size, one family, or untrained models (with 'untrained')"
     ),

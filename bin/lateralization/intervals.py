@@ -85,13 +85,37 @@ def fisher_interval(r: float, n: int, level: float = LEVEL) -> tuple[float, floa
     return float(np.tanh(z - half)), float(np.tanh(z + half))
 
 
-def t_test_p(values: Float) -> float:
-    """Two-sided p of Student's t test that the mean of independent values is 0; NaN below two."""
-    kept = np.asarray(values, dtype=np.float64)
-    kept = kept[np.isfinite(kept)]
-    if kept.size < 2 or np.ptp(kept) == 0:
-        return np.nan
-    return float(stats.ttest_1samp(kept, 0.0).pvalue)
+def corrected_t(values: Float, level: float = LEVEL) -> tuple[Interval, float]:
+    """Interval of a mean over folds that share training runs, and p of the test that it is 0.
+
+    With each run predicted from the n - 1 others, the folds are not independent. The variance of
+    their mean is taken as ``s² (1/n + n_test/n_train)`` = ``s² (1/n + 1/(n - 1))`` instead of
+    ``s²/n``, with n - 1 degrees of freedom (corrected resampled t test: Nadeau & Bengio 2003,
+    Machine Learning 52:239-281).
+
+    Parameters
+    ----------
+    values : (n_runs,) array
+        One value per left-out run; non-finite values are left out.
+    level : float
+        Coverage that is aimed at.
+
+    Returns
+    -------
+    The interval, and the two-sided p; limits and p are NaN below two values, p also where all
+    values are equal.
+    """
+    plain = t_interval(values, level)
+    n = plain.n
+    if n < 2:
+        return plain, np.nan
+    widening = np.sqrt(1 + n / (n - 1))
+    half = float(widening * (plain.high - plain.low) / 2)
+    interval = Interval(plain.mean, plain.mean - half, plain.mean + half, n)
+    if half == 0:
+        return interval, np.nan
+    t = plain.mean / half * stats.t.ppf(0.5 + level / 2, n - 1)
+    return interval, float(2 * stats.t.sf(abs(t), n - 1))
 
 
 def voxel_bootstrap(values: Float, n_boot: int = 1000, seed: int = 1234) -> tuple[float, float]:

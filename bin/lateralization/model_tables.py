@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lateralization.asymmetry import BEST_VOXEL, CHOICES, RELIABLE, SHARED, STRICT, WHOLE
 from lateralization.fits import CHECKPOINT, MODEL, UNTRAINED
-from lateralization.intervals import t_interval, t_test_p
+from lateralization.intervals import corrected_t
 from lateralization.people import LN_N
 from lateralization.regressions import (
     MIN_MODELS,
@@ -80,7 +80,7 @@ def relative_best_layer(one: Summary) -> float:
 def _slopes_by_run(
     members: list[Summary], units: pd.DataFrame, key: tuple[str, str, str]
 ) -> tuple[float, float, float]:
-    """Interval (t) over test runs and p of the slope on ln N, for asymmetries that are means."""
+    """Interval and p of the slope on ln N over test runs, for asymmetries that are means."""
     runs = {one.fit.model: one.by_run[key] for one in members if key in one.by_run}
     kept = [name for name in units["model"] if name in runs]
     x = units.set_index("model").loc[kept, LN_N].to_numpy(dtype=np.float64)
@@ -88,8 +88,8 @@ def _slopes_by_run(
         return np.nan, np.nan, np.nan
     centred = x - x.mean()
     slopes = centred @ np.stack([runs[name] for name in kept]) / (centred @ centred)
-    interval = t_interval(slopes)
-    return interval.low, interval.high, t_test_p(slopes)
+    interval, p = corrected_t(slopes)
+    return interval.low, interval.high, p
 
 
 def _regression_row(first: Row, result: Regression, extra: Row) -> Row:

@@ -10,6 +10,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 import calibration
 
+from lateralization.intervals import corrected_t
+
 
 def test_cells_are_judged_by_their_bars():
     drawn = [{"a: covers": i % 20 > 0, "b: rejects": i % 10 == 0, "c: bias": (-1) ** i}
@@ -33,5 +35,8 @@ def test_time_series_go_through_encoder_and_tables(rise):
     assert one["low"] < one["by_run"].mean() < one["high"]
     assert np.isfinite([one["slope"], one["slope_low"], one["slope_high"]]).all()
     assert (one["low"] > 0) == (rise > 0)
+    slopes = corrected_t(one["slopes"])
+    assert one["slope"] == pytest.approx(slopes[0].mean)
+    assert (one["slope_low"], one["slope_p"]) == pytest.approx((slopes[0].low, slopes[1]))
     rows = calibration.quantities([one, one], rise)
     assert len(rows) == 2

@@ -10,7 +10,7 @@ from lateralization.atlas import place_atlas, read_atlas, read_labels, to_grid
 from lateralization.densities import density
 from lateralization.errors import BadInput
 from lateralization.files import write_json
-from lateralization.intervals import t_interval, t_test_p, voxel_bootstrap
+from lateralization.intervals import corrected_t, t_interval, voxel_bootstrap
 from lateralization.parcels import area_rows, parcel_rows, relation_rows
 from lateralization.people import holm, sign_flip_p, smallest_p
 from lateralization.sensitivity import PERCENTILES, sensitivity_rows
@@ -85,10 +85,28 @@ def test_holm_is_the_stepwise_bonferroni_and_skips_what_is_missing():
     np.testing.assert_allclose(holm(p), [0.03, np.nan, 0.06, 0.06])
 
 
-def test_p_of_the_runs_and_band_over_voxels():
+def test_the_t_over_runs_is_corrected_for_shared_training_runs():
+    values = np.append(np.random.default_rng(3).normal(0.5, 1, 9), np.nan)
+    runs = values[:9]
+    error = np.sqrt(runs.var(ddof=1) * (1 / 9 + 1 / 8))
+    interval, p = corrected_t(values)
+    assert (interval.mean, interval.n) == (pytest.approx(runs.mean()), 9)
+    limits = stats.t.interval(0.95, 8, loc=runs.mean(), scale=error)
+    assert (interval.low, interval.high) == pytest.approx(limits)
+    assert p == pytest.approx(2 * stats.t.sf(abs(runs.mean()) / error, 8))
+    assert p > stats.ttest_1samp(runs, 0).pvalue
+    assert corrected_t(-runs)[1] == pytest.approx(p)
+
+
+def test_without_two_runs_that_differ_there_is_no_p():
+    interval, p = corrected_t(np.ones(1))
+    assert np.isnan([interval.low, interval.high, p]).all()
+    assert np.isnan(corrected_t(np.array([]))[1])
+    assert np.isnan(corrected_t(np.ones(4))[1])
+
+
+def test_band_over_voxels():
     values = np.random.default_rng(3).normal(0.5, 1, 50)
-    assert t_test_p(values) == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
-    assert np.isnan(t_test_p(np.ones(1)))
     oracle = stats.bootstrap((values,), np.mean, n_resamples=9999, method="percentile",
                              random_state=0).confidence_interval  # fmt: skip
     np.testing.assert_allclose(voxel_bootstrap(values, 9999), oracle, atol=0.02)
