@@ -151,8 +151,8 @@ def statistics_text() -> str:
         "over test runs, over models or over people, never over voxels. Test runs share training "
         "runs: intervals and tests of slopes over test runs are corrected for it [resampled]; "
         "intervals of asymmetries over test runs are not, and cover 92 % in simulation (98 % "
-        "were they corrected). Models of one family are related, so intervals over models may be too "
-        "narrow. Effects of size are regressions on the natural logarithm of the number of "
+        "were they corrected). Models of one family are related, so intervals over models may be "
+        "too narrow. Effects of size are regressions on the natural logarithm of the number of "
         "parameters. The pipeline runs under Nextflow [nextflow]."
     )
 
