@@ -7,7 +7,14 @@ def request(parameters, run) {
         launch_dir: run.launchDir.toString(),
         project_dir: run.projectDir.toString(),
         home_dir: System.getProperty('user.home'),
+        outdir_writable: writable(parameters.outdir.toString()),
     ])
+}
+
+// Whether a folder can be written to, or made: a container does not see it, but results are published from here.
+def writable(folder) {
+    def place = folder instanceof java.nio.file.Path ? folder : file(folder, glob: false)
+    place.exists() || !place.parent ? place.isDirectory() && java.nio.file.Files.isWritable(place) : writable(place.parent)
 }
 
 // Memory and durations become text; everything else is JSON already.

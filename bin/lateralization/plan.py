@@ -36,7 +36,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
     ----------
     request
         ``params`` as Nextflow has them, ``launch_dir``, ``project_dir``, and where known
-        ``command_line``.
+        ``command_line`` and ``outdir_writable``.
     assets
         Folder of the study's lists, manifests and addresses.
 
@@ -74,7 +74,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
         _check_fits(languages, fits, problems)
     glove, atlas = _glove(site, baselines), _atlas(site)
     for folder in ("outdir", "cache_dir"):
-        _check_writable(folder, _place(parameters[folder], launch), problems)
+        _check_writable(folder, _place(parameters[folder], launch), request, problems)
     problems.stop()
     return {
         "parameters": _shown(parameters),
@@ -267,7 +267,7 @@ def _truth(site: Site) -> str | None:
     return str(path) if path.is_file() else None
 
 
-def _check_writable(name: str, place: str, problems: Problems) -> None:
+def _check_writable(name: str, place: str, request: Mapping[str, Any], problems: Problems) -> None:
     """Report a folder that is a file, or below one; a read-only cache is allowed."""
     if place.startswith(REMOTE):
         return
@@ -278,5 +278,6 @@ def _check_writable(name: str, place: str, problems: Problems) -> None:
         path = path.parent
     if not path.is_dir():
         problems.add(f"--{name}: {path} is a file; give a folder")
-    elif name == "outdir" and not os.access(path, os.W_OK):
+    # a container does not see the folder; the request says what is so outside of it
+    elif name == "outdir" and not request.get("outdir_writable", os.access(path, os.W_OK)):
         problems.add(f"--outdir: {path} is not writable; give another folder")
