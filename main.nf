@@ -158,7 +158,7 @@ workflow {
     // [[id: 'gpt2', name: 'gpt2', mapping: 'reference', …], spec, files of a local model]
     // weights that are not kept are fetched again only when what reads them has changed
     weights = params.keep_models.toString() in ['no', 'false'] ? [keep: false, reader: stamp('activations'), precision: params.precision, mode: params.untrained_mode] : [:]
-    MODEL(settings.flatMap { entry -> entry.models }.map { entry -> [entry.findAll { key, _value -> key in ['name', 'mapping', 'seed', 'languages', 'average', 'individual'] } + [id: entry.name], groovy.json.JsonOutput.toJson(entry + weights + [allow_pickle: params.allow_pickle_weights.toString() == 'yes', endpoint: params.hf_endpoint]), (entry.files ?: []).collect { path -> file(path, glob: false) }] }, cache_dir, stamp('model'))
+    MODEL(settings.flatMap { entry -> entry.models }.map { entry -> [entry.findAll { key, _value -> key in ['name', 'mapping', 'seed', 'languages', 'average', 'individual'] } + [id: file_name(entry.name)], groovy.json.JsonOutput.toJson(entry + weights + [allow_pickle: params.allow_pickle_weights.toString() == 'yes', endpoint: params.hf_endpoint]), (entry.files ?: []).collect { path -> file(path, glob: false) }] }, cache_dir, stamp('model'))
 
     // ['en', [language: 'en', corrections: 'none'], annotation.csv, [text_en_run1.txt, …], corrections.tsv]
     stories = fetched.annotation
@@ -171,7 +171,7 @@ workflow {
         tokenizers
             .combine(stories)
             .filter { model, _tokenizer, language, _story, _annotation, texts, _fixes -> whole && texts && language in model.languages }
-            .map { model, tokenizer, language, story, annotation, texts, fixes -> [model + story + [id: "lang-${language}_model-${model.name}".toString()], tokenizer, annotation, texts, fixes] },
+            .map { model, tokenizer, language, story, annotation, texts, fixes -> [model + story + [id: "lang-${language}_model-${file_name(model.name)}".toString()], tokenizer, annotation, texts, fixes] },
         stamp('words'),
     )
     ACTIVATIONS(
@@ -205,7 +205,7 @@ workflow {
             .combine(fetched.glove.map { _meta, glove -> glove }.toList().map { found -> [found] })
             .map { entry, language, story, annotation, _texts, fixes, glove ->
                 def meta = [name: entry.name, average: entry.average, individual: entry.individual, kind: entry.kind]
-                [meta + story + [id: "lang-${language}_model-${entry.name}".toString()], groovy.json.JsonOutput.toJson(entry), annotation, entry.kind == 'glove' ? glove : [], fixes]
+                [meta + story + [id: "lang-${language}_model-${file_name(entry.name)}".toString()], groovy.json.JsonOutput.toJson(entry), annotation, entry.kind == 'glove' ? glove : [], fixes]
             },
         stamp('baselines'),
     )
@@ -273,7 +273,12 @@ def in_order(paths) {
     (paths instanceof Collection ? paths : [paths]).toSorted { path -> path.name.replaceAll(/\d+/) { digits -> digits.padLeft(9, '0') } }
 }
 
+// file_name('Qwen/Qwen2-0.5B') -> 'Qwen__Qwen2-0.5B'
+def file_name(model) {
+    model.replace('/', '__')
+}
+
 // fit_id('en', 'EN057', 'gpt2') -> 'lang-en_sub-EN057_model-gpt2'
 def fit_id(language, subject, model) {
-    "lang-${language}_sub-${subject}_model-${model}".toString()
+    "lang-${language}_sub-${subject}_model-${file_name(model)}".toString()
 }

@@ -17,6 +17,7 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
+from hub_server import serving_hub
 from safetensors.numpy import load_file
 
 from .conftest import PROJECT, Copy, Run, arguments, copy_project, without_network
@@ -145,33 +146,49 @@ def test_another_data_set_runs_by_its_description(other_run: tuple[Copy, Path, R
 
 
 def test_it_is_fetched_by_its_manifest_and_then_needs_no_network(
-    other_run: tuple[Copy, Path, Run], tmp_path: Path
+    other_run: tuple[Copy, Path, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy, world, whole = other_run
+    token, secrets = "hf_TheSecretOfThisTest", tmp_path / "secrets.json"
+    secrets.write_text(json.dumps([{"name": "HF_TOKEN", "value": token}]))
+    secrets.chmod(0o600)
+    monkeypatch.setenv("NXF_SECRETS_FILE", str(secrets))
     given = _other(world, world / "dataset.json", "--outdir", str(tmp_path / "out"))
-    with serving(world) as address:
+    given[given.index("--models") + 1] = "org/m"
+    with serving(world) as address, serving_hub(next((world / "models").iterdir())) as hub:
+        given += ["--hf_endpoint", hub.url]
         first = copy.run(*given, "--data_endpoint", address, "--stage", "fetch")
+        assert f"Bearer {token}" in {header for _, header in hub.asked}
         assert first.exit_status == 0, first.stdout + first.stderr
         assert first.processes() == {"VALIDATE", "FETCH", "MODEL"}
         assert not (tmp_path / "out" / "report.html").exists()
     cached = copy.folder / "cache" / "ds000001" / "1.1" / "words.tsv"
     assert cached.read_bytes() == (world / "ds000001" / "words.tsv").read_bytes()
     assert len([path for path in Quiet.asked if path.endswith("_bold.nii.gz")]) == 3 * 7
-    offline = [*given, "--data_endpoint", address, "--keep_raw", "no"]
+    offline = [*given, "--data_endpoint", address, "--keep_raw", "no", "--keep_models", "no"]
     run = copy.run(*offline, prefix=without_network())
     assert run.exit_status == 0, run.stdout + run.stderr
-    assert len(run.tasks) == len(whole.tasks) + 3  # and the parcels of three subjects
+    assert len(run.tasks) == len(whole.tasks) + 4  # parcels of three subjects, and RELEASE
     ours, local = _scores(tmp_path / "out", "nl"), _scores(copy.folder / "results", "nl")
-    for name, values in local.items():
-        np.testing.assert_array_equal(ours[name], values)
-    # The raw runs are gone, and a resumed run does not miss them.
+    assert "org__m_runs.safetensors" in ours
+    assert (tmp_path / "out" / "lang-nl" / "words" / "org__m.tsv").exists()
+    for values, expected in zip(*(sorted(r.values(), key=len) for r in (ours, local)), strict=True):
+        np.testing.assert_array_equal(values, expected)
+    # The raw runs and the weights are gone, and a resumed run does not miss them.
     places = (copy.folder / "cache", copy.folder / "work")
     left = [path for place in places for path in place.rglob("*_bold.nii.gz")]
     left += (copy.folder / "work").rglob("raw/*")
+    left += (copy.folder / "work").rglob("weights/*")
+    left += (copy.folder / "cache").rglob("*.safetensors")
     assert not [path for path in left if not path.is_symlink()]  # the first run's links to a folder
     again = copy.run("-resume", *offline)
     assert again.exit_status == 0, again.stdout + again.stderr
     assert {task["status"] for task in again.tasks} == {"CACHED"}
+    # The token is in no work folder, log or published file.
+    places = (copy.folder, tmp_path / "out")
+    written = [path for place in places for path in place.rglob("*") if path.is_file()]
+    assert len(written) > 100
+    assert not [path for path in written if token.encode() in path.read_bytes()]
 
 
 def test_the_published_profile_starts_from_verified_files_of_the_study(
