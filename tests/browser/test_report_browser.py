@@ -118,7 +118,10 @@ def test_every_picture_is_visible(browser):
 
 
 def test_the_interactive_brain_is_drawn(browser):
-    browser.switch_to.frame(browser.find_element(By.CSS_SELECTOR, "iframe.viewer"))
+    frame = browser.find_element(By.CSS_SELECTOR, "iframe.viewer")
+    # what is off the screen may wait with drawing for as long as it stays there
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", frame)
+    browser.switch_to.frame(frame)
     try:
         deadline, shades = time.monotonic() + WAIT, 0
         while shades < 10 and time.monotonic() < deadline:

