@@ -9,10 +9,10 @@
 """
 
 import argparse
-import gc
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,6 @@ def summarise_cells(drawn: list[Row], where: Row) -> list[Row]:
 def units_cell(cell: tuple[str, int], n_sets: int, seed: int) -> list[Row]:
     """Simulate one kind and number of units."""
     kind, n = cell
-    gc.freeze()  # Holm's correction collects garbage at each call: that took most of the time
     rng = np.random.default_rng([seed, n, list(KINDS).index(kind)])
     drawn = [one_of_units(rng, kind, n) for _ in range(n_sets)]
     return summarise_cells(drawn, {"units": kind, "n_units": n})
@@ -121,6 +120,25 @@ MODELS = {"small": 1e8, "middle": 1e9, "large": 1e10}
 NOISE_OF_STATES = (1.2, 0.8, 0.4)
 """Noise in the models' features, largest in the smallest model: scores grow with size."""
 ALPHAS = np.logspace(0, 5, 6)
+
+
+@dataclass(frozen=True)
+class World:
+    """What the simulated brains do.
+
+    Attributes
+    ----------
+    rise
+        Gain of the left over the right.
+    same_story
+        The stimulus is the same in all data sets.
+    signal
+        Gain of the signal on both sides; 0: the responses have nothing to do with the stimulus.
+    """
+
+    rise: float = 0.0
+    same_story: bool = False
+    signal: float = 1.0
 
 
 def slow(rng: np.random.Generator, n_scans: int, *shape: int) -> Float:
@@ -155,27 +173,21 @@ def responses(rng: np.random.Generator, stimulus: list[Float], gains: Float) -> 
     return runs
 
 
-def one_of_series(seed: tuple[int, int], rise: float, same_story: bool) -> Row:
+def one_of_series(seed: tuple[int, int], world: World) -> Row:
     """Simulate one data set, encode it with three models, and let LATERALIZE reduce it.
 
-    Parameters
-    ----------
-    rise
-        Gain of the left over the right.
-    same_story
-        The stimulus is the same in all data sets: what the runs of a story have of their own is
-        then no chance.
+    With one story for all data sets, what its runs have of their own is no chance.
     """
     rng = np.random.default_rng(seed)
-    of_story = np.random.default_rng(11) if same_story else rng
+    of_story = np.random.default_rng(11) if world.same_story else rng
     stimulus = [slow(of_story, N_SCANS, N_FEATURES) for _ in range(N_RUNS)]
     place = np.indices(SHAPE)[0].ravel() - SHAPE[0] // 2
-    bold = responses(rng, stimulus, 1 - np.sign(place) * rise / 2)
+    bold = responses(rng, stimulus, world.signal * (1 - np.sign(place) * world.rise / 2))
     summaries = []
     for (name, size), noise in zip(MODELS.items(), NOISE_OF_STATES, strict=True):
         layers = []
         for extra in (0.0, 0.5):
-            drawn = np.random.default_rng(13) if same_story else rng
+            drawn = np.random.default_rng(13) if world.same_story else rng
             states = [
                 standardise(run + (noise + extra) * slow(drawn, N_SCANS, N_FEATURES))
                 for run in stimulus
@@ -213,22 +225,24 @@ def quantities(drawn: list[Row], rise: float) -> list[Row]:
     within = float(runs.var(axis=1, ddof=1).mean()) / N_RUNS
     rows = []
     for one, values in zip(drawn, runs, strict=True):
-        wide, plain = corrected_t(values)[0], t_interval(one["slopes"])
-        row = {
-            "interval over runs of the tables: covers": one["low"] <= truth <= one["high"],
-            "interval over runs, were it corrected: covers": wide.low <= truth <= wide.high,
-            "slope's interval over runs of the tables: covers":
-                one["slope_low"] <= slope <= one["slope_high"],
-            "slope's interval over runs, were it not corrected: covers":
-                plain.low <= slope <= plain.high,
-            "variance of the mean over that of independent runs: ratio":
-                (values.mean() - runs.mean()) ** 2 / within,
-        }  # fmt: skip
+        intervals = {"asymmetry": (truth, values), "slope": (slope, one["slopes"])}
+        row: Row = {}
+        for what, (true, by_run) in intervals.items():
+            plain, corrected = t_interval(by_run), corrected_t(by_run)[0]
+            row |= {
+                f"{what}, corrected for shared runs: covers": corrected.low
+                <= true
+                <= corrected.high,
+                f"{what}, not corrected: covers": plain.low <= true <= plain.high,
+            }
+        row["variance of the mean over that of independent runs: ratio"] = (
+            values.mean() - runs.mean()
+        ) ** 2 / within
         if not rise:
             row |= {
                 "left minus right, nothing planted: bias": values.mean(),
                 "slope, nothing planted: bias": one["slope"],
-                "slope's test over runs: rejects": one["slope_p"] <= 0.05,
+                "slope's test over runs, of the tables: rejects": one["slope_p"] <= 0.05,
             }
         else:
             row["left minus right found where the left is planted: share"] = one["low"] > 0
@@ -238,29 +252,30 @@ def quantities(drawn: list[Row], rise: float) -> list[Row]:
 
 UNITS = "units"
 WORLDS = {
-    "nothing planted, other stories": (0.0, False),
-    "nothing planted, one story": (0.0, True),
-    "left planted, other stories": (0.5, False),
+    "nothing planted, other stories": World(),
+    "nothing planted, one story": World(same_story=True),
+    "left planted, other stories": World(rise=0.5),
+    "no signal at all": World(signal=0.0),
 }
 
 
-def _share(seeds: list[tuple[int, int]], rise: float, same_story: bool) -> list[Row]:
+def _share(seeds: list[tuple[int, int]], world: World) -> list[Row]:
     torch.set_num_threads(1)
-    return [one_of_series(seed, rise, same_story) for seed in seeds]
+    return [one_of_series(seed, world) for seed in seeds]
 
 
 def series_rows(worlds: list[str], n_sets: int, seed: int, processes: int) -> list[Row]:
     """Simulate the named worlds of time series."""
     rows = []
-    for place, (world, (rise, same)) in enumerate(WORLDS.items()):
-        if world not in worlds:
+    for place, (name, world) in enumerate(WORLDS.items()):
+        if name not in worlds:
             continue
         seeds = [(seed + place, one) for one in range(n_sets)]
         shares = [seeds[first::processes] for first in range(processes)]
         with ProcessPoolExecutor(processes) as pool:
-            found = pool.map(partial(_share, rise=rise, same_story=same), shares)
+            found = pool.map(partial(_share, world=world), shares)
             drawn = [one for share in found for one in share]
-        rows += summarise_cells(quantities(drawn, rise), {"world": world, "n_runs": N_RUNS})
+        rows += summarise_cells(quantities(drawn, world.rise), {"world": name, "n_runs": N_RUNS})
         print(pd.DataFrame(rows).tail(8).to_string(index=False, header=False), flush=True)
     return rows
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lateralization.areas import Halves
-from lateralization.intervals import Interval, jackknife_interval, t_interval
+from lateralization.intervals import Interval, jackknife_interval, t_interval, widened
 from lateralization.study import ISC_PERCENTILE
 
 Float = NDArray[np.float64]
@@ -213,7 +213,7 @@ def side_summary(score: Float, side: Bool) -> tuple[int, float, float]:
 
 
 def mean_asymmetry(run_scores: Float, region: Region, selection: str) -> Asymmetry:
-    """Compare the unpaired means of the two sides, with a t interval over runs."""
+    """Compare the unpaired means of the two sides, with a corrected t interval over runs."""
     valid = usable(run_scores)
     left, right = run_scores[:, region.left & valid], run_scores[:, region.right & valid]
     by_run = _nanmean(left, axis=1) - _nanmean(right, axis=1)
@@ -223,8 +223,8 @@ def mean_asymmetry(run_scores: Float, region: Region, selection: str) -> Asymmet
         float(_nanmean(right)),
         left.shape[1],
         right.shape[1],
-        t_interval(by_run),
-        f"t over {len(run_scores)} runs",
+        widened(t_interval(by_run)),
+        f"corrected t over {len(run_scores)} runs",
         np.atleast_1d(by_run),
     )
 
@@ -287,8 +287,8 @@ def percentile_asymmetry(run_scores: Float, region: Region, selection: str) -> A
         upper(right, runs),
         left.shape[1],
         right.shape[1],
-        jackknife_interval(lambda kept: upper(left, kept) - upper(right, kept), runs.size),
-        f"jackknife t over {runs.size} runs",
+        widened(jackknife_interval(lambda kept: upper(left, kept) - upper(right, kept), runs.size)),
+        f"corrected jackknife t over {runs.size} runs",
     )
 
 

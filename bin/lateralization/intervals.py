@@ -2,11 +2,12 @@
 
 Neighbouring voxels are copies of each other, so an interval over voxels is far too narrow; a
 percentile bootstrap over nine runs covers 89 % instead of 95 %. The t interval does not suffer
-from either.
+from either. Test runs of one fit share training runs: their intervals are widened for it.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,12 @@ class Interval:
     n: int
 
 
+@cache
+def _quantile(share: float, df: int) -> float:
+    """Quantile of Student's t, remembered: tables ask for the same few thousands of times."""
+    return float(stats.t.ppf(share, df))
+
+
 def t_interval(values: Float, level: float = LEVEL) -> Interval:
     """Student's t interval of the mean of independent values.
 
@@ -46,7 +53,7 @@ def t_interval(values: Float, level: float = LEVEL) -> Interval:
     mean = float(kept.mean())
     if n == 1:
         return Interval(mean, np.nan, np.nan, 1)
-    half = float(stats.t.ppf(0.5 + level / 2, n - 1) * kept.std(ddof=1) / np.sqrt(n))
+    half = float(_quantile(0.5 + level / 2, n - 1) * kept.std(ddof=1) / np.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
 
 
@@ -105,17 +112,28 @@ def corrected_t(values: Float, level: float = LEVEL) -> tuple[Interval, float]:
     The interval, and the two-sided p; limits and p are NaN below two values, p also where all
     values are equal.
     """
-    plain = t_interval(values, level)
-    n = plain.n
-    if n < 2:
-        return plain, np.nan
-    widening = np.sqrt(1 + n / (n - 1))
-    half = float(widening * (plain.high - plain.low) / 2)
-    interval = Interval(plain.mean, plain.mean - half, plain.mean + half, n)
-    if half == 0:
+    interval = widened(t_interval(values, level))
+    half = (interval.high - interval.low) / 2
+    if not half > 0:
         return interval, np.nan
-    t = plain.mean / half * stats.t.ppf(0.5 + level / 2, n - 1)
-    return interval, float(2 * stats.t.sf(abs(t), n - 1))
+    t = interval.mean / half * _quantile(0.5 + level / 2, interval.n - 1)
+    return interval, float(2 * stats.t.sf(abs(t), interval.n - 1))
+
+
+def widened(interval: Interval) -> Interval:
+    """Widen an interval over test runs for the training runs that its folds share.
+
+    The factor is that of ``corrected_t``. It is right where nothing but noise is predicted, and
+    too wide by up to a third where the signal is strong: simulated intervals cover 97 to 98 %,
+    those not widened 87 to 93 % (``benchmarks/calibration.py``).
+    """
+    n = interval.n
+    if n < 2:
+        return interval
+    factor = np.sqrt(1 + n / (n - 1))
+    low, high = (interval.mean + factor * (limit - interval.mean)
+                 for limit in (interval.low, interval.high))  # fmt: skip
+    return Interval(interval.mean, float(low), float(high), n)
 
 
 def voxel_bootstrap(values: Float, n_boot: int = 1000, seed: int = 1234) -> tuple[float, float]:

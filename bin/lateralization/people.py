@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from statsmodels.stats.multitest import multipletests
 
 from lateralization.fits import AVERAGE
 from lateralization.intervals import MIN_SUBJECTS, t_interval
@@ -69,12 +68,17 @@ def smallest_p(n: int) -> float:
 
 
 def holm(p: Iterable[float]) -> Float:
-    """Adjust p values by Holm's method; NaN stays NaN and does not count as a test."""
+    """Adjust p values by Holm's method; NaN stays NaN and does not count as a test.
+
+    statsmodels' ``multipletests`` gives the same and collects garbage at each call: a third of
+    the time of 49 people's tables.
+    """
     values = np.array(list(p), dtype=np.float64)
     adjusted = np.full(values.shape, np.nan)
-    known = np.isfinite(values)
-    if known.any():
-        adjusted[known] = multipletests(values[known], method="holm")[1]
+    known = np.flatnonzero(np.isfinite(values))
+    order = known[np.argsort(values[known], kind="stable")]
+    steps = np.maximum.accumulate(values[order] * np.arange(order.size, 0, -1))
+    adjusted[order] = np.minimum(steps, 1.0)
     return adjusted
 
 

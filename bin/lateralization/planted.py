@@ -9,7 +9,7 @@ from scipy import stats
 
 from lateralization.asymmetry import BEST_VOXEL, RELIABLE, SHARED, WHOLE
 from lateralization.errors import BadInput
-from lateralization.intervals import t_interval
+from lateralization.intervals import corrected_t, t_interval, widened
 from lateralization.model_tables import groups
 from lateralization.summaries import Summary
 
@@ -34,10 +34,11 @@ def order_found(by_run: Float, planted: Float) -> dict[str, Any]:
     -------
     dict
         ``spearman`` between the order of the models and the recovered means; ``slope_low``, the
-        lower limit (95 %, t over runs) of the slope per step of that order; ``signs``, whether
-        the first and the last model lean to the side that was planted (right and left where
-        nothing was); ``recovered``, yes when all three say so. The same rule is applied to
-        worlds in which nothing was planted: there "yes" is a false alarm.
+        lower limit (95 %, over runs, corrected for the training runs that folds share) of the
+        slope per step of that order; ``signs``, whether the first and the last model lean to the
+        side that was planted (right and left where nothing was); ``recovered``, yes when all
+        three say so. The same rule is applied to worlds in which nothing was planted: there
+        "yes" is a false alarm.
     """
     n = len(by_run)
     if n < 3:
@@ -45,7 +46,7 @@ def order_found(by_run: Float, planted: Float) -> dict[str, Any]:
     steps = np.arange(n) - (n - 1) / 2
     means = by_run.mean(axis=1)
     spearman = 0.0 if np.ptp(means) == 0 else float(stats.spearmanr(steps, means).statistic)
-    low = t_interval(steps @ by_run / (steps @ steps)).low
+    low = corrected_t(steps @ by_run / (steps @ steps))[0].low
     first, last = (planted[0], planted[-1]) if np.ptp(planted) > 0 else (-1.0, 1.0)
     signs = bool(np.sign(means[0]) == np.sign(first) and np.sign(means[-1]) == np.sign(last))
     yes = spearman >= MIN_SPEARMAN and low > 0 and signs
@@ -88,7 +89,7 @@ def planted_rows(summaries: list[Summary], truth: dict[str, Any]) -> Iterator[Ro
         verdict = order_found(by_run, planted)
         places = stats.rankdata(by_run.mean(axis=1))
         for place, one in enumerate(used):
-            interval = t_interval(by_run[place])
+            interval = widened(t_interval(by_run[place]))
             yield {
                 "language": language, "subject": subject, "model": one.fit.model,
                 "order": place + 1, "recovered_order": int(places[place]),

@@ -4,6 +4,7 @@ Needs Debian's ``chromium`` and ``chromium-driver``. Without them the tests are 
 where ``REQUIRE_ENGINES=1`` says that they must run.
 """
 
+import base64
 import os
 import shutil
 import time
@@ -31,6 +32,9 @@ FLAGS = (
 HOSTILE = "<script>document.title='owned'</script>"
 WAIT = 600
 """Seconds until something counts as broken: a busy machine is not."""
+
+SHOT = 4000
+"""Pixels of the page in one picture."""
 
 WIDTHS = {"desk": (1280, 900), "telephone": (400, 800)}
 
@@ -265,8 +269,23 @@ def test_axe_finds_nothing_serious(browser):
 
 
 def test_screenshot(browser):
+    """Keep pictures of the whole page, a file per 4,000 pixels, where SCREENSHOTS says."""
     folder = os.environ.get("SCREENSHOTS")
     if not folder:
         pytest.skip("set SCREENSHOTS to a folder to keep pictures of the page")
     Path(folder).mkdir(parents=True, exist_ok=True)
-    assert browser.save_screenshot(str(Path(folder) / f"report-{browser.kind}.png"))
+    # As a reader finds it: what other tests opened is closed, brains have had time to draw.
+    browser.refresh()
+    browser.execute_script("document.querySelectorAll('img').forEach(one => one.loading = 'eager')")
+    browser.execute_script("document.querySelector('iframe.viewer').scrollIntoView()")
+    time.sleep(3)
+    size = browser.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
+    for number, top in enumerate(range(0, int(size["height"]), SHOT)):
+        height = min(SHOT, size["height"] - top)
+        clip = {"x": 0, "y": top, "width": size["width"], "height": height, "scale": 1}
+        shot = browser.execute_cdp_cmd(
+            "Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True}
+        )
+        content = base64.b64decode(shot["data"])
+        assert content.startswith(b"\x89PNG")
+        (Path(folder) / f"report-{browser.kind}-{number:02d}.png").write_bytes(content)

@@ -1,6 +1,9 @@
 """A whole run on a local data set of the layout, and the tree that it publishes."""
 
 import json
+import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -65,6 +68,17 @@ def test_the_published_tree_is_the_one_of_the_interface(
     assert expected <= published, sorted(expected - published)
     assert not [path for path in results.rglob("*") if path.is_symlink()]
     assert not [path for path in published if Path(path).name.startswith(".part-")]
+
+
+def test_the_report_is_one_file_that_can_be_sent(finished: tuple[Copy, Path, Run]) -> None:
+    """Below 25 MB, whole on its own; kept where CI keeps what people look at."""
+    report = finished[0].folder / "results" / "report.html"
+    assert report.stat().st_size < 25e6
+    page = report.read_text(encoding="utf-8")
+    assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", page.split("<body>")[1])
+    if folder := os.environ.get("SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        shutil.copy(report, folder)
 
 
 def test_the_report_tells_what_the_stages_took(finished: tuple[Copy, Path, Run]) -> None:

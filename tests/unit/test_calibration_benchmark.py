@@ -30,9 +30,10 @@ def test_units_are_drawn_from_the_seed_and_every_quantity_is_there():
 
 @pytest.mark.parametrize("rise", [0.0, 3.0])
 def test_time_series_go_through_encoder_and_tables(rise):
-    one = calibration.one_of_series((1, 2), rise, False)
+    one = calibration.one_of_series((1, 2), calibration.World(rise=rise))
     assert one["by_run"].shape == (calibration.N_RUNS,)
-    assert one["low"] < one["by_run"].mean() < one["high"]
+    interval = corrected_t(one["by_run"])[0]
+    assert (one["low"], one["high"]) == pytest.approx((interval.low, interval.high))
     assert np.isfinite([one["slope"], one["slope_low"], one["slope_high"]]).all()
     assert (one["low"] > 0) == (rise > 0)
     slopes = corrected_t(one["slopes"])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from lateralization.areas import label_areas
 from lateralization.asymmetry import Brain, Region, paired_asymmetry
@@ -10,7 +11,7 @@ from lateralization.atlas import place_atlas, read_atlas, read_labels, to_grid
 from lateralization.densities import density
 from lateralization.errors import BadInput
 from lateralization.files import write_json
-from lateralization.intervals import corrected_t, t_interval, voxel_bootstrap
+from lateralization.intervals import corrected_t, t_interval, voxel_bootstrap, widened
 from lateralization.parcels import area_rows, parcel_rows, relation_rows
 from lateralization.people import holm, sign_flip_p, smallest_p
 from lateralization.sensitivity import PERCENTILES, sensitivity_rows
@@ -35,7 +36,7 @@ def test_pairs_compare_each_voxel_with_its_mirror_image():
     volume[:, mask] = scores
     expected = np.nanmean((volume - volume[:, ::-1])[:, :4], axis=(1, 2, 3))
     np.testing.assert_allclose(found.by_run, expected, atol=1e-14)
-    assert found.interval == t_interval(found.by_run)
+    assert found.interval == widened(t_interval(found.by_run))
     assert found.n_left == found.n_right
 
 
@@ -83,6 +84,11 @@ def test_the_sign_flip_test_has_its_size(n):
 def test_holm_is_the_stepwise_bonferroni_and_skips_what_is_missing():
     p = [0.01, np.nan, 0.04, 0.03]
     np.testing.assert_allclose(holm(p), [0.03, np.nan, 0.06, 0.06])
+    assert len(holm([])) == 0
+    rng = np.random.default_rng(0)
+    for n in (1, 2, 7, 48):
+        many = np.round(rng.uniform(0, 1, n) ** 3, 2)  # with ties
+        np.testing.assert_allclose(holm(many), multipletests(many, method="holm")[1], rtol=1e-12)
 
 
 def test_the_t_over_runs_is_corrected_for_shared_training_runs():

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import scipy.stats
 from made_runs import MadeRun, made_mask, write_run
 
 from lateralization.dictionary import TABLES
@@ -250,6 +251,16 @@ def test_without_a_planted_rise_none_is_reported(seed):
     assert order_found(by_run, np.zeros(6))["recovered"] == "no"
     rising = by_run + np.linspace(-0.05, 0.05, 6)[:, None]
     assert order_found(rising, np.linspace(-1, 1, 6))["recovered"] == "yes"
+
+
+def test_the_lower_limit_of_a_planted_rise_counts_the_shared_training_runs():
+    from lateralization.planted import order_found
+
+    by_run = np.random.default_rng(3).normal(0, 0.01, (3, 9)) + np.array([[-0.02], [0.0], [0.02]])
+    slopes = (by_run[2] - by_run[0]) / 2
+    half = scipy.stats.t.ppf(0.975, 8) * slopes.std(ddof=1) * np.sqrt(1 / 9 + 1 / 8)
+    found = order_found(by_run, np.linspace(-1, 1, 3))
+    assert found["slope_low"] == pytest.approx(slopes.mean() - half)
 
 
 def test_a_rise_on_one_side_of_zero_is_no_recovery():
