@@ -227,6 +227,7 @@ workflow {
                 def ids = stack.subjects.collect { subject -> fit_id(language, subject, meta.name) }
                 layer_blocks(layers, params).collect { block -> [lang + [id: ids[0], ids: ids], block, states, words, bold] }
             },
+        settings.map { entry -> entry.encoder },
         stamp('encode'),
     )
     // ['lang-en_sub-EN057_model-gpt2', 2, meta, mask, model.json, [words.json]]: a fit and its blocks of layers

@@ -37,7 +37,7 @@ from encoding_rivals import (  # noqa: E402
     timed,
 )
 
-from lateralization.ridge import EncodeResult  # noqa: E402
+from lateralization.search import EncodeResult  # noqa: E402
 from lateralization.systems import is_primal  # noqa: E402
 
 METHODS = "ABCD"

@@ -22,9 +22,10 @@ from lateralization.encoding import CHUNKS
 from lateralization.hrf import frame_times, hrf_operator, study_hrf, to_scans
 from lateralization.race import RISK
 from lateralization.reliability import predict_group
-from lateralization.ridge import Search, nested_ridge
+from lateralization.ridge import make_system, nested_ridge
+from lateralization.search import Search
 from lateralization.study import ISC_TRIALS
-from lateralization.systems import is_primal, make_system
+from lateralization.systems import is_primal
 from lateralization.voxels import Voxels
 
 Part = tuple[pd.DataFrame, dict[str, Any]]
@@ -219,7 +220,7 @@ def shared_and_each(
 
     def search() -> Search:
         system = make_system(features, float(alphas.min()), device)
-        return Search(system, len(features), alphas, RISK, torch.float32)
+        return Search(system, len(features), alphas, risk=RISK, dtype=torch.float32)
 
     shared, started = timed(search)
     each = []

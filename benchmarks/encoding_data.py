@@ -116,7 +116,7 @@ def states(story: Story, run: int, n_features: int) -> Array:
 def make_features(story: Story, n_features: int) -> list[Array]:
     """Return trimmed, standardised regressors, a list over runs of (n_kept, n_features) float64."""
     return [
-        regressors(states(story, run, n_features), operator, TRIM)[0]
+        regressors(states(story, run, n_features), [operator], TRIM)[0]
         for run, operator in enumerate(story.operators)
     ]
 

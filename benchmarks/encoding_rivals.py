@@ -18,7 +18,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lateralization.encoding import CHUNKS
 from lateralization.race import RISK
-from lateralization.ridge import EncodeResult, encode
+from lateralization.ridge import encode
+from lateralization.search import EncodeResult
 
 Array = NDArray[Any]
 Runs = Sequence[Array]

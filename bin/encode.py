@@ -3,11 +3,13 @@
 
 import argparse
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from lateralization import study
+from lateralization.choices import Choices
 from lateralization.command import run, say
 from lateralization.encoding import Task, encode_files
 
@@ -16,7 +18,8 @@ def main(arguments: argparse.Namespace) -> None:
     """Encode, write, say one line per subject."""
     values = vars(arguments).copy()
     outs, started = values.pop("out"), time.monotonic()
-    for out, part in zip(outs, encode_files(Task(**values), outs), strict=True):
+    choices = Choices(**{field.name: values.pop(field.name) for field in fields(Choices)})
+    for out, part in zip(outs, encode_files(Task(**values, choices=choices), outs), strict=True):
         kept = np.isfinite(part.r).all(axis=(0, 1))
         say(
             f"{out.name}: {len(part.r)} layers, {kept.sum()} voxels, {(~kept).sum()} left out, "
@@ -34,6 +37,15 @@ parser.add_argument(
 parser.add_argument("--layers", default="all", help="comma list of layers, or all")
 parser.add_argument("--tr", type=float, default=study.TR, help="repetition time, s")
 parser.add_argument("--trim", type=int, default=study.TRIM, help="scans dropped at each end")
+parser.add_argument("--alpha", choices=("shared", "per_voxel"), default="shared")
+parser.add_argument("--hrf", choices=("glover", "fir"), default="glover")
+parser.add_argument(
+    "--inner-validation", choices=("one_run", "all_runs"), default="one_run",
+    help="training runs that penalties are tried on",
+)  # fmt: skip
+parser.add_argument(
+    "--components", type=int, default=None, help="principal components of the training runs"
+)
 parser.add_argument("--precision", choices=("float32", "float64"), default="float32")
 parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
 parser.add_argument("--chunk", type=int, default=None, help="voxels at a time")

@@ -5,6 +5,7 @@ process ENCODE {
 
     input:
     tuple val(meta), val(layers), path(features), path(words), path(bold)
+    val encoder // what the plan says of it: alpha, hrf, inner_validation, components
     val code
 
     output:
@@ -13,7 +14,8 @@ process ENCODE {
     script:
     """
     encode.py --features ${features} --words ${words} --bold ${bold} --layers ${layers} \\
-        --tr ${meta.tr} --trim ${meta.trim} \\
+        --tr ${meta.tr} --trim ${meta.trim} --alpha ${encoder.alpha} --hrf ${encoder.hrf} \\
+        --inner-validation ${encoder.inner_validation} ${encoder.components ? "--components ${encoder.components}" : ''} \\
         --out ${meta.ids.collect { id -> "${id}_layers-${layers.tokenize(',')[0]}.safetensors" }.join(' ')}
     """
 

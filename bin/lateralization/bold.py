@@ -11,8 +11,8 @@ from lateralization import study
 from lateralization.correlation import is_usable, moments
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, tensor_names
+from lateralization.folds import nested_folds
 from lateralization.parts import AFTER_TRIMMING, IN_SOURCE
-from lateralization.ridge import nested_folds
 from lateralization.signals import standardise, trim
 
 Array = NDArray[Any]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,22 @@ from scipy import sparse
 
 from lateralization import study
 from lateralization.bold import read_bold
+from lateralization.choices import STUDY, Choices, Hrf
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, read_metadata, read_table, tensor_names
-from lateralization.hrf import hrf_operator, to_scans
+from lateralization.hrf import fir_operators, hrf_operator, to_scans
 from lateralization.parts import Part, versions, write_part
 from lateralization.race import RISK
-from lateralization.ridge import EncodeResult, nested_ridge, nested_ridges
+from lateralization.ridge import make_system, nested_ridge, nested_ridges
+from lateralization.search import EncodeResult
 from lateralization.signals import standardise, trim
-from lateralization.systems import make_system
 from lateralization.voxels import CHUNK, Precision, Voxels
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
+Operators = Sequence[sparse.csr_array]
+"""From the words of a run to its regressors: one operator for each block of columns."""
 
 FLAT = 1e-12
 """A regressor whose deviation is below this share of its largest value is constant."""
@@ -45,6 +48,7 @@ class Task:
     layers: str
     tr: float
     trim: int
+    choices: Choices = STUDY
     precision: Precision = "float32"
     device: str = "auto"
     chunk: int | None = None
@@ -69,9 +73,9 @@ def choose_device(asked: str) -> str:
 
 
 def word_operators(
-    words: pd.DataFrame, n_scans: Sequence[int], tr: float
-) -> list[sparse.csr_array]:
-    """Build each run's operator from words to scans.
+    words: pd.DataFrame, n_scans: Sequence[int], tr: float, hrf: Hrf = "glover"
+) -> list[Operators]:
+    """Build each run's operators from words to scans: one, or one for each delay.
 
     Parameters
     ----------
@@ -80,6 +84,8 @@ def word_operators(
         Untrimmed scans of each run.
     tr : float
         Repetition time, seconds.
+    hrf : {"glover", "fir"}
+        See ``Choices``.
 
     Raises
     ------
@@ -91,37 +97,39 @@ def word_operators(
         raise BadInput(
             f"the words have runs {found}, the BOLD data {wanted}; they must be the same"
         )
-    operators = []
+    operators: list[Operators] = []
     for run, scans in zip(wanted, n_scans, strict=True):
         here = words[words["run"] == run]
         onsets, offsets = here["onset"].to_numpy(float), here["offset"].to_numpy(float)
         try:
-            operators.append(hrf_operator(onsets, offsets - onsets, scans, tr))
+            if hrf == "fir":
+                operators.append(fir_operators(onsets, scans, tr))
+            else:
+                operators.append([hrf_operator(onsets, offsets - onsets, scans, tr)])
         except BadInput as error:
             raise BadInput(f"words of run {run}: {error}") from error
     return operators
 
 
-def regressors(
-    states: Array, operator: sparse.csr_array, n_trim: int = study.TRIM
-) -> tuple[Floats, int]:
+def regressors(states: Array, operators: Operators, n_trim: int = study.TRIM) -> tuple[Floats, int]:
     """Turn one run's hidden states into trimmed, standardised regressors.
 
     Parameters
     ----------
     states : array of shape (n_words, width)
-    operator : sparse array of shape (n_scans, n_words)
+    operators : list of sparse arrays of shape (n_scans, n_words)
+        Each gives its block of columns.
     n_trim : int
         Scans dropped at each end.
 
     Returns
     -------
-    regressors : array of shape (n_scans - 2 n_trim, width), float64
+    regressors : array of shape (n_scans - 2 n_trim, n_operators * width), float64
         Mean 0 and population deviation 1; a constant regressor is 0 throughout.
     n_constant : int
         Number of constant regressors.
     """
-    kept = trim(to_scans(operator, states), n_trim)
+    kept = trim(np.hstack([to_scans(operator, states) for operator in operators]), n_trim)
     constant = kept.std(axis=0) <= FLAT * np.abs(kept).max(axis=0)
     standardised: Floats = standardise(kept)
     standardised[:, constant] = 0
@@ -130,7 +138,7 @@ def regressors(
 
 def layer_regressors(
     states: Sequence[Array],
-    operators: Sequence[sparse.csr_array],
+    operators: Sequence[Operators],
     layer: str,
     n_trim: int = study.TRIM,
 ) -> tuple[list[Floats], dict[str, int]]:
@@ -147,13 +155,13 @@ def layer_regressors(
         States and words differ in number, states are not finite, or runs differ in width.
     """
     made, constant = [], {}
-    for run, (values, operator) in enumerate(zip(states, operators, strict=True), start=1):
+    for run, (values, own) in enumerate(zip(states, operators, strict=True), start=1):
         where = f"layer {layer}, run {run}"
         if values.ndim != 2 or values.shape[1] != states[0].shape[1]:
             raise BadInput(f"{where}: shape {values.shape} does not fit {states[0].shape} of run 1")
-        if len(values) != operator.shape[1]:
+        if len(values) != own[0].shape[1]:
             raise BadInput(
-                f"{where}: {len(values)} rows of features for {operator.shape[1]} words; "
+                f"{where}: {len(values)} rows of features for {own[0].shape[1]} words; "
                 "features and words must come from the same task"
             )
         if not np.isfinite(values).all():
@@ -162,7 +170,7 @@ def layer_regressors(
                 f"{where}: features are NaN or infinite from word {word} on; extract them again, "
                 "with --precision float32 if it was float16"
             )
-        regressed, count = regressors(values, operator, n_trim)
+        regressed, count = regressors(values, own, n_trim)
         made.append(regressed)
         if count:
             constant[str(run)] = count
@@ -178,6 +186,7 @@ def encode_layer(
     n_trim: int = study.TRIM,
     alphas: Floats = study.ALPHAS,
     left_out: NDArray[np.bool_] | None = None,
+    choices: Choices = STUDY,
     precision: Precision = "float32",
     device: str = "cpu",
 ) -> EncodeResult:
@@ -192,14 +201,15 @@ def encode_layer(
         Untrimmed.
     tr, n_trim
         Repetition time in seconds; scans dropped at each end.
-    alphas, left_out, precision, device
+    alphas, left_out, choices, precision, device
         As in ``ridge.encode``.
     """
-    operators = word_operators(words, [len(run) for run in bold_runs], tr)
+    operators = word_operators(words, [len(run) for run in bold_runs], tr, choices.hrf)
     made, _ = layer_regressors(layer_states, operators, "of the states", n_trim)
     series = [standardise(trim(run, n_trim)) for run in bold_runs]
     voxels = Voxels(series, left_out, precision=precision, device=device)
-    return nested_ridge(make_system(made, float(np.min(alphas)), device), voxels, alphas)
+    system = make_system(made, float(np.min(alphas)), device, choices.components)
+    return nested_ridge(system, voxels, alphas, choices=choices)
 
 
 def chosen_layers(path: Path, asked: str, n_runs: int) -> list[int]:
@@ -289,7 +299,8 @@ def encode_stack(
     list over subjects of Part
     """
     words = read_table(task.words, text_columns=("word", "text"))
-    operators = word_operators(words, subjects[0].n_scans, task.tr)
+    chosen = task.choices
+    operators = word_operators(words, subjects[0].n_scans, task.tr, chosen.hrf)
     results: list[list[EncodeResult]] = []
     constant = {}
     with open_tensors(task.features) as handle:
@@ -301,13 +312,15 @@ def encode_stack(
             made, flat = layer_regressors(states, operators, str(layer), task.trim)
             if flat:
                 constant[str(layer)] = flat
-            system = make_system(made, float(study.ALPHAS.min()), device)
-            results.append(nested_ridges(system, [subject.voxels for subject in subjects]))
+            system = make_system(made, float(study.ALPHAS.min()), device, chosen.components)
+            voxels = [subject.voxels for subject in subjects]
+            results.append(nested_ridges(system, voxels, choices=chosen))
     if constant:
         say(f"constant regressors, taken as 0 (layer: run: number): {json.dumps(constant)}")
     told = {
         "tr": task.tr,
         "trim": task.trim,
+        **asdict(chosen),
         "precision": task.precision,
         "device": device,
         "search_risk": RISK,

@@ -1,4 +1,4 @@
-"""Words to scans: convolution with the haemodynamic response as one sparse operator per run.
+"""Words to scans: convolution with the haemodynamic response as sparse operators of each run.
 
 Convolution, sampling at the scans and linear interpolation are linear in the amplitudes of the
 words, so a run's regressors are ``operator @ hidden_states`` for every feature at once. The
@@ -30,6 +30,9 @@ HRF_SECONDS = 32.0
 
 BAND = 16
 """Scans whose words are multiplied at once: more would multiply more zeros."""
+
+FIR_DELAYS = (1, 2, 3, 4, 5)
+"""Scans by which a finite impulse response looks back."""
 
 UNDERSHOOT_RATIO = 0.35
 """Weight of the undershoot in the study's library (later versions of it have 0.48)."""
@@ -131,6 +134,43 @@ def hrf_operator(
     operator = sparse.csr_array((values, (scans, words)), shape=(n_scans, len(starts)))
     operator.eliminate_zeros()
     return operator
+
+
+def fir_operators(onsets: ArrayLike, n_scans: int, tr: float = study.TR) -> list[sparse.csr_array]:
+    """Build the operators of a finite impulse response: nothing is assumed of its shape.
+
+    Words are summed over the scan in which they begin, ``[i tr, (i + 1) tr)``, and enter with
+    delays of 1 to 5 scans (as in Huth et al., Nature 2016, who delay by 1 to 4 scans of 2 s).
+
+    Parameters
+    ----------
+    onsets : array of shape (n_words,)
+        Seconds from the start of the run.
+    n_scans : int
+        Scans of the run, untrimmed; at least 2.
+    tr : float
+        Repetition time, seconds.
+
+    Returns
+    -------
+    list over ``FIR_DELAYS`` of sparse arrays of shape (n_scans, n_words), float64
+        Element (i, w) is 1 where word w begins ``delay`` scans before scan i.
+
+    Raises
+    ------
+    BadInput
+        Fewer than 2 scans, or times that are not finite.
+    """
+    starts = np.asarray(onsets, np.float64)
+    _check(starts, np.zeros_like(starts), n_scans)
+    scans, words = np.floor(starts / tr).astype(np.int64), np.arange(len(starts))
+    operators = []
+    for delay in FIR_DELAYS:
+        at = scans + delay
+        seen = (at >= 0) & (at < n_scans)
+        cells = (np.ones(int(seen.sum())), (at[seen], words[seen]))
+        operators.append(sparse.csr_array(cells, shape=(n_scans, len(starts))))
+    return operators
 
 
 def to_scans(operator: sparse.csr_array, states: ArrayLike) -> Floats:

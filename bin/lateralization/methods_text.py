@@ -20,6 +20,10 @@ CITATIONS = {
         "Glover GH. Deconvolution of impulse response in event-related BOLD fMRI. NeuroImage "
         "1999;9:416-429."
     ),
+    "fir": (
+        "Huth AG, de Heer WA, Griffiths TL, Theunissen FE, Gallant JL. Natural speech reveals the "
+        "semantic maps that tile human cerebral cortex. Nature 2016;532:453-458."
+    ),
     "betting": (
         "Waudby-Smith I, Ramdas A. Estimating means of bounded random variables by betting. "
         "Journal of the Royal Statistical Society B 2024;86:1-27."
@@ -129,15 +133,45 @@ def encoding_text(plan: dict[str, Any]) -> str:
     chosen = str(plan.get("parameters", {}).get("layers", "all"))
     n_trim, n_runs = _of_data(plan, "trim", TRIM), _of_data(plan, "n_runs", N_RUNS)
     layers = "Every layer" if chosen == "all" else f"Each of the layers {chosen}"
+    encoder = plan.get("encoder", {})
+    way = "was convolved with a haemodynamic response function [hrf]"
+    if encoder.get("hrf") == "fir":
+        way = (
+            "was summed over the words that begin in each scan and entered with delays of 1 to 5 "
+            "scans (finite impulse response [fir])"
+        )
     return (
-        f"{layers} was convolved with a haemodynamic response function [hrf], "
-        f"{n_trim:g} scans at each end of a run were dropped, and the signal was predicted by "
-        "ridge regression [ridge]: each run in turn was predicted from the others, with one "
-        "penalty out of 16 (10² to 10⁷) for all voxels, chosen on one "
-        "held-out training run. Penalties that could not be the best any more were dropped before "
-        "the last voxel by a betting test [betting]: the chosen penalty is that of the exhaustive "
-        f"search, with a probability of error below {RISK:g} for each search. The brain score is "
+        f"{layers} {way}, {n_trim:g} scans at each end of a run were dropped, and the signal was "
+        "predicted by ridge regression [ridge]: each run in turn was predicted from the others"
+        f"{_components_text(encoder)}, {_penalty_text(encoder)} The brain score is "
         f"Pearson’s correlation of prediction and signal, averaged over the {n_runs:g} test runs."
+    )
+
+
+def _components_text(encoder: dict[str, Any]) -> str:
+    """Describe the reduction to components, where there is one."""
+    if not encoder.get("components"):
+        return ""
+    return (
+        f" through the {encoder['components']} leading principal components of the regressors, "
+        "fitted in each fold on the training runs alone"
+    )
+
+
+def _penalty_text(encoder: dict[str, Any]) -> str:
+    """Describe how the penalty was chosen."""
+    voxelwise = encoder.get("alpha") == "per_voxel"
+    whose = "each voxel" if voxelwise else "all voxels"
+    held = "one held-out training run"
+    if encoder.get("inner_validation") == "all_runs":
+        held = "the training runs, each held out in turn"
+    text = f"with one penalty out of 16 (10² to 10⁷) for {whose}, chosen on {held}."
+    if voxelwise:
+        return text
+    return (
+        f"{text} Penalties that could not be the best any more were dropped before "
+        "the last voxel by a betting test [betting]: the chosen penalty is that of the exhaustive "
+        f"search, with a probability of error below {RISK:g} for each search."
     )
 
 

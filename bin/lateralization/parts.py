@@ -35,8 +35,8 @@ class Part:
     ----------
     r : array of shape (n_layers, n_runs, n_voxels), float32
         Pearson's r on each test run; NaN in left-out voxels.
-    alphas : array of shape (n_layers, n_runs)
-        Chosen penalties.
+    alphas : array of shape (n_layers, n_runs), or (n_layers, n_runs, n_voxels)
+        Chosen penalties, of all voxels or of each.
     validation_r : array of shape (n_layers, n_runs, n_alphas)
         Mean r on the validation runs.
     layers : array of shape (n_layers,), int64

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from lateralization.atlas import TABLES, labels_beside, read_labels
 from lateralization.catalogue import Baseline, Model, entries
+from lateralization.choices import Choices
 from lateralization.description import STUDY, Description, find_description
 from lateralization.errors import BadInput
 from lateralization.files import read_json
@@ -69,6 +70,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
         notes.append("--keep_raw no: the data set is your own folder, nothing of it is removed")
     if parameters["keep_models"] == "no" and any(model.kind == "local" for model in models):
         notes.append("--keep_models no: models of your own folders are not removed")
+    _note_choices(parameters, notes)
     fits = _fits(languages, models, baselines)
     if parameters.sound(*parameters.values):
         _check_fits(languages, fits, problems)
@@ -86,6 +88,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
         "models": [asdict(model) for model in models],
         "baselines": [asdict(baseline) for baseline in baselines],
         "fits": fits,
+        "encoder": {field.name: parameters[field.name] for field in fields(Choices)},
         "layers": parameters["layers"],
         "layers_per_task": parameters["layers_per_task"],
         "truth": _truth(site),
@@ -163,6 +166,14 @@ def _check_combinations(parameters: Parameters, problems: Problems) -> None:
         )
     if "none" in parameters["individual_models"] if parameters["individual_models"] else False:
         problems.add("--individual_models is none; leave individuals out of --subjects instead")
+
+
+def _note_choices(parameters: Parameters, notes: list[str]) -> None:
+    """Say where the encoder is not the study's."""
+    changed = [f for f in fields(Choices) if parameters[f.name] != f.default]
+    if changed:
+        said = ", ".join(f"--{field.name} {parameters[field.name]}" for field in changed)
+        notes.append(f"the encoder is not the study's ({said}): published values may differ")
 
 
 def _check_subjects(site: Site, languages: list[dict[str, Any]]) -> None:

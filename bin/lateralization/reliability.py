@@ -22,7 +22,8 @@ from lateralization.encoding import CHUNKS
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, save_tensors
 from lateralization.given_files import check_array, is_nifti
-from lateralization.ridge import EncodeResult, nested_ridge
+from lateralization.ridge import nested_ridge
+from lateralization.search import EncodeResult
 from lateralization.systems import Dual
 from lateralization.volumes import (
     check_same_grid,

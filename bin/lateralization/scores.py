@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lateralization.choices import Choices
 from lateralization.command import progress
 from lateralization.errors import BadInput
 from lateralization.files import read_json, save_tensors, write_json
@@ -25,7 +26,7 @@ class Scores:
     Attributes
     ----------
     r : array of shape (n_layers, n_runs, n_voxels), float32
-    alphas : array of shape (n_layers, n_runs)
+    alphas : array of shape (n_layers, n_runs), or (n_layers, n_runs, n_voxels)
     validation_r : array of shape (n_layers, n_runs, n_alphas)
     layers : array of shape (n_layers,)
     left_out : array of shape (n_runs, n_voxels), uint8
@@ -132,13 +133,14 @@ def record(
         "precision": _extraction_precision(model, first),
         "encoding_precision": first.get("precision"),
         "search_risk": first.get("search_risk"),
+        **{field.name: first.get(field.name, field.default) for field in fields(Choices)},
         "device": sorted({str(part.get("device")) for part in scores.told}),
         "tr": first.get("tr"),
         "trim": first.get("trim"),
         "n_voxels": int(mask.sum()),
         "n_runs": scores.r.shape[1],
         "layers": scores.layers.tolist(),
-        "alphas": scores.alphas.tolist(),
+        "alphas": _by_run(scores.alphas).tolist(),
         "r_per_run": by_run.tolist(),
         "mean_r": by_run.mean(axis=1).tolist(),
         "validation_r": np.nanmax(scores.validation_r, axis=2).tolist(),
@@ -149,6 +151,11 @@ def record(
         "words": dict(words),
         "versions": {**first.get("versions", {}), "gather": versions()},
     }
+
+
+def _by_run(alphas: Array) -> Array:
+    """Return the penalty of each layer and run: the median of those of the voxels."""
+    return alphas if alphas.ndim == 2 else np.nanmedian(alphas, axis=2)
 
 
 def _extraction_precision(model: Mapping[str, Any], part: Mapping[str, Any]) -> Any:
@@ -178,7 +185,8 @@ def gather(
     """Join the parts and write the three files of one model and subject.
 
     ``<prefix>_scores.nii.gz``: (x, y, z, layers) float32, mean over the test runs, 0 outside the
-    mask, NaN in left-out voxels. ``<prefix>_runs.safetensors``: ``r`` (layers, runs, voxels).
+    mask, NaN in left-out voxels. ``<prefix>_runs.safetensors``: ``r`` (layers, runs, voxels), and
+    ``alphas`` of the same shape where each voxel has its own penalty.
     ``<prefix>_scores.json``: the record.
 
     Raises
@@ -202,6 +210,9 @@ def gather(
     words = read_json(words_path) if words_path else {}
     maps = to_volume(mean_over_runs(scores.r), mask)
     save_volume(maps, affine, f"{out_prefix}_scores.nii.gz")
-    save_tensors(f"{out_prefix}_runs.safetensors", {"r": scores.r})
+    tensors = {"r": scores.r}
+    if scores.alphas.ndim == 3:
+        tensors["alphas"] = scores.alphas.astype(np.float32)
+    save_tensors(f"{out_prefix}_runs.safetensors", tensors)
     write_json(record(scores, mask, meta, model, words), f"{out_prefix}_scores.json")
     return scores

@@ -80,8 +80,7 @@ class Primal:
         self.turned = [run @ vectors for run in features]
         self._white: dict[torch.dtype, list[Tensor]] = {}
         self.bases = [
-            torch.linalg.qr(_centre(run))[0] if run.shape[1] < len(run) else None
-            for run in features
+            torch.linalg.qr(centre(run))[0] if run.shape[1] < len(run) else None for run in features
         ]
         self.few = stacked.shape[1] <= sum(sorted(len(run) for run in features)[:2])
         self._grams = [run.T @ run for run in self.turned] if self.few else []
@@ -93,15 +92,19 @@ class Primal:
 
     def hats(self, cases: Sequence[Case], alphas: Floats, dtype: torch.dtype) -> list[Tensor]:
         """See ``System``."""
-        solve = self._rows_of_few if self.few else self._rows
         made: list[list[Tensor]] = [[] for _ in cases]
         for alpha in alphas:
-            for case, rows, hats in zip(cases, solve(cases, float(alpha)), made, strict=True):
+            solved = self._solve(cases, float(alpha))
+            for case, rows, hats in zip(cases, solved, made, strict=True):
                 # Without a feature that varies in training nothing is predicted, not even rounding.
                 weight = self.scale if any(self.turned[run].any() for run in case.train) else 0.0
-                hat, basis = _centre(rows * weight), self.bases[case.target]
+                hat, basis = centre(rows * weight), self.bases[case.target]
                 hats.append((hat if basis is None else basis.T @ hat).to(dtype))
         return [torch.stack(hats) for hats in made]
+
+    def _solve(self, cases: Sequence[Case], alpha: float) -> Iterator[Tensor]:
+        """Go through the cases: their prediction matrices in the turned features."""
+        return self._rows_of_few(cases, alpha) if self.few else self._rows(cases, alpha)
 
     def _rows_of_few(self, cases: Sequence[Case], alpha: float) -> Iterator[Tensor]:
         """Do what ``_rows`` does by a factor of each training set, (features, features)."""
@@ -191,8 +194,8 @@ class Dual:
 
     def _between(self, rows: Runs, columns: Runs) -> Tensor:
         """Return the Gram matrix between two sets of runs."""
-        kept = _columns(self.gram, self._spans(columns, self.runs))
-        return _columns(kept.T, self._spans(rows, self.runs)).T.contiguous()
+        kept = columns_of(self.gram, self._spans(columns, self.runs))
+        return columns_of(kept.T, self._spans(rows, self.runs)).T.contiguous()
 
     def project(self, target: int, series: Tensor) -> Tensor:
         """See ``System``; with more features than scans there is nothing to save."""
@@ -213,7 +216,7 @@ class Dual:
             outside = {run: rows @ inverse for run, rows in across.items()}
             for case, train, hats in zip(cases, spans, made, strict=True):
                 rows = self._rows(case, base, inverse, outside)
-                hats.append(_columns(_centre(rows).to(dtype), train))
+                hats.append(columns_of(centre(rows).to(dtype), train))
         return [torch.stack(hats) for hats in made]
 
     def _rows(self, case: Case, base: Runs, inverse: Tensor, outside: dict[int, Tensor]) -> Tensor:
@@ -224,12 +227,12 @@ class Dual:
         runs = tuple(run for run in _held(case, len(self.runs)) if run in base)
         away = self._spans(runs, base)
         rows = torch.cat([inverse[:0], *(inverse[span] for span in away)])
-        small = _columns(rows, away)
+        small = columns_of(rows, away)
         if case.target in base:
             return -_first_rows_of_inverse(small, self.lengths[case.target]) @ rows
         whole = outside[case.target]
         factor = torch.linalg.cholesky(small)
-        return whole - torch.cholesky_solve(_columns(whole, away).T, factor).T @ rows
+        return whole - torch.cholesky_solve(columns_of(whole, away).T, factor).T @ rows
 
     def blocks(self, chunk: Sequence[Tensor]) -> list[Tensor]:
         """See ``System``; the blocks are the voxels themselves."""
@@ -240,7 +243,7 @@ class Dual:
         return torch.cat([blocks[run] for run in train])
 
 
-def _columns(matrix: Tensor, spans: Sequence[slice]) -> Tensor:
+def columns_of(matrix: Tensor, spans: Sequence[slice]) -> Tensor:
     """Put some spans of columns, or none, side by side."""
     return torch.cat([matrix[:, :0], *(matrix[:, span] for span in spans)], 1)
 
@@ -275,7 +278,7 @@ def _plus_diagonal(matrix: Tensor, value: float) -> Tensor:
     return raised
 
 
-def _centre(rows: Tensor) -> Tensor:
+def centre(rows: Tensor) -> Tensor:
     """Subtract the mean over scans."""
     return rows - rows.mean(0, keepdim=True)
 
@@ -288,26 +291,7 @@ def is_primal(n_features: int, lengths: Sequence[int]) -> bool:
     return n_features <= sum(lengths) - sum(sorted(lengths)[-2:])
 
 
-def make_system(features: Sequence[Array], floor: float, device: str = "cpu") -> System:
-    """Choose the cheaper of the two equal forms: primal where a search trains on more scans than p.
-
-    Parameters
-    ----------
-    features : list over runs of arrays (n_scans, n_features)
-        Standardised regressors.
-    floor : float
-        Smallest penalty that will be asked for.
-    device : str
-        Where the products are done.
-    """
-    runs = [torch.as_tensor(np.asarray(run, np.float64), device=device) for run in features]
-    lengths = [len(run) for run in runs]
-    if is_primal(runs[0].shape[1], lengths):
-        return Primal(runs, floor)
-    return Dual(_products(runs), lengths)
-
-
-def _products(runs: Sequence[Tensor]) -> Tensor:
+def products(runs: Sequence[Tensor]) -> Tensor:
     """Return the products of all pairs of scans, (all scans, all scans); those of two runs once."""
     stacked, ends = torch.cat(list(runs)), np.cumsum([len(run) for run in runs])
     products = stacked.new_empty((len(stacked), len(stacked)))

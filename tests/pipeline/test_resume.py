@@ -1,5 +1,6 @@
 """Resume is right: what did not change is not run again, and what changed is."""
 
+import json
 import os
 import shutil
 import signal
@@ -54,6 +55,26 @@ def test_an_edit_of_the_solver_runs_what_uses_it_and_what_follows(
     again = run.processes("COMPLETED")
     assert {"ENCODE", "RELIABILITY"} <= again
     assert again <= AFTER_ENCODE | {"RELIABILITY"}
+
+
+def test_another_encoder_runs_encode_and_what_follows(
+    finished: tuple[Copy, Path, Run], tmp_path: Path
+) -> None:
+    copy, world, _first = finished
+    choices = {"alpha": "per_voxel", "hrf": "fir", "inner_validation": "all_runs"}
+    given = [part for name, value in choices.items() for part in (f"--{name}", value)]
+    more = (*given, "--components", "20", *_published_in(tmp_path))
+    run = copy.run("-resume", *arguments(world, *more))
+    assert run.exit_status == 0, run.stdout
+    assert run.processes("COMPLETED") == AFTER_ENCODE | {"VALIDATE"}
+    scores = tmp_path / "out" / "lang-en" / "scores" / "sub-average"
+    for path in scores.glob("*.json"):
+        record = json.loads(path.read_text())
+        assert record | choices | {"components": 20} == record
+    assert "delays of 1 to 5 scans" in (tmp_path / "out" / "report.html").read_text()
+    before = copy.folder / "results" / "lang-en" / "scores" / "sub-average"
+    name = next(scores.glob("*_runs.safetensors")).name
+    assert (scores / name).read_bytes() != (before / name).read_bytes()
 
 
 def test_one_changed_digit_of_the_annotation_runs_what_reads_it(

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from encoder_oracle import made_data
 
+from lateralization.choices import Choices
 from lateralization.encoding import (
     Task,
     encode_files,
@@ -131,15 +133,27 @@ def test_command_writes_the_study_s_scores(files):
     assert "2 layers, 200 voxels, 0 left out" in done.stderr
 
 
-def test_layers_can_be_dealt_to_tasks(files):
-    encode_files(task(files), [files / "whole.safetensors"])
+@pytest.mark.parametrize("choices", [Choices(), Choices("per_voxel", "fir", components=5)])
+def test_layers_can_be_dealt_to_tasks(files, choices):
+    encode_files(task(files, choices=choices), [files / "whole.safetensors"])
     for layer in range(3):
-        encode_files(task(files, layers=str(layer)), [files / f"{layer}.safetensors"])
+        one = task(files, layers=str(layer), choices=choices)
+        encode_files(one, [files / f"{layer}.safetensors"])
     whole = read_part(files / "whole.safetensors")
     apart = [read_part(files / f"{layer}.safetensors") for layer in range(3)]
     for name in ("r", "alphas", "validation_r", "layers"):
         joined = np.concatenate([getattr(part, name) for part in apart])
         np.testing.assert_array_equal(joined, getattr(whole, name))
+    assert whole.alphas.shape == (3, 9, 200)[: 3 if choices.alpha == "per_voxel" else 2]
+    assert {key: whole.told[key] for key in asdict(choices)} == asdict(choices)
+
+
+def test_the_command_takes_the_choices(files):
+    given = ("--alpha", "per_voxel", "--hrf", "fir", "--inner-validation", "all_runs")
+    done = encode_command(files, "--layers", "1", *given, "--components", "3")
+    assert done.returncode == 0, done.stderr
+    told = read_part(files / "part.safetensors").told
+    assert told | {"hrf": "fir", "components": 3, "inner_validation": "all_runs"} == told
 
 
 def test_the_same_input_gives_the_same_bytes(files):

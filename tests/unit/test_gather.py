@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -118,6 +119,19 @@ def test_record_names_what_was_fitted_and_how(folder):
     assert record["left_out"]["voxels"][1]["reason"] == REASONS[AFTER_TRIMMING]
     assert record["constant_regressors"] == {"0": {"4": 2}, "1": {"8": 1}}
     assert record["versions"]["gather"]["numpy"] == np.__version__
+
+
+def test_penalties_of_voxels_are_kept_and_summed_up(folder):
+    part = made_part([0, 1], told={"alpha": "per_voxel", "hrf": "fir"})
+    alphas = np.random.default_rng(0).choice(np.logspace(2, 7, N_ALPHAS), part.r.shape)
+    alphas[..., 0] = np.nan
+    prefix = run_gather(folder, written(folder, replace(part, alphas=alphas)))
+    record = json.loads(Path(f"{prefix}_scores.json").read_text())
+    np.testing.assert_allclose(record["alphas"], np.median(alphas[..., 1:], axis=2))
+    assert (record["alpha"], record["hrf"]) == ("per_voxel", "fir")
+    assert (record["inner_validation"], record["components"]) == ("one_run", None)
+    kept = read_tensors(f"{prefix}_runs.safetensors")["alphas"]
+    np.testing.assert_allclose(kept, alphas, rtol=1e-6)
 
 
 def test_nothing_left_out_is_said_with_an_empty_list(folder):

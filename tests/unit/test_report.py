@@ -13,6 +13,7 @@ from lateralization.errors import BadInput
 from lateralization.figures import draw_all
 from lateralization.files import read_json, write_json
 from lateralization.made_tables import read_tables
+from lateralization.methods_text import encoding_text
 from lateralization.report import write_report
 from lateralization.tables import lateralize
 
@@ -174,6 +175,21 @@ def test_methods_are_written_from_the_parameters(full):
         assert words in text
     assert not re.search(r"\[[a-z]+\]", text)
     assert len(report["references"]) >= 5
+
+
+def test_methods_tell_the_choices_of_the_encoder():
+    plan = {"encoder": {"alpha": "shared", "hrf": "glover", "inner_validation": "one_run"}}
+    text = encoding_text(plan)
+    for words in ("[hrf]", "for all voxels, chosen on one held-out training run", "[betting]"):
+        assert words in text
+    assert "components" not in text
+    chosen = {"alpha": "per_voxel", "hrf": "fir", "inner_validation": "all_runs", "components": 50}
+    text = encoding_text({"encoder": chosen})
+    for words in ("delays of 1 to 5 scans", "[fir]", "for each voxel", "each held out in turn",
+                  "50 leading principal components", "on the training runs alone"):  # fmt: skip
+        assert words in text
+    assert "[hrf]" not in text
+    assert "betting" not in text
 
 
 def test_the_derivative_is_described(full):

@@ -8,8 +8,9 @@ from himalaya.ridge import Ridge as HimalayaRidge
 
 from lateralization.correlation import is_usable, moments
 from lateralization.errors import BadInput
-from lateralization.ridge import encode, nested_folds, nested_ridge, nested_ridges
-from lateralization.systems import Case, Dual, Primal, make_system
+from lateralization.folds import nested_folds
+from lateralization.ridge import encode, make_system, nested_ridge, nested_ridges
+from lateralization.systems import Case, Dual, Primal
 from lateralization.voxels import Voxels
 
 LENGTHS = (27, 31, 24, 29, 22)
@@ -243,10 +244,18 @@ def test_stacked_subjects_get_what_each_gets_alone(width):
 
 def test_folds_are_those_of_the_study():
     folds = nested_folds(9)
-    assert [fold.validation for fold in folds] == [1] + [0] * 8
-    assert folds[0].inner == folds[1].inner == tuple(range(2, 9))
+    assert [fold.validations for fold in folds] == [(1,)] + [(0,)] * 8
+    inner = [fold.cases()[0].train for fold in folds]
+    assert inner[0] == inner[1] == tuple(range(2, 9))
     assert folds[5].outer == (0, 1, 2, 3, 4, 6, 7, 8)
-    assert len({fold.inner for fold in folds}) == 8
+    assert len(set(inner)) == 8
+
+
+def test_every_training_run_can_be_a_validation_run():
+    fold = nested_folds(5, "all_runs")[2]
+    assert fold.cases() == [
+        Case((1, 3, 4), 0), Case((0, 3, 4), 1), Case((0, 1, 4), 3), Case((0, 1, 3), 4),
+    ]  # fmt: skip
 
 
 def test_constant_means_a_millionth_of_the_mean():
@@ -313,6 +322,6 @@ def test_dropping_penalties_changes_no_answer_and_no_score(width, noise):
 def test_blocks_that_are_not_kept_are_made_again(monkeypatch, room):
     features, bold = made_data(LENGTHS, 12, 300)
     expected = encode(features, bold, chunk=32)
-    monkeypatch.setattr("lateralization.ridge.KEPT_BLOCKS", room)
+    monkeypatch.setattr("lateralization.search.KEPT_BLOCKS", room)
     found = encode(features, bold, chunk=32)
     np.testing.assert_array_equal(found.r, expected.r)
