@@ -6,7 +6,6 @@ leaves its exit code and message in a folder that the starting process reads.
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,11 @@ from lateralization.errors import BadInput, Transient
 
 OUTCOMES = "LATERALIZATION_OUTCOMES"
 """Environment variable: the folder for exit codes and messages."""
+
+OWN_PORT = {"PET_STANDALONE": "1", "PET_LOCAL_ADDR": "127.0.0.1"}
+"""What torch's launcher, which accelerate calls, takes as options: the processes of a launch meet
+at a port that the system gives to the launcher and that it never lets go. So launches on one
+machine cannot meet, while a port that is picked first and bound later may be somebody else's."""
 
 PATIENCE = timedelta(days=2)
 """How long a rank waits for the others: as long as a large model takes."""
@@ -72,24 +76,16 @@ def launch(script: Path, arguments: Sequence[str], processes: int) -> None:
         What went wrong in one of the processes.
     """
     # --multi_gpu stands for "several processes": without a GPU they find each other through gloo,
-    # while --cpu would start one process. Every launch has its own port, so that several on one
-    # machine do not meet.
+    # while --cpu would start one process.
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
     command += ["--num_processes", str(processes), "--num_machines", "1"]
     command += ["--mixed_precision", "no", "--dynamo_backend", "no"]
-    command += ["--main_process_port", str(_free_port())]
+    command += ["--main_process_port", "0"]
     with tempfile.TemporaryDirectory(prefix="ranks-") as folder:
-        environment = os.environ | {OUTCOMES: folder}
+        environment = os.environ | OWN_PORT | {OUTCOMES: folder}
         done = subprocess.run([*command, str(script), *arguments], env=environment, check=False)
         if done.returncode:
             _raise_worst(Path(folder))
-
-
-def _free_port() -> int:
-    """Return a port of this machine that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def leave(error: BaseException) -> None:

