@@ -8,7 +8,7 @@ import pytest
 import tiny_models
 import torch
 from restatement import Data, mapped, write_data
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from lateralization.batches import Run, plan_batches, runs_from
 from lateralization.context import limited
@@ -42,12 +42,18 @@ def extracted(model: Any, runs: list[Run], folder: Path) -> tuple[Arrays, list[A
     return read_tensors(folder / "out.safetensors"), bits
 
 
+def places_of(run: MappedRun) -> list[tuple[int, int]]:
+    """Return window and position of the text's tokens, each once, in the first window it is in."""
+    places = []
+    for number in range(len(run.windows.ids)):
+        content = np.flatnonzero(~run.windows.special[number])
+        places += [(number, int(at)) for at in content[run.windows.stride if number else 0 :]]
+    return places
+
+
 def stream(run: MappedRun) -> tuple[list[int], list[tuple[int, int]], int]:
     """Return the text's tokens, each once, and each word's place among them; and the lead."""
-    windows, places = run.windows, []
-    for number in range(len(windows.ids)):
-        content = np.flatnonzero(~windows.special[number])[windows.stride if number else 0 :]
-        places += [(number, int(at)) for at in content]
+    windows, places = run.windows, places_of(run)
     index = {place: i for i, place in enumerate(places)}
     starts = [index[tuple(anchor)] for anchor in run.anchors.tolist()]
     # the last word ends with its window
@@ -137,28 +143,43 @@ def test_a_model_of_both_directions_reads_a_word_alone_between_its_special_token
         assert (first, run.mask[window].sum()) == (1, stop + 1)
 
 
-def test_surprisal_of_whole_windows_is_that_of_the_plain_model(tmp_path: Path, data: Data) -> None:
-    """Each token of the text once, in the window that its state is taken from."""
-    for kind in ("gpt2", "opt"):
-        model = tiny_models.make(tmp_path / kind, kind, data[2])
-        for mapping in ("aligned", "reference"):
-            found = mapped(model, data, mapping)
-            runs = runs_from(window_tensors(found))
-            loaded = load_model(model)
-            _, bits = extracted(loaded, runs, tmp_path / f"parts-{kind}-{mapping}")
-            total = 0.0
-            for number, window in enumerate(found[0].windows.ids):
-                _, fresh, end = runs[0].text[number]
-                with torch.no_grad():
-                    told = loaded(input_ids=torch.tensor(window[None, :end])).logits[0]
-                told = told.log_softmax(-1)
-                asked = [p for p in range(fresh, end) if p]
-                total -= sum(float(told[p - 1, window[p]]) for p in asked) / np.log(2)
-            words = surprisal_table(words_table(found, data[2]), runs, bits)
-            word_sum = words[words.run == 1].surprisal.sum()
-            # GPT-2's first word has nothing before it; the last word's rule may end earlier
-            assert word_sum == pytest.approx(total, rel=0.05)
-            assert words.surprisal.iloc[1:].notna().sum() >= len(words) - 3
+def plain_bits(model: Path, run: MappedRun) -> list[float]:
+    """Return the surprisal of each token of the text, one window at a time; NaN without a before.
+
+    A word that straddles a seam has tokens of two windows.
+    """
+    full = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
+    told = []
+    for ids, mask in zip(run.windows.ids, run.windows.mask, strict=True):
+        with torch.no_grad():
+            told.append(full(torch.tensor(ids[None, : mask.sum()])).logits[0].log_softmax(-1))
+    return [
+        -float(told[window][at - 1, run.windows.ids[window, at]]) / np.log(2) if at else np.nan
+        for window, at in places_of(run)
+    ]
+
+
+@pytest.mark.parametrize("mapping", ["aligned", "reference"])
+@pytest.mark.parametrize("kind", ["gpt2", "opt", "llama", "gpt2-french"])
+def test_surprisal_of_whole_windows_is_that_of_the_plain_model(
+    tmp_path: Path, data: Data, kind: str, mapping: str
+) -> None:
+    """Word by word: each token once, in the first window it is in, with all that precedes it."""
+    model = tiny_models.make(tmp_path / kind, kind, data[2])
+    found = mapped(model, data, mapping)
+    runs = runs_from(window_tensors(found))
+    _, bits = extracted(load_model(model), runs, tmp_path / "parts")
+    table = surprisal_table(words_table(found, data[2]), runs, bits)
+    for run in found:
+        assert len(run.windows.ids) > 2
+        tokens, spans, lead = stream(run)
+        plain = plain_bits(model, run)
+        mine = table[table.run == run.run]
+        expected = [sum(plain[start:end]) for start, end in spans]
+        assert np.isnan(expected[0]) == (lead == 0)
+        np.testing.assert_allclose(mine.surprisal, expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_array_less(0, expected[1:])
+        assert len(tokens) == len(plain)
 
 
 def test_models_without_surprisal_say_why(tmp_path: Path, data: Data) -> None:
