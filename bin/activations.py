@@ -12,6 +12,7 @@ from lateralization.devices import processes_for
 from lateralization.files import read_json, read_table, read_tensors
 from lateralization.model_weights import whole_model
 from lateralization.models import PRECISIONS, offline
+from lateralization.read_ahead import read_ahead
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -33,8 +34,10 @@ def main(arguments: argparse.Namespace) -> None:
 def work(arguments: argparse.Namespace, model_dir: Path) -> None:
     """Do this process's share, with the model in ``model_dir``."""
     clock = Clock()
+    if not arguments.seed:
+        read_ahead(model_dir)
     with clock.time("import"):
-        import transformers  # noqa: F401
+        import transformers.modeling_utils  # noqa: F401
 
         here = ranks.start()
     task = Task(

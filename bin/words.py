@@ -9,12 +9,19 @@ from lateralization.annotation import read_corrections, read_texts, read_words
 from lateralization.command import run, say
 from lateralization.files import save_tensors, write_json, write_table
 from lateralization.mapping import map_words, mapping_report, window_tensors, words_table
-from lateralization.models import load_config, load_tokenizer, max_length, offline
+from lateralization.models import (
+    load_config,
+    load_tokenizer,
+    max_length,
+    offline,
+    without_torch,
+)
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Write NAME_words.tsv, NAME_windows.safetensors and NAME_words.json."""
     offline()
+    without_torch()
     corrections = None
     if arguments.corrections != "none":
         corrections = read_corrections(arguments.corrections)

@@ -125,13 +125,15 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
         del model
         say(f"rank {ranks.rank} of {ranks.n_ranks}: {len(share.of(len(batches)))} batches")
         with clock.time("forward"):
-            compute(trunk, runs, batches, parts, share, head=head if callable(head) else None)
+            given = head if callable(head) else None
+            info = {"model": str(task.model.get("name"))}
+            compute(trunk, runs, batches, parts, share, head=given, metadata=info)
         del trunk
     ranks.wait()
     if ranks.rank:
         return None
     with clock.time("write"):
-        widths = merge(runs, parts, task.out, {"model": str(task.model.get("name"))})
+        widths = merge(runs, parts, task.out)
         if task.surprisal:
             bits = surprisals(runs, parts)
             write_table(surprisal_table(task.words, runs, bits), task.surprisal)

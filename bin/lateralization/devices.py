@@ -126,10 +126,15 @@ def free_bytes(device: str, processes: int = 1) -> list[int]:
         own = torch.device(device).index or 0
         rest = [number for number in range(torch.cuda.device_count()) if number != own]
         return [int(torch.cuda.mem_get_info(number)[0]) for number in [own, *rest]]
+    return [available_memory() // processes]
+
+
+def available_memory() -> int:
+    """Return the bytes of host memory that can be had; 8 GiB where the system does not say."""
     table = Path("/proc/meminfo")
     lines = table.read_text().splitlines() if table.exists() else []
     told = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")]
-    return [(told[0] if told else 8 * GIB) // processes]
+    return told[0] if told else 8 * GIB
 
 
 def bytes_per_token(config: Any, precision: str) -> float:

@@ -1,8 +1,9 @@
-"""Files of word vectors: written tensor by tensor, so that memory holds one at a time."""
+"""Files of word vectors: written tensor by tensor or row by row, so that memory holds little."""
 
 import json
+import os
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +11,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
 
 from lateralization.files import writing
 
@@ -39,30 +39,15 @@ class FeaturesWriter:
         dtype: str = "float32",
     ) -> None:
         self._path, self._shapes, self._dtype = path, dict(shapes), np.dtype(dtype)
-        self._header = self._make_header(metadata)
+        self._header, _ = _layout(shapes, metadata, self._dtype)
         self._next = iter(self._shapes)
         self._stack = ExitStack()
         self._file: BinaryIO
 
-    def _make_header(self, metadata: Mapping[str, str]) -> bytes:
-        """Lay out the file: safetensors gives type, shape and place of every tensor up front."""
-        header: dict[str, Any] = {"__metadata__": dict(metadata)}
-        place = 0
-        for name, shape in self._shapes.items():
-            size = int(np.prod(shape)) * self._dtype.itemsize
-            header[name] = {
-                "dtype": TYPES[self._dtype.name],
-                "shape": list(shape),
-                "data_offsets": [place, place + size],
-            }
-            place += size
-        text = json.dumps(header).encode()
-        return text + b" " * (-len(text) % 8)
-
     def __enter__(self) -> "FeaturesWriter":
         temporary = self._stack.enter_context(writing(self._path))
         self._file = self._stack.enter_context(temporary.open("wb"))
-        self._file.write(struct.pack("<Q", len(self._header)) + self._header)
+        self._file.write(self._header)
         return self
 
     def write(self, name: str, values: NDArray[Any]) -> None:
@@ -85,41 +70,71 @@ class FeaturesWriter:
         self._stack.__exit__(kind, error, trace)
 
 
-class PartReader:
-    """Read segment sums of one run and layer from the part files of all batches."""
+class FeaturesFile:
+    """A safetensors file of float32 whose rows are written in any order, by several processes.
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._parts = []
-        for path in paths:
-            with safe_open(path, framework="numpy") as handle:
-                segments = handle.get_tensor("segments")
-                names = [name for name in handle.keys() if name.startswith("layer-")]
-                self._widths = [
-                    handle.get_slice(f"layer-{layer}").get_shape()[1] for layer in range(len(names))
-                ]
-            self._parts.append((path, segments))
+    Parameters
+    ----------
+    path : Path
+        Made with :meth:`create`. It has its full size from the beginning: who uses it knows when
+        all rows are there.
+    """
 
-    @property
-    def widths(self) -> list[int]:
-        """Width of each layer."""
-        return list(self._widths)
+    def __init__(self, path: Path) -> None:
+        self._handle = os.open(path, os.O_RDWR)
+        (length,) = struct.unpack("<Q", os.pread(self._handle, 8, 0))
+        header = json.loads(os.pread(self._handle, length, 8))
+        header.pop("__metadata__")
+        self.shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
+        self._places = {
+            name: 8 + length + entry["data_offsets"][0] for name, entry in header.items()
+        }
 
-    def read(self, run: int, layer: int, n_segments: int) -> NDArray[np.float32]:
-        """Return the sums of a run's segments, shape (n_segments, width).
+    @classmethod
+    def create(
+        cls, path: Path, shapes: Mapping[str, tuple[int, int]], metadata: Mapping[str, str]
+    ) -> "FeaturesFile":
+        """Lay the file out; harmless where another process does the same or has begun to write."""
+        header, size = _layout(shapes, metadata, np.dtype(np.float32))
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            os.pwrite(handle, header, 0)
+            os.ftruncate(handle, len(header) + size)
+        finally:
+            os.close(handle)
+        return cls(path)
 
-        Raises
-        ------
-        RuntimeError
-            A segment is in no part file: a rank did not finish.
-        """
-        sums = np.empty((n_segments, self._widths[layer]), np.float32)
-        seen = np.zeros(n_segments, bool)
-        for path, segments in self._parts:
-            here = segments[:, 0] == run
-            if here.any():
-                with safe_open(path, framework="numpy") as handle:
-                    sums[segments[here, 1]] = handle.get_tensor(f"layer-{layer}")[here]
-                seen[segments[here, 1]] = True
-        if not seen.all():
-            raise RuntimeError(f"run {run}: {int((~seen).sum())} stretches of words are missing")
-        return sums
+    def write(self, name: str, first: int, rows: NDArray[np.float32]) -> None:
+        """Write neighbouring rows of a tensor, from row ``first`` on."""
+        values = np.ascontiguousarray(rows, np.float32)
+        n_rows, width = self.shapes[name]
+        if values.shape[1] != width or first + len(values) > n_rows:
+            raise ValueError(f"{name} {self.shapes[name]}: no rows {values.shape} at {first}")
+        data = values.data.cast("B")
+        place = self._places[name] + 4 * width * first
+        while data:
+            done = os.pwrite(self._handle, data, place)
+            data, place = data[done:], place + done
+
+    def close(self) -> None:
+        """Let the file go."""
+        os.close(self._handle)
+
+
+def _layout(
+    shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str], dtype: np.dtype[Any]
+) -> tuple[bytes, int]:
+    """Return what precedes the data (the places of all tensors), and the data's size."""
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    place = 0
+    for name, shape in shapes.items():
+        size = int(np.prod(shape)) * dtype.itemsize
+        header[name] = {
+            "dtype": TYPES[dtype.name],
+            "shape": list(shape),
+            "data_offsets": [place, place + size],
+        }
+        place += size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text, place

@@ -1,13 +1,14 @@
 """Batches of windows through a language model, reduced on the device.
 
 Each layer's states are reduced to sums over the tokens of a word on the device as soon as a batch
-is through, so that nothing of the size tokens × layers × width is kept for a text. Sums go to one
-part file per batch; ``word_vectors`` makes words of them.
+is through, so that nothing of the size tokens × layers × width is kept for a text.
+``word_vectors`` makes words of the sums and writes them.
 """
 
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 from lateralization.batches import Run, Share, Window
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
-from lateralization.files import save_tensors
 from lateralization.surprisal import Head, of_tokens
 from lateralization.windows import Integers
+from lateralization.word_vectors import Collector
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -51,10 +52,11 @@ def compute(
     share: Share | None = None,
     *,
     head: Head | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Run this rank's batches through the model and write each one's sums to a part file.
+    """Run this rank's batches through the model and write the words of each.
 
-    A part is written while the next batch is computed.
+    They are written while the next batch is computed.
 
     Parameters
     ----------
@@ -62,12 +64,13 @@ def compute(
     runs : sequence of Run
     batches : list of list of Window
     parts : Path
-        Folder; ``part-<batch>.safetensors`` holds ``segments`` (n, 2) (run, segment of the run)
-        and ``layer-<k>`` (n, width) float32, sums over the tokens of each segment.
+        Folder, shared by all ranks, for :func:`lateralization.word_vectors.merge`.
     share : Share
         Which batches are this process's.
     head : Head or None
         With a head the parts hold ``surprisal`` (n,) too, bits of each segment.
+    metadata : dict of str
+        Goes into the header of the features file.
 
     Raises
     ------
@@ -79,14 +82,15 @@ def compute(
     by_number = {run.number: run for run in runs}
     mine = (share or Share()).of(len(batches))
     room = Room()
-    with ThreadPoolExecutor(1) as writer:
+    collector = Collector(runs, parts, metadata or {})
+    with closing(collector), ThreadPoolExecutor(1) as writer:
         written: Future[None] | None = None
         for number in progress(mine, "windows through the model", len(mine)):
             tensors = _fitting(Network(trunk, head), by_number, list(batches[number]), room)
             _check_finite(tensors, trunk)
             if written:
                 written.result()
-            written = writer.submit(save_tensors, parts / f"part-{number}.safetensors", tensors)
+            written = writer.submit(collector.put, number, tensors)
         if written:
             written.result()
 

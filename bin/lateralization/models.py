@@ -4,11 +4,11 @@ Nothing here touches the network. Code that a model repository brings along is n
 (``trust_remote_code=False``), and pickled weights are read only when they were opted in.
 """
 
-import logging
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lateralization.errors import BadInput
 
@@ -59,7 +59,15 @@ def offline() -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    logging.getLogger("transformers").setLevel(logging.ERROR)
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+
+def without_torch() -> None:
+    """Let transformers do without torch, which takes two seconds to import.
+
+    Configurations and tokenizers need none. Call before transformers is imported.
+    """
+    sys.modules.setdefault("torch", cast(Any, None))
 
 
 def load_config(folder: Path) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lateralization import read_ahead
 from lateralization.devices import GIB, Plan, choose, free_bytes, processes_for
 
 BIN = Path(__file__).parents[2] / "bin"
@@ -104,3 +105,23 @@ def test_a_full_memory_halves_the_batch_and_ends_with_137_at_one_window(
     if code:
         assert "out of memory" in done.stderr.splitlines()[-1]
         assert "one window of 96 tokens does not fit" in done.stderr.splitlines()[-1]
+
+
+def bytes_read() -> int:
+    """Return what this process has read so far."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(dict(line.split(": ") for line in lines)["rchar"])
+
+
+def test_weights_are_read_ahead_unless_they_would_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("model-1.safetensors", "model-2.safetensors", "pytorch_model.bin"):
+        (tmp_path / name).write_bytes(b"0" * 10_000_000)
+    before = bytes_read()
+    thread = read_ahead.read_ahead(tmp_path)
+    assert thread is not None
+    thread.join()
+    assert 20_000_000 <= bytes_read() - before < 30_000_000
+    monkeypatch.setattr(read_ahead, "available_memory", lambda: 30_000_000)
+    assert read_ahead.read_ahead(tmp_path) is None

@@ -14,6 +14,7 @@ sys.path.insert(0, str(BENCHMARKS))
 import extraction_models as made  # noqa: E402
 
 from lateralization.batches import Window, plan_batches  # noqa: E402
+from lateralization.files import read_tensors  # noqa: E402
 
 
 def run(folder: Path, *arguments: str) -> None:
@@ -33,6 +34,38 @@ def test_the_gpus_part_runs_and_nothing_in_it_fails(tmp_path: Path) -> None:
     }
     assert all(float(row["seconds"]) > 0 for row in found), found
     assert not any("Error" in row["note"] for row in found)
+
+
+def test_the_cpus_part_runs_and_both_ways_read_the_same_windows(tmp_path: Path) -> None:
+    run(tmp_path, "--cpu")
+    found = rows(tmp_path / "extraction_cpu.tsv")
+    rates = {row["contender"]: row for row in found if row["part"] == "rates"}
+    assert set(rates) == {"trunk", "ours", "study"}
+    assert len({(row["windows"], row["tokens"]) for row in rates.values()}) == 1
+    memory = {row["contender"]: row for row in found if row["part"] == "memory"}
+    assert all(float(row["peak_mib"]) > 0 for row in memory.values())
+    told = [row["note"].split(": ")[-1] for row in found if row["part"] == "command"]
+    assert told == ["whole", "import", "load", "forward", "write", "start and end"]
+    assert {row["contender"] for row in found if row["part"] == "handover"} == {
+        "words",
+        "regressors",
+    }
+
+
+def test_the_studys_way_gives_the_same_words(tmp_path: Path) -> None:
+    """What the benchmark sets itself beside computes the same thing."""
+    import extraction_cpu
+
+    shape = made.TINY["gpt2"]
+    model = made.make_model(shape, torch.float32, "cpu")
+    made_run = made.make_run(1, 400, shape)
+    extraction_cpu.states_kept(model, made_run, tmp_path)
+    extraction_cpu.ours(model.base_model, made_run, 1000, tmp_path)
+    found = read_tensors(next(tmp_path.glob("*/out.safetensors")))
+    expected = np.load(tmp_path / "vectors.npy").reshape(shape.layers + 1, -1, shape.width)
+    for layer, values in enumerate(expected):
+        bound = 1e-5 * np.abs(values).max()
+        np.testing.assert_allclose(found[f"run-1/layer-{layer}"], values, rtol=0, atol=bound)
 
 
 def test_operations_are_those_of_the_products() -> None:
