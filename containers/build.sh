@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Build and tag the images: build.sh [KIND…], of light, cpu and gpu; all without an argument.
-# BUILDER (podman or docker), BASE and CACHE (a folder of downloads that podman mounts) by environment.
+# By environment: BUILDER (podman or docker), BASE, TAG (instead of the version), OPTIONS (more words for
+# the engine's build) and CACHE (a folder of downloads that podman mounts).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 engine=${BUILDER:-}
@@ -18,8 +19,10 @@ if [[ $engine == *podman* ]]; then
   [[ -z ${SSL_CERT_FILE:-} ]] || options+=(-v "$SSL_CERT_FILE:/run/site-ca.crt:ro")
   [[ -z ${CACHE:-} ]] || options+=(-v "$CACHE:/run/uv-cache")
 fi
+# shellcheck disable=SC2206 # words are meant to be split
+options+=(${OPTIONS:-})
 [[ $# -gt 0 ]] || set -- light cpu gpu
 for kind in "$@"; do
   "$engine" build "${options[@]}" --build-arg "KIND=$kind" -f containers/Containerfile \
-    -t "localhost/lateralization:$version-$kind" .
+    -t "localhost/lateralization:${TAG:-$version}-$kind" .
 done

@@ -21,6 +21,9 @@ from lateralization.mapping import WORDS_COLUMNS
 
 KINDS = ("random_vector", "random_embedding", "glove")
 
+LONGEST_LINE = 100_000
+"""Characters of a line of GloVe, at most: 300 numbers take some 3,000."""
+
 GLOVE_DIMS = 300
 
 RESPELLED = {"na\\ive": "naive", "redfaced": "red-faced"}
@@ -164,7 +167,7 @@ def _lines(path: Path, dims: int) -> Iterator[Iterator[str]]:
     """Open a GloVe text, or the text of the right width in a zip, line by line."""
     if not zipfile.is_zipfile(path):
         with path.open(encoding="utf-8", newline="\n") as handle:
-            yield iter(handle)
+            yield _bounded(handle, path)
         return
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if name.endswith(".txt")]
@@ -172,7 +175,15 @@ def _lines(path: Path, dims: int) -> Iterator[Iterator[str]]:
         if len(right) != 1:
             raise BadInput(f"GloVe file {path}: no single text of {dims} numbers in {names}")
         with archive.open(right[0]) as binary:
-            yield iter(io.TextIOWrapper(binary, encoding="utf-8", newline="\n"))
+            yield _bounded(io.TextIOWrapper(binary, encoding="utf-8", newline="\n"), path)
+
+
+def _bounded(handle: io.TextIOBase, path: Path) -> Iterator[str]:
+    """Yield lines; one without an end (a zip of nothing but zeros) is refused, not kept."""
+    while line := handle.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            raise BadInput(f"GloVe file {path}: a line has more than {LONGEST_LINE} characters")
+        yield line
 
 
 def baseline(

@@ -281,6 +281,11 @@ def _truth(site: Site) -> str | None:
 def _check_writable(name: str, place: str, request: Mapping[str, Any], problems: Problems) -> None:
     """Report a folder that is a file, or below one; a read-only cache is allowed."""
     if place.startswith(REMOTE):
+        if name == "cache_dir":
+            problems.add(
+                f"--cache_dir: {place} is an address; give a folder of this machine: what is "
+                "fetched is checked and kept there"
+            )
         return
     if "'" in place:
         problems.add(f"--{name}: {place} has a quotation mark in it; give another folder")

@@ -19,6 +19,9 @@ from lateralization.problems import Problems, listed
 from lateralization.study import N_RUNS
 
 STANDARD = dict(zip(COLUMNS, COLUMNS, strict=True))
+LARGEST_TEXT = 20_000_000
+"""Bytes of one text in a zip, at most: a run's part of the story has some 10,000."""
+
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -241,7 +244,13 @@ def read_text_zip(
 
 
 def _read_member(archive: zipfile.ZipFile, entry: str, secret: bytes | None, where: str) -> bytes:
-    """Read one entry of a zip."""
+    """Read one entry of a zip, unless it says that it is larger than any story (it ends there)."""
+    declared = archive.getinfo(entry).file_size
+    if declared > LARGEST_TEXT:
+        raise BadInput(
+            f"--texts: {entry} in {where} would take {declared} bytes; a text has at most "
+            f"{LARGEST_TEXT}: make a zip of the texts alone"
+        )
     try:
         return archive.read(entry, secret)
     except NotImplementedError as error:

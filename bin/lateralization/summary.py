@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from lateralization.catalogue import PICKLED
+from lateralization.costs import (
+    BYTES,
+    FIGURES,
+    MEASURED,
+    activations_disk,
+    fmri_disk,
+    gpu_memory,
+    scores_disk,
+)
 from lateralization.given_files import KINDS
-from lateralization.study import GRID_SHAPE
 
-MASK_VOXELS = 27_000
-"""About the number of voxels of a group mask on the target grid, for the estimate of disk."""
-
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 LAYERS_PER_TASK = 8
 UNKNOWN = "unknown until fetched"
 
@@ -36,7 +40,10 @@ def summary(plan: dict[str, Any]) -> list[str]:
         ("disk for raw BOLD", _raw_disk(plan)),
         ("disk for weights", _weights_disk(plan)),
         ("disk for fMRI", _disk(plan)),
+        ("disk at its peak", _peak(plan)),
         ("largest weights", _weights(plan)),
+        ("GPU memory", _gpu_memory(plan)),
+        ("measured", _measured()),
         ("tasks", _tasks(plan)),
     ]
     width = max(len(label) for label, _ in lines)
@@ -122,13 +129,48 @@ def _raw_disk(plan: dict[str, Any]) -> str:
 
 def _disk(plan: dict[str, Any]) -> str:
     """Estimate the space that the fMRI stages take, raw BOLD aside."""
-    voxels = GRID_SHAPE[0] * GRID_SHAPE[1] * GRID_SHAPE[2]
-    scans = 0
-    for language in plan["languages"]:
-        known = sum(sum(counts) for counts in language["n_scans"].values())
-        scans += known or (language["scans"] or 0) * len(language["subjects"])
-    resampled, cleaned = 4 * scans * voxels, 4 * scans * MASK_VOXELS
+    resampled, cleaned = fmri_disk(plan)
     return f"about {size(resampled + cleaned)} (resampled {size(resampled)}, rest cleaned)"
+
+
+def peak_bytes(plan: dict[str, Any]) -> float:
+    """Estimate the disk that work folder, cache and results take at the end, when it is most.
+
+    Nothing is removed before (unless by ``--keep_raw no`` and ``--keep_models no``).
+    """
+    layers = {fit["model"]: n_layers(plan, fit["model"]) for fit in plan["fits"]}
+    weights = sum(BYTES["float32"] * int(m["n_parameters"] or 0) for m in _fetched_models(plan))
+    kept_raw = plan["parameters"]["keep_raw"] == "yes"
+    raw = sum(raw_bytes(plan)) if kept_raw else max(raw_bytes(plan), default=0)
+    parts = (sum(fmri_disk(plan)), scores_disk(plan, layers), activations_disk(plan))
+    return float(
+        sum(parts) + FIGURES + raw + weights * (plan["parameters"]["keep_models"] == "yes")
+    )
+
+
+def _peak(plan: dict[str, Any]) -> str:
+    unknown = sum(
+        not (model["n_parameters"] and model["n_layers"])
+        for model in plan["models"]
+        if model["kind"] == "hub"
+    )
+    more = f", and what {unknown} models take ({UNKNOWN})" if unknown else ""
+    return f"about {size(peak_bytes(plan))}{more}, until the work folder is removed"
+
+
+def _gpu_memory(plan: dict[str, Any]) -> str:
+    """Say what each model needs on a GPU, the largest first."""
+    precision = plan["parameters"]["precision"]
+    needs = {model["name"]: gpu_memory(model, precision) for model in plan["models"]}
+    known = sorted(((need, name) for name, need in needs.items() if need), reverse=True)
+    unknown = sum(need is None for need in needs.values())
+    parts = [f"{name} {size(need)}" for need, name in known]
+    parts += [f"{unknown} models {UNKNOWN}"] if unknown else []
+    return f"{', '.join(parts)} (at {precision}, one long window)" if parts else "no models"
+
+
+def _measured() -> str:
+    return "; ".join(f"{stage} {seconds} s {unit}" for stage, seconds, unit in MEASURED)
 
 
 def _weights(plan: dict[str, Any]) -> str:
@@ -147,7 +189,7 @@ def _weights(plan: dict[str, Any]) -> str:
 
 def _weights_disk(plan: dict[str, Any]) -> str:
     """Say how much disk the fetched weights take, kept and not kept."""
-    fetched = [m for m in plan["models"] if m["kind"] == "hub" and not m["seed"]]
+    fetched = _fetched_models(plan)
     if not fetched:
         return "none: no weights are fetched"
     known = [int(model["n_parameters"]) for model in fetched if model["n_parameters"]]
@@ -160,6 +202,11 @@ def _weights_disk(plan: dict[str, Any]) -> str:
         f"no a model's ({size(BYTES['float32'] * max(known))} at most) go when its activations are "
         "verified, so what is fetched ahead of them"
     )
+
+
+def _fetched_models(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the models whose weights are fetched."""
+    return [m for m in plan["models"] if m["kind"] == "hub" and not m["seed"]]
 
 
 def n_layers(plan: dict[str, Any], model: str) -> int | None:

@@ -22,5 +22,9 @@ def test_a_cloud_s_profile_renders(
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout[done.stdout.index("{") :])
     assert found["process"]["executor"] == executor
-    assert found["workDir"].startswith(bucket)
+    # tasks of the queue work in the bucket; those that run here (label head or network) on a disk
+    assert found["bucketDir"].startswith(bucket)
+    assert "workDir" not in found
+    assert found["process"]["withLabel:head"]["executor"] == "local"
+    assert found["process"]["withLabel:network"]["executor"] == "local"
     assert found["process"]["withLabel:large"]["memory"]  # the base's blocks are still there

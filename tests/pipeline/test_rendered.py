@@ -124,6 +124,7 @@ def test_only_gpu_tasks_see_gpus_and_only_fetching_a_network(engine: str, tmp_pa
 def test_slurm_with_apptainer_asks_for_what_the_site_needs(tmp_path: Path) -> None:
     site = ["--slurm_account", "lab", "--slurm_qos", "long", "--slurm_partition", "cpu"]
     site += ["--slurm_gpu_partition", "gpu", "--gpus", "2", "--gpu_type", "h200"]
+    site += ["--max_time", "3.h", "--max_memory", "10.GB", "--max_cpus", "5"]
     commands = _commands(
         tmp_path / "run",
         "slurm,apptainer",
@@ -145,3 +146,7 @@ def test_slurm_with_apptainer_asks_for_what_the_site_needs(tmp_path: Path) -> No
         assert f"-p {'gpu' if gpus else 'cpu'}" in together
         assert (f"--gres=gpu:h200:{gpus}" in together) if gpus else (gres == [])
         assert "lease.sh" not in text
+        large = labels[name] in ("large", "gpu")
+        assert ("-t 03:00:00" if large else "-t 01:00:00") in together
+        assert ("--mem 10240M" if large else "--mem 4096M") in together
+        assert ("#SBATCH -c 5" in together) == large

@@ -1,11 +1,16 @@
 """Names and paths that are commands, pages or several lines: refused in one line, or just text."""
 
+import resource
+import zipfile
+
 import pytest
 from tiny_dataset import ASSETS, PROJECT, write_dataset, write_model, write_texts
 
+from lateralization.baselines import read_glove
 from lateralization.errors import BadInput
 from lateralization.parameters import load_schema, properties
 from lateralization.plan import make_plan
+from lateralization.stories import read_text_zip
 
 COMMANDS = ["$(touch pwned)", "`touch pwned`", "a; touch pwned", "a' ; touch pwned; '", 'a"b',
             "a\nb", "<script>alert(1)</script>", "a b", "a|b", "a&&b", "../../a",
@@ -72,3 +77,20 @@ def test_a_model_in_a_sheet_has_a_name_that_can_be_a_file_s(world, tmp_path, tex
     sheet.write_text(f'model,source\n"{cell}",{world}/models/tiny\n')
     with pytest.raises(BadInput, match="--models"):
         plan_of(world, models=str(sheet))
+
+
+@pytest.mark.parametrize("read", [lambda path: read_text_zip(path, "en", None, 1),
+                                  lambda path: read_glove(path, {"word"})])  # fmt: skip
+def test_a_zip_of_half_a_gigabyte_of_zeros_is_refused_before_it_is_in_memory(tmp_path, read):
+    path = tmp_path / "bomb.zip"
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("text_en_run1.txt", "w", force_zip64=True) as entry,
+    ):
+        for _ in range(32):
+            entry.write(bytes(1 << 24))
+    assert path.stat().st_size < 1_000_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(BadInput, match=r"at most|more than"):
+        read(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kB

@@ -224,6 +224,7 @@ def test_a_password_is_not_shown(world, tmp_path):
         ({"languages": "en,fr", "mask": "m.nii"}, "put {lang} into the path"),
         ({"features": "x"}, "--features is not available"),
         ({"cache_dir": "data/annotation/EN/lppEN_word_information.csv"}, "is a file"),
+        ({"cache_dir": "s3://bucket/cache"}, "is an address; give a folder"),
         ({"word_maping": "auto"}, "did you mean --word_mapping"),
         ({"precision": "int8"}, "choose from float32"),
         ({"models": "none", "baselines": "none"}, "name at least one"),
