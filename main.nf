@@ -204,8 +204,9 @@ workflow {
             .filter { entry, language, _story, _annotation, _texts, _fixes -> language in entry.languages }
             .combine(fetched.glove.map { _meta, glove -> glove }.toList().map { found -> [found] })
             .map { entry, language, story, annotation, _texts, fixes, glove ->
-                def meta = [name: entry.name, average: entry.average, individual: entry.individual, kind: entry.kind]
-                [meta + story + [id: "lang-${language}_model-${file_name(entry.name)}".toString()], groovy.json.JsonOutput.toJson(entry), annotation, entry.kind == 'glove' ? glove : [], fixes]
+                def meta = [name: entry.name, average: entry.average, individual: entry.individual, kind: entry.kind, layers: entry.n_layers]
+                def own = entry.files[language]
+                [meta + story + [id: "lang-${language}_model-${file_name(entry.name)}".toString()], groovy.json.JsonOutput.toJson(entry.findAll { key, _value -> key != 'files' }), annotation, entry.kind == 'glove' ? glove : [], own ? file(own, glob: false) : [], fixes]
             },
         stamp('baselines'),
     )
@@ -217,7 +218,7 @@ workflow {
         .map { meta, states, layers, words, _windows, words_json -> [meta.name, meta, states, words, words_json, layers] }
         .combine(MODEL.out.model.map { meta, _files, json -> [meta.name, json] }, by: 0)
         .map { _name, meta, states, words, words_json, layers, json -> [meta.language, meta, states, words, json, [words_json], layers as int] }
-        .mix(BASELINES.out.features.map { meta, states, words, json -> [meta.language, meta, states, words, json, [], 1] })
+        .mix(BASELINES.out.features.map { meta, states, words, json -> [meta.language, meta, states, words, json, [], meta.layers] })
     ENCODE(
         features
             .combine(stacks, by: 0)

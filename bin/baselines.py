@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Compute the word vectors of a baseline: GloVe, random vectors, or a random embedding."""
+"""Make the features of a baseline (GloVe, random vectors), or check those that a user gives."""
 
 import argparse
 import time
 from pathlib import Path
 
-from lateralization import study
+from lateralization import own_features, study
 from lateralization.annotation import read_corrections, read_words
 from lateralization.baselines import baseline, baseline_table, split_runs
 from lateralization.command import run, say
@@ -22,25 +22,35 @@ def main(arguments: argparse.Namespace) -> None:
     words, report = read_words(
         arguments.annotation, arguments.language, corrections, arguments.n_runs
     )
-    vectors, found = baseline(spec, words, arguments.glove)
+    if spec.get("kind") == own_features.KIND:
+        tensors, found = own_features.encodable(arguments.features, words, arguments.n_runs)
+    else:
+        vectors, found = baseline(spec, words, arguments.glove)
+        tensors = split_runs(vectors, words)
+    first = [name for name in tensors if name.startswith("run-1/")]
     prefix = arguments.out_prefix
-    metadata = {"model": str(spec.get("name")), "n_layers": "0"}
-    save_tensors(f"{prefix}_activations.safetensors", split_runs(vectors, words), metadata)
+    metadata = {
+        "model": str(spec.get("name")),
+        "n_layers": str(len(first) - 1),
+        "rows": found.get("rows", own_features.WORDS),
+    }
+    save_tensors(f"{prefix}_activations.safetensors", tensors, metadata)
     write_table(baseline_table(words), f"{prefix}_words.tsv")
     description = {
         "name": spec.get("name"),
         "kind": spec.get("kind"),
         "n_words": len(words),
-        "layers": [0],
-        "widths": [vectors.shape[1]],
-        "dtype": str(vectors.dtype),
+        "layers": list(range(len(first))),
+        "widths": [tensors[name].shape[1] for name in first],
+        "dtype": str(tensors[first[0]].dtype),
         "seconds": {"all": round(time.perf_counter() - start, 3)},
         "annotation": report,
         **found,
     }
     write_json(description, f"{prefix}_activations.json")
     unknown = f", {found['n_unknown']} not in GloVe" if found.get("n_unknown") else ""
-    say(f"{spec.get('name')}: {len(words)} words, {vectors.shape[1]} numbers each{unknown}")
+    width = tensors[first[0]].shape[1]
+    say(f"{spec.get('name')}: {len(words)} words, {width} numbers each{unknown}")
 
 
 if __name__ == "__main__":
@@ -51,5 +61,6 @@ if __name__ == "__main__":
     parser.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of the story")
     parser.add_argument("--corrections", default="none", help="TSV, or none")
     parser.add_argument("--glove", type=Path, help="GloVe text or zip")
+    parser.add_argument("--features", type=Path, help="file of the user's own features")
     parser.add_argument("--out-prefix", required=True)
     run(main, parser)

@@ -69,12 +69,13 @@ def state(path) {
     path.size() < 20_000_000 ? "${path} ${path.bytes.md5()}".toString() : "${path} ${path.size()} ${path.lastModified()}".toString()
 }
 
-// layer_blocks(13, [layers: 'all', layers_per_task: 5, last_layer: 'yes']) -> ['0,1,2,3,4', '5,6,7,8,9', '10,11,12']
+// layer_blocks(13, [layers: 'all', layers_per_task: 5, last_layer: 'yes']) -> ['0,1,2,3,4', '5,6,7,8,9', '10,11,12'];
+// a baseline's single layer is fitted whatever layers of the models are asked for
 def layer_blocks(total, parameters) {
     def wanted = parameters.layers instanceof Collection ? parameters.layers.join(',') : parameters.layers.toString()
     def kept = parameters.last_layer.toString() in ['no', 'false'] && total > 1 ? total - 1 : total
     def every = wanted.startsWith('every:') ? wanted.substring(6) as int : 1
-    def layers = wanted == 'all' || wanted.startsWith('every:')
+    def layers = total == 1 ? [0] : wanted == 'all' || wanted.startsWith('every:')
         ? (0..<kept).findAll { layer -> layer % every == 0 }
         : wanted.tokenize(',').collect { layer -> layer as int }.findAll { layer -> layer < kept }
     layers.collate((parameters.layers_per_task ?: 8) as int).collect { block -> block.join(',') }

@@ -104,7 +104,17 @@ class Model:
 
 @dataclass
 class Baseline:
-    """One entry of ``baselines`` in the plan: features that know nothing of context."""
+    """One entry of ``baselines`` in the plan: features that no model is run for.
+
+    Attributes
+    ----------
+    kind
+        One of ``BASELINE_KINDS``, or ``features``: the user's own.
+    files
+        Language → file of the user's own features.
+    n_layers
+        Layers of the features file.
+    """
 
     name: str
     kind: str
@@ -113,6 +123,8 @@ class Baseline:
     languages: list[str]
     individual: bool = False
     average: bool = True
+    files: dict[str, str] = field(default_factory=dict)
+    n_layers: int = 1
 
 
 def entries(models: list[Model], baselines: list[Baseline]) -> list[Model | Baseline]:

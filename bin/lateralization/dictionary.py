@@ -40,7 +40,10 @@ COLUMNS = {
     ),
     "n_left": "voxels used on the left",
     "n_right": "voxels used on the right",
-    "kind": "model (trained), baseline, untrained or checkpoint (a training step)",
+    "kind": (
+        "model (trained), baseline, untrained, checkpoint (a training step) or features (of "
+        "--features)"
+    ),
     "family": "family of the model",
     "n_parameters": "number of parameters, tied weights once",
     "n_layers": "layers without the embedding",

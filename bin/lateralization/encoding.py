@@ -19,6 +19,7 @@ from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, read_metadata, read_table, tensor_names
 from lateralization.hrf import fir_operators, hrf_operator, to_scans
+from lateralization.own_features import SCANS
 from lateralization.parts import Part, versions, write_part
 from lateralization.race import RISK
 from lateralization.ridge import make_system, nested_ridge, nested_ridges
@@ -111,6 +112,22 @@ def word_operators(
     return operators
 
 
+def row_operators(task: Task, n_scans: Sequence[int]) -> list[Operators]:
+    """Build each run's operators from the rows of the features file to scans.
+
+    Rows of words are convolved; rows of scans, which only a user's own features have, stay.
+
+    Raises
+    ------
+    BadInput
+        See ``word_operators``.
+    """
+    if read_metadata(task.features).get("rows") == SCANS:
+        return [[sparse.eye_array(scans, format="csr")] for scans in n_scans]
+    words = read_table(task.words, text_columns=("word", "text"))
+    return word_operators(words, n_scans, task.tr, task.choices.hrf)
+
+
 def regressors(states: Array, operators: Operators, n_trim: int = study.TRIM) -> tuple[Floats, int]:
     """Turn one run's hidden states into trimmed, standardised regressors.
 
@@ -161,7 +178,7 @@ def layer_regressors(
             raise BadInput(f"{where}: shape {values.shape} does not fit {states[0].shape} of run 1")
         if len(values) != own[0].shape[1]:
             raise BadInput(
-                f"{where}: {len(values)} rows of features for {own[0].shape[1]} words; "
+                f"{where}: {len(values)} rows of features for {own[0].shape[1]} words or scans; "
                 "features and words must come from the same task"
             )
         if not np.isfinite(values).all():
@@ -298,9 +315,8 @@ def encode_stack(
     -------
     list over subjects of Part
     """
-    words = read_table(task.words, text_columns=("word", "text"))
     chosen = task.choices
-    operators = word_operators(words, subjects[0].n_scans, task.tr, chosen.hrf)
+    operators = row_operators(task, subjects[0].n_scans)
     results: list[list[EncodeResult]] = []
     constant = {}
     with open_tensors(task.features) as handle:

@@ -13,6 +13,7 @@ from lateralization.asymmetry import SHARED, STRICT, Brain, Layers
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.files import Rows, read_json
+from lateralization.own_features import KIND as FEATURES
 from lateralization.study import ROI_ORDER
 from lateralization.volumes import (
     Array,
@@ -40,7 +41,8 @@ class Fit:
     Attributes
     ----------
     kind
-        ``model`` (trained), ``baseline``, ``untrained`` or ``checkpoint`` (a training step).
+        ``model`` (trained), ``baseline``, ``untrained``, ``checkpoint`` (a training step) or
+        ``features`` (the user's own).
     layers
         Numbers of the fitted layers, in the order of the scores.
     predictors
@@ -110,8 +112,9 @@ def _number(*candidates: Any) -> float:
 
 def kind_of(name: str, plan: dict[str, Any]) -> str:
     """Tell models, baselines, untrained models and training steps apart."""
-    if name in {entry["name"] for entry in plan.get("baselines", [])}:
-        return BASELINE
+    given = {entry["name"]: entry.get("kind") for entry in plan.get("baselines", [])}
+    if name in given:
+        return FEATURES if given[name] == FEATURES else BASELINE
     seeds = {entry["name"]: entry.get("seed") for entry in plan.get("models", [])}
     if _number(seeds.get(name)) > 0:
         return UNTRAINED
@@ -136,12 +139,12 @@ def describe_fit(record: dict[str, Any], plan: dict[str, Any], n_layers: int) ->
     size = [
         _number(spec.get(key), record.get(key)) for key in ("n_parameters", "n_layers", "n_hid")
     ]
-    if kind == BASELINE:
+    if kind in (BASELINE, FEATURES):
         size = [np.nan] * 3
     predictors = {name: _number(value) for name, value in (spec.get("predictors") or {}).items()}
     return Fit(
         record["language"], record["subject"], record["model"], kind,
-        str(spec.get("family") or record["model"][:3] if kind != BASELINE else "baseline"),
+        kind if kind in (BASELINE, FEATURES) else str(spec.get("family") or record["model"][:3]),
         size[0], size[1], size[2], _number(spec.get("seed"), record.get("seed")),
         tuple(int(layer) for layer in record.get("layers") or range(n_layers)),
         predictors, record,

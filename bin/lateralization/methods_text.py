@@ -4,6 +4,7 @@ from typing import Any
 
 from lateralization import wording
 from lateralization.findings import LANGUAGE_NAMES
+from lateralization.own_features import KIND as FEATURES
 from lateralization.race import RISK
 from lateralization.study import ISC_PERCENTILE, N_RUNS, SMOOTHING_MM, TR, TRIM
 
@@ -119,7 +120,10 @@ def model_text(plan: dict[str, Any]) -> str:
         controls.append("a random vector for every distinct word")
     if "glove" in kinds:
         controls.append("GloVe vectors [glove]")
+    own = [str(entry["name"]) for entry in baselines if entry["kind"] == FEATURES]
     ending = f" Baselines were {', '.join(controls)}." if controls else " No baseline was fitted."
+    if own:
+        ending += f" Features made elsewhere were fitted in the same way: {', '.join(own)}."
     return (
         f"Hidden states of {wording.plural(len(models), 'model')} ({names}) were computed with "
         f"transformers [transformers] in {given.get('precision', 'float32')} and averaged over "

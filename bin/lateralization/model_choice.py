@@ -6,7 +6,9 @@ from pathlib import Path
 
 from lateralization import catalogue
 from lateralization.catalogue import Baseline, Model, entries
+from lateralization.features_plan import plan_features
 from lateralization.model_folder import check_model_folder
+from lateralization.own_features import KIND as FEATURES
 from lateralization.parameters import Parameters
 from lateralization.places import absolute, folders_like, has_wildcard
 from lateralization.problems import Problems, listed, nearest
@@ -48,11 +50,16 @@ def choose(choice: Choice) -> tuple[list[Model], list[Baseline]]:
         models = _models(choice.parameters["models"], choice)
     if choice.parameters.sound("baselines", "random_dims", "random_seeds", "languages"):
         baselines = _baselines(choice)
+    if choice.parameters["features"] is not None and choice.parameters.sound("features"):
+        folder = choice.path(choice.parameters["features"])
+        baselines += plan_features(folder, choice.parameters["languages"], choice.problems)
     if choice.parameters.sound("individual_models", "subjects", "models", "baselines"):
         _mark_individuals(models, baselines, choice)
     _check_file_names(models, baselines, choice.problems)
     if not models and not baselines and not choice.problems:
-        choice.problems.add("--models and --baselines are both none; name at least one")
+        choice.problems.add(
+            "--models and --baselines are both none; name at least one, or give --features"
+        )
     _check_dropout(models, choice)
     _note_hub_models(models, choice)
     return models, baselines
@@ -335,7 +342,8 @@ def _check_file_names(models: list[Model], baselines: list[Baseline], problems: 
     """Report models and baselines that would write the same files."""
     taken: dict[str, str] = {}
     for entry in entries(models, baselines):
-        source = entry.source if isinstance(entry, Model) else "a baseline"
+        kind = f"--{FEATURES}" if entry.kind == FEATURES else "a baseline"
+        source = entry.source if isinstance(entry, Model) else kind
         name = catalogue.file_name(entry.name)
         if name in taken:
             problems.add(

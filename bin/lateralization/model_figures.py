@@ -38,7 +38,13 @@ WORDS = {
     "whole_paired": "whole brain, voxel against mirror image",
     "reliable_paired": "reliable pairs of voxels",
 }
-KINDS = {"model": "#0072b2", "checkpoint": "#56b4e9", "untrained": "#9ca3af", "baseline": "#cc79a7"}
+KINDS = {
+    "model": "#0072b2",
+    "checkpoint": "#56b4e9",
+    "features": "#009e73",
+    "untrained": "#9ca3af",
+    "baseline": "#cc79a7",
+}
 
 
 def selection_of(tables: Tables, language: str, subject: str) -> str:
@@ -196,7 +202,7 @@ def baselines(tables: Tables, language: str, subject: str) -> Drawing:
     rows = rows[~rows["model"].astype(str).str.fullmatch(r"random_\w+_\d+d_seed\d+")]
     if not (rows["kind"] != "model").any():
         raise TooFewError("no baseline and no untrained model")
-    rank = {kind: i for i, kind in enumerate(("baseline", "untrained", "checkpoint", "model"))}
+    rank = {kind: i for i, kind in enumerate(reversed(KINDS))}
     rows = rows.assign(rank=rows["kind"].map(rank)).sort_values(["rank", "n_parameters", "model"])
     places = np.arange(len(rows))
     figure, (scores, sides) = plt.subplots(
@@ -217,7 +223,7 @@ def baselines(tables: Tables, language: str, subject: str) -> Drawing:
     scores.set_xlabel("brain score (r)")
     sides.axvline(0, color=INK, linewidth=0.9)
     sides.set_xlabel("left minus right (r)")
-    figure.legend(*scores.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(*scores.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     lowest = rows.sort_values("left_minus_right").iloc[0]
     return Drawing(
         figure,

@@ -11,10 +11,12 @@ from lateralization.catalogue import Baseline, Model, entries
 from lateralization.choices import Choices
 from lateralization.description import STUDY, Description, find_description
 from lateralization.errors import BadInput
+from lateralization.features_plan import check_features
 from lateralization.files import read_json
 from lateralization.given_files import PUBLISHED
 from lateralization.language_plan import Site, plan_language
 from lateralization.model_choice import Choice, choose
+from lateralization.own_features import KIND as FEATURES
 from lateralization.parameters import Parameters, load_schema, normalise
 from lateralization.places import absolute
 from lateralization.problems import Problems, listed, nearest
@@ -66,6 +68,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
             for language in parameters["languages"]
         ]
         _check_subjects(site, languages)
+        check_features([one for one in baselines if one.kind == FEATURES], languages, site)
     if parameters["keep_raw"] == "no" and not site.remote:
         notes.append("--keep_raw no: the data set is your own folder, nothing of it is removed")
     if parameters["keep_models"] == "no" and any(model.kind == "local" for model in models):
@@ -160,10 +163,6 @@ def _check_combinations(parameters: Parameters, problems: Problems) -> None:
             )
     if parameters["texts_password"] is not None and parameters["texts"] is None:
         problems.add("--texts_password is given without --texts; give the zip that it opens")
-    if parameters["features"] is not None:
-        problems.add(
-            "--features is not available in this version; leave it out (models and baselines are)"
-        )
     if "none" in parameters["individual_models"] if parameters["individual_models"] else False:
         problems.add("--individual_models is none; leave individuals out of --subjects instead")
 

@@ -28,6 +28,7 @@ from lateralization.fits import (
     iterate_fits,
 )
 from lateralization.model_tables import groups, ols_rows, regression_rows
+from lateralization.own_features import KIND as FEATURES
 from lateralization.people import subject_rows
 from lateralization.planted import planted_rows
 from lateralization.region_tables import atlas_rows, roi_rows
@@ -155,7 +156,7 @@ def predictor_rows(summaries: list[Summary]) -> list[Row]:
 
 def in_order(one: Summary) -> tuple[Any, ...]:
     """Sort key: language, average first, models before baselines, by size and name."""
-    fit, kinds = one.fit, (MODEL, CHECKPOINT, UNTRAINED, BASELINE)
+    fit, kinds = one.fit, (MODEL, CHECKPOINT, UNTRAINED, FEATURES, BASELINE)
     size = float(np.nan_to_num(fit.n_parameters, nan=0))
     return (
         fit.language, fit.subject != AVERAGE, fit.subject, kinds.index(fit.kind), size, fit.model,

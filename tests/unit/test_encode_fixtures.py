@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from encoder_oracle import made_data
 
+from lateralization import own_features
 from lateralization.choices import Choices
 from lateralization.encoding import (
     Task,
@@ -21,7 +22,7 @@ from lateralization.encoding import (
     word_operators,
 )
 from lateralization.errors import BadInput
-from lateralization.files import read_tensors, save_tensors, write_table
+from lateralization.files import read_table, read_tensors, save_tensors, write_table
 from lateralization.parts import AFTER_TRIMMING, IN_SOURCE, read_part
 
 PROJECT = Path(__file__).parents[2]
@@ -369,3 +370,43 @@ def test_more_voxels_than_scans_and_odd_lengths_through_the_layer_function():
     exact = encode_layer(states, words, runs, n_trim=3, precision="float64")
     np.testing.assert_allclose(quick.r, exact.r, rtol=0, atol=1e-5)
     np.testing.assert_array_equal(quick.alphas, exact.alphas)
+
+
+def test_hidden_states_given_back_as_features_score_the_same(files):
+    """What is published of a model, fitted again as the user's own, is the model."""
+    path = files / "twin_lang-en_words.safetensors"
+    save_tensors(path, read_tensors(files / "features.safetensors"))
+    words = read_table(files / "words.tsv", ("word", "text"))
+    tensors, report = own_features.encodable(path, words, 9)
+    save_tensors(files / "own.safetensors", tensors, report)
+    (expected,) = encode_files(task(files), [files / "a.safetensors"])
+    (found,) = encode_files(task(files, features=files / "own.safetensors"), [files / "b"])
+    np.testing.assert_array_equal(found.r, expected.r)
+
+
+def test_rows_of_scans_are_taken_as_they_are(files):
+    """Words convolved outside, by the operator that nilearn confirms, give the scores of words."""
+    states, bold = (read_tensors(files / f"{name}.safetensors") for name in ("features", "bold"))
+    n_scans = [len(bold[f"run-{run}"]) for run in RUNS]
+    words = read_table(files / "words.tsv", ("word", "text"))
+    tables = []
+    for run, operator in enumerate(word_operators(words, n_scans, 2.0), start=1):
+        table = pd.DataFrame(operator[0] @ states[f"run-{run}/layer-1"].astype(float)).add_prefix("f")
+        tables.append(table.assign(run=run))
+    path = files / "convolved_lang-en_scans.tsv"
+    write_table(pd.concat(tables), path)
+    tensors, report = own_features.encodable(path, words, 9)
+    assert report["rows"] == "scans"
+    save_tensors(files / "own.safetensors", tensors, report)
+    encode_files(task(files, layers="1"), [files / "a.safetensors"])
+    own = task(files, features=files / "own.safetensors", layers="0")
+    encode_files(own, [files / "b.safetensors"])
+    expected, found = (read_part(files / f"{name}.safetensors") for name in "ab")
+    np.testing.assert_allclose(found.r, expected.r, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(found.alphas, expected.alphas)
+    assert np.abs(found.r).max() > 0.2
+
+    short = {name: values[1:] for name, values in tensors.items()}
+    save_tensors(files / "own.safetensors", short, report)
+    with pytest.raises(BadInput, match="rows of features for"):
+        encode_files(own, [files / "b.safetensors"])

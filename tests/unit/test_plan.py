@@ -222,7 +222,7 @@ def test_a_password_is_not_shown(world, tmp_path):
         ({"glove": "x.txt"}, "no baseline is glove"),
         ({"baselines": "glove", "glove": "x.txt"}, "x.txt does not exist"),
         ({"languages": "en,fr", "mask": "m.nii"}, "put {lang} into the path"),
-        ({"features": "x"}, "--features is not available"),
+        ({"features": "x"}, "x is no folder"),
         ({"cache_dir": "data/annotation/EN/lppEN_word_information.csv"}, "is a file"),
         ({"cache_dir": "s3://bucket/cache"}, "is an address; give a folder"),
         ({"word_maping": "auto"}, "did you mean --word_mapping"),

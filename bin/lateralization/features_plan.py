@@ -1,0 +1,82 @@
+"""``--features`` in the plan: which feature spaces a folder has, and whether they fit the data."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lateralization import catalogue, own_features
+from lateralization.annotation import read_corrections, read_words
+from lateralization.catalogue import Baseline
+from lateralization.description import STUDY
+from lateralization.errors import BadInput
+from lateralization.language_plan import Site
+from lateralization.own_features import KIND, SCANS, Features
+from lateralization.problems import Problems
+from lateralization.stories import standard_annotation
+
+STUDY_CORRECTIONS = "corrections_ds003643.tsv"
+
+
+def plan_features(folder: Path, languages: list[str], problems: Problems) -> list[Baseline]:
+    """Return an entry of the plan for every feature space of a folder; mistakes are noted."""
+    if not folder.is_dir():
+        problems.add(f"--features: {folder} is no folder; give the folder of your features")
+        return []
+    found = []
+    for space in own_features.find_spaces(folder, languages, problems):
+        if not catalogue.is_valid_name(space.name):
+            problems.add(
+                f"--features: {space.name!r} becomes part of file names; use letters a-z, digits "
+                "and . _ - only: rename its files"
+            )
+            continue
+        try:
+            counts = {own_features.layers_of(path) for path in space.files.values()}
+        except BadInput as error:
+            problems.add(f"--features: {error}")
+            continue
+        if len(counts) > 1:
+            problems.add(f"--features: {space.name} has {counts} layers in different languages")
+        files = {language: str(path) for language, path in space.files.items()}
+        found.append(
+            Baseline(space.name, KIND, 0, 0, list(files), files=files, n_layers=max(counts))
+        )
+    return found
+
+
+def check_features(entries: list[Baseline], languages: list[dict[str, Any]], site: Site) -> None:
+    """Report features whose rows are not the words, or not the scans, of a local data set."""
+    for language in languages:
+        for entry in entries:
+            path = entry.files.get(language["language"])
+            if path is None:
+                continue
+            try:
+                features = own_features.read_features(Path(path), language["n_runs"])
+                _check(Path(path), features, language, site.assets)
+            except BadInput as error:
+                site.problems.add(f"--features: {error}")
+
+
+def _check(path: Path, features: Features, language: dict[str, Any], assets: Path) -> None:
+    """Compare one file with what is known of the data before anything is fetched."""
+    if features.rows == SCANS:
+        own_features.check_scans(path, features, language["n_scans"])
+        return
+    if language["annotation"]["path"] is not None:
+        own_features.check_words(path, features, _words(language, assets))
+
+
+def _words(language: dict[str, Any], assets: Path) -> pd.DataFrame:
+    """Read the words of a local annotation as BASELINES will, with the run's corrections."""
+    entry, fixes = language["annotation"], language["corrections"]
+    corrections = None
+    if fixes != "none":
+        corrections = read_corrections(assets / STUDY_CORRECTIONS if fixes == STUDY else fixes)
+    with tempfile.NamedTemporaryFile(suffix=".csv") as standard:
+        standard.write(standard_annotation(Path(entry["path"]), entry["columns"]))
+        standard.flush()
+        words, _ = read_words(standard.name, language["language"], corrections, language["n_runs"])
+    return words

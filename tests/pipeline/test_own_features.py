@@ -1,0 +1,50 @@
+"""Features made elsewhere go through the pipeline like a model, beside a finished run."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file
+
+from .conftest import Copy, Run, arguments
+
+pytestmark = pytest.mark.pipeline
+
+
+def test_activations_given_back_score_as_the_model_they_come_from(
+    finished: tuple[Copy, Path, Run], tmp_path: Path
+) -> None:
+    copy, world, _first = finished
+    name = min(path.name for path in (world / "models").iterdir())
+    states = min((copy.folder / "work").glob(f"*/*/lang-en_model-{name}_activations.safetensors"))
+    own = tmp_path / "my features"
+    own.mkdir()
+    shutil.copy(states, own / "twin_lang-en_words.safetensors")
+    words = pd.read_csv(
+        copy.folder / "results" / "lang-en" / "words" / f"{name}.tsv", sep="\t", na_filter=False
+    )
+    words = words[["run", "word"]].assign(letters=words["word"].str.len())
+    words.to_csv(own / "length_lang-en_words.tsv", sep="\t", index=False)
+
+    out = tmp_path / "out"
+    run = copy.run(
+        "-resume", *arguments(world), "--features", str(own), "--outdir", str(out)
+    )  # fmt: skip
+    assert run.exit_status == 0, run.stdout + run.stderr
+    ran = [task["process"] for task in run.tasks if task["status"] == "COMPLETED"]
+    assert {"ACTIVATIONS", "WORDS", "CLEAN", "MODEL"}.isdisjoint(ran)
+    assert ran.count("BASELINES") == ran.count("GATHER") == 2
+
+    scores = out / "lang-en" / "scores" / "sub-average"
+    found, expected = (load_file(scores / f"{one}_runs.safetensors") for one in ("twin", name))
+    assert found.keys() == expected.keys()
+    for key, values in expected.items():
+        assert (found[key] == values).all(), key
+    table = pd.read_csv(out / "tables" / "scores.tsv", sep="\t")
+    kinds = pd.read_csv(out / "tables" / "asymmetry.tsv", sep="\t").set_index("model")["kind"]
+    assert set(kinds[["twin", "length"]]) == {"features"}
+    assert {"twin", "length"} <= set(table["model"])
+    assert "Features made elsewhere were fitted in the same way: length, twin." in (
+        out / "report.html"
+    ).read_text(encoding="utf-8")
