@@ -55,7 +55,7 @@ workflow {
     raw = params.keep_raw.toString() in ['no', 'false'] ? [keep: false, resample: stamp('resample')] : [keep: true]
     parcels = described
         .flatMap { lang, entry ->
-            ['annotation', 'texts', 'mask', 'isc', 'average_subject'].findAll { kind -> entry[kind] }.collect { kind ->
+            ['annotation', 'prosody', 'texts', 'mask', 'isc', 'average_subject'].findAll { kind -> entry[kind] }.collect { kind ->
                 def parcel = entry[kind] + [kind: kind, language: entry.language, n_runs: entry.n_runs]
                 [lang + [id: "${lang.id}_${kind}".toString(), kind: kind], groovy.json.JsonOutput.toJson(parcel), (parcel.source ?: []).collect { path -> file(path, glob: false) }]
             }
@@ -71,6 +71,7 @@ workflow {
             texts: meta.kind == 'texts'
             bold: meta.kind == 'bold'
             glove: meta.kind == 'glove'
+            prosody: meta.kind == 'prosody'
             atlas: meta.kind == 'atlas'
             given: true // mask, isc, average_subject
         }
@@ -197,16 +198,23 @@ workflow {
             .map { _name, metas, receipts, states, logs -> [metas[0], receipts[0], in_order(states), in_order(logs)] },
         stamp('release'),
     )
+    // what a baseline reads besides the annotation: ['prosody en', table]; ['', []] for most of them
+    given_tables = channel.of(['', []]).mix(
+        fetched.glove.map { _meta, vectors -> ['glove', vectors] },
+        fetched.prosody.map { meta, table -> ["prosody ${meta.language}".toString(), table] },
+        ACTIVATIONS.out.surprisal.map { meta, table -> ["surprisal ${meta.language} ${meta.name}".toString(), table] },
+    )
     BASELINES(
         settings
             .flatMap { entry -> entry.baselines }
             .combine(stories)
             .filter { entry, language, _story, _annotation, _texts, _fixes -> language in entry.languages }
-            .combine(fetched.glove.map { _meta, glove -> glove }.toList().map { found -> [found] })
-            .map { entry, language, story, annotation, _texts, fixes, glove ->
+            .map { entry, language, story, annotation, _texts, fixes -> [reads(entry, language), entry, language, story, annotation, fixes] }
+            .combine(given_tables, by: 0)
+            .map { _key, entry, language, story, annotation, fixes, table ->
                 def meta = [name: entry.name, average: entry.average, individual: entry.individual, kind: entry.kind, layers: entry.n_layers]
                 def own = entry.files[language]
-                [meta + story + [id: "lang-${language}_model-${file_name(entry.name)}".toString()], groovy.json.JsonOutput.toJson(entry.findAll { key, _value -> key != 'files' }), annotation, entry.kind == 'glove' ? glove : [], own ? file(own, glob: false) : [], fixes]
+                [meta + story + [id: "lang-${language}_model-${file_name(entry.name)}".toString()], groovy.json.JsonOutput.toJson(entry.findAll { key, _value -> key != 'files' }), annotation, own ? file(own, glob: false) : table, fixes]
             },
         stamp('baselines'),
     )
@@ -273,6 +281,13 @@ workflow {
 // the one in a channel belongs to all that read it, and sorting it in place stops a long run at random.
 def in_order(paths) {
     (paths instanceof Collection ? paths : [paths]).toSorted { path -> path.name.replaceAll(/\d+/) { digits -> digits.padLeft(9, '0') } }
+}
+
+// reads([kind: 'f0', …], 'en') -> 'prosody en': which of the tables beside the annotation a baseline reads
+def reads(baseline, language) {
+    baseline.kind == 'glove'
+        ? 'glove'
+        : baseline.kind in ['f0', 'intensity'] ? "prosody ${language}".toString() : baseline.kind == 'surprisal' ? "surprisal ${language} ${baseline.source}".toString() : ''
 }
 
 // file_name('Qwen/Qwen2-0.5B') -> 'Qwen__Qwen2-0.5B'

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make the features of a baseline (GloVe, random vectors), or check those that a user gives."""
+"""Make the features of a baseline or confound, or check those that a user gives."""
 
 import argparse
 import time
@@ -23,9 +23,9 @@ def main(arguments: argparse.Namespace) -> None:
         arguments.annotation, arguments.language, corrections, arguments.n_runs
     )
     if spec.get("kind") == own_features.KIND:
-        tensors, found = own_features.encodable(arguments.features, words, arguments.n_runs)
+        tensors, found = own_features.encodable(arguments.given, words, arguments.n_runs)
     else:
-        vectors, found = baseline(spec, words, arguments.glove)
+        vectors, found = baseline(spec, words, arguments.annotation, arguments.given)
         tensors = split_runs(vectors, words)
     first = [name for name in tensors if name.startswith("run-1/")]
     prefix = arguments.out_prefix
@@ -48,7 +48,7 @@ def main(arguments: argparse.Namespace) -> None:
         **found,
     }
     write_json(description, f"{prefix}_activations.json")
-    unknown = f", {found['n_unknown']} not in GloVe" if found.get("n_unknown") else ""
+    unknown = f", {found['n_unknown']} without a value" if found.get("n_unknown") else ""
     width = tensors[first[0]].shape[1]
     say(f"{spec.get('name')}: {len(words)} words, {width} numbers each{unknown}")
 
@@ -60,7 +60,6 @@ if __name__ == "__main__":
     parser.add_argument("--language", required=True, help="en, fr, cn …")
     parser.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of the story")
     parser.add_argument("--corrections", default="none", help="TSV, or none")
-    parser.add_argument("--glove", type=Path, help="GloVe text or zip")
-    parser.add_argument("--features", type=Path, help="file of the user's own features")
+    parser.add_argument("--given", type=Path, help="what its kind reads besides the annotation")
     parser.add_argument("--out-prefix", required=True)
     run(main, parser)

@@ -1,10 +1,10 @@
-// Make the features of a baseline (random vectors, random embeddings, GloVe), or check those that a user gives.
+// Make the features of a baseline (random vectors, GloVe, word rate, …), or check those that a user gives.
 process BASELINES {
     tag "${meta.id}"
     label 'small'
 
     input:
-    tuple val(meta), val(described), path(annotation), path(glove), path(features), path(corrections)
+    tuple val(meta), val(described), path(annotation), path(given), path(corrections)
     val code
 
     output:
@@ -17,7 +17,7 @@ process BASELINES {
     END_OF_JSON
     baselines.py --spec baseline.json --annotation ${annotation} --language ${meta.language} --n-runs ${meta.n_runs} \\
         --corrections ${meta.corrections == 'none' ? 'none' : corrections} \\
-        ${glove ? "--glove ${glove}" : ''} ${features ? "--features ${features}" : ''} --out-prefix ${meta.id}
+        ${given ? "--given ${given}" : ''} --out-prefix ${meta.id}
     """
 
     stub:

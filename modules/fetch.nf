@@ -25,7 +25,7 @@ process FETCH {
     case ${meta.kind} in
         bold | average_subject) for run in \$(seq ${meta.n_runs}); do touch fetched/run-\$run.nii.gz; done ;;
         texts) for run in \$(seq ${meta.n_runs}); do touch fetched/text_${meta.language}_run\$run.txt; done ;;
-        annotation) touch fetched/annotation.csv ;;
+        annotation | prosody) touch fetched/${meta.kind}.csv ;;
         glove) touch fetched/glove.zip ;;
         atlas) touch fetched/atlas.nii.gz fetched/atlas.tsv ;;
         *) touch fetched/${meta.kind}.nii.gz ;;

@@ -25,7 +25,7 @@ def plain(value) {
 // Digest over the files that the parameters name, so that VALIDATE runs again when one changes.
 // Small files count with their content, large ones with size and time.
 def inventory(parameters) {
-    def named = ['dataset', 'texts', 'corrections', 'models', 'individual_models', 'glove', 'atlas', 'mask', 'isc', 'average_subject', 'features']
+    def named = ['dataset', 'texts', 'corrections', 'models', 'individual_models', 'glove', 'word_frequencies', 'atlas', 'mask', 'isc', 'average_subject', 'features']
         .collectMany { name -> parameters[name] instanceof Collection ? parameters[name] : (parameters[name] ?: '').toString().tokenize(',') }
         .collect { name -> file(name.toString(), glob: false) }
         .findAll { path -> path.exists() }

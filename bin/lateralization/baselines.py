@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lateralization import confounds
+from lateralization.catalogue import BASELINE_KINDS
 from lateralization.command import progress
 from lateralization.errors import BadInput
 from lateralization.mapping import WORDS_COLUMNS
-
-KINDS = ("random_vector", "random_embedding", "glove")
 
 LONGEST_LINE = 100_000
 """Characters of a line of GloVe, at most: 300 numbers take some 3,000."""
@@ -187,35 +187,39 @@ def _bounded(handle: io.TextIOBase, path: Path) -> Iterator[str]:
 
 
 def baseline(
-    spec: Mapping[str, Any], words: pd.DataFrame, glove: Path | None = None
+    spec: Mapping[str, Any], words: pd.DataFrame, annotation: Path, given: Path | None = None
 ) -> tuple[NDArray[Any], dict[str, Any]]:
     """Compute a baseline of the plan.
 
     Parameters
     ----------
     spec : dict
-        kind (``random_vector``, ``random_embedding``, ``glove``), and for the random ones dims
-        and seed.
+        kind (one of ``catalogue.BASELINE_KINDS``, or ``surprisal``), and for the random ones
+        dims and seed.
     words : DataFrame
         As :func:`lateralization.annotation.read_words` returns it.
-    glove : Path or None
-        The GloVe file.
+    annotation : Path
+        The annotation that ``words`` come from.
+    given : Path or None
+        What the kind reads besides: the GloVe file, or see ``confounds.confound``.
 
     Returns
     -------
     vectors : array of shape (n_words, dims)
-        float64 for the random baselines, float32 for GloVe, as in the study.
+        float32 for GloVe, as in the study; float64 for all others.
     report : dict
-        Unknown words, for GloVe.
+        Words without a value of their own, for those that may have some.
     """
     kind, spoken = str(spec.get("kind")), [str(word) for word in words["word"]]
     if kind == "glove":
-        if glove is None:
+        if given is None:
             raise BadInput("the baseline glove needs a GloVe file (--glove)")
-        vectors, unknown = glove_vectors(spoken, glove, int(spec.get("dims") or GLOVE_DIMS))
+        vectors, unknown = glove_vectors(spoken, given, int(spec.get("dims") or GLOVE_DIMS))
         return vectors, {"unknown_words": unknown, "n_unknown": sum(unknown.values())}
-    if kind not in KINDS:
-        raise BadInput(f"baseline {kind!r} is unknown; choose from {', '.join(KINDS)}")
+    if kind in confounds.ALL:
+        return confounds.confound(kind, words, annotation, given)
+    if kind not in BASELINE_KINDS:
+        raise BadInput(f"baseline {kind!r} is unknown; choose from {', '.join(BASELINE_KINDS)}")
     draw = random_vectors if kind == "random_vector" else random_embedding
     dims, seed = int(spec["dims"]), int(spec["seed"])
     return draw(spoken, dims, seed), {"seed": seed}

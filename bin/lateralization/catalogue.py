@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lateralization import confounds
+
 SUFFIX_RULES = (("chinese", "ckiplab"), ("french", "ClassCat"))
 PREFIX_RULES = (
     ("gpt2", "openai-community"),
@@ -45,7 +47,7 @@ SHEET_COLUMNS = (
     "ppl",
     "hellaswag",
 )
-BASELINE_KINDS = ("random_vector", "random_embedding", "glove")
+BASELINE_KINDS = ("random_vector", "random_embedding", "glove", *confounds.KINDS)
 GLOVE_DIMS = 300
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
@@ -109,11 +111,13 @@ class Baseline:
     Attributes
     ----------
     kind
-        One of ``BASELINE_KINDS``, or ``features``: the user's own.
+        One of ``BASELINE_KINDS``; ``surprisal`` of a model; or ``features``, the user's own.
     files
         Language → file of the user's own features.
     n_layers
         Layers of the features file.
+    source
+        Name of the model whose surprisal it is.
     """
 
     name: str
@@ -125,6 +129,7 @@ class Baseline:
     average: bool = True
     files: dict[str, str] = field(default_factory=dict)
     n_layers: int = 1
+    source: str = ""
 
 
 def entries(models: list[Model], baselines: list[Baseline]) -> list[Model | Baseline]:
@@ -214,14 +219,16 @@ def parse_baseline(name: str) -> tuple[str, int, int] | None:
     """Return kind, dimensions and seed of a baseline's full name, e.g. its name in a table."""
     if name == "glove":
         return ("glove", GLOVE_DIMS, 0)
+    if name in confounds.KINDS:
+        return (name, 1, 0)
     match = re.fullmatch(r"(random_vector|random_embedding)_([1-9]\d*)d_seed(\d+)", name)
     return (match[1], int(match[2]), int(match[3])) if match else None
 
 
 def baseline_names(kind: str, dims: list[int], seeds: list[int]) -> list[str]:
     """Return the names of the sweep of one kind of baseline."""
-    if kind == "glove":
-        return ["glove"]
+    if kind == "glove" or kind in confounds.KINDS:
+        return [kind]
     return [f"{kind}_{d}d_seed{seed}" for d in dims for seed in seeds]
 
 

@@ -37,12 +37,15 @@ class Language:
         Path of the annotation below the data set's folder.
     scans
         Scans of a subject over all runs; None when that is not known.
+    prosody
+        Path of the table of f0 and intensity; None when there is none.
     """
 
     name: str
     subjects: str | tuple[str, ...]
     annotation: str
     scans: int | None = None
+    prosody: str | None = None
 
     def has(self, subject: str) -> bool:
         """Tell whether a subject belongs to the language."""
@@ -161,8 +164,10 @@ def _description(content: dict[str, Any], path: Path) -> Description:
             subjects if isinstance(subjects, str) else tuple(subjects),
             entry["annotation"],
             entry.get("scans"),
+            entry.get("prosody"),
         )
     paths = [content["bold"], *(entry.annotation for entry in languages.values())]
+    paths += [entry.prosody for entry in languages.values() if entry.prosody]
     outside = [one for one in paths if ".." in one.split("/")]
     if outside:
         raise BadInput(f"{path}: {outside[0]} leaves the data set's folder; mend it there")

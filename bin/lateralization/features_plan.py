@@ -9,6 +9,7 @@ import pandas as pd
 from lateralization import catalogue, own_features
 from lateralization.annotation import read_corrections, read_words
 from lateralization.catalogue import Baseline
+from lateralization.confounds import FREQUENCY, check_table
 from lateralization.description import STUDY
 from lateralization.errors import BadInput
 from lateralization.language_plan import Site
@@ -58,6 +59,23 @@ def check_features(entries: list[Baseline], languages: list[dict[str, Any]], sit
                 _check(Path(path), features, language, site.assets)
             except BadInput as error:
                 site.problems.add(f"--features: {error}")
+
+
+def check_frequencies(entries: list[Baseline], languages: list[dict[str, Any]], site: Site) -> None:
+    """Report local annotations without the column of word frequencies that a baseline needs."""
+    for language in languages:
+        path, columns = language["annotation"]["path"], language["annotation"]["columns"]
+        needed = any(
+            one.kind == "word_frequency" and language["language"] not in one.files
+            for one in entries
+        )
+        if path is None or not needed:
+            continue
+        try:
+            hint = "give --word_frequencies, or name the column in dataset.json"
+            check_table(Path(path), (columns.get(FREQUENCY, FREQUENCY),), hint)
+        except BadInput as error:
+            site.problems.add(f"--baselines: word_frequency: {error}")
 
 
 def _check(path: Path, features: Features, language: dict[str, Any], assets: Path) -> None:

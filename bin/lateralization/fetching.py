@@ -24,7 +24,7 @@ from lateralization.receipts import RECEIPT, Receipt, write_receipt
 from lateralization.runs import read_run
 from lateralization.study import N_RUNS
 
-KINDS = ("bold", "annotation", "texts", "glove", "atlas", *given_files.KINDS)
+KINDS = ("bold", "annotation", "prosody", "texts", "glove", "atlas", *given_files.KINDS)
 RAW = "raw"
 """Folder beside the parcel of runs that are removed when they are resampled."""
 
@@ -52,9 +52,9 @@ def fetch(
         Folder of the verified downloads.
     out
         Folder for the parcel: ``run-<1..>.nii.gz``, ``annotation.csv``,
-        ``text_<lang>_run<1..>.txt``, ``glove.zip``/``glove.txt``, ``mask.nii.gz``, ``isc.gz``,
-        the runs of an average subject, or ``atlas.nii.gz`` and ``atlas.tsv`` (``atlas.json`` says
-        why there are none); a given file keeps its ending.
+        ``prosody.csv``, ``text_<lang>_run<1..>.txt``, ``glove.zip``/``glove.txt``,
+        ``mask.nii.gz``, ``isc.gz``, the runs of an average subject, or ``atlas.nii.gz`` and
+        ``atlas.tsv`` (``atlas.json`` says why there are none); a given file keeps its ending.
     policy
         How hard downloads try.
 
@@ -87,6 +87,8 @@ def fetch(
         _texts(parcel, origins, out)
     elif kind == "annotation":
         _annotation(parcel, origins, out, own=bool(sources))
+    elif kind == "prosody":
+        _standard(origins[0], parcel["columns"], out / "prosody.csv")
     elif kind == "glove":
         _glove(origins, out, own=bool(sources))
     elif kind == "bold":
@@ -97,7 +99,7 @@ def fetch(
 
 
 def _parameter(kind: str) -> str:
-    return "dataset" if kind in ("bold", "annotation") else kind
+    return "dataset" if kind in ("bold", "annotation", "prosody") else kind
 
 
 def wanted_files(parcel: dict[str, Any], cache: Path) -> list[Wanted]:
@@ -192,8 +194,13 @@ def _annotation(parcel: dict[str, Any], origins: Sequence[Path], out: Path, *, o
         problems = Problems()
         stories.read_annotation(origins[0], problems, columns)
         problems.stop()
-    with writing(out / "annotation.csv") as temporary:
-        temporary.write_bytes(stories.standard_annotation(origins[0], columns))
+    _standard(origins[0], columns, out / "annotation.csv")
+
+
+def _standard(path: Path, columns: dict[str, str], target: Path) -> None:
+    """Write a table of the data set with our names of its columns."""
+    with writing(target) as temporary:
+        temporary.write_bytes(stories.standard_annotation(path, columns))
 
 
 def _texts(parcel: dict[str, Any], origins: Sequence[Path], out: Path) -> None:

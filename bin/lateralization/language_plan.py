@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lateralization import dataset, given_files, stories
+from lateralization.confounds import check_table
 from lateralization.dataset import Subject
 from lateralization.description import STUDY, Description
 from lateralization.errors import BadInput
@@ -43,7 +44,9 @@ class Site:
         return absolute(text.replace("{lang}", language), self.launch)
 
 
-def plan_language(language: str, site: Site, *, has_models: bool) -> dict[str, Any]:
+def plan_language(
+    language: str, site: Site, *, has_models: bool, has_sound: bool
+) -> dict[str, Any]:
     """Check what one language needs, and return its entry in the plan.
 
     The key ``known_subjects`` (all ids of the data set) is for the check of ``--subjects``.
@@ -77,6 +80,7 @@ def plan_language(language: str, site: Site, *, has_models: bool) -> dict[str, A
         "tr": described.tr,
         "trim": described.trim,
         "annotation": annotation,
+        "prosody": _prosody(manifest, language, site) if has_sound else None,
         "texts": _texts(language, site) if has_models else None,
         "corrections": _corrections(language, annotation, site),
         **given,
@@ -162,6 +166,32 @@ def _annotation(manifest: list[dict[str, Any]], language: str, site: Site) -> di
         return entry | {"published": False}
     published = ours and dataset.md5_of(path) == row["md5"]
     return entry | {"path": str(path), "source": [str(path)], "published": published}
+
+
+def _prosody(manifest: list[dict[str, Any]], language: str, site: Site) -> dict[str, Any] | None:
+    """Return where the table of f0 and intensity comes from."""
+    described = site.described
+    name = described.languages[language].prosody
+    if name is None:
+        site.problems.add(
+            f"--baselines: f0 and intensity need a prosody table of {language}; name it in "
+            "dataset.json, or leave them out"
+        )
+        return None
+    entry: dict[str, Any] = {"source": [], "files": [], "columns": described.columns}
+    if not site.remote:
+        path = site.root / name
+        try:
+            check_table(path, (), "")
+        except BadInput as error:
+            site.problems.add(f"--baselines: f0 and intensity: {error}")
+        return entry | {"source": [str(path)]}
+    row = next((row for row in manifest if row["path"] == name), None)
+    if row is None:
+        site.problems.add(f"--baselines: the manifest has no {name}, which f0 and intensity need")
+        return None
+    pinned = {"dataset": described.name, "version": described.version}
+    return entry | pinned | {"files": [_remote_file(row, site)]}
 
 
 def _check_ends(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from lateralization import wording
+from lateralization.confounds import ALL as CONFOUNDS
 from lateralization.findings import LANGUAGE_NAMES
 from lateralization.own_features import KIND as FEATURES
 from lateralization.race import RISK
@@ -120,8 +121,11 @@ def model_text(plan: dict[str, Any]) -> str:
         controls.append("a random vector for every distinct word")
     if "glove" in kinds:
         controls.append("GloVe vectors [glove]")
+    shared = [str(entry["name"]) for entry in baselines if entry["kind"] in CONFOUNDS]
     own = [str(entry["name"]) for entry in baselines if entry["kind"] == FEATURES]
     ending = f" Baselines were {', '.join(controls)}." if controls else " No baseline was fitted."
+    if shared:
+        ending += f" Confounds, one number for each word, were fitted alone: {', '.join(shared)}."
     if own:
         ending += f" Features made elsewhere were fitted in the same way: {', '.join(own)}."
     return (

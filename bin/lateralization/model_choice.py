@@ -1,45 +1,18 @@
 """Which models and baselines a run fits: from names, folders and sheets to the plan's entries."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from lateralization import catalogue
+from lateralization.baseline_choice import choose_baselines
 from lateralization.catalogue import Baseline, Model, entries
-from lateralization.features_plan import plan_features
+from lateralization.choice import Choice
 from lateralization.model_folder import check_model_folder
 from lateralization.own_features import KIND as FEATURES
-from lateralization.parameters import Parameters
 from lateralization.places import absolute, folders_like, has_wildcard
 from lateralization.problems import Problems, listed, nearest
 from lateralization.sheets import Row, read_sheet
-
-
-@dataclass
-class Choice:
-    """What naming a model depends on.
-
-    Attributes
-    ----------
-    parameters
-        The run's parameters.
-    assets
-        Folder of the study's lists.
-    launch
-        Folder that relative paths are relative to.
-    problems, notes
-        Gather the mistakes, and what the user should know.
-    """
-
-    parameters: Parameters
-    assets: Path
-    launch: Path
-    problems: Problems
-    notes: list[str]
-
-    def path(self, text: str) -> Path:
-        """Return the absolute path that a text names."""
-        return absolute(text, self.launch)
 
 
 def choose(choice: Choice) -> tuple[list[Model], list[Baseline]]:
@@ -49,10 +22,7 @@ def choose(choice: Choice) -> tuple[list[Model], list[Baseline]]:
     if choice.parameters.sound("models", "languages"):
         models = _models(choice.parameters["models"], choice)
     if choice.parameters.sound("baselines", "random_dims", "random_seeds", "languages"):
-        baselines = _baselines(choice)
-    if choice.parameters["features"] is not None and choice.parameters.sound("features"):
-        folder = choice.path(choice.parameters["features"])
-        baselines += plan_features(folder, choice.parameters["languages"], choice.problems)
+        baselines = choose_baselines(models, choice)
     if choice.parameters.sound("individual_models", "subjects", "models", "baselines"):
         _mark_individuals(models, baselines, choice)
     _check_file_names(models, baselines, choice.problems)
@@ -257,28 +227,6 @@ def _set_mapping(model: Model, choice: Choice) -> None:
     study = catalogue.study_names(choice.assets)
     ours = catalogue.is_study_model(model.name, study)
     model.mapping = ("reference" if ours else "aligned") if wanted == "auto" else wanted
-
-
-def _baselines(choice: Choice) -> list[Baseline]:
-    """Return the sweep of the baselines."""
-    kinds: list[str] = choice.parameters["baselines"]
-    languages: list[str] = choice.parameters["languages"]
-    if "none" in kinds:
-        if len(kinds) > 1:
-            choice.problems.add("--baselines: none stands beside others; write none alone")
-        return []
-    if "glove" in kinds and "en" not in languages:
-        if "baselines" in choice.parameters.given:
-            choice.problems.add(
-                f"--baselines: glove is English only and --languages is {listed(languages)}; "
-                "leave glove out"
-            )
-        else:
-            choice.notes.append("glove is English only: it is left out")
-        kinds = [kind for kind in kinds if kind != "glove"]
-    dims, seeds = choice.parameters["random_dims"], choice.parameters["random_seeds"]
-    names = [name for kind in kinds for name in catalogue.baseline_names(kind, dims, seeds)]
-    return [catalogue.make_baseline(name, languages) for name in names]
 
 
 def _mark_individuals(models: list[Model], baselines: list[Baseline], choice: Choice) -> None:

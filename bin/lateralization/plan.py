@@ -9,13 +9,15 @@ from typing import Any
 from lateralization.atlas import TABLES, labels_beside, read_labels
 from lateralization.catalogue import Baseline, Model, entries
 from lateralization.choices import Choices
+from lateralization.choice import Choice
+from lateralization.confounds import FROM_SOUND
 from lateralization.description import STUDY, Description, find_description
 from lateralization.errors import BadInput
-from lateralization.features_plan import check_features
+from lateralization.features_plan import check_features, check_frequencies
 from lateralization.files import read_json
 from lateralization.given_files import PUBLISHED
 from lateralization.language_plan import Site, plan_language
-from lateralization.model_choice import Choice, choose
+from lateralization.model_choice import choose
 from lateralization.own_features import KIND as FEATURES
 from lateralization.parameters import Parameters, load_schema, normalise
 from lateralization.places import absolute
@@ -64,10 +66,16 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
     languages = []
     if parameters.sound("languages", "dataset", "subjects"):
         languages = [
-            plan_language(language, site, has_models=any(language in m.languages for m in models))
+            plan_language(
+                language,
+                site,
+                has_models=any(language in model.languages for model in models),
+                has_sound=any(one.kind in FROM_SOUND for one in baselines),
+            )
             for language in parameters["languages"]
         ]
         _check_subjects(site, languages)
+        check_frequencies(baselines, languages, site)
         check_features([one for one in baselines if one.kind == FEATURES], languages, site)
     if parameters["keep_raw"] == "no" and not site.remote:
         notes.append("--keep_raw no: the data set is your own folder, nothing of it is removed")

@@ -211,13 +211,13 @@ def _fetched_models(plan: dict[str, Any]) -> list[dict[str, Any]]:
 
 def n_layers(plan: dict[str, Any], model: str) -> int | None:
     """Return how many layers of a model are fitted; None when that is not known yet."""
-    own = {baseline["name"]: baseline["n_layers"] for baseline in plan["baselines"]}
     depths: dict[str, int | None] = {m["name"]: m["n_layers"] for m in plan["models"]}
-    depth = own[model] - 1 if model in own else depths.get(model)
+    depths |= {entry["name"]: entry["n_layers"] - 1 for entry in plan["baselines"]}
+    depth: int | None = depths.get(model)
     if depth == 0:
         return 1
     if isinstance(plan["layers"], list):
-        return sum(depth is None or layer <= depth for layer in plan["layers"])
+        return len([layer for layer in plan["layers"] if depth is None or layer <= depth])
     if depth is None:
         return None
     total = depth + int(plan["parameters"]["last_layer"] == "yes")

@@ -51,13 +51,40 @@ def models_of(world: Path) -> list[Path]:
     return [first, short, real]
 
 
+def write_prosody(data: Path) -> None:
+    """Write what a pitch tracker would say of the story: a frame of 10 ms, voiced or not."""
+    folder = data / "annotation" / "EN"
+    words = pd.read_csv(folder / "lppEN_word_information.csv")
+    frames = []
+    for run, heard in words.groupby("section"):
+        times = np.arange(0, heard["offset"].max(), 0.01).round(2)
+        f0 = np.where(times % 1 < 0.6, 180 + 40 * np.sin(times), 0)
+        frames.append(
+            pd.DataFrame({"time": times, "f0": f0, "intensity": 60 + times % 7, "section": run})
+        )
+    pd.concat(frames).to_csv(folder / "lppEN_prosody.csv", index=False)
+
+
+def frequencies(world: Path) -> Path:
+    """Write a list of word frequencies: rarer the longer."""
+    words = pd.read_csv(world / "data" / "annotation" / "EN" / "lppEN_word_information.csv")
+    distinct = words["word"].dropna().str.lower().drop_duplicates()
+    path = world / "frequencies.tsv"
+    table = pd.DataFrame({"word": distinct, "logfreq": 20.0 - distinct.str.len()})
+    table.to_csv(path, sep="\t", index=False)
+    return path
+
+
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory, small_world: Path) -> tuple[Copy, Run]:
     copy = copy_project(tmp_path_factory.mktemp("ranks") / "project")
     given = ("--gpus", "2", "--surprisal", "yes", "--publish_activations", "yes")
-    given += ("--baselines", "none", "--subjects", "average")
+    world = shutil.copytree(small_world, tmp_path_factory.mktemp("heard") / "world")
+    given += ("--baselines", "f0,intensity,word_frequency,surprisal", "--subjects", "average")
+    given += ("--word_frequencies", str(frequencies(world)))
     given += ("--models", ",".join(str(path) for path in models_of(small_world)))
-    run = copy.run(*arguments(small_world, *given), prefix=isolation())
+    write_prosody(world / "data")
+    run = copy.run(*arguments(world, *given), prefix=isolation())
     assert run.exit_status == 0, run.stdout + run.stderr
     return copy, run
 
@@ -190,3 +217,21 @@ def test_a_real_model_is_encoded_and_reported(done: tuple[Copy, Run]) -> None:
     whole = next(row for row in told if row["selection"] == "whole")
     assert np.isfinite(float(whole["left_minus_right"]))
     assert re.search(rf"\b{REAL}\b", (results / "report.html").read_text(encoding="utf-8"))
+        assert table["surprisal"].isna().sum() <= table["run"].nunique()
+
+
+def test_confounds_of_sound_frequency_and_surprisal_were_fitted(done: tuple[Copy, Run]) -> None:
+    copy, _run = done
+    table = read_table(copy.folder / "results" / "tables" / "scores.tsv")
+    whole = table[(table["region"] == "whole") & (table["hemisphere"] == "both")]
+    wanted = {"f0", "intensity", "word_frequency", "surprisal_short"}
+    assert wanted < set(whole["model"])
+    assert np.isfinite(whole["mean_r"]).all()
+    (states,) = {
+        path.resolve()
+        for path in copy.folder.glob("work/*/*/*surprisal_short_activations.safetensors")
+    }
+    values = np.vstack([v for _, v in sorted(read_tensors(states).items())])
+    surprisal = read_table(copy.folder / "results/lang-en/surprisal/short.tsv", ("word",))
+    expected = surprisal["surprisal"].fillna(surprisal["surprisal"].mean()).to_numpy()
+    np.testing.assert_allclose(values[:, 0], expected)

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from safetensors.numpy import load_file
@@ -28,23 +29,24 @@ def test_activations_given_back_score_as_the_model_they_come_from(
     words.to_csv(own / "length_lang-en_words.tsv", sep="\t", index=False)
 
     out = tmp_path / "out"
-    run = copy.run(
-        "-resume", *arguments(world), "--features", str(own), "--outdir", str(out)
-    )  # fmt: skip
+    given = ("--baselines", "random_vector,word_rate,word_length", "--features", str(own))
+    run = copy.run("-resume", *arguments(world, *given, "--outdir", str(out)))
     assert run.exit_status == 0, run.stdout + run.stderr
     ran = [task["process"] for task in run.tasks if task["status"] == "COMPLETED"]
     assert {"ACTIVATIONS", "WORDS", "CLEAN", "MODEL"}.isdisjoint(ran)
-    assert ran.count("BASELINES") == ran.count("GATHER") == 2
+    assert ran.count("BASELINES") == ran.count("GATHER") == 4
 
     scores = out / "lang-en" / "scores" / "sub-average"
-    found, expected = (load_file(scores / f"{one}_runs.safetensors") for one in ("twin", name))
-    assert found.keys() == expected.keys()
-    for key, values in expected.items():
-        assert (found[key] == values).all(), key
+    for mine, theirs in (("twin", name), ("length", "word_length")):
+        found, expected = (load_file(scores / f"{one}_runs.safetensors") for one in (mine, theirs))
+        assert found.keys() == expected.keys()
+        for key, values in expected.items():
+            np.testing.assert_array_equal(found[key], values, key)
     table = pd.read_csv(out / "tables" / "scores.tsv", sep="\t")
     kinds = pd.read_csv(out / "tables" / "asymmetry.tsv", sep="\t").set_index("model")["kind"]
     assert set(kinds[["twin", "length"]]) == {"features"}
+    assert set(kinds[["word_rate", "word_length"]]) == {"baseline"}
     assert {"twin", "length"} <= set(table["model"])
-    assert "Features made elsewhere were fitted in the same way: length, twin." in (
-        out / "report.html"
-    ).read_text(encoding="utf-8")
+    report = (out / "report.html").read_text(encoding="utf-8")
+    assert "Features made elsewhere were fitted in the same way: length, twin." in report
+    assert "were fitted alone: word_rate, word_length." in report

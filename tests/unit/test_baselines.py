@@ -91,16 +91,16 @@ def test_bad_glove_files_are_named(tmp_path: Path, content: bytes) -> None:
 def test_baselines_refuse_what_they_lack() -> None:
     words = pd.DataFrame({"run": [1], "word": ["a"], "onset": [0.0], "offset": [1.0]})
     with pytest.raises(BadInput, match="--glove"):
-        baseline({"kind": "glove"}, words)
+        baseline({"kind": "glove"}, words, Path("annotation.csv"))
     with pytest.raises(BadInput, match="unknown"):
-        baseline({"kind": "word2vec"}, words)
+        baseline({"kind": "word2vec"}, words, Path("annotation.csv"))
 
 
 def test_vectors_are_split_by_run_in_float64() -> None:
     words = pd.DataFrame(
         {"run": [1, 1, 2], "row": [0, 1, 2], "word": ["a", "b", "a"], "onset": 0.0, "offset": 1.0}
     )
-    vectors, _ = baseline({"kind": "random_embedding", "dims": 4, "seed": 2}, words)
+    vectors, _ = baseline({"kind": "random_embedding", "dims": 4, "seed": 2}, words, Path("a.csv"))
     runs = split_runs(vectors, words)
     assert runs["run-1/layer-0"].shape == (2, 4)
     assert runs["run-1/layer-0"].dtype == np.float64
