@@ -14,7 +14,7 @@ def test_every_contender_has_its_rate(tmp_path):
     line = [sys.executable, PROJECT / "benchmarks" / "fetching.py", "--quick", "--repeats", "1"]
     subprocess.run([*line, "--results", tmp_path], check=True, capture_output=True)
     table = pd.read_csv(tmp_path / "fetching.tsv", sep="\t")
-    assert set(table["files"]) == {"large files", "many small files"}
+    assert set(table["files"]) == {"large files", "files a quarter as large", "many small files"}
     rates = [name for name in table if name.endswith("_mb_per_s")]
     assert len(rates) == 5
     assert (table[rates] > 0).all(axis=None)
