@@ -24,7 +24,7 @@ from lateralization.errors import BadInput
 from lateralization.files import read_json, write_json
 
 CHUNK = 1 << 18
-"""Bytes read at a time: what a core's cache holds between the network, the checksum and the disk."""
+"""Bytes read at a time: little enough to stay in a core's cache on the way to the disk."""
 NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL, errno.ENOSYS}
 FULL = {errno.ENOSPC, errno.EDQUOT}
 POLL_SECONDS = 0.2
