@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev images demo test test-fast fuzz check style types lint spelling documentation \
+.PHONY: help setup setup-dev s3-server images demo test test-fast fuzz check style types lint spelling documentation \
   format readme lock clean
 
 # ENGINE=auto (the first time the default; later what was said last) takes an installed Nextflow of
@@ -44,6 +44,11 @@ setup: ## make the environment .venv with the engine .venv/bin/nextflow (ENGINE=
 
 setup-dev:
 	@bash setup/setup.sh dev $(ENGINE:%=--engine %)
+
+s3-server: setup-dev
+	@[[ -x .venv/s3/bin/python ]] || { .venv/bin/uv venv --quiet --python $(python) .venv/s3.part && \
+	  .venv/bin/uv pip install --quiet --python .venv/s3.part --require-hashes -r requirements/s3.txt && \
+	  mv .venv/s3.part .venv/s3; }
 
 images: ## build and tag the container images (ARGS=light, cpu or gpu; BASE=, BUILDER=)
 	@BASE="$(BASE)" BUILDER="$(BUILDER)" bash containers/build.sh $(ARGS)
@@ -93,7 +98,7 @@ readme: setup ## write the README's table of parameters from the schema
 	@$(python) setup/readme.py
 
 lock: setup-dev ## remake requirements/*.txt and setup/engine.sha256 (ARGS=--upgrade for newer releases)
-	@cd requirements && for name in run setup dev; do \
+	@cd requirements && for name in run setup dev s3; do \
 	  ../.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --no-emit-index-url $(ARGS) $$name.in -o $$name.txt >/dev/null; done
 	@$(python) setup/engine.py lock

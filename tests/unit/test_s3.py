@@ -1,12 +1,12 @@
 """Downloads from an S3-compatible server: the bucket's addresses, Range, ETags, error documents.
 
-moto needs an older python-dateutil than the pipeline, so it lives in an environment of its own:
-``uv tool install 'moto[server]'`` puts ``moto_server`` on the path; without it these tests skip.
+moto needs an older python-dateutil than the pipeline, so it lives in an environment of its own,
+which ``make s3-server`` makes; without it these tests skip, and fail in CI.
 """
 
 import hashlib
+import os
 import random
-import shutil
 import socket
 import subprocess
 import time
@@ -25,19 +25,21 @@ CONTENT = b"\x1f\x8b" + random.Random(4).randbytes(3_000_000)
 PATH = "derivatives/sub-EN057/func/sub-EN057_task-lppEN_run-07_bold.nii.gz"
 QUICK = Policy(attempts=3, backoff=0.01)
 BUCKET = "openneuro.org"
+PYTHON = Path(__file__).resolve().parents[2] / ".venv" / "s3" / "bin" / "python"
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    program = shutil.which("moto_server")
-    if program is None:
-        pytest.skip("no moto_server on the path")
+    if not PYTHON.exists():
+        reason = "no S3 server: run `make s3-server`"
+        pytest.fail(reason) if os.environ.get("REQUIRE_ENGINES") == "1" else pytest.skip(reason)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    running = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], **silent)
+    command = [PYTHON, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    running = subprocess.Popen(command, **silent)
     try:
         deadline = time.monotonic() + 300
         while not _answers(address):
