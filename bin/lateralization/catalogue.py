@@ -30,8 +30,14 @@ PYTHIA = "pythia-6.9b"
 PYTHIA_STEPS = (0, 1000, 14000, 36000, 72000, 143000)
 """Checkpoints of the study's training analysis; they are in none of its lists."""
 
-GATED = ("meta-llama/", "google/gemma", "mistralai/")
-"""Hub ids that need a token and an accepted licence."""
+OFFICIAL_HUB = "https://huggingface.co"
+
+GATED = {
+    "meta-llama/": "Meta's Llama community licence, which is granted by hand",
+    "google/gemma": "Google's Gemma terms of use",
+    "mistralai/": "Mistral's form for contact data",
+}
+"""Beginnings of hub ids that need a token → what has to be accepted on the model's page."""
 
 PICKLED = ("facebook/opt", "ckiplab/", "ClassCat/")
 """Hub ids of the study that may have no safetensors weights."""
@@ -146,6 +152,11 @@ def hub_id(name: str) -> str | None:
         if name.startswith(prefix):
             return f"{owner}/{name}"
     return None
+
+
+def conditions_of(source: str) -> str:
+    """Say what has to be accepted on the page of a gated model."""
+    return next((what for start, what in GATED.items() if source.startswith(start)), "its licence")
 
 
 def is_hub_id(text: str) -> bool:

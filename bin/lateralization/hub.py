@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lateralization.catalogue import OFFICIAL_HUB, conditions_of
 from lateralization.errors import BadInput, Transient
 from lateralization.files import read_json, write_json
 
@@ -197,6 +198,12 @@ def _cached(request: Request, cache: Path) -> Snapshot | None:
     return Snapshot(folder, entry["commit"], files, entry["sha256"])
 
 
+def _lacking() -> str:
+    """Say what stands between the user and a gated model."""
+    given = os.environ.get("HF_TOKEN")
+    return "the account of your token has no access yet" if given else "no token is given"
+
+
 @contextmanager
 def _speaking(request: Request) -> Iterator[None]:
     """Turn the hub's errors into messages that say what to do."""
@@ -209,8 +216,9 @@ def _speaking(request: Request) -> Iterator[None]:
         raise
     except errors.GatedRepoError as error:
         raise BadInput(
-            f"model {name} is gated: accept its conditions on its page of the hub, then give your "
-            "access token with `nextflow secrets set HF_TOKEN <token>`"
+            f"model {name} is gated and {_lacking()}: accept {conditions_of(name)} on "
+            f"{request.endpoint or OFFICIAL_HUB}/{name}, then give your access token with "
+            "`nextflow secrets set HF_TOKEN <token>`"
         ) from error
     except errors.RevisionNotFoundError as error:
         raise BadInput(

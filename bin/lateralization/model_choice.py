@@ -303,7 +303,9 @@ def _check_file_names(models: list[Model], baselines: list[Baseline], problems: 
 
 def _note_hub_models(models: list[Model], choice: Choice) -> None:
     """Say which models need a token, or may need pickled weights."""
-    gated = [m.name for m in models if m.kind == "hub" and m.source.startswith(catalogue.GATED)]
+    gated = [
+        m.name for m in models if m.kind == "hub" and m.source.startswith(tuple(catalogue.GATED))
+    ]
     if gated:
         choice.notes.append(
             f"gated models, which need the secret HF_TOKEN and an accepted licence: {listed(gated)}"

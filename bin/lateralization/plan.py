@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lateralization.atlas import TABLES, labels_beside, read_labels
-from lateralization.catalogue import Baseline, Model, entries
+from lateralization.catalogue import OFFICIAL_HUB, Baseline, Model, entries
 from lateralization.choices import Choices
 from lateralization.choice import Choice
 from lateralization.confounds import FROM_SOUND
@@ -23,7 +23,6 @@ from lateralization.parameters import Parameters, load_schema, normalise
 from lateralization.places import absolute
 from lateralization.problems import Problems, listed, nearest
 
-OFFICIAL_HUB = "https://huggingface.co"
 SECRET = ("texts_password",)
 REMOTE = ("s3://", "gs://", "az://", "http://", "https://")
 

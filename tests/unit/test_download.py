@@ -10,6 +10,7 @@ import socket
 import subprocess
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from bad_server import serving
@@ -369,6 +370,26 @@ def test_pauses_double_have_jitter_and_end():
     assert all(2 <= pause <= 6 for pause in drawn)
     assert policy.pause(20, None) == 10.0
     assert policy.pause(1, 7.0) == 7.0
+
+
+def test_a_cache_that_is_mounted_for_reading_only_serves_what_it_has(server, tmp_path):
+    """A shared cache on a cluster: what it holds is used, what it lacks is one line."""
+    file = wanted(server, tmp_path / "cache")
+    download.download([file], QUICK)
+    for mount in (["--bind"], ["-o", "remount,bind,ro"]):
+        command = ["mount", *mount, tmp_path / "cache", tmp_path / "cache"]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("mounting is not allowed here")
+    try:
+        asked = len(server.requests)
+        download.download([file], QUICK)
+        assert len(server.requests) == asked
+        server.files["/another.bin"] = CONTENT
+        other = replace(file, target=tmp_path / "cache" / "another.bin")
+        with pytest.raises(BadInput, match=r"is not in the cache, and .* cannot be written"):
+            download.download([other], QUICK)
+    finally:
+        subprocess.run(["umount", tmp_path / "cache"], check=True)
 
 
 def test_a_disk_that_is_really_full_is_one_line_and_resumes_elsewhere(server, tmp_path):

@@ -319,3 +319,15 @@ def test_an_atlas_is_an_image_and_its_labels(world, tmp_path):
     table.write_text("number,label\n1,Left a\n")
     with pytest.raises(BadInput, match="is no table of index and name"):
         plan_of(world, **own(world, atlas=f"{image},{table}"))
+
+
+def test_the_plan_says_what_the_weights_take_on_disk(world):
+    def line(**more):
+        plan = plan_of(world, **own(world, **more))
+        return next(text for text in summary(plan) if text.startswith("plan: disk for weights"))
+
+    assert line().endswith("none: no weights are fetched")
+    said = line(models="gpt2,opt-125m")  # 124,439,808 and 125,239,296 weights, as the study says
+    assert "499.4 MB to 998.7 MB (2 to 4 bytes a weight) with --keep_models yes" in said
+    assert "no a model's (501.0 MB at most) go" in said
+    assert "and 1 models" in line(models="gpt2,org/unheard-of")
