@@ -52,18 +52,18 @@ def make_files(folder: Path, sets: dict[str, tuple[int, int]]) -> None:
                     handle.write(os.urandom(min(size, 1 << 20)))
 
 
-def fetch_ours(folder: Path, name: str, address: str, out: Path) -> None:
-    """Fetch one set with the pipeline's own downloads."""
+def fetch_ours(folder: Path, name: str, address: str, out: Path, algorithm: str) -> None:
+    """Fetch one set with the pipeline's own downloads, pinned by a checksum."""
     from lateralization.cache import Wanted
     from lateralization.download import Policy, download
 
     wanted = []
     for path in sorted((folder / name).iterdir()):
         with path.open("rb") as handle:
-            digest = hashlib.file_digest(handle, "md5").hexdigest()
+            digest = hashlib.file_digest(handle, algorithm).hexdigest()
         url = f"{address}/{name.replace(' ', '%20')}/{path.name}"
         size = path.stat().st_size
-        wanted.append(Wanted(out / path.name, (url,), size, "md5", digest))
+        wanted.append(Wanted(out / path.name, (url,), size, algorithm, digest))
     start = time.perf_counter()
     download(wanted, Policy(connections=CONNECTIONS))
     print(time.perf_counter() - start, peak_memory())
@@ -116,17 +116,17 @@ def curl_parallel(folder: Path, name: str, address: str, out: Path) -> tuple[flo
     return transferred, time.perf_counter() - start
 
 
-def md5_rate() -> float:
-    """Return the rate at which one core computes md5, MB/s: no verified transfer is faster."""
+def digest_rate(algorithm: str) -> float:
+    """Return the rate at which one core computes a checksum, MB/s."""
     data = bytes(64 << 20)
     start = time.perf_counter()
-    hashlib.md5(data, usedforsecurity=False)
+    hashlib.new(algorithm, data, usedforsecurity=False)
     return len(data) / 1e6 / (time.perf_counter() - start)
 
 
-def ours(folder: Path, name: str, address: str, out: Path) -> tuple[float, float]:
+def ours(folder: Path, name: str, address: str, out: Path, algorithm: str) -> tuple[float, float]:
     """Fetch one set in a process of its own; return seconds and its peak memory, MB."""
-    command = [sys.executable, __file__, "--ours", str(folder), name, address, str(out)]
+    command = [sys.executable, __file__, "--ours", str(folder), name, address, str(out), algorithm]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     seconds, kilobytes = map(float, done.stdout.split())
     return seconds, kilobytes / 1000
@@ -143,10 +143,12 @@ def measure(folder: Path, repeats: int, sets: dict[str, tuple[int, int]]) -> pd.
     for name, (count, size) in sets.items():
         rounds = []
         for number in range(repeats):
-            places = [folder / f"{who}-{number}" for who in ("curl", "parallel", "ours")]
+            places = [folder / f"{who}-{number}" for who in ("curl", "parallel", "md5", "sha256")]
             plain = curl(folder / "served", name, address, places[0])
             both = curl_parallel(folder / "served", name, address, places[1])
-            rounds.append((plain, *both, *ours(folder / "served", name, address, places[2])))
+            own = [ours(folder / "served", name, address, out, out.name.split("-")[0])
+                   for out in places[2:]]  # fmt: skip
+            rounds.append((plain, *both, own[0][0], own[1][0], max(own[0][1], own[1][1])))
             for place in places:
                 shutil.rmtree(place)
         rows.append({"files": name, "n_files": count, **_row(rounds, count * size / 1e6)})
@@ -156,21 +158,23 @@ def measure(folder: Path, repeats: int, sets: dict[str, tuple[int, int]]) -> pd.
 
 def _row(rounds: list[tuple[float, ...]], megabytes: float) -> dict[str, float]:
     """Summarise the rounds of one set."""
-    plain, parallel, verified, own, memory = zip(*rounds, strict=True)
+    plain, parallel, verified, own, sha256, memory = zip(*rounds, strict=True)
     rates = {
         "curl": plain,
         "curl_parallel": parallel,
         "curl_parallel_md5sum": verified,
         "ours": own,
+        "ours_sha256": sha256,
     }
     row = {"megabytes": round(megabytes, 1)}
     row |= {f"{who}_mb_per_s": round(megabytes / min(times), 1) for who, times in rates.items()}
     row |= {
         f"ours_over_{who}": round(min(times) / min(own), 2)
         for who, times in rates.items()
-        if who != "ours"
+        if who.startswith("curl")
     }
-    return row | {"md5_mb_per_s": round(md5_rate()), "peak_memory_mb": round(max(memory))}
+    row |= {f"core_{name}_mb_per_s": round(digest_rate(name)) for name in ("md5", "sha256")}
+    return row | {"peak_memory_mb": round(max(memory))}
 
 
 def plot(table: pd.DataFrame, path: Path) -> None:
@@ -180,15 +184,16 @@ def plot(table: pd.DataFrame, path: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(table), figsize=(4 * len(table), 3), layout="constrained")
+    figure, axes = plt.subplots(1, len(table), figsize=(4.6 * len(table), 3), layout="constrained")
     for axis, row in zip(axes, table.itertuples(), strict=True):
         rates = {
             "curl": row.curl_mb_per_s,
             "curl -Z": row.curl_parallel_mb_per_s,
             "curl -Z,\nmd5sum": row.curl_parallel_md5sum_mb_per_s,
-            "ours,\nverified": row.ours_mb_per_s,
+            "ours,\nmd5": row.ours_mb_per_s,
+            "ours,\nsha256": row.ours_sha256_mb_per_s,
         }
-        axis.bar(list(rates), list(rates.values()), color=["#bbbbbb"] * 3 + ["#4477aa"])
+        axis.bar(list(rates), list(rates.values()), color=["#bbbbbb"] * 3 + ["#4477aa"] * 2)
         axis.set_title(f"{row.n_files} {row.files}")
         axis.set_ylabel("MB/s")
     figure.savefig(path)
@@ -197,14 +202,14 @@ def plot(table: pd.DataFrame, path: Path) -> None:
 def main() -> None:
     """Measure, write the table and the plot."""
     command = argparse.ArgumentParser(description=__doc__)
-    command.add_argument("--ours", nargs=4, help=argparse.SUPPRESS)
+    command.add_argument("--ours", nargs=5, help=argparse.SUPPRESS)
     command.add_argument("--repeats", type=int, default=3)
     command.add_argument("--quick", action="store_true", help="small files: shows that it runs")
     command.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
     given = command.parse_args()
     if given.ours:
-        folder, name, address, out = given.ours
-        fetch_ours(Path(folder), name, address, Path(out))
+        folder, name, address, out, algorithm = given.ours
+        fetch_ours(Path(folder), name, address, Path(out), algorithm)
         return
     results: Path = given.results
     results.mkdir(exist_ok=True)

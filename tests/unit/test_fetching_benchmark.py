@@ -16,7 +16,7 @@ def test_every_contender_has_its_rate(tmp_path):
     table = pd.read_csv(tmp_path / "fetching.tsv", sep="\t")
     assert set(table["files"]) == {"large files", "files a quarter as large", "many small files"}
     rates = [name for name in table if name.endswith("_mb_per_s")]
-    assert len(rates) == 5
+    assert len(rates) == 7
     assert (table[rates] > 0).all(axis=None)
     assert table["ours_over_curl"].to_numpy() == pytest.approx(
         (table["ours_mb_per_s"] / table["curl_mb_per_s"]).to_numpy(), rel=0.1, abs=0.02
