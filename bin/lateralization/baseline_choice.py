@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from lateralization import catalogue
 from lateralization.catalogue import Baseline, Model
-from lateralization.choice import Choice
 from lateralization.confounds import FREQUENCY, SURPRISAL, check_table
 from lateralization.errors import BadInput
 from lateralization.features_plan import plan_features
+from lateralization.model_request import Choice
 from lateralization.problems import listed
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from lateralization import catalogue
 from lateralization.baseline_choice import choose_baselines
 from lateralization.catalogue import Baseline, Model, entries
-from lateralization.choice import Choice
 from lateralization.model_folder import check_model_folder
+from lateralization.model_request import Choice
 from lateralization.own_features import KIND as FEATURES
 from lateralization.places import absolute, folders_like, has_wildcard
 from lateralization.problems import Problems, listed, nearest

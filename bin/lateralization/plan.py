@@ -9,7 +9,6 @@ from typing import Any
 from lateralization.atlas import TABLES, labels_beside, read_labels
 from lateralization.catalogue import OFFICIAL_HUB, Baseline, Model, entries
 from lateralization.choices import Choices
-from lateralization.choice import Choice
 from lateralization.confounds import FROM_SOUND
 from lateralization.description import STUDY, Description, find_description
 from lateralization.errors import BadInput
@@ -18,6 +17,7 @@ from lateralization.files import read_json
 from lateralization.given_files import PUBLISHED
 from lateralization.language_plan import Site, plan_language
 from lateralization.model_choice import choose
+from lateralization.model_request import Choice
 from lateralization.own_features import KIND as FEATURES
 from lateralization.parameters import Parameters, load_schema, normalise
 from lateralization.places import absolute

@@ -4,8 +4,8 @@ import pytest
 from tiny_dataset import ASSETS, PROJECT, truncate, write_model
 
 from lateralization import catalogue
-from lateralization.choice import Choice
 from lateralization.model_choice import choose
+from lateralization.model_request import Choice
 from lateralization.parameters import load_schema, normalise
 from lateralization.problems import Problems
 from lateralization.sheets import read_sheet

@@ -390,8 +390,8 @@ def test_rows_of_scans_are_taken_as_they_are(files):
     n_scans = [len(bold[f"run-{run}"]) for run in RUNS]
     words = read_table(files / "words.tsv", ("word", "text"))
     tables = []
-    for run, operator in enumerate(word_operators(words, n_scans, 2.0), start=1):
-        table = pd.DataFrame(operator[0] @ states[f"run-{run}/layer-1"].astype(float)).add_prefix("f")
+    for run, (operator,) in enumerate(word_operators(words, n_scans, 2.0), start=1):
+        table = pd.DataFrame(operator @ states[f"run-{run}/layer-1"].astype(float)).add_prefix("f")
         tables.append(table.assign(run=run))
     path = files / "convolved_lang-en_scans.tsv"
     write_table(pd.concat(tables), path)
