@@ -202,7 +202,8 @@ workflow {
     given_tables = channel.of(['', []]).mix(
         fetched.glove.map { _meta, vectors -> ['glove', vectors] },
         fetched.prosody.map { meta, table -> ["prosody ${meta.language}".toString(), table] },
-        ACTIVATIONS.out.surprisal.map { meta, table -> ["surprisal ${meta.language} ${meta.name}".toString(), table] },
+        // models that read in both directions have none: every cell of the fifth column is empty
+        ACTIVATIONS.out.surprisal.filter { _meta, table -> table.readLines().drop(1).any { row -> row.split('\t', -1)[4] } }.map { meta, table -> ["surprisal ${meta.language} ${meta.name}".toString(), table] },
     )
     BASELINES(
         settings

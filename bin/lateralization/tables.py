@@ -13,6 +13,7 @@ from lateralization.atlas import read_atlas
 from lateralization.brain_maps import brain_maps, density_table, sensitivity_table
 from lateralization.command import say
 from lateralization.comparison import applies, comparison_rows
+from lateralization.confounds import SURPRISAL
 from lateralization.control_tables import control_rows
 from lateralization.dictionary import TABLES, describe
 from lateralization.errors import BadInput
@@ -63,12 +64,19 @@ def frame(name: str, rows: Iterable[Row]) -> pd.DataFrame:
 def failure_rows(plan: dict[str, Any], summaries: list[Summary]) -> list[Row]:
     """List the fits of the plan that have no scores."""
     done = {one.fit.key for one in summaries}
+    cause = "a task of this fit failed"
+    without = {
+        entry["name"]: f"{entry['source']} reads in both directions and has none, or {cause}"
+        for entry in plan.get("baselines", [])
+        if entry["kind"] == SURPRISAL
+    }
+    see = "(see pipeline_info/trace)"
     return [
         {
             "language": fit["language"],
             "subject": fit["subject"],
             "model": fit["model"],
-            "reason": "no scores came back: a task of this fit failed (see pipeline_info/trace)",
+            "reason": f"no scores came back: {without.get(fit['model'], cause)} {see}",
         }
         for fit in plan.get("fits", [])
         if (fit["language"], fit["subject"], fit["model"]) not in done
