@@ -14,6 +14,7 @@ gigabytes instead of hundreds; each fit is read and reduced in full.
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -29,7 +30,7 @@ import pandas as pd
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "bin"), str(PROJECT / "tests")]
 
-from made_runs import made_mask  # noqa: E402
+from made_runs import made_atlas, made_mask  # noqa: E402
 
 from lateralization.files import save_tensors, write_json, write_table  # noqa: E402
 from lateralization.study import GRID_AFFINE, GRID_SHAPE  # noqa: E402
@@ -110,6 +111,7 @@ def make_case(folder: Path, case: str, n_layers: int, radius: tuple[float, ...])
                        "subjects": [{"subject": one} for one in people]}],
     }  # fmt: skip
     write_json(plan, folder / "plan.json")
+    made_atlas(folder)
     return len(fits)
 
 
@@ -138,6 +140,7 @@ def measure(case: str, n_layers: int, radius: tuple[float, ...], work: Path) -> 
         "masks": sorted(folder.glob("*_mask.nii.gz")),
         "isc": sorted(folder.glob("*_isc.nii.gz")),
         "rois": sorted(folder.glob("*_roi-*.nii.gz")),
+        "atlas": sorted(folder.glob("atlas.*")),
     }
     tables, figures = folder / "tables", folder / "figures"
     lists = [text for name, paths in everything.items() for text in (f"--{name}", *map(str, paths))]
@@ -152,10 +155,12 @@ def measure(case: str, n_layers: int, radius: tuple[float, ...], work: Path) -> 
     }
     rows = []
     for name, options in commands.items():
+        load = round(os.getloadavg()[0], 1)
         program = str(PROJECT / "bin" / f"{name}.py")
         seconds, peak = timed([sys.executable, program, *options])
         rows.append({"case": case, "command": name, "fits": n_fits, "layers": n_layers,
-                     "seconds": round(seconds, 1), "peak_gib": round(peak, 2)})  # fmt: skip
+                     "seconds": round(seconds, 1), "peak_gib": round(peak, 2),
+                     "load_before": load})  # fmt: skip
         print(rows[-1], flush=True)
     rows[-1]["report_mb"] = round(report.stat().st_size / 1e6, 1)
     shutil.rmtree(folder)

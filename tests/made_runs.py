@@ -39,6 +39,7 @@ class MadeRun:
     truth: bool = False
     study: bool = False
     """Two families more, models above 3e9, untrained ones, training steps, and an atlas."""
+    atlas: bool = False
     notes: tuple[str, ...] = ()
     mask: np.ndarray | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -224,5 +225,5 @@ def write_run(folder: Path, run: MadeRun | None = None, language: str = "en") ->
         sorted(folder.glob("*_roi-*.nii.gz")),
         folder / "simulation.json" if run.truth else None,
         published,
-        made_atlas(folder) if run.study else (),
+        made_atlas(folder) if run.study or run.atlas else (),
     )

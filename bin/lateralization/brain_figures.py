@@ -1,7 +1,5 @@
 """Brain pictures from the maps that LATERALIZE wrote beside its tables."""
 
-import html
-import re
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +67,7 @@ def as_image(volume: NDArray[Any], affine: NDArray[Any]) -> Any:
     return nib.Nifti1Image(np.asarray(volume, dtype=np.float32), affine)
 
 
-def _top(values: NDArray[Any]) -> float:
+def top_of(values: NDArray[Any]) -> float:
     """Upper end of a colour scale: the largest value, never 0."""
     return float(np.abs(values).max()) or 1.0
 
@@ -80,7 +78,7 @@ def isc_brain(maps: Maps) -> Drawing:
     inside = isc[maps.volume("mask", "no mask") > 0]
     threshold = float(np.percentile(inside, ISC_PERCENTILE))
     figure, display = glass_brain(
-        isc, maps.values["affine"], cmap=SEQUENTIAL, vmin=0, vmax=_top(isc), display_mode="lyrz"
+        isc, maps.values["affine"], cmap=SEQUENTIAL, vmin=0, vmax=top_of(isc), display_mode="lyrz"
     )
     # The contour of the reliable voxels, as published.
     display.add_contours(
@@ -103,7 +101,7 @@ def score_brain(maps: Maps) -> Drawing:
     """Score of the best model in a glass brain."""
     score = maps.volume("score", "no score map")
     figure, _ = glass_brain(
-        score, maps.values["affine"], cmap=SEQUENTIAL, vmin=0, vmax=_top(score),
+        score, maps.values["affine"], cmap=SEQUENTIAL, vmin=0, vmax=top_of(score),
         display_mode="lyrz",
     )  # fmt: skip
     return Drawing(
@@ -144,7 +142,7 @@ def slope_brain(maps: Maps) -> Drawing:
     """Slope of the score on ln N in every voxel."""
     slope = maps.volume("slope", "fewer than 3 models of different size")
     figure, _ = glass_brain(
-        slope, maps.values["affine"], cmap=DIVERGING, vmin=-_top(slope), vmax=_top(slope),
+        slope, maps.values["affine"], cmap=DIVERGING, vmin=-top_of(slope), vmax=top_of(slope),
         plot_abs=False, display_mode="lyrz",
     )  # fmt: skip
     return Drawing(
@@ -189,7 +187,7 @@ def strong_slope_brain(maps: Maps) -> Drawing:
     """Slopes that reach the study's threshold (p < 1e-7 in each voxel)."""
     slope = maps.volume("slope_strong", "no voxel's slope reaches p < 1e-7")
     figure, _ = glass_brain(
-        slope, maps.values["affine"], cmap=DIVERGING, vmin=-_top(slope), vmax=_top(slope),
+        slope, maps.values["affine"], cmap=DIVERGING, vmin=-top_of(slope), vmax=top_of(slope),
         plot_abs=False, display_mode="lyrz",
     )  # fmt: skip
     n = int((slope != 0).sum())
@@ -223,11 +221,35 @@ def roi_brain(maps: Maps) -> Drawing:
     )
 
 
+CUTS = (0, -43, 8)
+"""Sagittal, coronal and axial plane of the picture of the areas, mm, as published."""
+
+
+def area_brain(maps: Maps) -> Drawing:
+    """Areas of the atlas within the mask, a colour each, in three slices."""
+    areas = maps.volume("areas", "no atlas of areas")
+    names = maps.words["areas"].split("\n")
+    figure = plt.figure(figsize=(PAGE, 2.2), layout="none")
+    plotting.plot_roi(
+        as_image(areas, maps.values["affine"]), figure=figure, cut_coords=CUTS, cmap="Spectral",
+        display_mode="ortho", colorbar=False, black_bg=False, annotate=True, draw_cross=False,
+    )  # fmt: skip
+    return Drawing(
+        figure,
+        "The areas of the atlas",
+        "Areas of the atlas on the grid of the mask, both sides in the colour of their pair. "
+        "Colours should follow the folds of the brain behind them and mirror each other; a shift "
+        "to one side means an atlas in another space, and areas that are missing lie outside the "
+        "mask.",
+        f"Three slices through {len(names)} areas.",
+    )
+
+
 def surface_over_random(maps: Maps, which: str = "best") -> Drawing:
     """Best or worst model minus the random embedding on the fsaverage5 surface."""
     missing = "no random embedding was fitted"
     volume = maps.volume(f"{which}_over_random", missing)
-    top = _top(np.maximum(maps.volume("best_over_random", missing), 0))
+    top = top_of(np.maximum(maps.volume("best_over_random", missing), 0))
     meshes = datasets.fetch_surf_fsaverage("fsaverage5")
     image = as_image(volume, maps.values["affine"])
     figure, panels = plt.subplots(
@@ -241,6 +263,8 @@ def surface_over_random(maps: Maps, which: str = "best") -> Drawing:
             threshold=1e-6, colorbar=side == "right", engine="matplotlib",
         )  # fmt: skip
         axes.set_title(side, fontsize=8)
+        for mesh in axes.collections:
+            mesh.set_rasterized(True)  # 20,000 triangles a side are 4 MB of SVG
     model = maps.model if which == "best" else maps.words.get("worst", "")
     return Drawing(
         figure,
@@ -251,38 +275,3 @@ def surface_over_random(maps: Maps, which: str = "best") -> Drawing:
         "should stand out, auditory cortex should not.",
         f"Surface maps of both hemispheres, at most {volume.max():.2f} over the baseline.",
     )
-
-
-INTERACTIVE = {
-    "score": (SEQUENTIAL, False, "Brain score of {model}"),
-    "left_minus_right": (DIVERGING, True, "Left minus right of {model}"),
-    "isc": (SEQUENTIAL, False, "Reliability"),
-}
-"""Map → colours, whether they are signed, and the title of its interactive viewer."""
-
-
-def viewer(maps: Maps, what: str) -> tuple[str, str]:
-    """Make an interactive viewer: a page on its own that asks nothing of a network.
-
-    Returns
-    -------
-    page, title
-
-    Raises
-    ------
-    TooFewError
-        The map is not there.
-    """
-    volume = maps.volume(what, f"no map of {what.replace('_', ' ')}")
-    colours, signed, words = INTERACTIVE[what]
-    title = words.format(model=maps.model)
-    top = _top(volume)
-    view = plotting.view_img(
-        as_image(volume, maps.values["affine"]), cmap=colours, symmetric_cmap=signed,
-        vmin=None if signed else 0, vmax=top, threshold=1e-9, title=None, width_view=720,
-    )  # fmt: skip
-    page = re.sub(r"<link rel=\"icon\"[^>]*>", "", view.html)  # it would be fetched
-    # Names made at random would give equal maps unequal pages.
-    for place, name in enumerate(dict.fromkeys(re.findall(r"[0-9a-f]{32}", page))):
-        page = page.replace(name, f"viewer{place}")
-    return page.replace("<title>", f"<title>{html.escape(title)}: ", 1), title

@@ -1,11 +1,13 @@
 """Maps for the brain figures, and values over voxels that figures need as small tables."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from lateralization.areas import Areas
 from lateralization.asymmetry import Brain
 from lateralization.densities import density_rows
 from lateralization.fits import AVERAGE, BASELINE, MODEL, RANDOM_SEED, Space
@@ -84,7 +86,17 @@ def slope_maps(members: list[Summary]) -> tuple[dict[str, NDArray[Any]], float]:
     return found | ({"slope_strong": strong} if strong.any() else {}), threshold
 
 
-def subject_maps(members: list[Summary], space: Space) -> tuple[dict[str, Any], dict[str, str]]:
+def area_numbers(areas: Areas, n_voxels: int) -> NDArray[np.float32]:
+    """Give each voxel the number of its area, from 1 in atlas order, both sides alike; 0: none."""
+    numbers = np.zeros(n_voxels, np.float32)
+    for number, (left, right) in enumerate(areas.sides.values(), 1):
+        numbers[left | right] = number
+    return numbers
+
+
+def subject_maps(
+    members: list[Summary], space: Space, areas: Areas | None = None
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Vectors over the voxels of one subject, and the words that belong to them."""
     best = best_model(members, space)
     values: dict[str, Any] = {"mask": np.ones(space.brain.n_voxels), "score": best.best}
@@ -98,6 +110,9 @@ def subject_maps(members: list[Summary], space: Space) -> tuple[dict[str, Any], 
         if regions:
             values[f"rois_{side}"] = np.any(regions, axis=0).astype(np.float32)
     words = {"model": best.fit.model, "t_threshold": f"{threshold:.3f}"}
+    if areas is not None:
+        values["areas"] = area_numbers(areas, space.brain.n_voxels)
+        words["areas"] = "\n".join(areas.sides)
     difference = over_random(members, space)
     if difference:
         random = random_baseline(members)
@@ -107,7 +122,9 @@ def subject_maps(members: list[Summary], space: Space) -> tuple[dict[str, Any], 
 
 
 def brain_maps(
-    summaries: list[Summary], spaces: dict[tuple[str, str], Space]
+    summaries: list[Summary],
+    spaces: dict[tuple[str, str], Space],
+    areas: Mapping[tuple[str, str], Areas],
 ) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     """Small maps for the brain figures: one subject per language, the average where there is one.
 
@@ -118,16 +135,17 @@ def brain_maps(
         voxels left out; ``what`` is ``mask``, ``isc``, ``score`` (best model, best layer per
         voxel), ``left_minus_right`` (minus its mirror image), ``slope`` (on ln N over models),
         ``slope_strong`` (those with p < 1e-7), ``best_over_random``, ``worst_over_random``,
-        ``rois_left``, ``rois_right``; and ``affine``, (4, 4), mm.
+        ``rois_left``, ``rois_right``, ``areas`` (their numbers from 1); and ``affine``, (4, 4), mm.
     metadata
-        ``<language>/<subject>/model`` → name of the best model, and others of these words.
+        ``<language>/<subject>/model`` → name of the best model, and others of these words;
+        ``areas`` has the names of the areas, a line each.
     """
     maps: dict[str, NDArray[Any]] = {}
     metadata: dict[str, str] = {}
     by_key = groups(summaries)
     for key in drawn_subjects(summaries):
         space, name = spaces[key], "/".join(key)
-        values, words = subject_maps(by_key[key], space)
+        values, words = subject_maps(by_key[key], space, areas.get(key))
         for what, vector in values.items():
             filled = np.nan_to_num(np.asarray(vector, dtype=np.float32), nan=0.0)
             maps[f"{name}/{what}"] = to_volume(filled, space.mask)

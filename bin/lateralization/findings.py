@@ -107,14 +107,17 @@ def about_choices(tables: Tables, language: str, subject: str) -> Remark | None:
         return None
     first, second = PER_TENFOLD * published["slope"], PER_TENFOLD * honest["slope"]
     clear = np.sign(honest["slope_low"]) == np.sign(honest["slope_high"]) == np.sign(first)
+    claimed = np.sign(published["slope_low"]) == np.sign(published["slope_high"])
     text = (
         f"With layers chosen on other runs than they are scored on, and without the midline, the "
         f"slope is {wording.signed(second)} per tenfold size instead of {wording.signed(first)}"
     )
-    ending = "; the answer does not hang on these choices." if clear else (
-        "; its interval no longer supports the published-style number."
-    )  # fmt: skip
-    return Remark(GOOD if clear else BAD, text + ending)
+    if clear:
+        return Remark(GOOD, f"{text}; the answer does not hang on these choices.")
+    if claimed:
+        ending = "its interval no longer supports the published-style number"
+        return Remark(BAD, f"{text}; {ending}.")
+    return Remark(NOTE, f"{text}; neither interval keeps clear of zero.")
 
 
 def about_baselines(tables: Tables, language: str, subject: str) -> Remark | None:

@@ -47,7 +47,7 @@ def known_predictors(
     return found
 
 
-def _values(tables: Tables, language: str, predictor: str) -> pd.Series:
+def predictor_values(tables: Tables, language: str, predictor: str) -> pd.Series:
     """Predictor of every model, from the table of models."""
     rows = of(tables["predictors"], language=language, predictor=predictor)
     return rows.drop_duplicates("model").set_index("model")["value"].astype(float)
@@ -79,7 +79,7 @@ def scatters(
     for axes, (_, row) in zip(grid[0], found.iterrows(), strict=True):
         name = str(row["predictor"])
         x = rows["n_parameters"] if name == LN_N else rows["model"].map(
-            _values(tables, language, name)
+            predictor_values(tables, language, name)
         )  # fmt: skip
         points = rows.assign(x=x.astype(float)).dropna(subset=["x"])
         if name == LN_N:
@@ -124,7 +124,7 @@ def best_layer(tables: Tables, language: str, subject: str) -> Drawing:
     for axes, (_, row) in zip(grid[0], found.iterrows(), strict=True):
         sized = row["predictor"] == LN_N
         x = best["n_parameters"] if sized else best["model"].map(
-            _values(tables, language, "hellaswag")
+            predictor_values(tables, language, "hellaswag")
         )  # fmt: skip
         points = best.assign(x=x.astype(float)).dropna(subset=["x"])
         if sized:

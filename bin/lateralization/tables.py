@@ -179,6 +179,7 @@ class Built:
     reasons: dict[str, str]
     summaries: list[Summary]
     spaces: dict[tuple[str, str], Space]
+    areas: dict[tuple[str, str], Areas]
 
 
 def summarise_all(
@@ -276,7 +277,7 @@ def build(inputs: Inputs) -> Built:
         "trajectories": "no model was fitted",
         "predictors": "the models have no numeric columns beside their size",
     }
-    return Built(tables, reasons, summaries, spaces)
+    return Built(tables, reasons, summaries, spaces, areas)
 
 
 def lateralize(inputs: Inputs, out: Path) -> str:
@@ -292,7 +293,7 @@ def lateralize(inputs: Inputs, out: Path) -> str:
         write_table(table, out / f"{name}.tsv")
         reason = built.reasons.get(name, "") if table.empty else ""
         write_json(describe(name, len(table), reason), out / f"{name}.json")
-    maps, metadata = brain_maps(built.summaries, built.spaces)
+    maps, metadata = brain_maps(built.summaries, built.spaces, built.areas)
     save_tensors(out / "maps.safetensors", maps, metadata)
     failed = built.tables["failures"]
     for row in failed.itertuples():

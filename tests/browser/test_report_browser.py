@@ -6,6 +6,7 @@ where ``REQUIRE_ENGINES=1`` says that they must run.
 
 import base64
 import os
+import re
 import shutil
 import time
 from importlib import resources
@@ -58,6 +59,7 @@ def page(tmp_path_factory):
         models={"tiny": 1e6, HOSTILE: 1e7, "large": 1e8, "huge": 1e9},
         missing=("large",),
         truth=True,
+        atlas=True,
     )
     inputs = write_run(folder / "in", run)
     lateralize(inputs, folder / "tables")
@@ -121,15 +123,25 @@ def test_every_picture_is_visible(browser):
     assert all(natural > 0 and width > 100 and height > 30 for natural, width, height in sizes)
 
 
-def test_the_interactive_brain_is_drawn(browser):
+def enter_viewer(browser):
+    """Bring the interactive brain to the middle of the screen, at once, and look into its frame.
+
+    What is off the screen may wait with drawing for as long as it stays there.
+    """
+    browser.switch_to.default_content()
     frame = browser.find_element(By.CSS_SELECTOR, "iframe.viewer")
-    # what is off the screen may wait with drawing for as long as it stays there
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", frame)
+    browser.execute_script(
+        "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", frame
+    )
     browser.switch_to.frame(frame)
+
+
+def test_the_interactive_brain_is_drawn(browser):
     try:
         deadline, shades = time.monotonic() + WAIT, 0
         while shades < 10 and time.monotonic() < deadline:
-            time.sleep(0.3)  # the page draws in the thread that answers: leave it some time
+            enter_viewer(browser)  # each time: pictures that arrive late move the page
+            time.sleep(0.5)  # the page draws in the thread that answers: leave it some time
             shades = browser.execute_script(
                 """const c = document.querySelector('canvas'), seen = new Set();
                 const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
@@ -139,6 +151,29 @@ def test_the_interactive_brain_is_drawn(browser):
         assert shades >= 10
     finally:
         browser.switch_to.default_content()
+
+
+def test_the_interactive_brain_names_the_area_that_is_clicked(browser):
+    enter_viewer(browser)
+    try:
+        told = browser.execute_script(
+            """const c = document.querySelector('canvas'), box = c.getBoundingClientRect();
+            const said = new Set(), line = document.getElementById('area');
+            for (let x = 0.01; x < 1; x += 0.01) {
+                c.dispatchEvent(new MouseEvent('click',
+                    {clientX: box.left + x * box.width, clientY: box.top + box.height / 2}));
+                said.add(line.textContent);
+            }
+            return [...said]"""
+        )
+        visible = browser.find_element(By.ID, "area").is_displayed()
+    finally:
+        browser.switch_to.default_content()
+    named = [text for text in told if re.fullmatch(
+        r"(Left|Right) Area \d+: left 0\.\d{3}, right 0\.\d{3}", text)]  # fmt: skip
+    assert visible
+    assert len({text.split()[0] for text in named}) == 2, told
+    assert "No area of the atlas here." in told
 
 
 def test_the_answer_is_on_the_first_screen(browser):

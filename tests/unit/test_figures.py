@@ -1,5 +1,6 @@
 """Every figure that the tables allow is drawn, and the others say why not."""
 
+import json
 import re
 import xml.etree.ElementTree as ET
 
@@ -10,7 +11,7 @@ import pytest
 from made_runs import MadeRun, write_run
 
 from lateralization import figures as stage
-from lateralization import layer_figures, model_figures
+from lateralization import layer_figures, model_figures, trajectory_figures
 from lateralization.errors import BadInput
 from lateralization.figure_style import LEFT, RIGHT, TooFewError, short, style
 from lateralization.figures import FIGURES, draw_all
@@ -117,6 +118,48 @@ def test_points_of_the_headline_are_those_of_the_table(full):
         zero = difference.lines[0]
         assert list(zero.get_ydata()) == [0, 0]
     assert RIGHT == "#029e73"
+
+
+def test_the_viewer_knows_the_area_of_every_voxel_and_its_means(full):
+    _, folder = full
+    maps = stage.Maps(folder.parent / "tables" / "maps.safetensors", "en", "average")
+    page = (folder / "en_average_interactive_score.html").read_text(encoding="utf-8")
+    assert len(page) < 1_000_000
+    atlas = json.loads(re.search(r"const atlas = (.*);", page)[1])
+    runs = np.array(atlas["runs"]).reshape(-1, 2)
+    labels = np.repeat(runs[:, 0], runs[:, 1]).reshape(atlas["shape"])
+    np.testing.assert_array_equal(labels, maps.values["areas"])
+    x, y, z = np.argwhere(labels > 0)[7]
+    place = maps.values["affine"] @ [x, y, z, 1]
+    np.testing.assert_allclose(np.array(atlas["to_voxel"]) @ place, [x, y, z], atol=1e-9)
+    parcels = read_tables(folder.parent / "tables")["parcels"]
+    rows = parcels[(parcels["subject"] == "average") & (parcels["model"] == maps.model)]
+    assert atlas["names"] == list(rows["parcel"])
+    row = rows.dropna(subset=["left", "right"]).iloc[3]
+    told = atlas["means"][atlas["names"].index(row["parcel"])]
+    assert told == f"left {row['left']:.3f}, right {row['right']:.3f}"
+
+
+def test_a_bent_line_goes_through_its_change_point(full):
+    _, folder = full
+    tables = read_tables(folder.parent / "tables")
+    rows = tables["trajectories"]
+    row = rows[
+        (rows["subject"] == "average") & (rows["outcome"] == "l_minus_r_reliable")
+        & (rows["predictor"] == "ln_n_parameters")
+    ].iloc[0]  # fmt: skip
+    with style():
+        drawing = trajectory_figures.trajectories(tables, "en", "average")
+        sized = next(
+            axes for axes in drawing.figure.axes
+            if axes.get_xlabel() == "number of parameters" and axes.get_lines()
+        )  # fmt: skip
+        x, y = sized.lines[-1].get_data()
+        at = np.interp(np.exp(row["place"]), x, y)
+        assert at == pytest.approx(row["level"], abs=1e-9)
+        slopes = np.diff(y) / np.diff(np.log(x))
+        assert slopes[0] == pytest.approx(row["before"])
+        assert slopes[-1] == pytest.approx(row["after"])
 
 
 def test_many_models_are_told_apart_by_family(full):

@@ -1,0 +1,125 @@
+"""The figure of change points: score and left minus right along size, training and skill."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+
+from lateralization import wording
+from lateralization.change_points import axis_of, place_on
+from lateralization.figure_style import (
+    INK,
+    PAGE,
+    QUIET,
+    Drawing,
+    Tables,
+    need,
+    of,
+    short,
+    size_axis,
+    zero_line,
+)
+from lateralization.model_figures import PUBLISHED, WORDS, selection_of
+from lateralization.predictor_figures import LN_N, NAMES, predictor_values
+
+MAX_PANELS = 3
+KIND_LOOKS = {"model": ("#0072b2", "o", "models"), "checkpoint": ("#cc79a7", "s", "steps")}
+LABELS = {"score": "brain score (r)", "l_minus_r": "left minus right (r)"}
+
+
+def _points(tables: Tables, language: str, subject: str, region: str) -> pd.DataFrame:
+    """Score and left minus right of every trained model and training step."""
+    place = {"language": language, "subject": subject, **PUBLISHED}
+    kinds = list(KIND_LOOKS)
+    sides = of(tables["asymmetry"], selection=region, kind=kinds, **place)
+    scores = of(tables["scores"], region=region, hemisphere="both", kind=kinds, **place)
+    means = scores.set_index("model")["mean_r"]
+    return sides.assign(score=sides["model"].map(means), l_minus_r=sides["left_minus_right"])
+
+
+def _bent_line(axes: Any, x: pd.Series, row: pd.Series, sized: bool) -> None:
+    """Draw two lines that meet at the change point, and where the point may lie."""
+    values = (np.log(x) if sized else x).to_numpy(dtype=np.float64)
+    scale, shift = axis_of(values)
+    at, bend = place_on(values, scale, shift), place_on(np.array(float(row["place"])), scale, shift)
+    grid = np.union1d(np.linspace(at.min(), at.max(), 200), [bend])
+    slopes = np.where(grid < bend, float(row["before"]), float(row["after"]))
+    shown = 10**grid - shift if scale == "log10" else grid
+    ends = [float(row[end]) for end in ("low", "high")]
+    if sized:
+        shown, ends = np.exp(shown), list(np.exp(ends))
+    axes.axvspan(*ends, color=QUIET, alpha=0.15, linewidth=0)
+    axes.plot(shown, float(row["level"]) + slopes * (grid - bend), color=INK, linewidth=1.1)
+    if scale == "log10" and not sized:
+        positive = float(values[values > 0].min())
+        axes.set_xscale("symlog" if shift else "log", **({"linthresh": positive} if shift else {}))
+
+
+def with_predictor(points: pd.DataFrame, tables: Tables, language: str, name: str) -> pd.DataFrame:
+    """Give the points that enter the bend along a predictor, its values as the column x."""
+    if name == LN_N:
+        return points[points["kind"] == "model"].assign(x=points["n_parameters"].astype(float))
+    known = points["model"].map(predictor_values(tables, language, name))
+    return points.assign(x=known.astype(float)).dropna(subset=["x"])
+
+
+def _panel(axes: Any, points: pd.DataFrame, outcome: str, row: pd.DataFrame) -> None:
+    """Draw one outcome along one predictor, with its bent line where there is one."""
+    points = points.dropna(subset=[outcome])
+    if outcome == "l_minus_r":
+        zero_line(axes)
+    for kind, (colour, marker, label) in KIND_LOOKS.items():
+        mine = points[points["kind"] == kind]
+        if len(mine):
+            axes.plot(mine["x"], mine[outcome], marker, color=colour, label=label, markersize=3.5)
+    if len(row) != 1:
+        return
+    bend = row.iloc[0]
+    sized = bend["predictor"] == LN_N
+    _bent_line(axes, points["x"], bend, sized)
+    axes.set_title(wording.p_value(float(bend["p"])), loc="right", fontsize=7.5,
+                   fontweight="normal", color=QUIET)  # fmt: skip
+    if sized:
+        size_axis(axes, points["x"])
+
+
+def trajectories(tables: Tables, language: str, subject: str) -> Drawing:
+    """Score and left minus right along the predictors, each with its bent line."""
+    region = selection_of(tables, language, subject)
+    rows = of(tables["trajectories"], language=language, subject=subject)
+    rows = rows[np.isfinite(rows["place"].astype(float))]
+    outcomes = [name for name in LABELS if (rows["outcome"] == f"{name}_{region}").any()]
+    need(rows[rows["outcome"].isin([f"{name}_{region}" for name in outcomes])], 1,
+         "predictors with six different values")  # fmt: skip
+    shown = rows[rows["outcome"] == f"{outcomes[-1]}_{region}"].sort_values("p", kind="stable")
+    names = [str(name) for name in shown["predictor"].head(MAX_PANELS)]
+    points = _points(tables, language, subject, region)
+    figure, grid = plt.subplots(
+        len(outcomes), len(names), figsize=(PAGE * max(len(names), 1.5) / 3, 2.2 * len(outcomes)),
+        squeeze=False, sharex="col", sharey="row",
+    )  # fmt: skip
+    for outcome, line in zip(outcomes, grid, strict=True):
+        for name, axes in zip(names, line, strict=True):
+            row = of(rows, predictor=name, outcome=f"{outcome}_{region}")
+            _panel(axes, with_predictor(points, tables, language, name), outcome, row)
+            axes.set_xlabel("")
+        line[0].set_ylabel(LABELS[outcome])
+    for name, axes in zip(names, grid[-1], strict=True):
+        axes.set_xlabel(NAMES.get(name, short(name)))
+        if name == "ppl":
+            axes.invert_xaxis()  # from bad to good, as in every figure; the column shares it
+    drawn = {label: line for axes in grid.flat
+             for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}  # fmt: skip
+    if len(drawn) > 1:
+        figure.legend(drawn.values(), drawn.keys(), loc="outside upper right", ncols=2)
+    told = ", ".join(names)
+    return Drawing(
+        figure,
+        f"Where the trajectories bend, {WORDS[region]}",
+        "Two straight lines that meet where they fit best; the grey band is where the bend may "
+        "lie (95 %), p tests the bend against a single line. A curve that rises and levels off "
+        "gives a narrow band and a flat second line. A band over the whole range, or a p that is "
+        "not small, says that a straight line does as well and no place should be named.",
+        f"{len(names) * len(outcomes)} panels with bent lines along {told}.",
+    )
