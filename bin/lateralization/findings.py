@@ -16,6 +16,9 @@ LANGUAGE_NAMES = {"en": "English", "fr": "French", "cn": "Chinese"}
 PER_TENFOLD = float(np.log(10))
 """A slope per unit of ln N times this is the change per tenfold size."""
 
+NAMED = 8
+"""Of what failed or disagrees, as many are named in a sentence; the tables have all."""
+
 GOOD, BAD, NOTE = "good", "bad", "note"
 
 
@@ -254,8 +257,12 @@ def about_published(tables: Tables, why_not: str) -> Remark:
     if rows.empty:
         return Remark(NOTE, f"Published values: {why_not or 'none to compare with'}.")
     agree = int((rows["agrees"] == "yes").sum())
-    tone = GOOD if agree == len(rows) else BAD
-    return Remark(tone, f"{agree} of {len(rows)} published values agree within their tolerance.")
+    text = f"{agree} of {len(rows)} published values agree within their tolerance"
+    if agree == len(rows):
+        return Remark(GOOD, f"{text}.")
+    names = rows.loc[rows["agrees"] != "yes", "quantity"]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return Remark(BAD, f"{text}; these do not: {'; '.join(names.head(NAMED))}{more}.")
 
 
 def about_losses(tables: Tables) -> list[Remark]:
@@ -265,9 +272,9 @@ def about_losses(tables: Tables) -> list[Remark]:
     if len(failed):
         names = ", ".join(
             f"{row['model']} ({row['subject']}, {row['language']})"
-            for _, row in failed.head(8).iterrows()
+            for _, row in failed.head(NAMED).iterrows()
         )
-        more = f" and {len(failed) - 8} more" if len(failed) > 8 else ""
+        more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
         remarks.append(Remark(BAD, f"{wording.plural(len(failed), 'fit')} failed and "
                               f"{'is' if len(failed) == 1 else 'are'} missing from every "
                               f"number here: {names}{more}."))  # fmt: skip
