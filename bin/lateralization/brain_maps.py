@@ -125,6 +125,7 @@ def brain_maps(
     summaries: list[Summary],
     spaces: dict[tuple[str, str], Space],
     areas: Mapping[tuple[str, str], Areas],
+    pair_maps: Mapping[str, Mapping[str, NDArray[np.float32]]],
 ) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     """Small maps for the brain figures: one subject per language, the average where there is one.
 
@@ -135,7 +136,8 @@ def brain_maps(
         voxels left out; ``what`` is ``mask``, ``isc``, ``score`` (best model, best layer per
         voxel), ``left_minus_right`` (minus its mirror image), ``slope`` (on ln N over models),
         ``slope_strong`` (those with p < 1e-7), ``best_over_random``, ``worst_over_random``,
-        ``rois_left``, ``rois_right``, ``areas`` (their numbers from 1); and ``affine``, (4, 4), mm.
+        ``rois_left``, ``rois_right``, ``areas`` (their numbers from 1),
+        ``pairs`` and ``pairs_clear`` (of ``voxel_pairs``); and ``affine``, (4, 4), mm.
     metadata
         ``<language>/<subject>/model`` → name of the best model, and others of these words;
         ``areas`` has the names of the areas, a line each.
@@ -149,6 +151,8 @@ def brain_maps(
         for what, vector in values.items():
             filled = np.nan_to_num(np.asarray(vector, dtype=np.float32), nan=0.0)
             maps[f"{name}/{what}"] = to_volume(filled, space.mask)
+        for what, volume in pair_maps.get(key[0], {}).items():
+            maps[f"{name}/{what}"] = volume
         maps[f"{name}/affine"] = np.asarray(space.affine, dtype=np.float64)
         metadata |= {f"{name}/{word}": text for word, text in words.items()}
     return maps, metadata

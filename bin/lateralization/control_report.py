@@ -53,6 +53,13 @@ CHOICES = (
         "and its interval is narrow; with few models most lines need no bend.",
     ),
     Choice(
+        "voxel_pairs", "people", "Voxels against their mirror images, over people",
+        "language quantity model n_subjects n_pairs t_threshold n_left n_right t_max t_min p_min "
+        "p_smallest reason",
+        "Each pair is tested over people, all pairs together: what is counted would turn up "
+        "anywhere by chance in one of twenty studies.",
+    ),
+    Choice(
         "specification_choices", "specifications", "What each choice does",
         "language subject choice option n_specifications median_r share_positive share_above_0 "
         "variance_share",
@@ -150,9 +157,28 @@ def about_trajectories(tables: Tables, language: str, subject: str) -> Remark | 
     )
 
 
+def about_pairs(tables: Tables, language: str, _subject: str) -> Remark | None:
+    """Say in how many pairs of voxels people lateralise with size, corrected over all pairs."""
+    row = _only(tables["voxel_pairs"], language=language, quantity="slope_l_minus_r")
+    if row is None or not np.isfinite(row["t_max"]):
+        return None
+    people, n_pairs = int(row["n_subjects"]), wording.plural(int(row["n_pairs"]), "pair")
+    if not np.isfinite(row["t_threshold"]):
+        return Remark(NOTE, f"Over {people} people no test of single voxels at 5 % is possible; "
+                      f"the largest |t| over {n_pairs} is not judged.")  # fmt: skip
+    left, right = int(row["n_left"]), int(row["n_right"])
+    tone = GOOD if left > right else BAD if right > left else NOTE
+    return Remark(
+        tone,
+        f"Of {n_pairs} of voxels, the left gains more with model size in {left:,} and the right in "
+        f"{right:,}, beyond chance over {people} people when all pairs are tested together "
+        f"(|t| above {wording.number(float(row['t_threshold']), 2)}).",
+    )
+
+
 ANSWERS: dict[str, Callable[[Tables, str, str], Remark | None]] = {
     "score": about_score, "trajectories": about_trajectories,
-    "specifications": about_specifications,
+    "specifications": about_specifications, "people": about_pairs,
 }  # fmt: skip
 
 

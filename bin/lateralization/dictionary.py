@@ -136,6 +136,11 @@ COLUMNS = {
     "n_subjects": "individuals that entered",
     "mean": "mean over individuals",
     "p_sign_flip": "two-sided p of the mean under sign flips of the individuals",
+    "n_pairs": "pairs of homologous voxels",
+    "t_threshold": "|t| from which on the corrected p is at most 0.05",
+    "t_max": "largest t over all pairs: the left is higher",
+    "t_min": "smallest t over all pairs: the right is higher where it is below 0",
+    "p_min": "smallest corrected p over all pairs",
     "p_smallest": "smallest p that the sign-flip test can reach with so many individuals",
     "percentile": "voxels with a reliability above this percentile; 0 takes all",
     "value": "score or reliability",
@@ -255,6 +260,21 @@ TABLES = {
             "p_holm layer midline reason"
         ),
         {"quantity": "l_minus_r_<selection>, or slope_<outcome> on ln N (model empty)"},
+    ),
+    "voxel_pairs": Table(
+        "Voxels against their mirror images over people: sign-flip tests of every pair, corrected "
+        "over all pairs by the largest |t| (max-T)",
+        _columns(
+            "language quantity model n_subjects n_pairs t_threshold n_left n_right t_max t_min "
+            "p_min p_smallest reason"
+        ),
+        {
+            "quantity": "l_minus_r at the best layer of each voxel, or slope_l_minus_r on ln N "
+            "(model empty)",
+            "n_pairs": "pairs of homologous voxels that every person has",
+            "n_left": "pairs whose left is higher (or rises faster) at a corrected p of 0.05",
+            "n_right": "pairs whose right is",
+        },
     ),
     "published": Table(
         "The published study's values beside this run's",

@@ -116,6 +116,7 @@ FIGURES = (
     Plan("area_slopes", "regions", area_figures.area_slopes),
     Plan("area_scores", "regions", area_figures.area_scores, more=True),
     Plan("people", "people", people_figures.people, individuals=True),
+    Plan("brain_pairs", "people", brain_figures.pair_brain, brain=True, individuals=True),
     *[
         Plan(f"individuals_{form}_{column}", "people",
              partial(people_figures.individuals, form=form, column=column),

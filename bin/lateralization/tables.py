@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lateralization.areas import Areas
 from lateralization.atlas import read_atlas
@@ -37,6 +38,7 @@ from lateralization.specification_tables import Readings, specification_rows
 from lateralization.specifications import Specification, specify
 from lateralization.summaries import Summary, summarise
 from lateralization.trajectory_tables import trajectory_rows
+from lateralization.voxel_pairs import pair_tests
 
 Row = dict[str, Any]
 
@@ -180,6 +182,7 @@ class Built:
     summaries: list[Summary]
     spaces: dict[tuple[str, str], Space]
     areas: dict[tuple[str, str], Areas]
+    pair_maps: dict[str, dict[str, NDArray[np.float32]]]
 
 
 def summarise_all(
@@ -256,6 +259,8 @@ def build(inputs: Inputs) -> Built:
     regions = set(tables["roi"]["roi"])
     people = subject_rows(tables["asymmetry"], tables["regressions"], regions)
     tables["subjects"] = frame("subjects", people)
+    pairs, pair_maps = pair_tests(summaries, spaces)
+    tables["voxel_pairs"] = frame("voxel_pairs", pairs)
     truth = read_json(inputs.truth) if inputs.truth else None
     tables["planted"] = frame("planted", planted_rows(summaries, truth) if truth else [])
     compared, why_not = _published(plan, tables, spaces, inputs.published)
@@ -264,7 +269,10 @@ def build(inputs: Inputs) -> Built:
         "failures": "every planned fit has scores",
         "left_out": "no voxel was left out",
         **dict.fromkeys(("parcels", "areas", "area_relations"), no_atlas),
-        "subjects": "no individual subject was fitted: nothing is inferred about people",
+        **dict.fromkeys(
+            ("subjects", "voxel_pairs"),
+            "no individual subject was fitted: nothing is inferred about people",
+        ),
         "planted": "the data are not simulated",
         "published": why_not,
         "roi": "no region of interest was given",
@@ -277,7 +285,7 @@ def build(inputs: Inputs) -> Built:
         "trajectories": "no model was fitted",
         "predictors": "the models have no numeric columns beside their size",
     }
-    return Built(tables, reasons, summaries, spaces, areas)
+    return Built(tables, reasons, summaries, spaces, areas, pair_maps)
 
 
 def lateralize(inputs: Inputs, out: Path) -> str:
@@ -293,7 +301,7 @@ def lateralize(inputs: Inputs, out: Path) -> str:
         write_table(table, out / f"{name}.tsv")
         reason = built.reasons.get(name, "") if table.empty else ""
         write_json(describe(name, len(table), reason), out / f"{name}.json")
-    maps, metadata = brain_maps(built.summaries, built.spaces, built.areas)
+    maps, metadata = brain_maps(built.summaries, built.spaces, built.areas, built.pair_maps)
     save_tensors(out / "maps.safetensors", maps, metadata)
     failed = built.tables["failures"]
     for row in failed.itertuples():
