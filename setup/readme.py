@@ -1,12 +1,18 @@
-"""Write the README's table of parameters from nextflow_schema.json (``make readme``)."""
+"""Write what the documentation says of parameters and tables from the code (``make readme``)."""
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
-START = "<!-- parameters: written by `make readme` -->\n"
-END = "<!-- end of parameters -->"
+sys.path.insert(0, str(PROJECT / "bin"))
+
+MARKS = (
+    "<!-- {name}: written by `make readme` -->\n",
+    "<!-- end of {name} -->",
+)
 
 
 def parameters() -> dict[str, dict[str, Any]]:
@@ -19,24 +25,52 @@ def parameters() -> dict[str, dict[str, Any]]:
     }
 
 
-def table() -> str:
-    """Return the table as Markdown."""
+def parameter_table() -> str:
+    """Return the table of parameters as Markdown."""
     rows = ["| parameter | default | meaning |", "|---|---|---|"]
     for name, entry in parameters().items():
         default = entry.get("default")
         shown = "–" if default is None else f"`{default}`"
-        meaning = entry["description"].replace("|", r"\|")
-        rows.append(f"| `--{name}` | {shown} | {meaning} |")
+        rows.append(f"| `--{name}` | {shown} | {_cell(entry['description'])} |")
     return "\n".join(rows) + "\n"
 
 
-def with_table(readme: str) -> str:
-    """Return the README's text with the current table between its two marks."""
-    before, rest = readme.split(START)
-    _old, after = rest.split(END)
-    return before + START + table() + END + after
+def table_list() -> str:
+    """Return the list of the published tables and their columns as Markdown."""
+    from lateralization.dictionary import COLUMNS, TABLES
+
+    parts = []
+    for name, table in TABLES.items():
+        parts += [f"### `tables/{name}.tsv`\n", f"{table.description}.\n"]
+        parts += ["| column | meaning |", "|---|---|"]
+        told = COLUMNS | table.extra
+        parts += [f"| `{column}` | {_cell(told[column])} |" for column in table.columns]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
+
+
+WRITTEN: dict[str, dict[str, Callable[[], str]]] = {
+    "README.md": {"parameters": parameter_table},
+    "docs/outputs.md": {"tables": table_list},
+}
+"""File → mark → what stands between the mark and its end."""
+
+
+def current(path: str) -> str:
+    """Return a page's text with what is written from the code as it is now."""
+    text = (PROJECT / path).read_text(encoding="utf-8")
+    for name, content in WRITTEN[path].items():
+        start, end = (mark.format(name=name) for mark in MARKS)
+        before, rest = text.split(start)
+        _old, after = rest.split(end)
+        text = before + start + content() + end + after
+    return text
 
 
 if __name__ == "__main__":
-    path = PROJECT / "README.md"
-    path.write_text(with_table(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in WRITTEN:
+        (PROJECT / page).write_text(current(page), encoding="utf-8")

@@ -49,6 +49,26 @@ def test_the_help_names_every_parameter(configured: dict[str, Any], tmp_path: Pa
     assert set(re.findall(r"^  --(\w+)", text, flags=re.MULTILINE)) == set(configured)
 
 
-def test_the_readme_s_table_is_current() -> None:
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    assert _readme_module().with_table(readme) == readme
+@pytest.mark.parametrize("page", ["README.md", "docs/outputs.md"])
+def test_what_is_written_from_the_code_is_current(page: str) -> None:
+    assert _readme_module().current(page) == (PROJECT / page).read_text(encoding="utf-8")
+
+
+def test_the_messages_that_usage_explains_are_the_code_s() -> None:
+    """A message that is worded anew is worded anew there, too; the engine's own are not ours."""
+    text = (PROJECT / "docs" / "usage.md").read_text(encoding="utf-8")
+    rows = text.partition("## When something fails")[2].splitlines()
+    messages = [match[1] for row in rows if (match := re.match(r"\| `([^`]+)` \|", row))]
+    sources = (PROJECT / "bin" / "lateralization").glob("*.py")
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    joined = re.sub(r'"\s*\n\s*f?"', "", code)  # a message runs over several lines
+    assert len(messages) > 10
+    missing = [one for one in messages if one not in joined]
+    assert missing == ["Unknown configuration profile"]
+
+
+def test_the_links_of_the_pages_lead_somewhere() -> None:
+    for page in [*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            if not target.startswith("http"):
+                assert (page.parent / target).exists(), (page.name, target)
