@@ -13,6 +13,7 @@ include { RESAMPLE } from './modules/resample'
 include { MASK } from './modules/mask'
 include { ROIS } from './modules/rois'
 include { CLEAN } from './modules/clean'
+include { CHECKS } from './modules/checks'
 include { AVERAGE } from './modules/average'
 include { RELIABILITY } from './modules/reliability'
 include { MODEL } from './modules/model'
@@ -127,6 +128,21 @@ workflow {
         .join(described.map { lang, entry -> [lang.language, lang, entry] })
         .combine(language_masks, by: 0)
         .map { _language, bold, lang, entry, mask -> [lang, entry, in_order(bold), mask] }
+    // every run against the other subjects and the words; with --exclude_outliers a group goes without the outliers
+    CHECKS(
+        groups
+            .map { lang, _entry, bold, mask -> [lang.language, lang, bold, mask] }
+            .join(fetched.annotation.map { meta, annotation -> [meta.language, annotation] })
+            .join(languages.map { entry -> [entry.language, entry.corrections] })
+            .map { _language, lang, bold, mask, annotation, fixes -> [lang + [subjects: bold.collect { path -> subject_of(path) }, corrections: fixes], bold, mask, annotation, file(fixes in ['none', 'ds003643'] ? "${projectDir}/assets/corrections_ds003643.tsv" : fixes, glob: false)] },
+        stamp('checks'),
+    )
+    sound_groups = params.exclude_outliers.toString() in ['yes', 'true']
+        ? groups
+            .map { lang, entry, bold, mask -> [lang.language, lang, entry, bold, mask] }
+            .join(CHECKS.out.checks.map { meta, _table, json -> [meta.language, new groovy.json.JsonSlurper().parseText(json.text).excluded] })
+            .map { _language, lang, entry, bold, mask, outliers -> [lang, entry, bold.findAll { path -> !(subject_of(path) in outliers) }, mask] }
+        : groups
     // [[id: 'lang-en', …, given: true], 'isc', [isc.gz], mask]
     given_maps = given
         .filter { _language, kind, _found -> kind != 'mask' }
@@ -135,8 +151,8 @@ workflow {
         .map { _language, kind, found, lang, mask -> [lang + [given: true], kind, found, mask] }
     given_averages = given_maps.filter { _lang, kind, _found, _mask -> kind == 'average_subject' }.map { lang, _kind, found, mask -> [lang, found, mask] }
     given_isc = given_maps.filter { _lang, kind, _found, _mask -> kind == 'isc' }.map { lang, _kind, found, mask -> [lang, found, mask] }
-    AVERAGE(given_averages.mix(groups.filter { _lang, entry, _bold, _mask -> !entry.average_subject }.map { lang, _it, bold, mask -> [lang + [given: false], bold, mask] }), stamp('average'))
-    RELIABILITY(given_isc.mix(groups.filter { _lang, entry, bold, _mask -> !entry.isc && bold.size() > 1 }.map { lang, _it, bold, mask -> [lang + [given: false], bold, mask] }), params.isc_trials, params.isc_seed, stamp('reliability'))
+    AVERAGE(given_averages.mix(sound_groups.filter { _lang, entry, _bold, _mask -> !entry.average_subject }.map { lang, _it, bold, mask -> [lang + [given: false], bold, mask] }), stamp('average'))
+    RELIABILITY(given_isc.mix(sound_groups.filter { _lang, entry, bold, _mask -> !entry.isc && bold.size() > 1 }.map { lang, _it, bold, mask -> [lang + [given: false], bold, mask] }), params.isc_trials, params.isc_seed, stamp('reliability'))
     isc = RELIABILITY.out.isc.map { _meta, image -> image }
 
     // ['en', [subject: 'average', …], bold file, mask]
@@ -228,14 +244,26 @@ workflow {
         .combine(MODEL.out.model.map { meta, _files, json -> [meta.name, json] }, by: 0)
         .map { _name, meta, states, words, words_json, layers, json -> [meta.language, meta, states, words, json, [words_json], layers as int] }
         .mix(BASELINES.out.features.map { meta, states, words, json -> [meta.language, meta, states, words, json, [], meta.layers] })
+    // what goes jointly with every model: ['en', ['glove'], [features], [words]], in the order of --joint
+    joint = settings
+        .filter { entry -> entry.joint }
+        .flatMap { entry -> entry.languages.collectMany { spoken -> entry.joint.withIndex().collect { name, place -> [spoken.language, name, place, entry.joint.size()] } } }
+        .join(BASELINES.out.features.map { meta, states, words, _json -> [meta.language, meta.name, states, words] }, by: [0, 1])
+        .map { language, name, place, size, states, words -> [groupKey(language, size), [place: place, name: name, states: states, words: words]] }
+        .groupTuple()
+        .map { language, found -> [language.toString(), found.toSorted { one -> one.place }] }
+        .map { language, found -> [language, found.collect { one -> one.name }, found.collect { one -> one.states }, found.collect { one -> one.words }] }
+        .mix(settings.filter { entry -> !entry.joint }.flatMap { entry -> entry.languages.collect { spoken -> [spoken.language, [], [], []] } })
     ENCODE(
         features
             .combine(stacks, by: 0)
             .filter { _language, meta, _states, _words, _json, _words_json, _layers, stack, _bold -> stack.individual ? meta.individual : meta.average }
             .combine(described.map { lang, _it -> [lang.language, lang] }, by: 0)
-            .flatMap { language, meta, states, words, _json, _words_json, layers, stack, bold, lang ->
+            .combine(joint, by: 0)
+            .flatMap { language, meta, states, words, _json, _words_json, layers, stack, bold, lang, names, with_states, with_words ->
+                def together = meta.name in names ? [[], []] : [with_states, with_words]
                 def ids = stack.subjects.collect { subject -> fit_id(language, subject, meta.name) }
-                layer_blocks(layers, params).collect { block -> [lang + [id: ids[0], ids: ids], block, states, words, bold] }
+                layer_blocks(layers, params).collect { block -> [lang + [id: ids[0], ids: ids], block, states, words, bold, together[0], together[1]] }
             },
         settings.map { entry -> entry.encoder },
         stamp('encode'),
@@ -270,6 +298,8 @@ workflow {
         MASK.out.mask.map { _meta, mask -> mask }.toSortedList { a, b -> a.name <=> b.name },
         isc.toSortedList { a, b -> a.name <=> b.name },
         ROIS.out.rois.map { _meta, rois -> rois }.flatten().toSortedList { a, b -> a.name <=> b.name },
+        RELIABILITY.out.runs.mix(CHECKS.out.leave_one_out).toSortedList { a, b -> a.name <=> b.name },
+        CHECKS.out.checks.map { _meta, table, _json -> table }.toSortedList { a, b -> a.name <=> b.name },
         fetched.atlas.map { _meta, atlas -> atlas }.flatten().toSortedList { a, b -> a.name <=> b.name },
         file("${projectDir}/assets/published.json"),
         stamp('lateralize'),
@@ -289,6 +319,11 @@ def reads(baseline, language) {
     baseline.kind == 'glove'
         ? 'glove'
         : baseline.kind in ['f0', 'intensity'] ? "prosody ${language}".toString() : baseline.kind == 'surprisal' ? "surprisal ${language} ${baseline.source}".toString() : ''
+}
+
+// subject_of(sub-EN057_clean.safetensors) -> 'EN057'
+def subject_of(path) {
+    path.name.replaceFirst(/^sub-/, '').replaceFirst(/_clean\.safetensors$/, '')
 }
 
 // file_name('Qwen/Qwen2-0.5B') -> 'Qwen__Qwen2-0.5B'

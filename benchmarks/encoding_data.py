@@ -16,8 +16,8 @@ from scipy import sparse
 from scipy.fft import dct
 from scipy.signal import lfilter
 
-from lateralization.encoding import regressors
 from lateralization.hrf import hrf_operator
+from lateralization.regressors import regressors
 from lateralization.signals import standardise, trim
 from lateralization.study import ALPHAS, TR, TRIM
 

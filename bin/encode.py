@@ -46,6 +46,10 @@ parser.add_argument(
 parser.add_argument(
     "--components", type=int, default=None, help="principal components of the training runs"
 )
+parser.add_argument(
+    "--joint", nargs="*", default=[], type=Path, help="features that go jointly, one layer each"
+)
+parser.add_argument("--joint-words", nargs="*", default=[], type=Path, help="their words")
 parser.add_argument("--precision", choices=("float32", "float64"), default="float32")
 parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
 parser.add_argument("--chunk", type=int, default=None, help="voxels at a time")

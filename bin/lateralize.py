@@ -20,6 +20,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--truth", type=Path, help="what a simulator planted")
     command.add_argument("--published", type=Path, help="values of the published study")
     command.add_argument("--atlas", type=Path, nargs="*", default=[], help="files of FETCH")
+    command.add_argument("--ceilings", type=Path, nargs="*", default=[],
+                         help="*_isc_runs.safetensors, *_leave_one_out.safetensors")  # fmt: skip
+    command.add_argument("--checks", type=Path, nargs="*", default=[], help="files of CHECKS")
     command.add_argument("--out", type=Path, required=True)
     return command
 
@@ -28,7 +31,7 @@ def main(given: argparse.Namespace) -> None:
     """Write the tables and say so."""
     inputs = Inputs(
         given.plan, given.scores, given.runs, given.masks, given.isc, given.rois,
-        given.truth, given.published, given.atlas,
+        given.truth, given.published, given.atlas, given.checks, given.ceilings,
     )  # fmt: skip
     say(lateralize(inputs, given.out))
 

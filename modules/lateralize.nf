@@ -9,6 +9,8 @@ process LATERALIZE {
     path masks, stageAs: 'masks/*'
     path isc, stageAs: 'isc/*'
     path rois, stageAs: 'rois/*'
+    path ceilings, stageAs: 'ceilings/*' // split halves by run, each subject with the others
+    path checks, stageAs: 'checks/*'
     path atlas, stageAs: 'atlas/*' // image and labels, or why there are none
     path published
     val code
@@ -21,7 +23,7 @@ process LATERALIZE {
     lateralize.py --plan ${plan} --scores scores/*_scores.json --runs scores/*_runs.safetensors \\
         --masks masks/* ${isc ? '--isc isc/*' : ''} --rois rois/* \\
         ${truth ? "--truth ${truth}" : ''} --published ${published} \\
-        ${atlas ? '--atlas atlas/*' : ''} --out tables
+        ${ceilings ? '--ceilings ceilings/*' : ''} ${checks ? '--checks checks/*' : ''} ${atlas ? '--atlas atlas/*' : ''} --out tables
     """
 
     stub:

@@ -7,6 +7,9 @@ Alpha = Literal["shared", "per_voxel"]
 Hrf = Literal["glover", "fir"]
 InnerValidation = Literal["one_run", "all_runs"]
 
+MOST_BANDS = 2
+"""Bands of confounds that can go jointly with a model."""
+
 
 @dataclass(frozen=True)
 class Choices:

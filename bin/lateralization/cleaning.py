@@ -75,6 +75,22 @@ def clean_run(
     return cleaned, left_out
 
 
+def temporal_snr(series: Array) -> NDArray[np.float32]:
+    """Divide each voxel's mean by its deviation about a straight line over time, (voxels,).
+
+    0 where nothing varies or a value is not finite; near 0 where the mean was taken off before.
+    """
+    with np.errstate(invalid="ignore"):
+        values = np.asarray(series, dtype=np.float64)
+        mean = values.mean(axis=0)
+        rest = values - mean
+        time = np.linspace(-1, 1, len(values))
+        rest -= np.outer(time, time @ rest / (time @ time))
+        sd = np.sqrt((rest**2).mean(axis=0))
+        ratio = np.divide(mean, sd, out=np.zeros_like(mean), where=sd > FLAT_MEAN * np.abs(mean))
+    return np.where(np.isfinite(ratio), ratio, 0.0).astype(np.float32)
+
+
 def read_series(path: Path, brain: Brain, smoothing_mm: float | None = None) -> tuple[Array, Array]:
     """Read the time courses of a mask's voxels.
 
@@ -149,8 +165,8 @@ def clean_subject(
     mask
         Brain mask; its voxels in C order are the columns.
     out
-        safetensors file: ``run-1`` … (scans, voxels) float32, untrimmed, and
-        ``left_out`` (runs, voxels) uint8.
+        safetensors file: ``run-1`` … (scans, voxels) float32, untrimmed,
+        ``left_out`` (runs, voxels) uint8, and ``tsnr`` (runs, voxels) float32.
     tr
         Repetition time, s.
     smoothing_mm
@@ -174,13 +190,14 @@ def clean_subject(
     flags = read_flags(constant, brain, len(bold))
     tensors: dict[str, Array] = {}
     left_out = np.zeros(flags.shape, dtype=np.uint8)
+    tsnr = np.zeros(flags.shape, dtype=np.float32)
     for run in progress(range(len(bold)), f"clean {out.name}"):
         series, finite = read_series(bold[run], brain, smoothing_mm)
         try:
             cleaned, absent = clean_run(series, flags[run], tr)
         except BadInput as error:
             raise BadInput(f"{bold[run]}: {error}") from error
-        tensors[f"run-{run + 1}"] = cleaned
+        tensors[f"run-{run + 1}"], tsnr[run] = cleaned, temporal_snr(series)
         left_out[run] = absent | ~finite
     if left_out.any(axis=0).all():
         run = int(left_out.sum(axis=1).argmax())
@@ -188,7 +205,7 @@ def clean_subject(
             f"{bold[run]}: no voxel of the mask has a signal in every run ({left_out[run].sum()} "
             f"of {left_out[run].size} lack one in this run); mend the run or leave the subject out"
         )
-    tensors["left_out"] = left_out
+    tensors |= {"left_out": left_out, "tsnr": tsnr}
     # One key: safetensors writes several in random order, and the same input must give one file.
     save_tensors(out, tensors, {"cleaning": f"tr={tr} smoothing_mm={smoothing_mm or 0.0}"})
     return int(left_out.any(axis=0).sum())

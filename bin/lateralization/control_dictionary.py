@@ -52,6 +52,46 @@ COLUMNS = {
 }
 """Column → meaning."""
 
+COLUMNS |= {
+    "joint_r": "mean r of model and confounds together, at the layer of best_cv",
+    "confounds_r": "mean r of the confounds alone",
+    "unique_r": "joint_r less confounds_r: what the model adds",
+    "unique_r2": "the same for r squared, with the sign of r",
+    "r2_ci_low": "lower 95 % limit of unique_r2",
+    "r2_ci_high": "upper 95 % limit of unique_r2",
+    "r2_p": "p of unique_r2 against 0",
+    "ceiling": (
+        "split_half: root of the Spearman-Brown reliability of the average of all subjects; "
+        "leave_one_out: correlation of the subject with the mean of the others"
+    ),
+    "mean_ceiling": "mean ceiling of the chosen voxels",
+    "share": "mean over runs of mean score divided by mean ceiling; 1: as well as can be",
+    "isc": (
+        "mean correlation with the mean of the other subjects (those set aside do not count), over "
+        "the tenth of the voxels that follow best"
+    ),
+    "isc_lag_s": "lag at which the run follows them best, seconds; above 0: it is late",
+    "isc_lag_r": "that correlation",
+    "follows_run": "run of the others that it follows best: its own number where all is well",
+    "follows_run_r": "that correlation",
+    "word_rate_lag_s": (
+        "lag, -10 to 10 s, at which the convolved word rate fits the mean of both auditory "
+        "cortices best (12 mm about Heschl's gyrus)"
+    ),
+    "word_rate_r": "correlation at that lag",
+    "word_rate_r_at_0": "correlation without a lag",
+    "tsnr": "temporal signal-to-noise ratio, median over voxels; about 0 where means are taken off",
+    "outlier": "yes, no",
+    "n_twins": "untrained models of the same architecture (seeds), averaged",
+    "trained_score": "mean score of the trained model, both sides",
+    "untrained_score": "that of its untrained twins",
+    "score_gain": "trained_score less untrained_score",
+    "trained_l_minus_r": "left minus right of the trained model",
+    "untrained_l_minus_r": "that of its untrained twins",
+    "l_minus_r_gain": "trained_l_minus_r less untrained_l_minus_r",
+    "confounds": "baselines that went jointly with the model (--joint)",
+}
+
 TABLES: dict[str, tuple[str, str, dict[str, str]]] = {
     "controls": (
         "Asymmetry against score: whether size moves the sides apart or only raises the score",
@@ -69,6 +109,56 @@ TABLES: dict[str, tuple[str, str, dict[str, str]]] = {
         "language subject selection layer midline path coefficient ci_low ci_high ci_kind "
         "share_of_total n_models reason",
         {"coefficient": "least squares coefficient of the path"},
+    ),
+    "checks": (
+        "Every run of every subject: does it follow the others, the words, and at what signal",
+        "language subject run n_scans isc isc_lag_s isc_lag_r follows_run follows_run_r "
+        "word_rate_lag_s word_rate_r word_rate_r_at_0 tsnr outlier reason",
+        {
+            "subject": "id, or all: the mean over subjects",
+            "run": "run of the story, from 1",
+            "n_scans": "scans of the run, untrimmed",
+            "reason": "why the run is an outlier",
+        },
+    ),
+    "ceilings": (
+        "Scores as a share of the noise ceiling, in voxels chosen on the other runs",
+        "language subject model ceiling midline hemisphere n_voxels mean_r mean_ceiling share "
+        "ci_low ci_high p ci_kind kind family n_parameters n_layers n_hid seed",
+        {
+            "hemisphere": "left, right, both, or left_minus_right",
+            "mean_r": "mean score of the chosen voxels, at the layer of best_cv",
+            "n_voxels": "voxels chosen in a run, mean over runs: ceiling above its 75th percentile "
+            "on the other runs",
+            "p": "p of share against 0",
+        },
+    ),
+    "unique": (
+        "What models predict beyond the confounds that went jointly with them",
+        "language subject model region midline hemisphere n_voxels joint_r confounds_r unique_r "
+        "ci_low ci_high p unique_r2 r2_ci_low r2_ci_high r2_p ci_kind confounds kind family "
+        "n_parameters n_layers n_hid seed",
+        {
+            "hemisphere": "left, right, both, or left_minus_right",
+            "p": "p of unique_r against 0",
+        },
+    ),
+    "twins": (
+        "Trained models less their untrained twins: what training adds",
+        "language subject model selection layer midline n_twins trained_score untrained_score "
+        "score_gain trained_l_minus_r untrained_l_minus_r l_minus_r_gain ci_low ci_high p kind "
+        "family n_parameters n_layers n_hid seed",
+        {
+            "ci_low": "lower 95 % limit of l_minus_r_gain, t over test runs corrected for shared "
+            "training runs; empty for percentiles",
+            "p": "p of l_minus_r_gain against 0",
+        },
+    ),
+    "twin_regressions": (
+        "What training adds, and what it is the difference of, along ln N",
+        "language subject selection layer midline outcome predictor n_models r p slope intercept "
+        "slope_low slope_high r_low r_high reason",
+        {"outcome": "a column of the table twins", "predictor": "ln_n_parameters"},
     ),
     "specifications": (
         "The headline under every combination of choices, from saved scores with no refit",

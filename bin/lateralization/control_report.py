@@ -9,10 +9,27 @@ import pandas as pd
 from lateralization import wording
 from lateralization.figure_style import Tables, of
 from lateralization.findings import BAD, GOOD, NOTE, Remark, who
+from lateralization.fits import AVERAGE, MODEL
 from lateralization.model_figures import PUBLISHED, selection_of
 from lateralization.report_tables import Choice
 
 SECTIONS = {
+    "data": (
+        "Data",
+        "Is every run what it should be?",
+    ),
+    "ceilings": (
+        "Ceilings",
+        "How much of what can be predicted is predicted, left and right?",
+    ),
+    "unique": (
+        "Beyond confounds",
+        "Is it the model, or what any account of the speech would predict?",
+    ),
+    "twins": (
+        "Training or architecture",
+        "Is the effect of size there before training?",
+    ),
     "score": (
         "Asymmetry and score",
         "Does size move the sides apart, or does it only raise the score?",
@@ -29,6 +46,46 @@ SECTIONS = {
 """Section → title and question, as the report has them."""
 
 CHOICES = (
+    Choice(
+        "checks", "data", "Every run against the others and the words",
+        "language subject run n_scans isc isc_lag_s follows_run word_rate_lag_s word_rate_r tsnr "
+        "outlier reason",
+        "A sound run follows the others at lag 0 and no other run better than its own. Word rate "
+        "peaks near 0 s in the rows of all; single runs scatter. A run that is shifted or swapped "
+        "lowers every score: leave it out (--exclude_outliers yes), or mend the data set.",
+    ),
+    Choice(
+        "ceilings", "ceilings", "Shares of the noise ceiling",
+        "language subject model ceiling hemisphere n_voxels mean_r mean_ceiling share ci_low "
+        "ci_high p",
+        "A side that is measured worse has a lower ceiling; a share takes that away. An asymmetry "
+        "that is gone here is one of the measurement. Shares above 1 say that the ceiling is none.",
+        {"midline": "shared"},
+    ),
+    Choice(
+        "unique", "unique", "What models add to the confounds",
+        "language subject model region hemisphere n_voxels joint_r confounds_r unique_r ci_low "
+        "ci_high p unique_r2 r2_ci_low r2_ci_high confounds",
+        "A model that knows something of language adds to the confounds on its side of interest: "
+        "unique_r above 0. Left minus right of it is an asymmetry that the confounds do not make; "
+        "an interval that holds 0 says that they may make all of it.",
+        {"midline": "shared"},
+    ),
+    Choice(
+        "twins", "twins", "Trained less untrained",
+        "language subject model selection n_twins trained_score untrained_score score_gain "
+        "trained_l_minus_r untrained_l_minus_r l_minus_r_gain ci_low ci_high p n_parameters",
+        "Untrained twins lean as their width and the words alone make them. What training adds "
+        "should have an interval that leaves 0 out.",
+        PUBLISHED,
+    ),
+    Choice(
+        "twin_regressions", "twins", "Size before and after training",
+        "language subject selection outcome n_models r p slope slope_low slope_high reason",
+        "Where width makes the effect of size, untrained_l_minus_r rises as trained_l_minus_r "
+        "does, and l_minus_r_gain does not.",
+        PUBLISHED,
+    ),
     Choice(
         "controls", "score", "Asymmetry against score",
         "language subject selection analysis outcome predictor given left_out n_models r p slope "
@@ -111,6 +168,122 @@ def about_score(tables: Tables, language: str, subject: str) -> Remark | None:
     )
 
 
+def about_unique(tables: Tables, language: str, subject: str) -> Remark | None:
+    """Say what is left of the largest model's asymmetry when the confounds are in."""
+    region = selection_of(tables, language, subject)
+    rows = of(
+        tables["unique"], language=language, subject=subject, region=region,
+        midline="shared", kind=MODEL,
+    )  # fmt: skip
+    if rows.empty:
+        return None
+    size = rows["n_parameters"].astype(float).fillna(0).to_numpy()
+    model = str(rows["model"].iloc[int(size.argmax())])
+    both, sides = (
+        _only(rows, model=model, hemisphere=side) for side in ("both", "left_minus_right")
+    )
+    if both is None or sides is None or not np.isfinite(sides["ci_low"]):
+        return None
+    left, right = sides["ci_low"] > 0, sides["ci_high"] < 0
+    if left or right:
+        tone, claim = GOOD, f"The model leans {'left' if left else 'right'} beyond the confounds"
+    else:
+        tone, claim = BAD, "Of the asymmetry nothing is certain once the confounds are in"
+    return Remark(
+        tone,
+        f"{claim}: for {who(subject)}, {model} adds "
+        f"{wording.number(float(both['unique_r']))} to the r of {both['confounds']} alone "
+        f"({wording.number(float(both['confounds_r']))}), and left minus right of what it adds is "
+        f"{wording.number(float(sides['unique_r']))} (95 % interval "
+        f"{wording.number(float(sides['ci_low']))} to {wording.number(float(sides['ci_high']))}, "
+        f"over test runs).",
+    )
+
+
+def about_data(tables: Tables, language: str, subject: str) -> Remark | None:
+    """Say which runs are outliers; once for a language."""
+    rows = of(tables["checks"], language=language)
+    if rows.empty or subject != AVERAGE:
+        return None
+    bad = of(rows, outlier="yes")
+    people = rows[rows["subject"] != "all"]
+    said = [str(text) for text in of(rows, subject="all")["reason"].dropna() if str(text)]
+    over = (
+        f"{wording.plural(len(people), 'run')} of "
+        f"{wording.plural(people['subject'].nunique(), 'subject')} of {language}"
+    )
+    if bad.empty and not said:
+        return Remark(GOOD, f"Of {over} none is an outlier: each follows the others at its own "
+                      "place and time.")  # fmt: skip
+    listed = [f"{row.subject}, run {row.run}, {row.reason}" for row in bad.itertuples()]
+    text = "; ".join([*listed[:6], *dict.fromkeys(said)])
+    more = f"; and {len(listed) - 6} more" if len(listed) > 6 else ""
+    return Remark(BAD, f"Of {over} {len(bad)} should not be trusted: {text}{more}.")
+
+
+def about_ceilings(tables: Tables, language: str, subject: str) -> Remark | None:
+    """Say what is left of the largest model's asymmetry as a share of the ceiling."""
+    rows = of(tables["ceilings"], language=language, subject=subject, midline="shared", kind=MODEL)
+    if rows.empty:
+        return None
+    size = rows["n_parameters"].astype(float).fillna(0).to_numpy()
+    model = str(rows["model"].iloc[int(size.argmax())])
+    both, sides = (
+        _only(rows, model=model, hemisphere=side) for side in ("both", "left_minus_right")
+    )
+    if both is None or sides is None or not np.isfinite(sides["ci_low"]):
+        return None
+    if sides["ci_low"] > 0 or sides["ci_high"] < 0:
+        side = "left" if sides["ci_low"] > 0 else "right"
+        tone, claim = GOOD, f"Of what can be predicted, more is predicted on the {side}"
+    else:
+        tone, claim = NOTE, "Of what can be predicted, as much is predicted left as right"
+    return Remark(
+        tone,
+        f"{claim}: for {who(subject)}, {model} reaches "
+        f"{100 * float(both['share']):.0f} % of the ceiling, and left minus right is "
+        f"{100 * float(sides['share']):.1f} % of it (95 % interval "
+        f"{100 * float(sides['ci_low']):.1f} to {100 * float(sides['ci_high']):.1f} %, over test "
+        "runs).",
+    )
+
+
+def about_twins(tables: Tables, language: str, subject: str) -> Remark | None:
+    """Say whether what training adds to the asymmetry rises with size."""
+    place = {
+        "language": language, "subject": subject,
+        "selection": selection_of(tables, language, subject), **PUBLISHED,
+    }  # fmt: skip
+    rows = of(tables["twins"], **place)
+    if rows.empty:
+        return None
+    gain = float(rows["l_minus_r_gain"].mean())
+    head = (
+        f"for {who(subject)}, training adds {wording.number(gain)} to left minus right, on average "
+        f"over {wording.plural(len(rows), 'model')} with an untrained twin"
+    )
+    lines = [
+        _only(tables["twin_regressions"], outcome=outcome, **place)
+        for outcome in ("l_minus_r_gain", "untrained_l_minus_r")
+    ]
+    if any(line is None or not np.isfinite(line["r"]) for line in lines):
+        return Remark(NOTE, f"Of size nothing can be said with so few twins: {head}.")
+    added, before = (line for line in lines if line is not None)
+    if added["slope_low"] > 0 or added["slope_high"] < 0:
+        tone, claim = GOOD, "The effect of size comes with training"
+    elif before["slope_low"] > 0 or before["slope_high"] < 0:
+        tone, claim = BAD, "The effect of size is there before training"
+    else:
+        tone, claim = NOTE, "Neither before nor through training is an effect of size certain"
+    return Remark(
+        tone,
+        f"{claim}: {head}; with ln N what it adds correlates at "
+        f"{wording.number(float(added['r']), 2)} ({wording.p_value(float(added['p']))}), and the "
+        f"untrained twins’ left minus right at {wording.number(float(before['r']), 2)} "
+        f"({wording.p_value(float(before['p']))}).",
+    )
+
+
 def about_specifications(tables: Tables, language: str, subject: str) -> Remark | None:
     """Say under how many specifications the asymmetry rises with size."""
     rows = of(tables["specifications"], language=language, subject=subject)
@@ -177,8 +350,10 @@ def about_pairs(tables: Tables, language: str, _subject: str) -> Remark | None:
 
 
 ANSWERS: dict[str, Callable[[Tables, str, str], Remark | None]] = {
-    "score": about_score, "trajectories": about_trajectories,
-    "specifications": about_specifications, "people": about_pairs,
+    "data": about_data, "ceilings": about_ceilings, "unique": about_unique,
+    "twins": about_twins, "score": about_score,
+    "trajectories": about_trajectories, "specifications": about_specifications,
+    "people": about_pairs,
 }  # fmt: skip
 
 

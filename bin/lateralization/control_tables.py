@@ -17,14 +17,16 @@ Place = tuple[str, str, str]
 """Selection, way of choosing the layer, midline."""
 
 
-def _sides(one: Summary) -> dict[Place, tuple[float, float]]:
+def sides_by_place(one: Summary) -> dict[Place, tuple[float, float]]:
+    """Return left and right of every selection of a fit."""
     return {
         (row["selection"], row["layer"], row["midline"]): (row["left"], row["right"])
         for row in one.asymmetry
     }
 
 
-def _scores(one: Summary) -> dict[Place, float]:
+def scores_by_place(one: Summary) -> dict[Place, float]:
+    """Return the mean score of every region of a fit, both sides together."""
     return {
         (row["region"], row["layer"], row["midline"]): row["mean_r"]
         for row in one.scores
@@ -40,7 +42,10 @@ def values_of(members: Sequence[Summary]) -> Iterator[tuple[Place, Values]]:
     models = [one for one in members if one.fit.kind == MODEL and one.fit.n_parameters > 0]
     if not models:
         return
-    sides, scores = [_sides(one) for one in models], [_scores(one) for one in models]
+    sides, scores = (
+        [sides_by_place(one) for one in models],
+        [scores_by_place(one) for one in models],
+    )
     size = np.log([one.fit.n_parameters for one in models])
     families = [one.fit.family for one in models]
     for place in scores[0]:

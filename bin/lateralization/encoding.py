@@ -14,14 +14,15 @@ from scipy import sparse
 
 from lateralization import study
 from lateralization.bold import read_bold
-from lateralization.choices import STUDY, Choices, Hrf
+from lateralization.choices import STUDY, Choices
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, read_metadata, read_table, tensor_names
-from lateralization.hrf import fir_operators, hrf_operator, to_scans
+from lateralization.joint import Bands, Joint
 from lateralization.own_features import SCANS
 from lateralization.parts import Part, versions, write_part
 from lateralization.race import RISK
+from lateralization.regressors import Operators, layer_regressors, word_operators
 from lateralization.ridge import make_system, nested_ridge, nested_ridges
 from lateralization.search import EncodeResult
 from lateralization.signals import standardise, trim
@@ -29,11 +30,6 @@ from lateralization.voxels import CHUNK, Precision, Voxels
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
-Operators = Sequence[sparse.csr_array]
-"""From the words of a run to its regressors: one operator for each block of columns."""
-
-FLAT = 1e-12
-"""A regressor whose deviation is below this share of its largest value is constant."""
 
 CHUNKS = {"cpu": CHUNK, "cuda": 8192}
 """Voxels at a time: a core's cache on the one, full multiprocessors on the other."""
@@ -41,7 +37,10 @@ CHUNKS = {"cpu": CHUNK, "cuda": 8192}
 
 @dataclass(frozen=True)
 class Task:
-    """What one ENCODE task is asked for; ``bold`` has one file per subject."""
+    """What one ENCODE task is asked for.
+
+    ``bold`` has one file per subject, ``joint`` and ``joint_words`` one per band of confounds.
+    """
 
     features: Path
     words: Path
@@ -50,6 +49,8 @@ class Task:
     tr: float
     trim: int
     choices: Choices = STUDY
+    joint: Sequence[Path] = ()
+    joint_words: Sequence[Path] = ()
     precision: Precision = "float32"
     device: str = "auto"
     chunk: int | None = None
@@ -71,127 +72,6 @@ def choose_device(asked: str) -> str:
         raise BadInput("device cuda is asked for and no GPU is visible; use --device cpu")
     torch.set_float32_matmul_precision("highest")  # no TF32: its 10 bits change the scores
     return "cuda"
-
-
-def word_operators(
-    words: pd.DataFrame, n_scans: Sequence[int], tr: float, hrf: Hrf = "glover"
-) -> list[Operators]:
-    """Build each run's operators from words to scans: one, or one for each delay.
-
-    Parameters
-    ----------
-    words : table with columns ``run`` (1, 2, …), ``onset`` and ``offset`` (seconds)
-    n_scans : list of int
-        Untrimmed scans of each run.
-    tr : float
-        Repetition time, seconds.
-    hrf : {"glover", "fir"}
-        See ``Choices``.
-
-    Raises
-    ------
-    BadInput
-        The runs of the words are not those of the scans, or times are missing.
-    """
-    found, wanted = sorted(words["run"].unique().tolist()), list(range(1, len(n_scans) + 1))
-    if found != wanted:
-        raise BadInput(
-            f"the words have runs {found}, the BOLD data {wanted}; they must be the same"
-        )
-    operators: list[Operators] = []
-    for run, scans in zip(wanted, n_scans, strict=True):
-        here = words[words["run"] == run]
-        onsets, offsets = here["onset"].to_numpy(float), here["offset"].to_numpy(float)
-        try:
-            if hrf == "fir":
-                operators.append(fir_operators(onsets, scans, tr))
-            else:
-                operators.append([hrf_operator(onsets, offsets - onsets, scans, tr)])
-        except BadInput as error:
-            raise BadInput(f"words of run {run}: {error}") from error
-    return operators
-
-
-def row_operators(task: Task, n_scans: Sequence[int]) -> list[Operators]:
-    """Build each run's operators from the rows of the features file to scans.
-
-    Rows of words are convolved; rows of scans, which only a user's own features have, stay.
-
-    Raises
-    ------
-    BadInput
-        See ``word_operators``.
-    """
-    if read_metadata(task.features).get("rows") == SCANS:
-        return [[sparse.eye_array(scans, format="csr")] for scans in n_scans]
-    words = read_table(task.words, text_columns=("word", "text"))
-    return word_operators(words, n_scans, task.tr, task.choices.hrf)
-
-
-def regressors(states: Array, operators: Operators, n_trim: int = study.TRIM) -> tuple[Floats, int]:
-    """Turn one run's hidden states into trimmed, standardised regressors.
-
-    Parameters
-    ----------
-    states : array of shape (n_words, width)
-    operators : list of sparse arrays of shape (n_scans, n_words)
-        Each gives its block of columns.
-    n_trim : int
-        Scans dropped at each end.
-
-    Returns
-    -------
-    regressors : array of shape (n_scans - 2 n_trim, n_operators * width), float64
-        Mean 0 and population deviation 1; a constant regressor is 0 throughout.
-    n_constant : int
-        Number of constant regressors.
-    """
-    kept = trim(np.hstack([to_scans(operator, states) for operator in operators]), n_trim)
-    constant = kept.std(axis=0) <= FLAT * np.abs(kept).max(axis=0)
-    standardised: Floats = standardise(kept)
-    standardised[:, constant] = 0
-    return standardised, int(constant.sum())
-
-
-def layer_regressors(
-    states: Sequence[Array],
-    operators: Sequence[Operators],
-    layer: str,
-    n_trim: int = study.TRIM,
-) -> tuple[list[Floats], dict[str, int]]:
-    """Turn the hidden states of one layer into regressors, run by run.
-
-    Returns
-    -------
-    list over runs of arrays (n_scans, width), and the constant regressors of each run that has
-    some, ``{"run": count}``.
-
-    Raises
-    ------
-    BadInput
-        States and words differ in number, states are not finite, or runs differ in width.
-    """
-    made, constant = [], {}
-    for run, (values, own) in enumerate(zip(states, operators, strict=True), start=1):
-        where = f"layer {layer}, run {run}"
-        if values.ndim != 2 or values.shape[1] != states[0].shape[1]:
-            raise BadInput(f"{where}: shape {values.shape} does not fit {states[0].shape} of run 1")
-        if len(values) != own[0].shape[1]:
-            raise BadInput(
-                f"{where}: {len(values)} rows of features for {own[0].shape[1]} words or scans; "
-                "features and words must come from the same task"
-            )
-        if not np.isfinite(values).all():
-            word = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
-            raise BadInput(
-                f"{where}: features are NaN or infinite from word {word} on; extract them again, "
-                "with --precision float32 if it was float16"
-            )
-        regressed, count = regressors(values, own, n_trim)
-        made.append(regressed)
-        if count:
-            constant[str(run)] = count
-    return made, constant
 
 
 def encode_layer(
@@ -303,6 +183,47 @@ def equal_lengths(subjects: Sequence[Subject]) -> list[list[int]]:
     return list(groups.values())
 
 
+def operators_of(
+    features: Path, words: Path, task: Task, n_scans: Sequence[int]
+) -> list[Operators]:
+    """Build each run's operators from the rows of a features file to scans.
+
+    Rows of words are convolved; rows of scans, which only a user's own features have, stay.
+
+    Raises
+    ------
+    BadInput
+        See ``word_operators``.
+    """
+    if read_metadata(features).get("rows") == SCANS:
+        return [[sparse.eye_array(scans, format="csr")] for scans in n_scans]
+    table = read_table(words, text_columns=("word", "text"))
+    return word_operators(table, n_scans, task.tr, task.choices.hrf)
+
+
+def confound_bands(task: Task, n_scans: Sequence[int]) -> Bands:
+    """Make the regressors of the features that go jointly with every layer.
+
+    Raises
+    ------
+    BadInput
+        A file has more than one layer, or words and features do not fit each other.
+    """
+    bands = []
+    for features, words in zip(task.joint, task.joint_words, strict=True):
+        layers = chosen_layers(features, "all", len(n_scans))
+        if len(layers) != 1:
+            raise BadInput(
+                f"{features} has {len(layers)} layers; features that go jointly have one"
+            )
+        operators = operators_of(features, words, task, n_scans)
+        with open_tensors(features) as handle:
+            names = [f"run-{run}/layer-{layers[0]}" for run in range(1, len(n_scans) + 1)]
+            states = [handle.get_tensor(name) for name in names]
+        bands.append(layer_regressors(states, operators, "of confounds", task.trim)[0])
+    return bands
+
+
 def encode_stack(
     task: Task, subjects: Sequence[Subject], layers: Sequence[int], device: str
 ) -> list[Part]:
@@ -315,10 +236,13 @@ def encode_stack(
     -------
     list over subjects of Part
     """
-    chosen = task.choices
-    operators = row_operators(task, subjects[0].n_scans)
+    chosen, n_scans = task.choices, subjects[0].n_scans
+    operators = operators_of(task.features, task.words, task, n_scans)
+    voxels = [subject.voxels for subject in subjects]
+    bands = confound_bands(task, n_scans)
     results: list[list[EncodeResult]] = []
     constant = {}
+    joint = Joint(bands, voxels, chosen, device) if bands else None
     with open_tensors(task.features) as handle:
         for layer in progress(layers, f"layers of {len(subjects)} subjects"):
             states = [
@@ -329,8 +253,9 @@ def encode_stack(
             if flat:
                 constant[str(layer)] = flat
             system = make_system(made, float(study.ALPHAS.min()), device, chosen.components)
-            voxels = [subject.voxels for subject in subjects]
             results.append(nested_ridges(system, voxels, choices=chosen))
+            if joint is not None:
+                joint.add(made)
     if constant:
         say(f"constant regressors, taken as 0 (layer: run: number): {json.dumps(constant)}")
     told = {
@@ -342,6 +267,7 @@ def encode_stack(
         "search_risk": RISK,
         "constant_regressors": constant,
         "features": read_metadata(task.features),
+        "joint": [read_metadata(path).get("model", path.name) for path in task.joint],
         "versions": versions(),
     }
     return [
@@ -352,8 +278,11 @@ def encode_stack(
             layers=np.array(layers, np.int64),
             left_out=subject.left_out,
             told=told,
+            more=joint.tensors(place) if joint is not None else {},
         )
-        for subject, own in zip(subjects, zip(*results, strict=True), strict=True)
+        for place, (subject, own) in enumerate(
+            zip(subjects, zip(*results, strict=True), strict=True)
+        )
     ]
 
 

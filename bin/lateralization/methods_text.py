@@ -26,6 +26,10 @@ CITATIONS = {
         "Huth AG, de Heer WA, Griffiths TL, Theunissen FE, Gallant JL. Natural speech reveals the "
         "semantic maps that tile human cerebral cortex. Nature 2016;532:453-458."
     ),
+    "banded": (
+        "Nunez-Elizalde AO, Huth AG, Gallant JL. Voxelwise encoding models with non-spherical "
+        "multivariate normal priors. NeuroImage 2019;197:482-492."
+    ),
     "betting": (
         "Waudby-Smith I, Ramdas A. Estimating means of bounded random variables by betting. "
         "Journal of the Royal Statistical Society B 2024;86:1-27."
@@ -153,6 +157,22 @@ def encoding_text(plan: dict[str, Any]) -> str:
         "predicted by ridge regression [ridge]: each run in turn was predicted from the others"
         f"{_components_text(encoder)}, {_penalty_text(encoder)} The brain score is "
         f"Pearson’s correlation of prediction and signal, averaged over the {n_runs:g} test runs."
+        f"{_joint_text(plan)}"
+    )
+
+
+def _joint_text(plan: dict[str, Any]) -> str:
+    """Describe the banded ridge, where confounds went jointly."""
+    names = plan.get("joint") or []
+    if not names:
+        return ""
+    bands = "a band of its own" if len(names) == 1 else "bands of their own"
+    return (
+        f" Each layer was also fitted together with {' and '.join(names)}, as {bands} in a banded "
+        "ridge regression [banded]: the weight of each band beside the layer’s (0 to 10⁶) was "
+        "chosen together with the penalty. The unique part of a model is the brain score of both "
+        "together less that of the confounds alone, at the layer that each voxel prefers on the "
+        "other test runs."
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from lateralization.files import read_metadata, read_tensors, save_tensors
 Array = NDArray[Any]
 
 TENSORS = ("r", "alphas", "validation_r", "layers", "left_out")
+
+MORE = ("joint", "joint_alphas", "joint_weights", "confounds")
+"""Tensors of a part whose model was also fitted together with confounds."""
 
 IN_SOURCE, AFTER_TRIMMING = 1, 2
 
@@ -45,6 +48,10 @@ class Part:
         0, or a code of ``REASONS``.
     told : dict
         How it was done: precision, device, versions, constant regressors.
+    more : dict
+        Where confounds went jointly: ``joint`` (n_layers, n_runs, n_voxels), r of model and
+        confounds together; ``joint_alphas`` and ``joint_weights``, chosen for it; ``confounds``
+        (n_runs, n_voxels), r of the confounds alone.
     """
 
     r: Array
@@ -53,11 +60,13 @@ class Part:
     layers: Array
     left_out: Array
     told: dict[str, Any]
+    more: dict[str, Array] = field(default_factory=dict)
 
 
 def write_part(part: Part, path: Path) -> None:
     """Write a part; the same part gives the same bytes."""
     tensors = {name: np.asarray(getattr(part, name)) for name in TENSORS}
+    tensors |= {name: np.asarray(values) for name, values in part.more.items()}
     save_tensors(path, tensors, {"encode": json.dumps(part.told, sort_keys=True)})
 
 
@@ -76,7 +85,8 @@ def read_part(path: Path) -> Part:
     if len(tensors["r"]) != len(tensors["layers"]):
         raise BadInput(f"{path}: {len(tensors['r'])} layers of scores, {tensors['layers']} named")
     told = json.loads(read_metadata(path).get("encode", "{}"))
-    return Part(**{name: tensors[name] for name in TENSORS}, told=told)
+    more = {name: tensors[name] for name in MORE if name in tensors}
+    return Part(**{name: tensors[name] for name in TENSORS}, told=told, more=more)
 
 
 def versions() -> dict[str, str]:

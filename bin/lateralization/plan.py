@@ -8,7 +8,7 @@ from typing import Any
 
 from lateralization.atlas import TABLES, labels_beside, read_labels
 from lateralization.catalogue import OFFICIAL_HUB, Baseline, Model, entries
-from lateralization.choices import Choices
+from lateralization.choices import MOST_BANDS, Choices
 from lateralization.confounds import FROM_SOUND
 from lateralization.description import STUDY, Description, find_description
 from lateralization.errors import BadInput
@@ -80,6 +80,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
         notes.append("--keep_raw no: the data set is your own folder, nothing of it is removed")
     if parameters["keep_models"] == "no" and any(model.kind == "local" for model in models):
         notes.append("--keep_models no: models of your own folders are not removed")
+    _check_joint(parameters, baselines, problems)
     _note_choices(parameters, notes)
     fits = _fits(languages, models, baselines)
     if parameters.sound(*parameters.values):
@@ -99,6 +100,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
         "baselines": [asdict(baseline) for baseline in baselines],
         "fits": fits,
         "encoder": {field.name: parameters[field.name] for field in fields(Choices)},
+        "joint": parameters["joint"] or [],
         "layers": parameters["layers"],
         "layers_per_task": parameters["layers_per_task"],
         "truth": _truth(site),
@@ -172,6 +174,31 @@ def _check_combinations(parameters: Parameters, problems: Problems) -> None:
         problems.add("--texts_password is given without --texts; give the zip that it opens")
     if "none" in parameters["individual_models"] if parameters["individual_models"] else False:
         problems.add("--individual_models is none; leave individuals out of --subjects instead")
+
+
+def _check_joint(parameters: Parameters, baselines: list[Baseline], problems: Problems) -> None:
+    """Report confounds that cannot go jointly with the models."""
+    wanted = parameters["joint"] or []
+    if not wanted or not parameters.sound("joint", "baselines", "languages"):
+        return
+    known = {baseline.name: baseline for baseline in baselines}
+    for name in wanted:
+        if name not in known:
+            near = nearest(name, known)
+            problems.add(
+                f"--joint: {name} is none of the run's baselines; add it to --baselines, or "
+                f"choose from {listed(near or list(known), 5)}"
+            )
+            continue
+        if known[name].n_layers != 1:
+            problems.add(f"--joint: {name} has {known[name].n_layers} layers; one layer is needed")
+        missing = [one for one in parameters["languages"] if one not in known[name].languages]
+        if missing:
+            problems.add(f"--joint: there is no {name} in {listed(missing)}; leave it out")
+    if len(wanted) > MOST_BANDS:
+        problems.add(f"--joint names {len(wanted)} baselines; at most {MOST_BANDS} can go jointly")
+    if parameters["components"]:
+        problems.add("--joint and --components cannot be combined; leave one out")
 
 
 def _note_choices(parameters: Parameters, notes: list[str]) -> None:

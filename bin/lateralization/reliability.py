@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lateralization import study
 from lateralization.average import check_subjects, run_names
 from lateralization.bold import kept_scans
+from lateralization.ceilings import columns_r
 from lateralization.command import progress
 from lateralization.encoding import CHUNKS
 from lateralization.errors import BadInput
@@ -188,7 +189,7 @@ def reliability(
     n_trim: int = study.TRIM,
     precision: Precision = "float32",
     device: str = "cpu",
-) -> tuple[Floats, Floats]:
+) -> tuple[Floats, Floats, Floats]:
     """Score every trial on every run.
 
     Parameters
@@ -206,6 +207,8 @@ def reliability(
     -------
     r : array of shape (n_trials, n_runs, n_voxels)
     alphas : array of shape (n_trials, n_runs)
+    halves : array of shape (n_trials, n_runs, n_voxels)
+        Correlation of the two halves, voxel by voxel (``ceilings``).
 
     Raises
     ------
@@ -215,14 +218,16 @@ def reliability(
     ordered = sorted(paths, key=lambda path: path.name)
     halves = split_halves(len(ordered), n_trials, seed)
     check_subjects(ordered, n_voxels)
-    r, alphas = [], []
+    r, alphas, halves_r = [], [], []
     with group_means(ordered, mean_weights(halves, len(ordered)), n_trim, folder) as means:
         for trial in progress(range(n_trials), "trials"):
             first, second = ([run[2 * trial + side] for run in means] for side in (0, 1))
             result = predict_group(first, second, precision=precision, device=device)
             r.append(result.r)
             alphas.append(result.alphas)
-    return np.stack(r), np.stack(alphas)
+            both = zip(first, second, strict=True)
+            halves_r.append(np.stack([columns_r(a, b) for a, b in both]))
+    return np.stack(r), np.stack(alphas), np.stack(halves_r)
 
 
 def write_reliability(
@@ -245,7 +250,7 @@ def write_reliability(
     """
     mask, affine = load_mask(mask_path)
     folder = Path(out_prefix).resolve().parent
-    r, alphas = reliability(
+    r, alphas, halves = reliability(
         paths,
         int(mask.sum()),
         folder,
@@ -259,6 +264,7 @@ def write_reliability(
     volume = to_volume(trials.astype(np.float32), mask)
     save_volume(volume, affine, f"{out_prefix}_isc.nii.gz")
     tensors: dict[str, Array] = {"r": r.astype(np.float32), "alphas": alphas}
+    tensors["split_half"] = halves.astype(np.float32)
     save_tensors(f"{out_prefix}_isc_runs.safetensors", tensors)
     return trials
 

@@ -19,6 +19,10 @@ from lateralization.volumes import Mask, load_mask, save_volume, to_volume
 Array = NDArray[Any]
 
 
+JOINT = ("joint", "confounds")
+"""Tensors of ``Part.more`` that are published."""
+
+
 @dataclass(frozen=True)
 class Scores:
     """All layers of one model and subject, in ascending order of layers.
@@ -32,6 +36,8 @@ class Scores:
     left_out : array of shape (n_runs, n_voxels), uint8
     told : list of dict
         What each part says of how it was made.
+    more : dict
+        See ``Part``.
     """
 
     r: Array
@@ -40,6 +46,7 @@ class Scores:
     layers: Array
     left_out: Array
     told: list[dict[str, Any]]
+    more: dict[str, Array]
 
 
 def join_parts(paths: Sequence[Path]) -> Scores:
@@ -67,7 +74,16 @@ def join_parts(paths: Sequence[Path]) -> Scores:
         layers=layers[order],
         left_out=parts[0].left_out,
         told=[part.told for part in parts],
+        more={name: _joined(name, parts, order) for name in parts[0].more},
     )
+
+
+def _joined(name: str, parts: Sequence[Part], order: Array) -> Array:
+    """Join a tensor of ``more``; what holds no layers is the same in every part."""
+    if name == "confounds":
+        return parts[0].more[name]
+    joined: Array = np.concatenate([part.more[name] for part in parts])[order]
+    return joined
 
 
 def mean_over_runs(r: Array) -> NDArray[np.float32]:
@@ -141,6 +157,7 @@ def record(
         "n_runs": scores.r.shape[1],
         "layers": scores.layers.tolist(),
         "alphas": _by_run(scores.alphas).tolist(),
+        "joint": _joint_record(scores),
         "r_per_run": by_run.tolist(),
         "mean_r": by_run.mean(axis=1).tolist(),
         "validation_r": np.nanmax(scores.validation_r, axis=2).tolist(),
@@ -150,6 +167,20 @@ def record(
         "model_details": dict(model),
         "words": dict(words),
         "versions": {**first.get("versions", {}), "gather": versions()},
+    }
+
+
+def _joint_record(scores: Scores) -> dict[str, Any] | None:
+    """Say which confounds went jointly, with which penalties and weights; None: none did."""
+    if not scores.more:
+        return None
+    alphas, weights = scores.more["joint_alphas"], scores.more["joint_weights"]
+    if alphas.ndim == 3:
+        weights = np.nanmedian(weights, axis=2)
+    return {
+        "confounds": scores.told[0].get("joint", []),
+        "alphas": _by_run(alphas).tolist(),
+        "weights": weights.tolist(),
     }
 
 
@@ -186,7 +217,9 @@ def gather(
 
     ``<prefix>_scores.nii.gz``: (x, y, z, layers) float32, mean over the test runs, 0 outside the
     mask, NaN in left-out voxels. ``<prefix>_runs.safetensors``: ``r`` (layers, runs, voxels), and
-    ``alphas`` of the same shape where each voxel has its own penalty.
+    ``alphas`` of the same shape where each voxel has its own penalty. Where
+    confounds went jointly, ``joint`` (layers, runs, voxels) and ``confounds`` (runs, voxels) too,
+    and ``<prefix>_unique.nii.gz``, the mean over runs of their difference, layer by layer.
     ``<prefix>_scores.json``: the record.
 
     Raises
@@ -213,6 +246,10 @@ def gather(
     tensors = {"r": scores.r}
     if scores.alphas.ndim == 3:
         tensors["alphas"] = scores.alphas.astype(np.float32)
+    if scores.more:
+        tensors |= {name: scores.more[name] for name in JOINT}
+        unique = scores.more["joint"] - scores.more["confounds"]
+        save_volume(to_volume(mean_over_runs(unique), mask), affine, f"{out_prefix}_unique.nii.gz")
     save_tensors(f"{out_prefix}_runs.safetensors", tensors)
     write_json(record(scores, mask, meta, model, words), f"{out_prefix}_scores.json")
     return scores

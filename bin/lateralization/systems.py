@@ -74,10 +74,10 @@ class Primal:
 
     def __init__(self, features: Sequence[Tensor], floor: float) -> None:
         stacked = torch.cat(list(features))
-        values, vectors = torch.linalg.eigh(stacked.T @ stacked)
+        values, self.vectors = torch.linalg.eigh(stacked.T @ stacked)
         self.values = values.clamp(min=0)
         self.scale = (self.values + floor).sqrt()
-        self.turned = [run @ vectors for run in features]
+        self.turned = [run @ self.vectors for run in features]
         self._white: dict[torch.dtype, list[Tensor]] = {}
         self.bases = [
             torch.linalg.qr(centre(run))[0] if run.shape[1] < len(run) else None for run in features
@@ -203,21 +203,25 @@ class Dual:
 
     def hats(self, cases: Sequence[Case], alphas: Floats, dtype: torch.dtype) -> list[Tensor]:
         """See ``System``; centring the rows centres the prediction, whatever the features."""
-        held = [set(_held(case, len(self.runs))) for case in cases]
-        common = set.intersection(*held)
-        base = tuple(run for run in self.runs if run not in common)
+        base = self._base(cases)
         gram = self._between(base, base)
-        across = {run: self._between((run,), base) for run in common}
+        across = {run: self._between((run,), base) for run in self.runs if run not in base}
         spans = [self._spans(case.train, base) for case in cases]
         made: list[list[Tensor]] = [[] for _ in cases]
         for alpha in alphas:
-            factor = torch.linalg.cholesky(_plus_diagonal(gram, float(alpha)))
+            factor = torch.linalg.cholesky(plus_diagonal(gram, float(alpha)))
             inverse = torch.cholesky_inverse(factor)
             outside = {run: rows @ inverse for run, rows in across.items()}
             for case, train, hats in zip(cases, spans, made, strict=True):
                 rows = self._rows(case, base, inverse, outside)
                 hats.append(columns_of(centre(rows).to(dtype), train))
         return [torch.stack(hats) for hats in made]
+
+    def _base(self, cases: Sequence[Case]) -> Runs:
+        """Return the runs that some case trains on."""
+        held = [set(_held(case, len(self.runs))) for case in cases]
+        common = set.intersection(*held)
+        return tuple(run for run in self.runs if run not in common)
 
     def _rows(self, case: Case, base: Runs, inverse: Tensor, outside: dict[int, Tensor]) -> Tensor:
         """Return the prediction matrix of one case over all of B; R and P of the class are given.
@@ -268,10 +272,10 @@ def _first_rows_of_inverse(matrix: Tensor, n_rows: int) -> Tensor:
 
 def _less(matrix: Tensor) -> Tensor:
     """Return the identity less ``matrix``."""
-    return _plus_diagonal(-matrix, 1.0)
+    return plus_diagonal(-matrix, 1.0)
 
 
-def _plus_diagonal(matrix: Tensor, value: float) -> Tensor:
+def plus_diagonal(matrix: Tensor, value: float) -> Tensor:
     """Return a copy of ``matrix`` with ``value`` added to its diagonal."""
     raised = matrix.clone()
     raised.diagonal().add_(value)

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from lateralization.areas import Areas
 from lateralization.atlas import read_atlas
 from lateralization.brain_maps import brain_maps, density_table, sensitivity_table
+from lateralization.ceiling_tables import Ceilings
 from lateralization.command import say
 from lateralization.comparison import applies, comparison_rows
 from lateralization.confounds import SURPRISAL
 from lateralization.control_tables import control_rows
 from lateralization.dictionary import TABLES, describe
 from lateralization.errors import BadInput
-from lateralization.files import read_json, save_tensors, write_json, write_table
+from lateralization.files import read_json, read_table, save_tensors, write_json, write_table
 from lateralization.fits import (
     AVERAGE,
     BASELINE,
@@ -38,6 +39,8 @@ from lateralization.specification_tables import Readings, specification_rows
 from lateralization.specifications import Specification, specify
 from lateralization.summaries import Summary, summarise
 from lateralization.trajectory_tables import trajectory_rows
+from lateralization.twins import twin_rows
+from lateralization.unique import unique_of
 from lateralization.voxel_pairs import pair_tests
 
 Row = dict[str, Any]
@@ -56,6 +59,8 @@ class Inputs:
     truth: Path | None
     published: Path | None
     atlas: Sequence[Path] = ()
+    checks: Sequence[Path] = ()
+    ceilings: Sequence[Path] = ()
 
 
 def frame(name: str, rows: Iterable[Row]) -> pd.DataFrame:
@@ -153,6 +158,16 @@ def _published(
     return rows, "" if rows else "this run has no counterpart of a published value"
 
 
+def check_rows(paths: Sequence[Path]) -> list[Row]:
+    """Give the rows of the tables that CHECKS made."""
+    read = [read_table(path, text_columns=("subject", "reason")) for path in paths]
+    return [
+        {str(name): value for name, value in row.items()}
+        for table in read
+        for row in table.to_dict("records")
+    ]
+
+
 def predictor_rows(summaries: list[Summary]) -> list[Row]:
     """List the numeric columns of the model sheet, each model once."""
     rows: dict[tuple[str, str, str], Row] = {}
@@ -185,14 +200,29 @@ class Built:
     pair_maps: dict[str, dict[str, NDArray[np.float32]]]
 
 
-def summarise_all(
-    inputs: Inputs, plan: dict[str, Any]
-) -> tuple[list[Summary], dict[tuple[str, str], Space], Readings]:
-    """Reduce every fit to its rows, one fit in memory at a time, in a fixed order.
+@dataclass(frozen=True)
+class Read:
+    """What is kept of the fits.
 
-    Returns
-    -------
-    summaries, the spaces they live in, and trained models read under every specification.
+    Attributes
+    ----------
+    spaces
+        The spaces that they live in.
+    readings
+        Trained models read under every specification.
+    unique, ceilings
+        Rows of the tables of these names.
+    """
+
+    summaries: list[Summary]
+    spaces: dict[tuple[str, str], Space]
+    readings: Readings
+    unique: list[Row]
+    ceilings: list[Row]
+
+
+def summarise_all(inputs: Inputs, plan: dict[str, Any]) -> Read:
+    """Reduce every fit to its rows, one fit in memory at a time, in a fixed order.
 
     Raises
     ------
@@ -203,14 +233,19 @@ def summarise_all(
     summaries: list[Summary] = []
     spaces: dict[tuple[str, str], Space] = {}
     readings: dict[tuple[str, str, str], dict[Specification, float]] = {}
+    unique: list[Row] = []
+    ceilings: list[Row] = []
+    tops = Ceilings(inputs.ceilings, reader)
     for fit, r in iterate_fits(inputs.scores, inputs.runs, plan):
         space = spaces.setdefault(fit.key[:2], reader.get(fit.language, fit.subject))
         summaries.append(summarise(fit, r, space.brain))
+        unique += unique_of(fit, r, space.brain)
+        ceilings += tops.rows(fit, r, space)
         if fit.kind == MODEL and fit.n_parameters > 0:
             readings[fit.key] = specify(r, space.brain, fit.layers, fit.n_layers)
     if not summaries:
         raise BadInput("no fit has scores; see why ENCODE and GATHER made none")
-    return sorted(summaries, key=in_order), spaces, readings
+    return Read(sorted(summaries, key=in_order), spaces, readings, unique, ceilings)
 
 
 def read_areas(
@@ -235,7 +270,8 @@ def build(inputs: Inputs) -> Built:
         No scores at all, or files that do not belong together.
     """
     plan = read_json(inputs.plan)
-    summaries, spaces, readings = summarise_all(inputs, plan)
+    read = summarise_all(inputs, plan)
+    summaries, spaces = read.summaries, read.spaces
     areas, no_atlas = read_areas(inputs, spaces)
     rows: dict[str, Any] = {
         "scores": (row for one in summaries for row in one.scores),
@@ -252,7 +288,11 @@ def build(inputs: Inputs) -> Built:
         **atlas_rows(summaries, spaces, areas),
         **control_rows(summaries),
         "trajectories": trajectory_rows(summaries),
-        **specification_rows(summaries, readings),
+        **specification_rows(summaries, read.readings),
+        "unique": read.unique,
+        "ceilings": read.ceilings,
+        "checks": check_rows(inputs.checks),
+        **twin_rows(summaries),
     }
     tables = {name: frame(name, content) for name, content in rows.items()}
     tables["roi"] = frame("roi", roi_rows(summaries, spaces, tables["regressions"]))
@@ -283,6 +323,10 @@ def build(inputs: Inputs) -> Built:
             ("specifications", "specification_choices"), "fewer than 3 trained models of known size"
         ),
         "trajectories": "no model was fitted",
+        **dict.fromkeys(("twins", "twin_regressions"), "no trained model has an untrained twin"),
+        "ceilings": "nothing of the group was computed: its ceilings cannot be",
+        "checks": "the group was given, or nothing of it was computed",
+        "unique": "no confounds went jointly with the models (--joint)",
         "predictors": "the models have no numeric columns beside their size",
     }
     return Built(tables, reasons, summaries, spaces, areas, pair_maps)

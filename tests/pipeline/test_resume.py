@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,21 +58,35 @@ def test_an_edit_of_the_solver_runs_what_uses_it_and_what_follows(
     assert again <= AFTER_ENCODE | {"RELIABILITY"}
 
 
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"alpha": "per_voxel", "components": 20},
+        {"hrf": "fir", "inner_validation": "all_runs", "joint": "random_vector_300d_seed1"},
+    ],
+    ids=["components", "joint"],
+)
 def test_another_encoder_runs_encode_and_what_follows(
-    finished: tuple[Copy, Path, Run], tmp_path: Path
+    finished: tuple[Copy, Path, Run], tmp_path: Path, choices: dict[str, Any]
 ) -> None:
     copy, world, _first = finished
-    choices = {"alpha": "per_voxel", "hrf": "fir", "inner_validation": "all_runs"}
-    given = [part for name, value in choices.items() for part in (f"--{name}", value)]
-    more = (*given, "--components", "20", *_published_in(tmp_path))
-    run = copy.run("-resume", *arguments(world, *more))
+    given = [part for name, value in choices.items() for part in (f"--{name}", str(value))]
+    run = copy.run("-resume", *arguments(world, *given, *_published_in(tmp_path)))
     assert run.exit_status == 0, run.stdout
     assert run.processes("COMPLETED") == AFTER_ENCODE | {"VALIDATE"}
     scores = tmp_path / "out" / "lang-en" / "scores" / "sub-average"
+    settings, joint = {k: v for k, v in choices.items() if k != "joint"}, choices.get("joint")
     for path in scores.glob("*.json"):
         record = json.loads(path.read_text())
-        assert record | choices | {"components": 20} == record
-    assert "delays of 1 to 5 scans" in (tmp_path / "out" / "report.html").read_text()
+        assert record | settings == record
+        assert bool(record["joint"]) == (joint not in (None, record["model"]))
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert ("delays of 1 to 5 scans" in report) == ("hrf" in choices)
+    unique = rows_of(tmp_path / "out" / "tables" / "unique.tsv")
+    maps = list(scores.glob("*_unique.nii.gz"))
+    assert bool(unique) == bool(maps) == bool(joint)
+    assert {row["confounds"] for row in unique} == ({joint} if joint else set())
+    assert ("Beyond confounds" in report) == bool(joint)
     before = copy.folder / "results" / "lang-en" / "scores" / "sub-average"
     name = next(scores.glob("*_runs.safetensors")).name
     assert (scores / name).read_bytes() != (before / name).read_bytes()

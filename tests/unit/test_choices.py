@@ -10,9 +10,10 @@ from himalaya.ridge import RidgeCV as HimalayaRidgeCV
 from himalaya.scoring import correlation_score
 
 from lateralization.choices import Choices
-from lateralization.encoding import encode_layer, regressors, word_operators
+from lateralization.encoding import encode_layer
 from lateralization.errors import BadInput
 from lateralization.hrf import FIR_DELAYS, fir_operators
+from lateralization.regressors import regressors, word_operators
 from lateralization.ridge import encode
 
 LENGTHS = (27, 31, 24, 29, 22)

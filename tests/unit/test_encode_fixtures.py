@@ -16,14 +16,12 @@ from lateralization.encoding import (
     Task,
     encode_files,
     encode_layer,
-    layer_regressors,
     read_bold,
-    regressors,
-    word_operators,
 )
 from lateralization.errors import BadInput
 from lateralization.files import read_table, read_tensors, save_tensors, write_table
 from lateralization.parts import AFTER_TRIMMING, IN_SOURCE, read_part
+from lateralization.regressors import layer_regressors, regressors, word_operators
 
 PROJECT = Path(__file__).parents[2]
 FIXTURES = PROJECT / "tests" / "fixtures"

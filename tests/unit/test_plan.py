@@ -101,6 +101,21 @@ def test_subjects_share_a_task_with_their_neighbours_in_the_data_set(world):
     assert stacks(subjects="EN902,EN903", subjects_per_task="2") == [["EN902"], ["EN903"]]
 
 
+def test_the_encoder_is_the_study_s_unless_asked_for_and_then_it_is_said(world):
+    plan = plan_of(world, **own(world))
+    assert plan["encoder"] == {
+        "alpha": "shared", "hrf": "glover", "inner_validation": "one_run", "components": None,
+    }  # fmt: skip
+    assert (plan["joint"], "encoder" in " ".join(plan["notes"])) == ([], False)
+    other = {"hrf": "fir", "components": "50", "alpha": "per_voxel"}
+    plan = plan_of(world, **own(world, **other))
+    assert plan["encoder"] | {"hrf": "fir", "components": 50} == plan["encoder"]
+    assert "--hrf fir" in " ".join(plan["notes"])
+    assert plan_of(world, **own(world, joint="random_vector_300d_seed1"))["joint"] == [
+        "random_vector_300d_seed1"
+    ]
+
+
 def test_all_subjects_and_the_average(world):
     plan = plan_of(world, **own(world, subjects="all"))
     assert len(plan["fits"]) == 2 * 4 + 1
@@ -228,6 +243,10 @@ def test_a_password_is_not_shown(world, tmp_path):
         ({"word_maping": "auto"}, "did you mean --word_mapping"),
         ({"precision": "int8"}, "choose from float32"),
         ({"models": "none", "baselines": "none"}, "name at least one"),
+        ({"alpha": "voxel"}, "choose from shared, per_voxel"),
+        ({"components": "0"}, "the smallest possible is 1"),
+        ({"joint": "glove"}, "--joint: glove is none of the run's baselines"),
+        ({"joint": "random_vector_300d_seed1", "components": "9"}, "cannot be combined"),
     ],
 )
 def test_a_mistake_is_one_line_that_says_how_to_mend_it(world, capsys, more, says):

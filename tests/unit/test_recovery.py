@@ -10,14 +10,21 @@ import torch
 from scipy.stats import spearmanr
 
 from lateralization import simulation, story
+from lateralization.asymmetry import STRICT, Brain
+from lateralization.data_checks import check_group
 from lateralization.extraction import extract_features
+from lateralization.fits import Fit
 from lateralization.hrf import hrf_operator
+from lateralization.intervals import corrected_t
+from lateralization.joint import confound_ridges, joint_ridges
 from lateralization.planted import order_found
 from lateralization.ridge import encode
 from lateralization.signals import clean, standardise, trim
 from lateralization.simulated_dataset import write_story
 from lateralization.simulated_models import MODELS, write_models
 from lateralization.study import N_RUNS, TR
+from lateralization.unique import unique_rows
+from lateralization.voxels import Voxels
 from lateralization.worlds import make_world, truth_per_model
 
 STORY = Path(__file__).parents[2] / "assets" / "story"
@@ -161,6 +168,51 @@ def test_where_nothing_is_planted_the_asymmetry_does_not_rise_with_size(
     planted_rise = slopes(found["demo"]).mean()
     assert abs(slopes(found[world])).max() < planted_rise / 10
     assert abs(slopes(found[world]).mean()) < planted_rise / 30
+
+
+def test_what_the_word_rate_makes_is_no_unique_part_of_a_model(bench: Bench) -> None:
+    """In the word-rate world raw left minus right is not 0, and the unique part is."""
+    planted = make_world("word_rate", len(MODELS), N_SUBJECTS, (1, 2))
+    subjects = simulation.simulate_bold(bench.designs, planted, bench.places, N_SUBJECTS, 1)
+    bold = average(subjects)
+    rate = [[standardise(trim(design.word_rate[:, None])) for design in bench.designs]]
+    halves = np.arange(N_VOXELS) < N_VOXELS // 2
+    brain = Brain({STRICT: (halves, ~halves)})
+    alone = confound_ridges(rate, [Voxels(bold)])[0].r
+    for features in (bench.features[0], bench.features[-1]):
+        raw = encode(features, bold).r
+        assert corrected_t(raw[:, halves].mean(1) - raw[:, ~halves].mean(1))[0].low > 0
+        joint = joint_ridges(features, rate, [Voxels(bold)])[0].r
+        fit = Fit("en", "average", "m", record={"joint": {"confounds": ["word_rate"]}})
+        rows = {row["hemisphere"]: row for row in unique_rows(fit, joint[None], alone, brain)}
+        assert rows["left_minus_right"]["ci_low"] < 0 < rows["left_minus_right"]["ci_high"]
+        assert abs(rows["left_minus_right"]["unique_r"]) < 0.01
+        assert rows["both"]["confounds_r"] > 0.2
+
+
+def simulated_alarms(bench: Bench, world: str, seed: int) -> list[tuple[int, int, list[str]]]:
+    """Check every run of a world's subjects: subject, run (from 1) and what is wrong."""
+    planted = make_world(world, len(MODELS), N_SUBJECTS, (1, 2))
+    subjects = simulation.simulate_bold(bench.designs, planted, bench.places, N_SUBJECTS, seed)
+    cleaned = [[clean(run, TR) for run in own] for own in subjects]
+    checks = check_group(cleaned, TR)
+    return [(one.subject, one.run + 1, one.reasons) for one in checks if one.reasons]
+
+
+def test_the_clean_world_raises_no_alarm_in_20_seeds(bench: Bench) -> None:
+    assert [simulated_alarms(bench, "demo", seed) for seed in range(1, 21)] == [[]] * 20
+
+
+def test_the_shifted_run_is_caught_and_no_other(bench: Bench) -> None:
+    for seed in SEEDS:
+        assert simulated_alarms(bench, "shifted_run", seed) == [(3, 1, ["is 4 scans late"])]
+
+
+def test_swapped_runs_are_caught_and_no_other(bench: Bench) -> None:
+    for seed in SEEDS:
+        assert simulated_alarms(bench, "swapped_runs", seed) == [
+            (3, 1, ["follows run 2 of the others"]), (3, 2, ["follows run 1 of the others"]),
+        ]  # fmt: skip
 
 
 def test_noise_on_one_side_makes_every_model_lean_to_the_other(

@@ -7,7 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from encoder_oracle import nested_search
+from encoder_oracle import correlations, nested_search
 
 from lateralization import reliability as module
 from lateralization.errors import BadInput
@@ -131,7 +131,7 @@ def test_gram_is_summed_over_voxels():
 
 
 def test_trials_equal_a_plain_ridge_from_voxels_to_voxels(subjects, tmp_path):
-    r, alphas = reliability(
+    r, alphas, halves = reliability(
         subjects, N_VOXELS, tmp_path, n_trials=2, n_trim=TRIM, precision="float64"
     )
     assert r.shape == (2, 9, N_VOXELS)
@@ -140,6 +140,9 @@ def test_trials_equal_a_plain_ridge_from_voxels_to_voxels(subjects, tmp_path):
         expected, chosen, _ = nested_search(features, bold)
         np.testing.assert_array_equal(alphas[trial], chosen)
         np.testing.assert_allclose(r[trial], expected, rtol=0, atol=1e-5)
+        for run, (a, b) in enumerate(zip(features, bold, strict=True)):
+            by_voxel = correlations(a, b)
+            np.testing.assert_allclose(halves[trial, run], by_voxel, rtol=0, atol=1e-5)
 
 
 def test_exact_means_give_exact_scores(subjects):
@@ -160,7 +163,7 @@ def test_order_of_the_files_does_not_matter(subjects, tmp_path):
 
 
 def test_two_subjects_are_enough(subjects, tmp_path):
-    r, _ = reliability(subjects[:2], N_VOXELS, tmp_path, n_trials=2, n_trim=TRIM)
+    r, *_ = reliability(subjects[:2], N_VOXELS, tmp_path, n_trials=2, n_trim=TRIM)
     assert np.isfinite(r).all()
 
 
@@ -169,7 +172,7 @@ def test_a_voxel_that_is_0_in_all_subjects_is_nan(subjects, tmp_path):
         run = read_tensors(path)["run-4"]
         run[:, 7] = 0
         change(path, run_4=run)
-    r, _ = reliability(subjects, N_VOXELS, tmp_path, n_trials=1, n_trim=TRIM)
+    r, *_ = reliability(subjects, N_VOXELS, tmp_path, n_trials=1, n_trim=TRIM)
     assert np.isnan(r[..., 7]).all()
     assert np.isfinite(np.delete(r, 7, axis=2)).all()
 

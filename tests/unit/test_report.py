@@ -190,6 +190,10 @@ def test_methods_tell_the_choices_of_the_encoder():
         assert words in text
     assert "[hrf]" not in text
     assert "betting" not in text
+    assert "together" not in text
+    text = encoding_text({"joint": ["word_rate", "glove"]})
+    for words in ("together with word_rate and glove", "bands of their own", "[banded]"):
+        assert words in text
 
 
 def test_the_derivative_is_described(full):
