@@ -20,13 +20,19 @@ def main() -> None:
     device.add_argument("--cpu", action="store_true", help="the measures for a CPU")
     device.add_argument("--gpu", action="store_true", help="the measures for a GPU")
     parser.add_argument("--quick", action="store_true", help="tiny models, to see that it runs")
+    parser.add_argument(
+        "--only", nargs="+", default=(), help="parts of --cpu: rates memory command"
+    )
     parser.add_argument("--results", type=Path, default=PROJECT / "benchmarks" / "results")
     arguments = parser.parse_args()
     if arguments.gpu:
-        from extraction_gpu import measure
+        import extraction_gpu
+
+        extraction_gpu.measure(arguments.results, arguments.quick)
     else:
-        from extraction_cpu import measure
-    measure(arguments.results, arguments.quick)
+        import extraction_cpu
+
+        extraction_cpu.measure(arguments.results, arguments.quick, arguments.only)
 
 
 if __name__ == "__main__":

@@ -24,30 +24,26 @@ from typing import Any
 import numpy as np
 import torch
 from encoding_machine import cpu_model, memory_bytes
-from extraction_models import SHAPES, TINY, make_model, make_run
-from extraction_models import WORDS as ALL_WORDS
+from extraction_models import SHAPES, TINY, WORDS, make_model, make_run, make_text
 
 from lateralization.batches import BATCH_TOKENS, Run, Window, plan_batches
 from lateralization.files import open_tensors, save_tensors, write_json
-from lateralization.forward import compute, inputs_of
+from lateralization.forward import compute, inputs_of, segments_of
 from lateralization.hrf import hrf_operator, to_scans
-from lateralization.word_vectors import merge
+from lateralization.word_vectors import Collector, merge
 
 PROJECT = Path(__file__).resolve().parents[1]
 
 SIZES = (1024, 2048, 4096, 8192)
 """Tokens of a batch that are tried."""
 
-WORDS = {1: ALL_WORDS[0], 9: ALL_WORDS[8]}
-"""Words of the English chapters that are read: the first, and for memory the longest."""
-
 SCANS = (282, 298, 340, 303, 265, 343, 325, 292, 368)
 """Scans of the nine English runs."""
 
 DISKS = ("cold disk", "warm disk")
 
-COLUMNS = ("part", "contender", "batch_tokens", "windows", "tokens", "seconds", "tokens_per_s")
-COLUMNS += ("share_of_trunk", "peak_mib", "note")
+COLUMNS = ("device", "load_before", "contender", "batch_tokens", "windows", "tokens", "seconds")
+COLUMNS += ("tokens_per_s", "share_of_trunk", "peak_mib", "note")
 
 Row = dict[str, Any]
 
@@ -92,20 +88,19 @@ def timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def rates(shape: Any, n_words: int, rounds: int) -> list[Row]:
-    """Measure the three contenders on the first chapter, each round in turn."""
+def rates(shape: Any, n_words: int, quick: bool) -> list[Row]:
+    """Measure the three contenders on the start of the first chapter, each round in turn."""
     model = make_model(shape, torch.float32, "cpu")
     trunk, run = model.base_model, make_run(1, n_words, shape)
     n_tokens = sum(item.length for batch in plan_batches([run], 1) for item in batch)
-    few = make_run(1, min(n_words, 1000), shape)
     tried, rows = {}, []
     for tokens in SIZES:
-        batches = plan_batches([few], tokens)
-        if len(batches) not in [len(plan_batches([few], size)) for size in tried]:
-            tried[tokens] = timed(lambda: bare(trunk, few, batches))  # noqa: B023
+        batches = plan_batches([run], tokens)
+        if len(batches) not in [len(plan_batches([run], size)) for size in tried]:
+            tried[tokens] = timed(lambda: bare(trunk, run, batches))  # noqa: B023
             read = sum(item.length for batch in batches for item in batch)
-            row = {"contender": "trunk", "batch_tokens": tokens, "windows": len(few.ids)}
-            rows.append(row | {"tokens": read, "seconds": tried[tokens], "part": "batch sizes"})
+            row = {"contender": "trunk", "batch_tokens": tokens, "windows": len(run.ids)}
+            rows.append(row | {"tokens": read, "seconds": tried[tokens], "note": "size tried"})
     best = min(tried, key=lambda tokens: tried[tokens])
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -115,12 +110,12 @@ def rates(shape: Any, n_words: int, rounds: int) -> list[Row]:
             "study": (0, lambda: states_kept(model, run, work)),
         }
         seconds: dict[str, list[float]] = {name: [] for name in contenders}
-        for number in range(rounds):
+        for number in range(1 if quick else 3):
             for name, (_, job) in contenders.items():
                 if name != "study" or not number:
                     seconds[name].append(timed(job))
     for name, (tokens, _) in contenders.items():
-        row = {"part": "rates", "contender": name, "batch_tokens": tokens or len(run.ids[0])}
+        row = {"contender": name, "batch_tokens": tokens or len(run.ids[0])}
         row |= {"windows": len(run.ids), "tokens": n_tokens, "seconds": median(seconds[name])}
         ratios = [a / b for a, b in zip(seconds["trunk"], seconds[name], strict=False)]
         rows.append(row | {"share_of_trunk": median(ratios)})
@@ -131,7 +126,7 @@ def memory(contender: str, quick: bool) -> None:
     """Print the peak above the process with its weights, MiB: in a process of its own."""
     shape = (TINY if quick else SHAPES)["gpt2"]
     model = make_model(shape, torch.float32, "cpu")
-    run = make_run(9, WORDS[9] // (10 if quick else 1), shape)
+    run = make_run(9, WORDS[8] // (10 if quick else 1), shape)
     warm = make_run(1, 20, shape)
     with tempfile.TemporaryDirectory() as folder:
         ours(model.base_model, warm, 64, Path(folder))  # threads and their buffers are there
@@ -158,8 +153,31 @@ def memories(quick: bool) -> list[Row]:
             text=True,
         )
         told = json.loads(done.stdout.splitlines()[-1])
-        rows.append({"part": "memory", "contender": contender} | told)
+        rows.append({"contender": contender} | told)
     return rows
+
+
+def writing(n_layers: int, width: int) -> list[Row]:
+    """Time the way from made sums of all chapters to the file, beside a plain copy of its bytes."""
+    runs = make_text(SHAPES["gpt2"])
+    by_number = {run.number: run for run in runs}
+    pool = np.random.default_rng(0).standard_normal((4000, width), np.float32)
+    seconds = 0.0
+    with tempfile.TemporaryDirectory(dir=PROJECT) as folder:
+        work = Path(folder)
+        collector = Collector(runs, work, {})
+        for number, batch in enumerate(plan_batches(runs, 16384)):
+            segments, *_ = segments_of(batch, by_number)
+            sums = [np.roll(pool, number + k, axis=0)[: len(segments)] for k in range(n_layers)]
+            named = {f"layer-{layer}": values for layer, values in enumerate(sums)}
+            seconds += timed(lambda: collector.put(number, {"segments": segments} | named))  # noqa: B023
+        collector.close()
+        seconds += timed(lambda: merge(runs, work, work / "out.safetensors"))
+        plain = (work / "out.safetensors").read_bytes()
+        copied = timed(lambda: (work / "copy").write_bytes(plain))
+    note = f"{n_layers} layers of {width}: {len(plain) / 1e9:.2f} GB"
+    told = {"ours": seconds, "plain copy": copied}
+    return [{"contender": name, "seconds": value, "note": note} for name, value in told.items()]
 
 
 def forget(folder: Path) -> int:
@@ -200,7 +218,7 @@ def command_line(shape: Any, n_words: int, notes: Sequence[str]) -> list[Row]:
             parts = json.loads((work / "out.json").read_text())["seconds"]
             parts["start and end"] = whole - sum(parts.values())
             told = f"{note}, {megabytes:.0f} MB of weights" if megabytes else note
-            row = {"part": "command", "contender": "ours", "windows": len(run.ids)}
+            row = {"contender": "ours", "windows": len(run.ids)}
             for name, seconds in ({"whole": whole} | parts).items():
                 rows.append(row | {"note": f"{told}: {name}", "seconds": seconds})
     return rows
@@ -212,12 +230,10 @@ def handover(n_layers: int, width: int) -> list[Row]:
     Regressors in float32, as many bytes as there can be few; both files from a cold disk.
     """
     draw = np.random.default_rng(1)
-    starts = [
-        np.sort(draw.uniform(0, 2 * scans, n)) for n, scans in zip(ALL_WORDS, SCANS, strict=True)
-    ]
+    starts = [np.sort(draw.uniform(0, 2 * scans, n)) for n, scans in zip(WORDS, SCANS, strict=True)]
     rows = []
     with tempfile.TemporaryDirectory(dir=PROJECT) as folder:
-        for name, lengths in (("words", ALL_WORDS), ("regressors", SCANS)):
+        for name, lengths in (("words", WORDS), ("regressors", SCANS)):
             path = Path(folder) / name / "out.safetensors"
             path.parent.mkdir()
             arrays = {
@@ -245,31 +261,44 @@ def handover(n_layers: int, width: int) -> list[Row]:
                                 values.astype(np.float64)
 
             for note in DISKS:
-                row = {"part": "handover", "contender": name, "seconds": timed(read) / n_layers}
+                row = {"contender": name, "seconds": timed(read) / n_layers}
                 row["note"] = f"{note}, per layer of {width}: {size / n_layers / 1e6:.1f} MB"
                 rows.append(row)
     return rows
 
 
-def measure(results: Path, quick: bool) -> None:
-    """Measure everything; write ``extraction_cpu.tsv``."""
-    shape, share = ((TINY if quick else SHAPES)["gpt2"], 10 if quick else 1)
-    rows = rates(shape, WORDS[1] // share, 1 if quick else 2)
-    rows += memories(quick)
-    rows += command_line(
-        shape, WORDS[1] // share // 2, ("cold disk",) if quick else ("warm up", *DISKS)
-    )
-    rows += handover(2, 16) if quick else handover(8, 1600)
+PARTS: dict[str, Callable[[bool], list[Row]]] = {
+    "rates": lambda quick: rates(
+        (TINY if quick else SHAPES)["gpt2"], 147 if quick else 1000, quick
+    ),
+    "memory": memories,
+    "command": lambda quick: command_line(
+        (TINY if quick else SHAPES)["gpt2"],
+        *((70, DISKS[:1]) if quick else (700, ("warm up", *DISKS))),
+    ),
+    "writing": lambda quick: writing(*((2, 16) if quick else (24, 1600))),
+    "handover": lambda quick: handover(*((2, 16) if quick else (4, 1600))),
+}
+
+
+def measure(results: Path, quick: bool, only: Sequence[str] = ()) -> None:
+    """Measure the parts that are asked for; each writes ``extraction_cpu_<part>.tsv``."""
     results.mkdir(parents=True, exist_ok=True)
-    with (results / "extraction_cpu.tsv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, ("device", *COLUMNS), delimiter="\t")
-        writer.writeheader()
+    for part in only or PARTS:
+        load = os.getloadavg()[0]
+        rows = PARTS[part](quick)
         for row in rows:
             if row.get("tokens"):
                 row["tokens_per_s"] = row["tokens"] / row["seconds"]
-            told = {key: f"{v:.4g}" if isinstance(v, float) else v for key, v in row.items()}
-            writer.writerow({"device": cpu_model()} | told)
-            print("  ".join(f"{key}={value}" for key, value in told.items()), flush=True)
+            row |= {"device": cpu_model(), "load_before": load}
+        with (results / f"extraction_cpu_{part}.tsv").open("w", newline="") as file:
+            columns = [name for name in COLUMNS if any(name in row for row in rows)]
+            writer = csv.DictWriter(file, columns, delimiter="\t")
+            writer.writeheader()
+            for row in rows:
+                told = {key: f"{v:.4g}" if isinstance(v, float) else v for key, v in row.items()}
+                writer.writerow(told)
+                print("  ".join(f"{key}={value}" for key, value in told.items()), flush=True)
 
 
 if __name__ == "__main__":

@@ -70,6 +70,15 @@ class Task:
         """Whether dropout's random stream goes through all windows, one after the other."""
         return bool(self.seed) and self.untrained_mode == "train"
 
+    def described(self) -> dict[str, str]:
+        """Say what the states depend on, as the features file tells ENCODE and GATHER."""
+        told = {"model": self.model.get("name"), "precision": self.precision, "seed": self.seed}
+        if self.context:
+            told["context"] = self.context
+        if self.seed:
+            told["untrained_mode"] = self.untrained_mode
+        return {name: str(value) for name, value in told.items()}
+
 
 @dataclass
 class Clock:
@@ -126,8 +135,7 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
         say(f"rank {ranks.rank} of {ranks.n_ranks}: {len(share.of(len(batches)))} batches")
         with clock.time("forward"):
             given = head if callable(head) else None
-            info = {"model": str(task.model.get("name"))}
-            compute(trunk, runs, batches, parts, share, head=given, metadata=info)
+            compute(trunk, runs, batches, parts, share, head=given, metadata=task.described())
         del trunk
     ranks.wait()
     if ranks.rank:

@@ -144,7 +144,7 @@ def _forward(network: Network, runs: Mapping[int, Run], batch: Sequence[Window])
     """
     import torch
 
-    segments, tokens, lengths = _segments_of(batch, runs)
+    segments, tokens, lengths = segments_of(batch, runs)
     try:
         with torch.inference_mode():
             inputs = inputs_of(network.trunk, runs, batch)
@@ -243,7 +243,7 @@ def input_device(trunk: Any) -> Any:
     return getattr(hook, "execution_device", None) or next(embedding.parameters()).device
 
 
-def _segments_of(
+def segments_of(
     batch: Sequence[Window], runs: Mapping[int, Run]
 ) -> tuple[Integers, Integers, Integers]:
     """List the segments in a batch, the (flat) tokens of all of them, and how many each has."""

@@ -104,6 +104,8 @@ def test_models_with_many_windows_were_read_by_two_processes(done: tuple[Copy, R
         ranks[sidecar["name"]] = n_ranks
         assert n_ranks == (2 if plan["windows"] >= 16 else 1)
         assert plan["reason"] in log
+        published = done[0].folder / f"results/lang-en/activations/{sidecar['name']}.json"
+        assert json.loads(published.read_text()) == sidecar
         for rank in range(n_ranks):
             line = next(text for text in log.splitlines() if f"rank {rank} of {n_ranks}" in text)
             assert int(line.split(": ")[-1].split()[0]) > 0, line
@@ -210,6 +212,7 @@ def test_a_real_models_states_carry_what_the_words_mean(done: tuple[Copy, Run]) 
 def test_a_real_model_is_encoded_and_reported(done: tuple[Copy, Run]) -> None:
     results = done[0].folder / "results"
     sidecar = json.loads((results / f"lang-en/scores/sub-average/{REAL}.json").read_text())
+    assert sidecar["precision"] == "float32"
     assert sidecar["n_parameters"] == pytest.approx(22_713_216, rel=0.01)
     r = read_tensors(results / f"lang-en/scores/sub-average/{REAL}_runs.safetensors")["r"]
     assert r.shape[:2] == (7, 9)
