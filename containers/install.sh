@@ -31,7 +31,7 @@ python3 -m venv --without-pip /opt/venv
 rm -rf /tmp/installer
 
 # without dates, so that two builds are equal; a read-only root could not keep them later
-/opt/venv/bin/python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib || true # some packages carry files of other Pythons
+PYTHONHASHSEED=0 /opt/venv/bin/python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib || true # some packages carry files of other Pythons
 /opt/venv/bin/python3 "$here/sbom.py" "$kind" >/usr/share/lateralization/sbom.json
 
 # Apptainer reads this also where the image was converted from a folder, without its settings.

@@ -10,7 +10,13 @@ import pytest
 FINISHED = "finished"
 """The tests that share the one whole run of ``tests/pipeline/conftest.py``."""
 
-SHARING = ("pipeline/test_tree.py", "pipeline/test_resume.py", "::test_the_published_profile")
+SHARING = (
+    "pipeline/test_tree.py",
+    "pipeline/test_resume.py",
+    "pipeline/test_slurm.py",
+    "pipeline/test_failures.py",
+    "::test_the_published_profile",
+)
 """Parts of the names of those tests."""
 
 LONGEST_FIRST = (FINISHED, "test_other_data.py", "test_bad_input.py", "test_report_browser.py")

@@ -4,6 +4,7 @@ import json
 import platform
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,12 @@ def read_part(path: Path) -> Part:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of all that the numbers depend on."""
-    names = ("numpy", "scipy", "torch", "pandas", "safetensors")
+    """Return the versions of all that the numbers depend on.
+
+    The image of a stage that computes nothing with torch is without it.
+    """
+    names = ["numpy", "scipy", "pandas", "safetensors"]
+    names += ["torch"] if find_spec("torch") else []
     return {
         "lateralization": __version__,
         "python": platform.python_version(),

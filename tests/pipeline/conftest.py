@@ -14,6 +14,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 NEXTFLOW = PROJECT / ".venv" / "bin" / "nextflow"
 BESIDES = {".git", ".venv", ".demo", ".cache", ".engine", "work", "results", "cache", ".nextflow"}
 
+HOSTILE = 'a wörld\'s "$(touch pwned)" <b>&; [x]'
+"""The folder of the small world: what shells, globs and browsers take for their own."""
+
 
 @dataclass
 class Run:
@@ -114,7 +117,7 @@ def isolation() -> tuple[str, ...]:
 @pytest.fixture(scope="session")
 def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Simulate a small data set with other subjects, scan counts and grid than the demo's."""
-    folder = tmp_path_factory.mktemp("world") / "a wörld"
+    folder = tmp_path_factory.mktemp("world") / HOSTILE
     subprocess.run(
         [
             sys.executable,

@@ -1,23 +1,22 @@
-"""Real runs through Podman and Apptainer, in an image that is built here from the lock.
+"""Real runs through Podman, Docker and Apptainer, in an image that is built here from the lock.
 
-Each engine runs the stages of ``--stage fetch`` in the light image: with torch an image takes
-minutes to build and gigabytes.
+Podman runs all stages of the light image, the others those of ``--stage fetch``: with torch an
+image takes minutes to build and gigabytes.
 """
 
 import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .conftest import PROJECT, Copy, arguments, copy_project
-from .engines import need, variables
+from .conftest import PROJECT, Copy, Run, arguments, copy_project
+from .engines import SCRIPT, need, variables
 
 pytestmark = pytest.mark.pipeline
-
-IMAGE = "localhost/lateralization:0.1.0-light"
 
 
 def _call(*command: str | Path, **more: str) -> str:
@@ -35,16 +34,23 @@ def _call(*command: str | Path, **more: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def light() -> str:
-    """Build the light image on the base made of Debian packages; downloads are the checkout's."""
-    need("podman", "base")
-    more = {"BASE": "localhost/base:1", "BUILDER": "podman"}
+def _build(kind: str, *options: str, tag: str = "") -> str:
+    """Build an image on the base made of Debian packages; downloads are the checkout's."""
+    more = {"BASE": "localhost/base:1", "BUILDER": "podman", "OPTIONS": " ".join(options)}
     cache = PROJECT / ".cache" / "uv"
     if cache.is_dir():
         more["CACHE"] = str(cache)
-    _call("bash", PROJECT / "containers" / "build.sh", "light", **more)
-    return IMAGE
+    if tag:
+        more["TAG"] = tag
+    _call("bash", PROJECT / "containers" / "build.sh", kind, **more)
+    return f"localhost/lateralization:{tag or '0.1.0'}-{kind}"
+
+
+@pytest.fixture(scope="module")
+def light() -> str:
+    """The light image, made of the lock."""
+    need("podman", "base")
+    return _build("light")
 
 
 def _in_image(image: str, *command: str) -> str:
@@ -87,9 +93,39 @@ def test_the_image_is_nobody_s_root_and_has_none_of_the_project(light: str) -> N
     ]
 
 
+PROBE = '''
+
+def _look():
+    """Leave beside the task what it can reach: interfaces of the network, and the image's files."""
+    import errno, json
+    try:
+        open("/opt/written", "w").close()
+        root = "written"
+    except OSError as error:
+        root = errno.errorcode[error.errno]
+    rows = open("/proc/net/dev").read().splitlines()[2:]
+    networks = sorted(row.split(":")[0].strip() for row in rows)
+    with open("seen.json", "w") as handle:
+        json.dump({"root": root, "networks": networks}, handle)
+'''
+
+
+def _probed(copy: Copy) -> Copy:
+    """Have every command of a copy of the project look around before it does anything."""
+    command = copy.folder / "bin" / "lateralization" / "command.py"
+    begins = "    arguments = parser.parse_args()\n"
+    text = command.read_text()
+    assert begins in text
+    command.write_text(text.replace(begins, begins + "    _look()\n") + PROBE)
+    return copy
+
+
 def _image_for(engine: str, light: str, folder: Path) -> str:
     """Hand the image to an engine and return the name by which it knows it."""
     if engine == "podman":
+        return light
+    if engine == "docker":
+        _call("bash", "-c", f"podman save -q --format docker-archive {light} | docker load -q")
         return light
     sif = folder / "light.sif"
     root = _call("podman", "image", "mount", light).strip()
@@ -101,36 +137,98 @@ def _image_for(engine: str, light: str, folder: Path) -> str:
     return str(sif)
 
 
-@pytest.mark.parametrize(("engine", "verb"), [("podman", "run"), ("apptainer", "exec")])
-def test_a_run_through_an_engine(
-    engine: str,
-    verb: str,
-    light: str,
-    small_world: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.fixture(scope="module", autouse=True)
+def _daemons() -> Iterator[None]:
+    """Leave no daemon behind."""
+    yield
+    subprocess.run(["bash", str(SCRIPT), "stop", "docker"], check=False)
+
+
+@pytest.fixture
+def reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clients find the engines of the tests."""
+    for name, value in variables().items():
+        monkeypatch.setenv(name, value)
+
+
+def _check_tasks(copy: Copy, run: Run, line_of: str, image: str) -> None:
+    """Every task ran in the container, reached what it may, and left files of the user's."""
+    interfaces = sorted(path.name for path in Path("/sys/class/net").iterdir())
+    for task in run.tasks:
+        folder = Path(task["workdir"])
+        lines = [
+            line for line in (folder / ".command.run").read_text().splitlines() if line_of in line
+        ]
+        assert len(lines) == 1, task
+        assert image in lines[0]
+        fetching = task["process"] in ("FETCH", "MODEL")
+        assert ("none" in re.findall(r"--network[= ](\w+)", lines[0])) == (not fetching)
+        seen = json.loads((folder / "seen.json").read_text())
+        assert seen["root"] == "EROFS"
+        if fetching:
+            assert set(interfaces) <= set(seen["networks"])
+        else:
+            assert seen["networks"] == ["lo"]
+    mine = (os.geteuid(), os.getegid())
+    for path in (copy.folder / "work").rglob("*"):
+        state = path.lstat()
+        assert (state.st_uid, state.st_gid) == mine, path
+
+
+@pytest.mark.usefixtures("reached")
+@pytest.mark.parametrize(("engine", "verb"), [("docker", "run"), ("apptainer", "exec")])
+def test_fetching_through_an_engine(
+    engine: str, verb: str, light: str, small_world: Path, tmp_path: Path
 ) -> None:
     need(engine)
     image = _image_for(engine, light, tmp_path)
-    for name, value in variables().items():
-        monkeypatch.setenv(name, value)
-    copy: Copy = copy_project(tmp_path / "project")
+    copy = _probed(copy_project(tmp_path / "project"))
     run = copy.run(
         *("-profile", engine, "--image", image, "--outdir", str(tmp_path / "new" / "results")),
         *("--cache_dir", str(tmp_path / "a cache")),
         *arguments(small_world, "--models", "none", "--stage", "fetch"),
     )
     assert run.exit_status == 0, run.stdout + run.stderr
-    assert {"VALIDATE", "FETCH"} <= run.processes()
-    commands = [path.read_text() for path in (copy.folder / "work").glob("*/*/.command.run")]
-    assert len(commands) == len(run.tasks)
-    for text in commands:
-        lines = [line for line in text.splitlines() if f"{engine} {verb}" in line]
-        assert len(lines) == 1
-        assert image in lines[0]
-        fetching = re.search(r"name: 'FETCH", text) is not None
-        assert ("none" in re.findall(r"--network[= ](\w+)", lines[0])) == (not fetching)
-    mine = (os.geteuid(), os.getegid())
-    for path in (copy.folder / "work").rglob("*"):
-        state = path.lstat()
-        assert (state.st_uid, state.st_gid) == mine, path
+    assert run.processes() == {"VALIDATE", "FETCH"}
+    _check_tasks(copy, run, f"{engine} {verb}", image)
+
+
+@pytest.mark.usefixtures("reached")
+def test_all_stages_of_the_light_image_through_podman(
+    light: str, small_world: Path, tmp_path: Path
+) -> None:
+    copy = _probed(copy_project(tmp_path / "project"))
+    settings = copy.folder / "nextflow.config"
+    # what needs torch runs outside: its image takes minutes to build and gigabytes
+    text = settings.read_text()
+    large = "cpu: 'localhost/lateralization:0.1.0-cpu'"
+    assert large in text
+    settings.write_text(text.replace(large, "cpu: null"))
+    more = ("--models", "none", "--subjects", "average", "--random_dims", "32")
+    run = copy.run("-profile", "podman", *arguments(small_world, *more))
+    assert run.exit_status == 0, run.stdout + run.stderr
+    assert (copy.folder / "results" / "report.html").exists()
+    outside = {"RELIABILITY", "ENCODE"}
+    stages = {"VALIDATE", "FETCH", "RESAMPLE", "MASK", "ROIS", "CLEAN", "AVERAGE", "BASELINES",
+              "GATHER", "LATERALIZE", "FIGURES", "REPORT"}  # fmt: skip
+    assert run.processes() == stages | outside
+    run.tasks = [task for task in run.tasks if task["process"] not in outside]
+    _check_tasks(copy, run, "podman run", light)
+
+
+@pytest.mark.usefixtures("reached")
+def test_a_second_build_gives_the_same_files_and_versions(light: str) -> None:
+    again = _build("light", "--no-cache", tag="again")
+    # of compiled modules name and size: Python writes equal ones in more than one way
+    listing = (
+        "find / -xdev ! -path '/proc/*' ! -path '/sys/*' ! -path '/dev/*' ! -path '/etc/*'"
+        " ! -path '/run/*' -printf '%y %m %U:%G %s %p %l\\n' | sort; sha256sum"
+        " /usr/share/lateralization/*; find /opt -type f ! -name '*.pyc' -print0 | sort -z"
+        " | xargs -0 sha256sum"
+    )
+    try:
+        first, second = (_in_image(image, "bash", "-c", listing) for image in (light, again))
+    finally:
+        _call("podman", "rmi", again)
+    assert first.count("\n") > 10_000
+    assert first == second

@@ -15,7 +15,9 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
-from .conftest import Copy, Run, arguments, rows_of, without_network
+from lateralization.summary import peak_bytes
+
+from .conftest import HOSTILE, Copy, Run, arguments, rows_of, without_network
 
 pytestmark = pytest.mark.pipeline
 
@@ -166,3 +168,24 @@ def test_nothing_but_fetching_needs_a_network(finished: tuple[Copy, Path, Run]) 
     assert run.prefix == prefix
     assert {task["status"] for task in run.tasks} == {"COMPLETED"}
     assert {"ACTIVATIONS", "ENCODE", "REPORT"} <= run.processes()
+
+
+def test_the_plan_s_peak_of_disk_is_what_the_run_took(finished: tuple[Copy, Path, Run]) -> None:
+    copy, _world, run = finished
+    folders = [Path(task["workdir"]) for task in run.tasks] + [copy.folder / "results"]
+    files = [path for folder in folders for path in folder.rglob("*") if not path.is_symlink()]
+    taken = sum(path.stat().st_size for path in files if path.is_file())
+    workdir = next(Path(task["workdir"]) for task in run.tasks if task["process"] == "VALIDATE")
+    planned = peak_bytes(json.loads((workdir / "plan.json").read_text()))
+    assert planned == pytest.approx(taken, rel=0.25)
+
+
+def test_a_hostile_path_is_data_everywhere(finished: tuple[Copy, Path, Run]) -> None:
+    copy, world, _run = finished
+    for folder in (copy.folder, world.parent):
+        made = [path for path in folder.rglob("*pwned*") if path.name != HOSTILE]
+        assert made == []
+    report = (copy.folder / "results" / "report.html").read_text()
+    assert "touch pwned" in report  # the parameters are shown
+    assert "<b>&" not in report
+    assert "&lt;b&gt;&amp;" in report
