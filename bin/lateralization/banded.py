@@ -82,12 +82,18 @@ class BandedHats:
     Parameters
     ----------
     base : list of tensors (n_rows, k), one for each penalty
-    changes : list of (place in ``base``, (n_rows, n_confounds), (n_confounds, k))
-        One for each pair of penalty and weights.
+    sides : list of ((n_rows, n_confounds), (n_confounds, k)), one for each penalty
+    changes : list of (place in ``base``, (n_confounds,) or (n_confounds, n_confounds))
+        One for each pair of penalty and weights: what stands between the two sides.
     """
 
-    def __init__(self, base: list[Tensor], changes: list[tuple[int, Tensor, Tensor]]) -> None:
-        self.base, self.changes = base, changes
+    def __init__(
+        self,
+        base: list[Tensor],
+        sides: list[tuple[Tensor, Tensor]],
+        changes: list[tuple[int, Tensor]],
+    ) -> None:
+        self.base, self.sides, self.changes = base, sides, changes
 
     def __len__(self) -> int:
         """Count the pairs."""
@@ -95,7 +101,9 @@ class BandedHats:
 
     def __getitem__(self, index: int) -> Tensor:
         """Give the matrix of one pair."""
-        place, left, right = self.changes[index]
+        place, between = self.changes[index]
+        left, right = self.sides[place]
+        left = left * between if between.ndim == 1 else left @ between
         return torch.addmm(self.base[place], left, right)
 
 
@@ -108,16 +116,27 @@ def _assemble(
     ----------
     parts : list over alphas of [H, Z_T - H Z_S, Z_S' M, Z_S' M Z_S]
     """
+    if len(grid.widths) == 1:
+        parts = [_diagonal(part) for part in parts]
     changes = []
-    rights = [part[2].to(dtype) for part in parts]
     for number in numbers:
         place = alphas.index(grid.pairs[int(number) - 1][0])
-        _, residual, _, inner = parts[place]
-        factors = grid.factors(number, inner)
-        damped = plus_diagonal(factors[:, None] * inner * factors, 1.0)
-        solved = torch.linalg.solve(damped, torch.diag(factors))
-        changes.append((place, (residual * factors @ solved).to(dtype), rights[place]))
-    return BandedHats([part[0].to(dtype) for part in parts], changes)
+        factors, inner = grid.factors(number, parts[place][0]), parts[place][3]
+        if inner.ndim == 1:
+            between = factors**2 / (1 + factors**2 * inner)
+        else:
+            damped = plus_diagonal(factors[:, None] * inner * factors, 1.0)
+            between = factors[:, None] * torch.linalg.solve(damped, torch.diag(factors))
+        changes.append((place, between.to(dtype)))
+    sides = [(part[1].to(dtype), part[2].to(dtype)) for part in parts]
+    return BandedHats([part[0].to(dtype) for part in parts], sides, changes)
+
+
+def _diagonal(part: list[Tensor]) -> list[Tensor]:
+    """Turn the confounds of one band so that every weight of it is a scaling."""
+    base, residual, right, inner = part
+    values, vectors = torch.linalg.eigh(inner)
+    return [base, residual @ vectors, vectors.T @ right, values.clamp(min=0)]
 
 
 def _penalties(grid: Grid, numbers: Floats) -> list[float]:
@@ -227,6 +246,15 @@ class BandedDual(Dual):
         return inside - between.T @ changed
 
 
+def _compact(band: list[Tensor]) -> list[Tensor]:
+    """Turn a band of more columns than scans into as many, with the same products of all scans."""
+    lengths = [len(run) for run in band]
+    if band[0].shape[1] <= sum(lengths):
+        return band
+    values, vectors = torch.linalg.eigh(products(band))
+    return list((vectors * values.clamp(min=0).sqrt()).split(lengths))
+
+
 def make_banded(
     model: Sequence[Array], bands: Sequence[Sequence[Array]], alphas: Floats, device: str = "cpu"
 ) -> BandedPrimal | BandedDual:
@@ -246,8 +274,9 @@ def make_banded(
         return torch.as_tensor(np.asarray(run, np.float64), device=device)
 
     runs = [loaded(run) for run in model]
-    confounds = [loaded(np.hstack(parts)) for parts in zip(*bands, strict=True)]
-    grid = Grid(alphas, [band[0].shape[1] for band in bands])
+    compact = [_compact([loaded(run) for run in band]) for band in bands]
+    confounds = [torch.cat(parts, 1) for parts in zip(*compact, strict=True)]
+    grid = Grid(alphas, [band[0].shape[1] for band in compact])
     width = runs[0].shape[1] + confounds[0].shape[1]
     kind = BandedPrimal if is_primal(width, [len(run) for run in runs]) else BandedDual
     return kind(runs, confounds, grid)

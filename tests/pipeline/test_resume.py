@@ -61,8 +61,8 @@ def test_an_edit_of_the_solver_runs_what_uses_it_and_what_follows(
 @pytest.mark.parametrize(
     "choices",
     [
-        {"alpha": "per_voxel", "components": 20},
-        {"hrf": "fir", "inner_validation": "all_runs", "joint": "random_vector_300d_seed1"},
+        {"alpha": "per_voxel", "hrf": "fir", "components": 20},
+        {"inner_validation": "all_runs", "joint": "random_vector_300d_seed1"},
     ],
     ids=["components", "joint"],
 )

@@ -18,7 +18,7 @@ from lateralization.voxels import Voxels
 LENGTHS = (27, 31, 24, 29, 22)
 ALPHAS = np.logspace(1, 5, 5)
 WIDTHS = {"primal": 14, "wide": 60, "dual": 150}
-BANDS = {"one": (2,), "two": (1, 4)}
+BANDS = {"one": (2,), "two": (1, 4), "wide": (14,)}
 
 
 def made(width, widths, seed=0, noise=1.0):
@@ -62,7 +62,8 @@ def searched(features, bands, bold, grid, **more):
 def test_the_shared_choice_equals_scikit_learn(width, bands):
     features, confounds, bold = made(WIDTHS[width], BANDS[bands])
     system = make_banded(features, confounds, ALPHAS)
-    assert isinstance(system, BandedDual if width == "dual" else BandedPrimal)
+    dual = width == "dual" or (width, bands) == ("wide", "wide")
+    assert isinstance(system, BandedDual if dual else BandedPrimal)
     found = searched(features, confounds, bold, system.grid)
     validation = np.array([found[pair][2][:, 0] for pair in system.grid.pairs])
     best = validation.argmax(0)
@@ -99,6 +100,19 @@ def test_the_choice_of_each_voxel_equals_himalaya(data, monkeypatch):
     np.testing.assert_allclose(deltas[0], -np.log(ours.alphas[0]), atol=1e-9)
     predicted = np.hstack([features[0], bands[0][0]]) @ coefficients
     np.testing.assert_allclose(ours.r[0], correlations(predicted, bold[0]), rtol=0, atol=1e-9)
+
+
+def test_a_band_of_more_columns_than_scans_is_turned_and_gives_the_same(data):
+    features, _, bold = data
+    rng = np.random.default_rng(4)
+    wide = [rng.standard_normal((n, 160)) for n in LENGTHS]
+    grid = make_banded(features, [wide], ALPHAS).grid
+    assert grid.widths == [sum(LENGTHS)]
+    (ours,) = joint_ridges(features, [wide], [Voxels(bold, precision="float64")], ALPHAS)
+    for run, (alpha, weights) in enumerate(zip(ours.alphas, ours.weights, strict=True)):
+        scaled = stacked(features, [wide], weights)
+        expected = nested_search(scaled, bold, np.array([alpha]))[0][run]
+        np.testing.assert_allclose(ours.r[run], expected, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize(
