@@ -62,7 +62,7 @@ def test_an_edit_of_the_solver_runs_what_uses_it_and_what_follows(
     "choices",
     [
         {"alpha": "per_voxel", "hrf": "fir", "components": 20},
-        {"inner_validation": "all_runs", "joint": "random_vector_300d_seed1"},
+        {"joint": "random_vector_300d_seed1"},
     ],
     ids=["components", "joint"],
 )
@@ -71,7 +71,8 @@ def test_another_encoder_runs_encode_and_what_follows(
 ) -> None:
     copy, world, _first = finished
     given = [part for name, value in choices.items() for part in (f"--{name}", str(value))]
-    run = copy.run("-resume", *arguments(world, *given, *_published_in(tmp_path)))
+    more = (*given, "--layers", "0", *_published_in(tmp_path))
+    run = copy.run("-resume", *arguments(world, *more))
     assert run.exit_status == 0, run.stdout
     assert run.processes("COMPLETED") == AFTER_ENCODE | {"VALIDATE"}
     scores = tmp_path / "out" / "lang-en" / "scores" / "sub-average"
