@@ -203,8 +203,8 @@ def _until_killed(it: Ordeal) -> None:
     it.wait(running, lambda: it.done() >= len(it.events("ended")))
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
-    it.in_queue_at_kill = {event["folder"] for event in it.events("began")}
-    it.in_queue_at_kill -= {event["folder"] for event in it.events("ended")}
+    begun = {event["folder"] for event in it.events("began")}
+    it.in_queue_at_kill = {path for path in begun if not (Path(path) / ".exitcode").exists()}
     it.in_queue_at_kill |= {job.folder for job in cluster.queue()}
     it.done_at_kill = it.done()
     it.release("encode")
@@ -287,7 +287,7 @@ def test_nothing_is_done_twice_but_what_was_in_the_queue_when_nextflow_died(
     left = {_task(folder) for folder in ordeal.in_queue_at_kill}
     repeated = {task for task, times in done.items() if times > 1}
     assert repeated <= left, repeated - left
-    assert 1 <= len(left) <= QUEUE_SIZE + 2
+    assert 1 <= len(left) <= 3 * QUEUE_SIZE  # an array counts as one: itself and its two
     cached = [task for task in ordeal.resumed if task["status"] == "CACHED"]
     assert len(cached) >= ordeal.done_at_kill > 10
 
