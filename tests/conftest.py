@@ -15,11 +15,18 @@ SHARING = (
     "pipeline/test_resume.py",
     "pipeline/test_slurm.py",
     "pipeline/test_failures.py",
+    "pipeline/test_own_features.py",
     "::test_the_published_profile",
 )
 """Parts of the names of those tests."""
 
-LONGEST_FIRST = (FINISHED, "test_other_data.py", "test_bad_input.py", "test_report_browser.py")
+LONGEST_FIRST = (
+    FINISHED,
+    "test_newcomer.py",
+    "test_other_data.py",
+    "test_bad_input.py",
+    "test_report_browser.py",
+)
 """Ends of the groups that begin, so that none of the long ones is left alone at the end."""
 
 

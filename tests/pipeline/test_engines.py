@@ -7,11 +7,14 @@ image takes minutes to build and gigabytes.
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from lateralization.dataset import md5_of
 
 from .conftest import PROJECT, Copy, Run, arguments, copy_project
 from .engines import SCRIPT, need, variables
@@ -137,6 +140,20 @@ def _image_for(engine: str, light: str, folder: Path) -> str:
     return str(sif)
 
 
+@pytest.fixture(scope="module")
+def clone(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small world as a DataLad clone: data files are links to content below .git/annex."""
+    world = shutil.copytree(small_world, tmp_path_factory.mktemp("clone") / "world")
+    for path in [*(world / "data").rglob("*.nii.gz"), *(world / "data").rglob("*.csv")]:
+        key = f"MD5E-s{path.stat().st_size}--{md5_of(path)}{''.join(path.suffixes[-2:])}"
+        content = world / "data" / ".git" / "annex" / "objects" / "0a" / "9Z" / key / key
+        content.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(content)
+        content.chmod(0o444)
+        path.symlink_to(os.path.relpath(content, path.parent))
+    return world
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _daemons() -> Iterator[None]:
     """Leave no daemon behind."""
@@ -178,7 +195,7 @@ def _check_tasks(copy: Copy, run: Run, line_of: str, image: str) -> None:
 @pytest.mark.usefixtures("reached")
 @pytest.mark.parametrize(("engine", "verb"), [("docker", "run"), ("apptainer", "exec")])
 def test_fetching_through_an_engine(
-    engine: str, verb: str, light: str, small_world: Path, tmp_path: Path
+    engine: str, verb: str, light: str, clone: Path, tmp_path: Path
 ) -> None:
     need(engine)
     image = _image_for(engine, light, tmp_path)
@@ -186,7 +203,7 @@ def test_fetching_through_an_engine(
     run = copy.run(
         *("-profile", engine, "--image", image, "--outdir", str(tmp_path / "new" / "results")),
         *("--cache_dir", str(tmp_path / "a cache")),
-        *arguments(small_world, "--models", "none", "--stage", "fetch"),
+        *arguments(clone, "--models", "none", "--stage", "fetch"),
     )
     assert run.exit_status == 0, run.stdout + run.stderr
     assert run.processes() == {"VALIDATE", "FETCH"}
@@ -195,7 +212,7 @@ def test_fetching_through_an_engine(
 
 @pytest.mark.usefixtures("reached")
 def test_all_stages_of_the_light_image_through_podman(
-    light: str, small_world: Path, tmp_path: Path
+    light: str, clone: Path, tmp_path: Path
 ) -> None:
     copy = _probed(copy_project(tmp_path / "project"))
     settings = copy.folder / "nextflow.config"
@@ -205,7 +222,7 @@ def test_all_stages_of_the_light_image_through_podman(
     assert large in text
     settings.write_text(text.replace(large, "cpu: null"))
     more = ("--models", "none", "--subjects", "average", "--random_dims", "32")
-    run = copy.run("-profile", "podman", *arguments(small_world, *more))
+    run = copy.run("-profile", "podman", *arguments(clone, *more))
     assert run.exit_status == 0, run.stdout + run.stderr
     assert (copy.folder / "results" / "report.html").exists()
     outside = {"RELIABILITY", "ENCODE"}
