@@ -82,6 +82,8 @@ def test_every_line_of_the_readme_does_what_it_says(clone: Path, tmp_path: Path)
         for name, value in os.environ.items()
         if name in KEPT or name.startswith(("UV_", "PIP_", "SSL_", "MAVEN_")) or "_CA_" in name
     }
+    # pip asks rustc for its version, where there is one, and its launcher makes a folder for itself
+    reach["RUSTUP_HOME"] = str(tmp_path / "rustup")
     reach |= {"HOME": str(home), "NXF_ANSI_LOG": "false", "NXF_SYNTAX_PARSER": "v2"}
     done = subprocess.run(
         ["bash", "-euxo", "pipefail", "-c", "\n".join(lines)],
