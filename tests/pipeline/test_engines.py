@@ -226,8 +226,8 @@ def test_all_stages_of_the_light_image_through_podman(
     assert run.exit_status == 0, run.stdout + run.stderr
     assert (copy.folder / "results" / "report.html").exists()
     outside = {"RELIABILITY", "ENCODE"}
-    stages = {"VALIDATE", "FETCH", "RESAMPLE", "MASK", "ROIS", "CLEAN", "CHECKS", "AVERAGE", "BASELINES",
-              "GATHER", "LATERALIZE", "FIGURES", "REPORT"}  # fmt: skip
+    stages = {"VALIDATE", "FETCH", "RESAMPLE", "MASK", "ROIS", "CLEAN", "CHECKS", "AVERAGE",
+              "BASELINES", "GATHER", "LATERALIZE", "FIGURES", "REPORT"}  # fmt: skip
     assert run.processes() == stages | outside
     run.tasks = [task for task in run.tasks if task["process"] not in outside]
     _check_tasks(copy, run, "podman run", light)
