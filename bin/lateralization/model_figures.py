@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib import ticker
 
 from lateralization import wording
 from lateralization.figure_style import (
@@ -19,6 +20,7 @@ from lateralization.figure_style import (
     Tables,
     TooFewError,
     families,
+    family_name,
     fit_line,
     label_points,
     need,
@@ -81,18 +83,29 @@ def regression(tables: Tables, outcome: str, **where: Any) -> pd.Series | None:
     return rows.iloc[0] if len(rows) == 1 else None
 
 
-def dots(axes: Any, rows: pd.DataFrame, column: str, x: str = "n_parameters") -> None:
-    """Draw one marker per model: named when they are few, else coloured by family."""
-    looks = families(rows)
+def dots(
+    axes: Any,
+    rows: pd.DataFrame,
+    column: str,
+    x: str = "n_parameters",
+    everyone: pd.DataFrame | None = None,
+) -> None:
+    """Draw one marker per model: named when they are few, else coloured by family.
+
+    ``everyone`` holds the models of all panels of a figure where this one lacks some: a family
+    has one colour in a figure.
+    """
+    everyone = rows if everyone is None else everyone
+    looks = families(everyone)
     one = len(looks) == 1
     for family, members in rows.groupby("family", sort=False):
         colour, marker = looks[str(family)]
         axes.plot(
             members[x], members[column], marker=marker, color="#0072b2" if one else colour,
             linestyle="none", markeredgecolor="white", markeredgewidth=0.5, zorder=3,
-            label=str(family),
+            label=family_name(family),
         )  # fmt: skip
-    if len(rows) <= FEW_MODELS:
+    if len(everyone) <= FEW_MODELS:
         label_points(axes, rows[x], rows[column], rows["model"])
 
 
@@ -223,6 +236,8 @@ def baselines(tables: Tables, language: str, subject: str) -> Drawing:
     scores.set_xlabel("brain score (r)")
     sides.axvline(0, color=INK, linewidth=0.9)
     sides.set_xlabel("left minus right (r)")
+    for axes in (scores, sides):
+        axes.xaxis.set_major_locator(ticker.MaxNLocator(5))
     figure.legend(*scores.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     lowest = rows.sort_values("left_minus_right").iloc[0]
     return Drawing(

@@ -25,6 +25,11 @@ LARGE = "n_parameters > 3e9"
 NAMES = {"ppl": "perplexity", "hellaswag": "HellaSwag (%)", LN_N: "number of parameters"}
 
 
+def fullest(panels: Any) -> Any:
+    """Give the panel with the most families: it has the legend of all."""
+    return max(panels, key=lambda axes: len(axes.get_legend_handles_labels()[1]))
+
+
 def line_over(axes: Any, x: Any, row: pd.Series, logarithm: bool = False) -> None:
     """Draw the regression line of a row of regressions over the range of x."""
     if not (np.isfinite(row["slope"]) and np.isfinite(row["intercept"])):
@@ -84,14 +89,14 @@ def scatters(
         points = rows.assign(x=x.astype(float)).dropna(subset=["x"])
         if name == LN_N:
             size_axis(axes, points["n_parameters"])
-        dots(axes, points, "mean_r", "x")
+        dots(axes, points, "mean_r", "x", rows)
         line_over(axes, points["x"], row, logarithm=name == LN_N)
         say_statistics(axes, row)
         axes.set_xlabel(NAMES.get(name, short(name)))
         if name == "ppl":
             axes.invert_xaxis()
     grid[0][0].set_ylabel("brain score (r)")
-    family_legend(figure, grid[0][0], rows)
+    family_legend(figure, fullest(grid[0]), rows)
     which = ", models above three billion parameters" if subset == LARGE else ""
     return Drawing(
         figure,
@@ -129,12 +134,12 @@ def best_layer(tables: Tables, language: str, subject: str) -> Drawing:
         points = best.assign(x=x.astype(float)).dropna(subset=["x"])
         if sized:
             size_axis(axes, points["x"])
-        dots(axes, points, "depth", "x")
+        dots(axes, points, "depth", "x", best)
         line_over(axes, points["x"], row, logarithm=sized)
         say_statistics(axes, row)
         axes.set_xlabel(NAMES[str(row["predictor"])])
     grid[0][0].set_ylabel("best layer / number of layers")
-    family_legend(figure, grid[0][0], best)
+    family_legend(figure, fullest(grid[0]), best)
     return Drawing(
         figure,
         "Where the best layer lies",

@@ -64,7 +64,8 @@ def untrained(tables: Tables, language: str, subject: str) -> Drawing:
             if found is not None:
                 fit_line(axes, mine["n_parameters"], found, colour)
         size_axis(axes, rows[rows["family"] == name]["n_parameters"])
-        axes.legend(loc="best", fontsize=6.5)
+        # below the axes: with its statistics it is as wide as they are
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize=6.5)
     drawn[0].set_ylabel("left minus right (r)")
     return Drawing(
         figure,

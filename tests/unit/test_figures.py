@@ -11,9 +11,22 @@ import pytest
 from made_runs import MadeRun, write_run
 
 from lateralization import figures as stage
-from lateralization import layer_figures, model_figures, trajectory_figures
+from lateralization import (
+    layer_figures,
+    model_figures,
+    predictor_figures,
+    trajectory_figures,
+)
 from lateralization.errors import BadInput
-from lateralization.figure_style import LEFT, RIGHT, TooFewError, short, style
+from lateralization.figure_style import (
+    LEFT,
+    RIGHT,
+    TooFewError,
+    families,
+    family_name,
+    short,
+    style,
+)
 from lateralization.figures import FIGURES, draw_all
 from lateralization.files import read_json
 from lateralization.made_tables import read_tables
@@ -114,7 +127,7 @@ def test_points_of_the_headline_are_those_of_the_table(full):
         drawn = {line.get_label(): line.get_ydata() for line in difference.lines}
         assert rows["family"].nunique() > 1
         for family, members in rows.groupby("family"):
-            np.testing.assert_array_equal(drawn[family], members["left_minus_right"])
+            np.testing.assert_array_equal(drawn[family_name(family)], members["left_minus_right"])
         zero = difference.lines[0]
         assert list(zero.get_ydata()) == [0, 0]
     assert RIGHT == "#029e73"
@@ -174,7 +187,25 @@ def test_many_models_are_told_apart_by_family(full):
     with style():
         drawing = model_figures.asymmetry_by_size(tables, "en", "average")
         names = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
-    assert sorted(names) == ["Qwe", "family 0", "family 1", "family 2", "gpt", "made"]
+    assert sorted(names) == ["GPT-2", "Qwen", "family 0", "family 1", "family 2", "made"]
+
+
+def test_a_family_has_one_colour_in_all_panels_of_a_figure(full):
+    _, folder = full
+    tables = read_tables(folder.parent / "tables")
+    sheet = tables["predictors"]
+    assert sheet.groupby("predictor")["model"].nunique().nunique() > 1  # a panel lacks models
+    rows = model_figures.models_of(tables, "en", "average", "whole")
+    looks = {family_name(name): look for name, look in families(rows).items()}
+    with style():
+        drawing = predictor_figures.scatters(tables, "en", "average", "whole")
+        for axes in drawing.figure.axes:
+            for line in axes.lines:
+                if line.get_label() in looks:
+                    shown = mpl.colors.to_hex(line.get_color()), line.get_marker()
+                    assert shown == looks[line.get_label()]
+        names = {text.get_text() for text in drawing.figure.legends[0].get_texts()}
+    assert names == set(looks)
 
 
 def test_many_models_get_a_scale_instead_of_a_legend_of_layers(full):
