@@ -30,15 +30,6 @@ LOWEST = 0.05
 """Below this mean ceiling nothing is divided by it."""
 
 
-def columns_r(first: NDArray[Any], second: NDArray[Any]) -> Floats:
-    """Correlate two arrays column by column, (n_scans, n_voxels); NaN where one is constant."""
-    a, b = (x - x.mean(axis=0, dtype=np.float64) for x in (first, second))
-    lengths = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r: Floats = np.where(lengths > 0, (a * b).sum(axis=0) / lengths, np.nan)
-    return r
-
-
 def average_ceiling(halves: Floats) -> Floats:
     """Return the ceiling of the average subject from split halves.
 

@@ -9,12 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lateralization.average import check_subjects, run_names
-from lateralization.ceilings import columns_r
 from lateralization.command import progress
 from lateralization.data_checks import LAGS_S, Check, check_group, low_tsnr, rate_lags
 from lateralization.files import open_tensors, read_tensor
 from lateralization.hrf import hrf_operator
-from lateralization.signals import trim
+from lateralization.signals import columns_r, trim
 from lateralization.spheres import sphere
 from lateralization.volumes import from_volume, load_mask
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from lateralization import study
 from lateralization.average import check_subjects, run_names
 from lateralization.bold import kept_scans
-from lateralization.ceilings import columns_r
 from lateralization.command import progress
 from lateralization.encoding import CHUNKS
 from lateralization.errors import BadInput
@@ -25,6 +24,7 @@ from lateralization.files import open_tensors, save_tensors
 from lateralization.given_files import check_array, is_nifti
 from lateralization.ridge import nested_ridge
 from lateralization.search import EncodeResult
+from lateralization.signals import columns_r
 from lateralization.systems import Dual
 from lateralization.volumes import (
     check_same_grid,

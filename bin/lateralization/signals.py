@@ -121,3 +121,12 @@ def clean(x: Array, tr: float) -> NDArray[np.float32]:
     alive = sd > ROUNDING * size
     x = np.where(alive, x / np.where(alive, sd, 1.0), 0.0)
     return x.astype(np.float32)
+
+
+def columns_r(first: Array, second: Array) -> NDArray[np.float64]:
+    """Correlate two arrays column by column, (n_scans, n_voxels); NaN where one is constant."""
+    a, b = (x - x.mean(axis=0, dtype=np.float64) for x in (first, second))
+    lengths = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r: NDArray[np.float64] = np.where(lengths > 0, (a * b).sum(axis=0) / lengths, np.nan)
+    return r
