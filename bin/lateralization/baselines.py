@@ -20,6 +20,7 @@ from lateralization.catalogue import BASELINE_KINDS
 from lateralization.command import progress
 from lateralization.errors import BadInput
 from lateralization.mapping import WORDS_COLUMNS
+from lateralization.stories import DAMAGED
 
 LONGEST_LINE = 100_000
 """Characters of a line of GloVe, at most: 300 numbers take some 3,000."""
@@ -157,7 +158,7 @@ def read_glove(
                 table[key] = vector
     except UnicodeDecodeError as error:
         raise BadInput(f"GloVe file {path} is not UTF-8 ({error.reason})") from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, RuntimeError, *DAMAGED) as error:
         raise BadInput(f"cannot read the GloVe file {path}: {error}") from error
     return table
 

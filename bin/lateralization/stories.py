@@ -2,6 +2,7 @@
 
 import csv
 import io
+import lzma
 import re
 import zipfile
 import zlib
@@ -21,6 +22,9 @@ from lateralization.study import N_RUNS
 STANDARD = dict(zip(COLUMNS, COLUMNS, strict=True))
 LARGEST_TEXT = 20_000_000
 """Bytes of one text in a zip, at most: a run's part of the story has some 10,000."""
+
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
+"""What the standard library raises at a damaged entry of a zip, by how it is compressed."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -258,7 +262,7 @@ def _read_member(archive: zipfile.ZipFile, entry: str, secret: bytes | None, whe
             f"--texts: {where} is encrypted or compressed in a way that is not supported "
             f"({error}); make a plain zip"
         ) from error
-    except (RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except (RuntimeError, *DAMAGED) as error:
         if archive.getinfo(entry).flag_bits & 0x1:
             raise BadInput(
                 f"--texts: the password does not open {where}; check --texts_password (quote it: "

@@ -21,6 +21,7 @@ from lateralization.baselines import (
 )
 from lateralization.errors import BadInput
 from lateralization.files import read_table, read_tensors
+from lateralization.stories import read_text_zip
 
 WORDS = ["The", "fox", "the", "fox", "The"]
 
@@ -106,6 +107,24 @@ def test_vectors_are_split_by_run_in_float64() -> None:
     assert runs["run-1/layer-0"].dtype == np.float64
     np.testing.assert_array_equal(runs["run-2/layer-0"][0], runs["run-1/layer-0"][0])
     assert baseline_table(words)["text"].isna().all()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_zip_is_one_line_however_it_is_compressed(tmp_path: Path, method: int) -> None:
+    line = "the " + " ".join(str(n) for n in range(300)) + "\n"
+    glove, texts = tmp_path / "glove.300d.zip", tmp_path / "texts.zip"
+    for path, names in ((glove, ["glove.300d.txt"]), (texts, ["text_en_run1.txt"])):
+        with zipfile.ZipFile(path, "w", method) as archive:
+            for name in names:
+                archive.writestr(name, line * 20)
+        content = bytearray(path.read_bytes())
+        at = 30 + len(names[0]) + 4  # behind the entry's header: LZMA keeps its properties there
+        content[at : at + 40] = b"\xde" * 40
+        path.write_bytes(content)
+    with pytest.raises(BadInput, match="GloVe file"):
+        glove_vectors(["the"], glove)
+    with pytest.raises(BadInput, match="--texts"):
+        read_text_zip(texts, "en", None, 1)
 
 
 def test_the_command_writes_the_features_form(tmp_path: Path) -> None:
