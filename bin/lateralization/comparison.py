@@ -76,8 +76,8 @@ def brain_rows(language: str, space: Space, published: Row) -> Iterator[Row]:
             if region.name == RELIABLE and region.midline == STRICT:
                 continue
             if region.left.any() and region.right.any():
-                ours[f"isc_{name}_left"] = float(isc[region.left].mean())
-                ours[f"isc_{name}_right"] = float(isc[region.right].mean())
+                ours[f"isc_{name}_left"] = float(np.nanmean(isc[region.left]))
+                ours[f"isc_{name}_right"] = float(np.nanmean(isc[region.right]))
     for name, (roi_left, _) in (space.brain.rois or {}).items():
         ours[f"roi_n_voxels_{name}"] = int(roi_left.sum())
     for name, (value, tolerance) in published.items():

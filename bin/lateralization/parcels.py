@@ -40,8 +40,8 @@ def parcel_rows(best: NDArray[np.floating], areas: Areas) -> Iterator[Row]:
 
 
 def reliability_difference(isc: Float, left: Any, right: Any) -> Row:
-    """Mean reliability of both sides and the published t test over their voxels."""
-    one, other = isc[left], isc[right]
+    """Mean reliability of both sides and the published t test; voxels left out are NaN."""
+    one, other = (isc[side & np.isfinite(isc)] for side in (left, right))
     if min(one.size, other.size) < 2:
         return dict.fromkeys(("isc_left", "isc_right", "isc_left_minus_right", "isc_p"), np.nan)
     return {

@@ -39,6 +39,7 @@ def _isc_of_sides(space: Space, sides: Mapping[str, Any]) -> Row:
     for name, side in sides.items():
         isc = space.brain.isc
         values = np.empty(0) if isc is None else isc[side]
+        values = values[np.isfinite(values)]  # a voxel that is left out has no reliability
         low, high = voxel_bootstrap(values, ISC_BOOTSTRAPS)
         row |= {
             f"isc_{name}": float(values.mean()) if values.size else np.nan,

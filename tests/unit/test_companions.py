@@ -175,6 +175,19 @@ def test_an_atlas_of_96_labels_gives_48_areas_with_their_means(tmp_path):
     assert row["left_minus_right"] == pytest.approx(values[left].mean() - values[right].mean())
 
 
+def test_a_voxel_that_is_left_out_has_no_part_in_an_area_s_reliability(tmp_path):
+    mask = np.ones(GRID_SHAPE, bool)
+    areas, _ = read_atlas(made_atlas(tmp_path), mask, GRID_AFFINE)
+    isc = np.random.default_rng(7).uniform(size=mask.sum())
+    left, right = areas.sides["area 3"]
+    isc[np.flatnonzero(left)[:2]] = np.nan
+    row = area_rows(None, np.arange(0.0), isc, areas)[3]
+    assert row["isc_left"] == pytest.approx(np.nanmean(isc[left]))
+    assert row["isc_right"] == pytest.approx(isc[right].mean())
+    expected = stats.ttest_ind(isc[left], isc[right], nan_policy="omit").pvalue
+    assert row["isc_p"] == pytest.approx(expected)
+
+
 def test_areas_have_the_published_t_test_and_the_slope_over_models(tmp_path):
     mask = np.ones(GRID_SHAPE, bool)
     areas, _ = read_atlas(made_atlas(tmp_path), mask, GRID_AFFINE)
