@@ -67,9 +67,9 @@ def brain_rows(language: str, space: Space, published: Row) -> Iterator[Row]:
             "n_reliable": int(reliable.sum()),
             "n_reliable_left": int((reliable & left).sum()),
             "n_reliable_right": int((reliable & right).sum()),
-            "isc_p75": float(np.percentile(isc, 75)),
-            "isc_max": float(isc.max()),
-            "isc_mean": float(isc.mean()),
+            "isc_p75": float(np.nanpercentile(isc, 75)),
+            "isc_max": float(np.nanmax(isc)),
+            "isc_mean": float(np.nanmean(isc)),
         }
         for region in regions(space.brain):
             name = region.midline if region.midline == STRICT else region.name
