@@ -168,13 +168,8 @@ def about_score(tables: Tables, language: str, subject: str) -> Remark | None:
     )
 
 
-def about_unique(tables: Tables, language: str, subject: str) -> Remark | None:
-    """Say what is left of the largest model's asymmetry when the confounds are in."""
-    region = selection_of(tables, language, subject)
-    rows = of(
-        tables["unique"], language=language, subject=subject, region=region,
-        midline="shared", kind=MODEL,
-    )  # fmt: skip
+def _of_largest(rows: pd.DataFrame) -> tuple[str, pd.Series, pd.Series] | None:
+    """Return the largest model, its row of both sides and that of left minus right; None: none."""
     if rows.empty:
         return None
     size = rows["n_parameters"].astype(float).fillna(0).to_numpy()
@@ -184,6 +179,20 @@ def about_unique(tables: Tables, language: str, subject: str) -> Remark | None:
     )
     if both is None or sides is None or not np.isfinite(sides["ci_low"]):
         return None
+    return model, both, sides
+
+
+def about_unique(tables: Tables, language: str, subject: str) -> Remark | None:
+    """Say what is left of the largest model's asymmetry when the confounds are in."""
+    region = selection_of(tables, language, subject)
+    rows = of(
+        tables["unique"], language=language, subject=subject, region=region,
+        midline="shared", kind=MODEL,
+    )  # fmt: skip
+    found = _of_largest(rows)
+    if found is None:
+        return None
+    model, both, sides = found
     left, right = sides["ci_low"] > 0, sides["ci_high"] < 0
     if left or right:
         tone, claim = GOOD, f"The model leans {'left' if left else 'right'} beyond the confounds"
@@ -224,15 +233,10 @@ def about_data(tables: Tables, language: str, subject: str) -> Remark | None:
 def about_ceilings(tables: Tables, language: str, subject: str) -> Remark | None:
     """Say what is left of the largest model's asymmetry as a share of the ceiling."""
     rows = of(tables["ceilings"], language=language, subject=subject, midline="shared", kind=MODEL)
-    if rows.empty:
+    found = _of_largest(rows)
+    if found is None:
         return None
-    size = rows["n_parameters"].astype(float).fillna(0).to_numpy()
-    model = str(rows["model"].iloc[int(size.argmax())])
-    both, sides = (
-        _only(rows, model=model, hemisphere=side) for side in ("both", "left_minus_right")
-    )
-    if both is None or sides is None or not np.isfinite(sides["ci_low"]):
-        return None
+    model, both, sides = found
     if sides["ci_low"] > 0 or sides["ci_high"] < 0:
         side = "left" if sides["ci_low"] > 0 else "right"
         tone, claim = GOOD, f"Of what can be predicted, more is predicted on the {side}"
