@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev s3-server images demo test test-fast fuzz check style types lint spelling documentation \
+.PHONY: help setup setup-dev s3-server images demo test test-fast mutants fuzz check style types lint spelling documentation \
   format readme lock clean
 
 # ENGINE=auto (the first time the default; later what was said last) takes an installed Nextflow of
@@ -62,8 +62,11 @@ demo: setup ## simulate a small data set and run the whole pipeline on it (ARGS 
 test: setup-dev ## run all tests (ARGS go to pytest, JOBS=2 side by side)
 	@$(pytest) $(ARGS)
 
-test-fast: setup-dev ## run the unit tests
-	@$(pytest) tests/unit $(ARGS)
+test-fast: setup-dev ## run the unit tests that take under a second each
+	@$(pytest) tests/unit -m 'not slow' $(ARGS)
+
+mutants: setup-dev ## put 200 small faults into the science, and list those that no test notices
+	@$(python) tests/mutants.py $(ARGS)
 
 fuzz: setup-dev ## spoil the user's files in 10,000 new ways per parser (CASES=, ARGS go to pytest)
 	@FUZZ_CASES=$(CASES) $(pytest) tests/unit/test_fuzz.py $(ARGS)

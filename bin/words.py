@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from lateralization import study
-from lateralization.annotation import read_corrections, read_texts, read_words
+from lateralization.annotation import read_corrections, read_words
 from lateralization.command import run, say
 from lateralization.files import save_tensors, write_json, write_table
 from lateralization.mapping import map_words, mapping_report, window_tensors, words_table
@@ -16,6 +16,7 @@ from lateralization.models import (
     offline,
     without_torch,
 )
+from lateralization.stories import read_texts
 
 
 def main(arguments: argparse.Namespace) -> None:

@@ -70,6 +70,18 @@ class Task:
         """Whether dropout's random stream goes through all windows, one after the other."""
         return bool(self.seed) and self.untrained_mode == "train"
 
+    def check_order(self) -> None:
+        """Refuse to read with dropout what must be read again and give the same.
+
+        Raises
+        ------
+        BadInput
+        """
+        if self.in_order and (self.context or self.surprisal):
+            raise BadInput(
+                "--context and --surprisal need a model without dropout; use --untrained_mode eval"
+            )
+
     def described(self) -> dict[str, str]:
         """Say what the states depend on, as the features file tells ENCODE and GATHER."""
         told = {"model": self.model.get("name"), "precision": self.precision, "seed": self.seed}
@@ -111,10 +123,7 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
     """
     runs = runs_from(read_tensors(task.windows))
     check_words(task.words, runs)
-    if task.in_order and (task.context or task.surprisal):
-        raise BadInput(
-            "--context and --surprisal need a model without dropout; use --untrained_mode eval"
-        )
+    task.check_order()
     # One random stream goes through all windows, so one rank takes them all.
     share = Share(ranks.rank, 1 if task.in_order and ranks.rank == 0 else ranks.n_ranks)
     parts = task.out.parent / f".parts-{task.out.name}"
@@ -141,16 +150,22 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
     if ranks.rank:
         return None
     with clock.time("write"):
-        widths = merge(runs, parts, task.out)
-        if task.surprisal:
-            bits = surprisals(runs, parts)
-            write_table(surprisal_table(task.words, runs, bits), task.surprisal)
-    shutil.rmtree(parts)
+        widths = write(task, runs, parts)
     dealt = {"windows": sum(map(len, batches)), "batches": len(batches)}
     dealt |= {"tokens": sum(item.length for batch in batches for item in batch)}
     return describe(task, ranks, clock, plan.described() | dealt, widths) | {
         "no_surprisal": head if isinstance(head, str) else None
     }
+
+
+def write(task: Task, runs: list[Run], parts: Path) -> list[int]:
+    """Write the files of a task from the parts of all ranks; return the width of each layer."""
+    widths = merge(runs, parts, task.out)
+    if task.surprisal:
+        bits = surprisals(runs, parts)
+        write_table(surprisal_table(task.words, runs, bits), task.surprisal)
+    shutil.rmtree(parts)
+    return widths
 
 
 def agreed_plan(task: Task, ranks: Ranks, runs: list[Run], parts: Path) -> Plan:

@@ -1,5 +1,8 @@
 """The annotation of the story: which words were heard when, with the study's corrections."""
 
+import csv
+import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,10 +11,12 @@ import numpy as np
 import pandas as pd
 
 from lateralization import study
+from lateralization.description import COLUMNS
 from lateralization.errors import BadInput
 from lateralization.files import check_columns, read_table
+from lateralization.problems import listed
 
-COLUMNS = ("word", "onset", "offset", "section")
+STANDARD = dict(zip(COLUMNS, COLUMNS, strict=True))
 LAST_ROW = 10**9
 """Largest label of a row that a correction may name."""
 CORRECTION_COLUMNS = ("language", "row", "action", "word")
@@ -34,19 +39,91 @@ class CorrectionReport:
         }
 
 
+def standard_annotation(path: Path, columns: Mapping[str, str] = STANDARD) -> bytes:
+    """Return an annotation as a CSV with our names of the columns.
+
+    What has that form already comes back byte for byte; cells stay as they are in any case.
+
+    Parameters
+    ----------
+    path
+        CSV, or a TSV without quotes (BIDS).
+    columns
+        Our name of a column → the file's.
+    """
+    content = path.read_bytes()
+    tabs = path.suffix == ".tsv"
+    if not tabs and dict(columns) == STANDARD:
+        return content
+    text = io.StringIO(content.decode("utf-8-sig"), newline="")
+    plain = csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
+    header, *rows = list(plain if tabs else csv.reader(text)) or [[]]
+    ours = {theirs: name for name, theirs in columns.items()}
+    names = [ours.get(name) or (f"other_{name}" if name in ours.values() else name)
+             for name in header]  # fmt: skip
+    written = io.StringIO(newline="")
+    csv.writer(written, lineterminator="\n").writerows([names, *rows])
+    return written.getvalue().encode("utf-8")
+
+
+def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame:
+    """Read all rows of an annotation, with pandas' spellings of missing values, as the study did.
+
+    Parameters
+    ----------
+    path
+        CSV (or a TSV without quotes) with a column for the word, for its onset and offset (seconds
+        from the start of the run) and for the section (the run, 1-based); others are ignored.
+    columns
+        Our name of a column → the file's.
+
+    Returns
+    -------
+    DataFrame
+        With our names of the columns; labels count the rows from 0.
+
+    Raises
+    ------
+    BadInput
+        The file cannot be read, or a column is missing.
+    """
+    try:
+        content = standard_annotation(path, columns)
+        check_columns(content, ",", f"annotation {path}", COLUMNS)
+        table = pd.read_csv(
+            io.BytesIO(content), dtype={"word": str}, encoding="utf-8", low_memory=False
+        )
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            f"annotation {path} is not UTF-8 (byte {error.start}): save it as UTF-8"
+        ) from None
+    except (OSError, ValueError, csv.Error) as error:
+        raise BadInput(f"cannot read the annotation {path}: {_one_line(error)}") from error
+    missing = [columns[name] for name in COLUMNS if name not in table]
+    if missing:
+        raise BadInput(
+            f"annotation {path}: no column {listed(missing)}; it has {listed(table.columns)}; a "
+            f"comma-separated file with {listed(columns[name] for name in COLUMNS)} is needed, or "
+            "their names in dataset.json"
+        )
+    if not isinstance(table.index, pd.RangeIndex):
+        raise BadInput(f"annotation {path}: rows have more cells than the header names")
+    return table
+
+
 def read_words(
     path: Path | str,
     language: str,
     corrections: pd.DataFrame | None = None,
     n_runs: int = study.N_RUNS,
+    columns: Mapping[str, str] = STANDARD,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read the words that were heard, run by run.
 
     Parameters
     ----------
-    path : path
-        CSV in the data set's form: columns ``word``, ``onset``, ``offset`` (seconds from the start
-        of the run) and ``section`` (the run, 1-based). Further columns are ignored.
+    path, columns
+        As for :func:`read_rows`.
     language : str
         ``en``, ``fr`` or ``cn``: selects the corrections.
     corrections : DataFrame or None
@@ -66,26 +143,14 @@ def read_words(
     Raises
     ------
     BadInput
-        The file cannot be read, a column is missing, a word has no times or times that go
-        backwards, a section is no run, or a run has no word.
+        As :func:`read_rows`; a word has no times or times that go backwards, a section is no run,
+        or a run has no word.
     """
-    table = _read_csv(Path(path))
+    table = read_rows(Path(path), columns)
     n_rows = len(table)
     table, done = correct(table, language, corrections)
     is_word = np.array([isinstance(word, str) and word != " " for word in table["word"]], bool)
-    kept = table[is_word]
-    words = pd.DataFrame(
-        {
-            "run": _sections(kept, path, n_runs),
-            "row": kept.index.to_numpy(np.int64),
-            "word": kept["word"].to_numpy(object),
-            "onset": _seconds(kept, "onset", path),
-            "offset": _seconds(kept, "offset", path),
-        }
-    )
-    _check_times(words, path)
-    _check_runs(words, path, n_runs)
-    words = words.sort_values("run", kind="stable", ignore_index=True)
+    words = _spoken(table[is_word], path, n_runs)
     report = {
         "corrections": done.as_dict(),
         "n_rows": n_rows,
@@ -168,58 +233,20 @@ def correct(
     return table.drop(index=sorted(set(dropped))), report
 
 
-def read_text(path: Path | str) -> str:
-    """Read the text of one run: UTF-8, newlines as they are.
-
-    Raises
-    ------
-    BadInput
-        The file is missing, empty or not UTF-8.
-    """
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise BadInput(f"cannot read the text {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise BadInput(f"text {path} is not UTF-8 (byte {error.start}): save it as UTF-8") from None
-    if not text.strip():
-        raise BadInput(f"text {path} is empty")
-    return text
-
-
-def read_texts(paths: list[Path], n_runs: int = study.N_RUNS) -> list[str]:
-    """Read the texts of all runs, in the order of the runs.
-
-    Raises
-    ------
-    BadInput
-        There is not one text per run, or one of them cannot be read.
-    """
-    if len(paths) != n_runs:
-        raise BadInput(f"one text per run is needed: {n_runs}, not {len(paths)}")
-    return [read_text(path) for path in paths]
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    """Read the CSV with pandas' spellings of missing values, as the study did."""
-    try:
-        check_columns(path.read_bytes(), ",", f"annotation {path}", COLUMNS)
-        table = pd.read_csv(path, dtype={"word": str}, encoding="utf-8", low_memory=False)
-    except UnicodeDecodeError as error:
-        raise BadInput(
-            f"annotation {path} is not UTF-8 (byte {error.start}): save it as UTF-8"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise BadInput(f"cannot read the annotation {path}: {_one_line(error)}") from error
-    missing = [name for name in COLUMNS if name not in table]
-    if missing:
-        raise BadInput(
-            f"annotation {path}: no column {', '.join(missing)}; found {', '.join(table.columns)}; "
-            "a comma-separated file with word, onset, offset and section is needed"
-        )
-    if not isinstance(table.index, pd.RangeIndex):
-        raise BadInput(f"annotation {path}: rows have more cells than the header names")
-    return table
+def _spoken(kept: pd.DataFrame, path: Path | str, n_runs: int) -> pd.DataFrame:
+    """Return the rows with a word, checked, in the order of the runs."""
+    words = pd.DataFrame(
+        {
+            "run": _sections(kept, path, n_runs),
+            "row": kept.index.to_numpy(np.int64),
+            "word": kept["word"].to_numpy(object),
+            "onset": _seconds(kept, "onset", path),
+            "offset": _seconds(kept, "offset", path),
+        }
+    )
+    _check_times(words, path)
+    _check_runs(words, path, n_runs)
+    return words.sort_values("run", kind="stable", ignore_index=True)
 
 
 def _sections(kept: pd.DataFrame, path: Path | str, n_runs: int) -> np.ndarray[Any, Any]:

@@ -42,17 +42,6 @@ GATED = {
 PICKLED = ("facebook/opt", "ckiplab/", "ClassCat/")
 """Hub ids of the study that may have no safetensors weights."""
 
-SHEET_COLUMNS = (
-    "model",
-    "source",
-    "revision",
-    "seed",
-    "n_parameters",
-    "n_layers",
-    "n_hid",
-    "ppl",
-    "hellaswag",
-)
 BASELINE_KINDS = ("random_vector", "random_embedding", "glove", *confounds.KINDS)
 GLOVE_DIMS = 300
 

@@ -102,10 +102,16 @@ def _tsnr(path: Path, n_runs: int) -> Floats:
     return values
 
 
+def _mean(series: NDArray[np.float32]) -> Floats:
+    """Average over voxels, (n_scans,); 0 without any."""
+    return series.mean(1, dtype=np.float64) if series.size else np.zeros(len(series))
+
+
 def _row(check: Check, tr: float) -> Row:
     return {
         "run": check.run + 1, "isc": check.isc, "isc_lag_s": check.lag * tr,
         "isc_lag_r": check.lag_r, "follows_run": check.match, "follows_run_r": check.match_r,
+        "outlier": "yes" if check.reasons else "no", "reason": "; ".join(check.reasons),
     }  # fmt: skip
 
 
@@ -151,13 +157,11 @@ def check_files(
 
     Parameters
     ----------
-    paths, subjects
-        Bold files and ids.
-    mask
-        Their brain mask.
+    paths, subjects, mask
+        Bold files, ids, and their brain mask.
     words : table with columns ``run``, ``onset``, ``offset``
     tr, n_trim
-        Repetition time, seconds; scans that are dropped at each end of a run when it is scored.
+        Repetition time, s; scans dropped at each end of a run when it is scored.
 
     Returns
     -------
@@ -173,21 +177,15 @@ def check_files(
     for path in progress(paths, "subjects"):
         tensors = [read_tensor(path, run) for run in runs]
         series.append([run[:, chosen] for run in tensors])
-        heard.append([
-            run[:, heard_at].mean(1, dtype=np.float64) if heard_at.any() else np.zeros(len(run))
-            for run in tensors
-        ])  # fmt: skip
+        heard.append([_mean(run[:, heard_at]) for run in tensors])
     checks = check_group(series, tr)
     tsnr = np.array([_tsnr(path, len(runs)) for path in paths])
     for subject, run in np.argwhere(low_tsnr(tsnr)):
         checks[subject * len(runs) + run].reasons.append("low signal-to-noise ratio over time")
     rates = {(subject, run): row for subject, run, row in _rate_rows(heard, words, tr)}
     rows = [
-        {
-            "subject": subjects[check.subject], **_row(check, tr),
-            **rates[check.subject, check.run], "tsnr": tsnr[check.subject, check.run],
-            "outlier": "yes" if check.reasons else "no", "reason": "; ".join(check.reasons),
-        }
+        {"subject": subjects[check.subject], **_row(check, tr), **rates[check.subject, check.run],
+         "tsnr": tsnr[check.subject, check.run]}
         for check in checks
     ]  # fmt: skip
     rows += [

@@ -154,34 +154,23 @@ def clean_subject(
     tr: float,
     smoothing_mm: float | None = None,
 ) -> int:
-    """Clean the resampled runs of a subject and write its bold file.
+    """Clean a subject's resampled runs and write them; return how many voxels any run leaves out.
 
     Parameters
     ----------
-    bold
-        Resampled runs in order.
-    constant
-        Map of constant source voxels, one volume per run.
-    mask
-        Brain mask; its voxels in C order are the columns.
+    bold, constant, mask
+        Resampled runs in order; map of constant source voxels, one volume per run; brain mask, its
+        voxels in C order are the columns.
     out
-        safetensors file: ``run-1`` … (scans, voxels) float32, untrimmed,
-        ``left_out`` (runs, voxels) uint8, and ``tsnr`` (runs, voxels) float32.
-    tr
-        Repetition time, s.
-    smoothing_mm
-        FWHM, mm, or None for none.
-
-    Returns
-    -------
-    int
-        Number of voxels left out in any run.
+        safetensors: ``run-1`` … (scans, voxels) float32, untrimmed, ``left_out`` (runs, voxels)
+        uint8, and ``tsnr`` (runs, voxels) float32.
+    tr, smoothing_mm
+        Repetition time, s; FWHM, mm, or None for none.
 
     Raises
     ------
     BadInput
-        Wrong number of runs, different grids, too few scans, or no voxel with a signal in every
-        run.
+        Number of runs, grids, or scans are wrong; no voxel has a signal in every run.
     """
     check_runs(bold, "--bold", len(bold))
     if not tr > 0:
@@ -189,8 +178,7 @@ def clean_subject(
     brain = Brain(*load_mask(mask), mask)
     flags = read_flags(constant, brain, len(bold))
     tensors: dict[str, Array] = {}
-    left_out = np.zeros(flags.shape, dtype=np.uint8)
-    tsnr = np.zeros(flags.shape, dtype=np.float32)
+    left_out, tsnr = np.zeros(flags.shape, np.uint8), np.zeros(flags.shape, np.float32)
     for run in progress(range(len(bold)), f"clean {out.name}"):
         series, finite = read_series(bold[run], brain, smoothing_mm)
         try:
@@ -199,13 +187,18 @@ def clean_subject(
             raise BadInput(f"{bold[run]}: {error}") from error
         tensors[f"run-{run + 1}"], tsnr[run] = cleaned, temporal_snr(series)
         left_out[run] = absent | ~finite
+    _check_left_out(left_out, bold)
+    # One key: safetensors writes several in random order, and the same input must give one file.
+    told = {"cleaning": f"tr={tr} smoothing_mm={smoothing_mm or 0.0}"}
+    save_tensors(out, tensors | {"left_out": left_out, "tsnr": tsnr}, told)
+    return int(left_out.any(axis=0).sum())
+
+
+def _check_left_out(left_out: NDArray[np.uint8], bold: Sequence[Path]) -> None:
+    """Refuse a subject that keeps no voxel."""
     if left_out.any(axis=0).all():
         run = int(left_out.sum(axis=1).argmax())
         raise BadInput(
             f"{bold[run]}: no voxel of the mask has a signal in every run ({left_out[run].sum()} "
             f"of {left_out[run].size} lack one in this run); mend the run or leave the subject out"
         )
-    tensors |= {"left_out": left_out, "tsnr": tsnr}
-    # One key: safetensors writes several in random order, and the same input must give one file.
-    save_tensors(out, tensors, {"cleaning": f"tr={tr} smoothing_mm={smoothing_mm or 0.0}"})
-    return int(left_out.any(axis=0).sum())

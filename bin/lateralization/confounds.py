@@ -28,9 +28,6 @@ ALL = (*KINDS, SURPRISAL)
 FREQUENCY = "logfreq"
 """Column of the logarithm of a word's frequency."""
 
-SOUND_COLUMNS = ("time", "f0", "intensity", "section")
-"""Columns of a prosody table: seconds from the start of the run, Hz, any unit, the run."""
-
 
 def confound(
     kind: str, words: pd.DataFrame, annotation: Path, given: Path | None = None

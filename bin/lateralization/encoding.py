@@ -55,6 +55,19 @@ class Task:
     device: str = "auto"
     chunk: int | None = None
 
+    def told(self) -> dict[str, Any]:
+        """Say what the scores depend on, as GATHER records it."""
+        return {
+            "tr": self.tr,
+            "trim": self.trim,
+            **asdict(self.choices),
+            "precision": self.precision,
+            "search_risk": RISK,
+            "features": read_metadata(self.features),
+            "joint": [read_metadata(path).get("model", path.name) for path in self.joint],
+            "versions": versions(),
+        }
+
 
 def choose_device(asked: str) -> str:
     """Return ``cuda`` where there is a GPU and nothing else is asked for, else ``cpu``.
@@ -258,18 +271,7 @@ def encode_stack(
                 joint.add(made)
     if constant:
         say(f"constant regressors, taken as 0 (layer: run: number): {json.dumps(constant)}")
-    told = {
-        "tr": task.tr,
-        "trim": task.trim,
-        **asdict(chosen),
-        "precision": task.precision,
-        "device": device,
-        "search_risk": RISK,
-        "constant_regressors": constant,
-        "features": read_metadata(task.features),
-        "joint": [read_metadata(path).get("model", path.name) for path in task.joint],
-        "versions": versions(),
-    }
+    told = task.told() | {"device": device, "constant_regressors": constant}
     return [
         Part(
             r=np.stack([result.r for result in own]).astype(np.float32),

@@ -1,13 +1,12 @@
 """The word vectors of a local model in one call, on the CPU."""
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from lateralization.annotation import read_texts, read_words
+from lateralization.annotation import read_words
 from lateralization.batches import BATCH_TOKENS, plan_batches, runs_from
 from lateralization.files import read_tensors
 from lateralization.forward import compute
@@ -20,6 +19,7 @@ from lateralization.models import (
     offline,
     untrained_trunk,
 )
+from lateralization.stories import read_texts
 from lateralization.word_vectors import merge
 
 
@@ -62,20 +62,14 @@ def extract_features(
     words, _ = read_words(annotation, language, None, n)
     tokenizer = load_tokenizer(Path(model_dir))
     length = max_length(load_config(Path(model_dir)), tokenizer, mapping)
+    told = read_texts(texts, n)
     mapped = map_words(
-        tokenizer,
-        words,
-        read_texts(texts, n),
-        language=language,
-        mapping=mapping,
-        max_length=length,
+        tokenizer, words, told, language=language, mapping=mapping, max_length=length
     )
     runs = runs_from(window_tensors(mapped))
     trunk = untrained_trunk(Path(model_dir), seed) if seed else load_trunk(Path(model_dir))
-    folder = Path(tempfile.mkdtemp(prefix="features-"))
-    try:
+    with tempfile.TemporaryDirectory(prefix="features-") as name:
+        folder = Path(name)
         compute(trunk, runs, plan_batches(runs, BATCH_TOKENS["cpu"]), folder)
         merge(runs, folder, folder / "features.safetensors")
         return read_tensors(folder / "features.safetensors")
-    finally:
-        shutil.rmtree(folder)

@@ -1,6 +1,5 @@
 """``--features`` in the plan: which feature spaces a folder has, and whether they fit the data."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from lateralization.errors import BadInput
 from lateralization.language_plan import Site
 from lateralization.own_features import KIND, SCANS, Features
 from lateralization.problems import Problems
-from lateralization.stories import standard_annotation
 
 STUDY_CORRECTIONS = "corrections_ds003643.tsv"
 
@@ -93,8 +91,7 @@ def _words(language: dict[str, Any], assets: Path) -> pd.DataFrame:
     corrections = None
     if fixes != "none":
         corrections = read_corrections(assets / STUDY_CORRECTIONS if fixes == STUDY else fixes)
-    with tempfile.NamedTemporaryFile(suffix=".csv") as standard:
-        standard.write(standard_annotation(Path(entry["path"]), entry["columns"]))
-        standard.flush()
-        words, _ = read_words(standard.name, language["language"], corrections, language["n_runs"])
+    words, _ = read_words(
+        entry["path"], language["language"], corrections, language["n_runs"], entry["columns"]
+    )
     return words

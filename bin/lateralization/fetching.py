@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lateralization import given_files, stories
+from lateralization.annotation import STANDARD, read_rows, standard_annotation
 from lateralization.atlas import place_atlas
 from lateralization.cache import GIT_BLOB, Wanted, digest_of
 from lateralization.download import Policy, download
@@ -39,17 +40,16 @@ def fetch(
     out: Path,
     policy: Policy | None = None,
 ) -> dict[str, Any]:
-    """Bring one parcel to ``out``.
+    """Bring one parcel to ``out`` (BOLD with ``keep`` false to ``raw`` beside it, with a receipt).
 
     Parameters
     ----------
     parcel
         ``kind`` and, for what is fetched, ``files`` (path, bytes, checksum, urls) or ``url``,
         ``sha256``; see the plan.
-    sources
-        The user's own files, in order; empty: the parcel is fetched.
-    cache
-        Folder of the verified downloads.
+    sources, cache
+        The user's own files, in order; with none, the parcel is fetched to this folder of verified
+        downloads.
     out
         Folder for the parcel: ``run-<1..>.nii.gz``, ``annotation.csv``,
         ``prosody.csv``, ``text_<lang>_run<1..>.txt``, ``glove.zip``/``glove.txt``,
@@ -57,8 +57,6 @@ def fetch(
         ``atlas.tsv`` (``atlas.json`` says why there are none); a given file keeps its ending.
     policy
         How hard downloads try.
-
-    BOLD with ``keep`` false goes to the folder ``raw`` beside ``out``, which gets a receipt.
 
     Returns
     -------
@@ -81,21 +79,28 @@ def fetch(
     out.mkdir(parents=True, exist_ok=True)
     if kind == "atlas":
         place_atlas(sources, cache, out)
-        return _record(parcel, sources, out)
-    origins = list(sources) or _fetched(parcel, cache, policy)
+    else:
+        origins = list(sources) or _fetched(parcel, cache, policy)
+        _deliver(kind, parcel, origins, out, own=bool(sources))
+    return _record(parcel, sources, out)
+
+
+def _deliver(
+    kind: str, parcel: dict[str, Any], origins: Sequence[Path], out: Path, *, own: bool
+) -> None:
+    """Check a parcel's files and give them their standard names."""
     if kind == "texts":
         _texts(parcel, origins, out)
     elif kind == "annotation":
-        _annotation(parcel, origins, out, own=bool(sources))
+        _annotation(parcel, origins, out, own=own)
     elif kind == "prosody":
         _standard(origins[0], parcel["columns"], out / "prosody.csv")
     elif kind == "glove":
-        _glove(origins, out, own=bool(sources))
+        _glove(origins, out, own=own)
     elif kind == "bold":
-        _bold(parcel, origins, out, own=bool(sources))
+        _bold(parcel, origins, out, own=own)
     else:
         _given(kind, origins, out)
-    return _record(parcel, sources, out)
 
 
 def _parameter(kind: str) -> str:
@@ -187,20 +192,18 @@ def _given(kind: str, origins: Sequence[Path], out: Path) -> None:
 
 def _annotation(parcel: dict[str, Any], origins: Sequence[Path], out: Path, *, own: bool) -> None:
     """Give an annotation its standard form and name, once its columns are checked."""
-    columns = parcel.get("columns") or stories.STANDARD
+    columns = parcel.get("columns") or STANDARD
     if len(origins) != 1:
         raise BadInput(f"{len(origins)} annotations are given and one is needed; check --dataset")
     if own:
-        problems = Problems()
-        stories.read_annotation(origins[0], problems, columns)
-        problems.stop()
+        read_rows(origins[0], columns)
     _standard(origins[0], columns, out / "annotation.csv")
 
 
 def _standard(path: Path, columns: dict[str, str], target: Path) -> None:
     """Write a table of the data set with our names of its columns."""
     with writing(target) as temporary:
-        temporary.write_bytes(stories.standard_annotation(path, columns))
+        temporary.write_bytes(standard_annotation(path, columns))
 
 
 def _texts(parcel: dict[str, Any], origins: Sequence[Path], out: Path) -> None:

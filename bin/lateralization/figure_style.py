@@ -1,6 +1,6 @@
 """One look for every figure: readable at column width, safe for colour-blind readers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -88,7 +88,6 @@ class Drawing:
 
 
 Tables = dict[str, pd.DataFrame]
-Draw = Callable[[Tables, str, str], Drawing]
 
 
 @contextmanager

@@ -151,7 +151,7 @@ def _forward(network: Network, runs: Mapping[int, Run], batch: Sequence[Window])
             out = network.trunk(**inputs)
             tensors = {"segments": segments} | _sums(out.hidden_states, tokens, lengths)
             if network.head:
-                bits = _surprisal(network.head, out, inputs, _places(batch, runs, tokens, lengths))
+                bits = _surprisal(network.head, out, inputs, _places(batch, runs, tokens))
                 tensors["surprisal"] = np.add.reduceat(bits, np.cumsum(lengths) - lengths)
             return tensors
     except RuntimeError as error:
@@ -205,7 +205,7 @@ def _sums(states: Sequence[Any], tokens: Integers, lengths: Integers) -> Tensors
 
 
 def _places(
-    batch: Sequence[Window], runs: Mapping[int, Run], tokens: Integers, lengths: Integers
+    batch: Sequence[Window], runs: Mapping[int, Run], tokens: Integers
 ) -> tuple[Integers, NDArray[np.bool_], NDArray[np.bool_]]:
     """Return the tokens of a batch, which of them count, and which have a token before them.
 

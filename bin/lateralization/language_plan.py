@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lateralization import dataset, given_files, stories
+from lateralization.annotation import read_words
 from lateralization.confounds import check_table
 from lateralization.dataset import Subject
 from lateralization.description import STUDY, Description
@@ -205,12 +206,23 @@ def _check_ends(
     if path is None or annotation["published"]:
         return
     described = site.described
-    ends = stories.check_annotation(Path(path), site.problems, described.columns, described.n_runs)
+    try:
+        words, _ = read_words(path, language, None, described.n_runs, described.columns)
+    except BadInput as error:
+        site.problems.add(f"--dataset: {error}")
+        return
+    early = words[words["onset"] < 0]
+    if len(early):
+        site.problems.add(
+            f"--dataset: {path}: {len(early)} words begin before 0 s (first: "
+            f"{early['word'].iloc[0]!r}, row {early['row'].iloc[0]}); mend their times"
+        )
     if not scans:
         return
-    lengths = next(iter(scans.values()))
     late = [
-        r for r, end in ends.items() if r <= len(lengths) and end > lengths[r - 1] * described.tr
+        run
+        for run, n_scans in enumerate(next(iter(scans.values())), start=1)
+        if (words["offset"][words["run"] == run] > n_scans * described.tr).any()
     ]
     if late:
         site.notes.append(

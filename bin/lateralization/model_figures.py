@@ -116,7 +116,7 @@ def family_legend(figure: Any, axes: Any, rows: pd.DataFrame) -> None:
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 8))
 
 
-def error_bars(axes: Any, rows: pd.DataFrame, column: str = "left_minus_right") -> None:
+def error_bars(axes: Any, rows: pd.DataFrame) -> None:
     """Draw the 95 % intervals of the table."""
     kept = rows[np.isfinite(rows["ci_low"])]
     thin = len(kept) > FEW_MODELS

@@ -234,31 +234,40 @@ def load_model(
     BadInput
         The weights cannot be read, or do not fill the model.
     """
-    import torch
-
     files = weight_files(folder, allow_pickle)
-    config = load_config(folder)
     options: dict[str, Any] = {
-        "dtype": getattr(torch, _known(precision)),
-        "trust_remote_code": False,
-        "local_files_only": True,
+        "precision": precision,
         "use_safetensors": files[0].suffix == ".safetensors",
-        "output_loading_info": True,
     }
     if placement or device != "cpu":
         options["device_map"] = placement or {"": device}
         options["max_memory"] = memory
+    model, info = _read_weights(folder, **options)
+    check_loaded(model, info, folder)
+    fuse(model)
+    return model.eval()
+
+
+def _read_weights(folder: Path, *, precision: str, **options: Any) -> tuple[Any, Any]:
+    """Return a model as transformers loads it, and what it says of the weights."""
+    import torch
+
+    config = load_config(folder)
+    options |= {
+        "dtype": getattr(torch, _known(precision)),
+        "trust_remote_code": False,
+        "local_files_only": True,
+        "output_loading_info": True,
+    }
     try:
         model, info = _auto_class(config).from_pretrained(folder, config=config, **options)
+        return model, info
     except torch.cuda.OutOfMemoryError:
         raise
     except Exception as error:
         if isinstance(error, MemoryError):
             raise
         raise BadInput(f"model {folder}: cannot load the weights: {_line(error)}") from error
-    check_loaded(model, info, folder)
-    fuse(model)
-    return model.eval()
 
 
 def untrained_trunk(folder: Path, seed: int, **options: Any) -> Any:

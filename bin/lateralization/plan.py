@@ -34,7 +34,7 @@ def project_folder(request: Mapping[str, Any]) -> Path:
 
 
 def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
-    """Check everything that can be checked before anything is queued, and plan the run.
+    """Check everything that can be checked before anything is queued; return the plan of the run.
 
     Parameters
     ----------
@@ -44,56 +44,34 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
     assets
         Folder of the study's lists, manifests and addresses.
 
-    Returns
-    -------
-    dict
-        The plan, as JSON has it.
-
     Raises
     ------
     BadInput
         With the first mistake; all others have been said before it.
     """
-    problems, notes = Problems(), list[str]()
-    schema = load_schema(project_folder(request))
+    problems, notes, schema = Problems(), list[str](), load_schema(project_folder(request))
     parameters = normalise(request["params"], schema, problems, request.get("command_line"))
     launch = Path(request.get("launch_dir") or Path.cwd())
     _check_combinations(parameters, problems)
     described = _described(parameters, assets, launch, problems)
     site = Site(parameters, described, assets, launch, problems, notes)
     models, baselines = choose(Choice(parameters, assets, launch, problems, notes))
-    languages = []
-    if parameters.sound("languages", "dataset", "subjects"):
-        languages = [
-            plan_language(
-                language,
-                site,
-                has_models=any(language in model.languages for model in models),
-                has_sound=any(one.kind in FROM_SOUND for one in baselines),
-            )
-            for language in parameters["languages"]
-        ]
-        _check_subjects(site, languages)
-        check_frequencies(baselines, languages, site)
-        check_features([one for one in baselines if one.kind == FEATURES], languages, site)
-    if parameters["keep_raw"] == "no" and not site.remote:
-        notes.append("--keep_raw no: the data set is your own folder, nothing of it is removed")
-    if parameters["keep_models"] == "no" and any(model.kind == "local" for model in models):
-        notes.append("--keep_models no: models of your own folders are not removed")
+    languages = _languages(site, models, baselines)
+    _note_kept(site, models)
     _check_joint(parameters, baselines, problems)
     _note_choices(parameters, notes)
     fits = _fits(languages, models, baselines)
     if parameters.sound(*parameters.values):
         _check_fits(languages, fits, problems)
     glove, atlas = _glove(site, baselines), _atlas(site)
-    for folder in ("outdir", "cache_dir"):
-        _check_writable(folder, _place(parameters[folder], launch), request, problems)
+    places = {name: _place(parameters[name], launch) for name in ("outdir", "cache_dir")}
+    for name, place in places.items():
+        _check_writable(name, place, request, problems)
     problems.stop()
     return {
         "parameters": _shown(parameters),
-        "outdir": _place(parameters["outdir"], launch),
-        "cache_dir": _place(parameters["cache_dir"], launch),
-        "stage": parameters["stage"],
+        **places,
+        **{name: parameters[name] for name in ("stage", "layers", "layers_per_task")},
         "notes": list(dict.fromkeys(notes)),
         "languages": languages,
         "models": [asdict(model) for model in models],
@@ -101,12 +79,29 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
         "fits": fits,
         "encoder": {field.name: parameters[field.name] for field in fields(Choices)},
         "joint": parameters["joint"] or [],
-        "layers": parameters["layers"],
-        "layers_per_task": parameters["layers_per_task"],
         "truth": _truth(site),
         "glove": glove,
         "atlas": atlas,
     }
+
+
+def _languages(site: Site, models: list[Model], baselines: list[Baseline]) -> list[dict[str, Any]]:
+    """Plan every language, and check what must fit the words of all; none if it is not known."""
+    if not site.parameters.sound("languages", "dataset", "subjects"):
+        return []
+    languages = [
+        plan_language(
+            language,
+            site,
+            has_models=any(language in model.languages for model in models),
+            has_sound=any(one.kind in FROM_SOUND for one in baselines),
+        )
+        for language in site.parameters["languages"]
+    ]
+    _check_subjects(site, languages)
+    check_frequencies(baselines, languages, site)
+    check_features([one for one in baselines if one.kind == FEATURES], languages, site)
+    return languages
 
 
 def _described(
@@ -199,6 +194,16 @@ def _check_joint(parameters: Parameters, baselines: list[Baseline], problems: Pr
         problems.add(f"--joint names {len(wanted)} baselines; at most {MOST_BANDS} can go jointly")
     if parameters["components"]:
         problems.add("--joint and --components cannot be combined; leave one out")
+
+
+def _note_kept(site: Site, models: list[Model]) -> None:
+    """Say what is not removed though the user asks for it."""
+    if site.parameters["keep_raw"] == "no" and not site.remote:
+        site.notes.append(
+            "--keep_raw no: the data set is your own folder, nothing of it is removed"
+        )
+    if site.parameters["keep_models"] == "no" and any(model.kind == "local" for model in models):
+        site.notes.append("--keep_models no: models of your own folders are not removed")
 
 
 def _note_choices(parameters: Parameters, notes: list[str]) -> None:

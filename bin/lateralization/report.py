@@ -113,10 +113,8 @@ def make_report(
 
     Parameters
     ----------
-    plan
-        ``plan.json``.
-    tables
-        The tables of LATERALIZE.
+    plan, tables
+        ``plan.json``, and the tables of LATERALIZE.
     why_empty
         Table → reason.
     figures

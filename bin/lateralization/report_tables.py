@@ -9,7 +9,7 @@ import pandas as pd
 
 from lateralization import wording
 from lateralization.dictionary import COLUMNS, TABLES
-from lateralization.figure_style import Tables, of
+from lateralization.figure_style import Tables
 
 MAX_ROWS = 400
 """More rows than this are cut in the page; the file in tables/ has them all."""
@@ -184,8 +184,3 @@ def all_tables(tables: Tables, choices: Sequence[Choice] = CHOICES) -> list[dict
     """Make the entries of all tables that have rows."""
     entries = [one_table(choice, tables) for choice in choices]
     return [entry for entry in entries if entry is not None]
-
-
-def count_failed(tables: Tables, language: str) -> int:
-    """Count failed fits of a language."""
-    return len(of(tables["failures"], language=language))

@@ -110,10 +110,9 @@ def encode(
     bold : list over runs of arrays (n_scans, n_voxels)
         Trimmed and standardised responses.
     alphas : array of shape (n_alphas,)
-        Penalties to try for each test run. One is chosen for all voxels, unless ``choices`` says
-        otherwise.
+        Penalties to try for each test run; one for all voxels, unless ``choices`` says otherwise.
     left_out : boolean array of shape (n_voxels,) or (n_runs, n_voxels), optional
-        Voxels that take no part and get NaN. Constant or non-finite ones are added.
+        Voxels that get NaN, beside constant and non-finite ones.
     precision : {"float32", "float64"}
         Of the products with the voxels; Gram matrices and their factors are always float64.
         With float32, r stays within 1e-5 of float64 and the penalties are the same.
@@ -126,10 +125,6 @@ def encode(
         search, whatever the data (see ``race``); 0 scores every penalty on every voxel.
     choices : Choices
         All but ``hrf``, which the features have behind them.
-
-    Returns
-    -------
-    EncodeResult
 
     Raises
     ------

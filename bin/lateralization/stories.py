@@ -1,25 +1,15 @@
-"""The story: the annotation's columns and rows, and the texts of its runs in a folder or a zip."""
+"""The texts of the story's runs: in a folder, in a zip, or one by one."""
 
-import csv
-import io
 import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from lateralization.description import COLUMNS
 from lateralization.errors import BadInput
-from lateralization.files import check_columns
-from lateralization.problems import Problems, listed
+from lateralization.problems import listed
 from lateralization.study import N_RUNS
 
-STANDARD = dict(zip(COLUMNS, COLUMNS, strict=True))
 LARGEST_TEXT = 20_000_000
 """Bytes of one text in a zip, at most: a run's part of the story has some 10,000."""
 
@@ -32,125 +22,6 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 def text_name(language: str, run: int) -> str:
     """Return the file name of a run's text."""
     return f"text_{language}_run{run}.txt"
-
-
-def standard_annotation(path: Path, columns: Mapping[str, str] = STANDARD) -> bytes:
-    """Return an annotation as a CSV with our names of the columns.
-
-    What has that form already comes back byte for byte; cells stay as they are in any case.
-
-    Parameters
-    ----------
-    path
-        CSV, or a TSV without quotes (BIDS).
-    columns
-        Our name of a column → the file's.
-    """
-    content = path.read_bytes()
-    tabs = path.suffix == ".tsv"
-    if not tabs and dict(columns) == STANDARD:
-        return content
-    text = io.StringIO(content.decode("utf-8-sig"), newline="")
-    plain = csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
-    header, *rows = list(plain if tabs else csv.reader(text)) or [[]]
-    ours = {theirs: name for name, theirs in columns.items()}
-    names = [ours.get(name) or (f"other_{name}" if name in ours.values() else name)
-             for name in header]  # fmt: skip
-    written = io.StringIO(newline="")
-    csv.writer(written, lineterminator="\n").writerows([names, *rows])
-    return written.getvalue().encode("utf-8")
-
-
-def read_annotation(
-    path: Path, problems: Problems, columns: Mapping[str, str] = STANDARD
-) -> pd.DataFrame | None:
-    """Read an annotation as the study did (pandas' defaults) and check its columns.
-
-    Returns
-    -------
-    pandas.DataFrame or None
-        The rows with a word: word, onset and offset in seconds, section from 1; None when the
-        file cannot be used.
-    """
-    try:
-        content = standard_annotation(path, columns)
-        check_columns(content, ",", str(path), COLUMNS)
-        table = pd.read_csv(io.BytesIO(content), encoding="utf-8")
-    except BadInput as error:
-        problems.add(f"--dataset: {error}")
-        return None
-    except UnicodeDecodeError:
-        problems.add(f"--dataset: {path} is not UTF-8; save it as CSV in UTF-8")
-        return None
-    except (OSError, ValueError, csv.Error) as error:
-        reason = str(error).splitlines()[0]
-        problems.add(f"--dataset: {path} cannot be read as CSV ({reason}); check the file")
-        return None
-    missing = [name for name in COLUMNS if name not in table.columns]
-    if missing:
-        problems.add(
-            f"--dataset: {path} has no column {listed(columns[name] for name in missing)}; it has "
-            f"{listed(table.columns)}; name them {listed(columns[name] for name in COLUMNS)}, or "
-            "say in dataset.json what they are called"
-        )
-        return None
-    return table[[isinstance(word, str) and word != " " for word in table["word"]]]
-
-
-def check_annotation(
-    path: Path,
-    problems: Problems,
-    columns: Mapping[str, str] = STANDARD,
-    n_runs: int = N_RUNS,
-) -> dict[int, float]:
-    """Check an annotation's rows.
-
-    Returns
-    -------
-    dict
-        Run → offset of its last word, seconds; empty when the annotation cannot be used.
-    """
-    words = read_annotation(path, problems, columns)
-    if words is None:
-        return {}
-    numbers: dict[str, Any] = {}
-    for name in COLUMNS[1:]:
-        numbers[name] = pd.to_numeric(words[name], errors="coerce").to_numpy(dtype=float)
-        bad = ~np.isfinite(numbers[name])
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            problems.add(
-                f"--dataset: {path}: {name} is no number in {int(bad.sum())} rows with a word "
-                f"(first: {words['word'].iloc[row]!r}, row {words.index[row]}); give all words "
-                "a time and a run"
-            )
-            return {}
-    section = numbers["section"]
-    if not np.isin(section, np.arange(1, n_runs + 1)).all():
-        problems.add(f"--dataset: {path}: section must be 1..{n_runs} in every row with a word")
-        return {}
-    _check_times(path, words, numbers, problems)
-    empty = [run for run in range(1, n_runs + 1) if not (section == run).any()]
-    if empty:
-        problems.add(f"--dataset: {path} has no word in section {listed(empty)}; add them")
-    return {
-        run: float(numbers["offset"][section == run].max())
-        for run in range(1, n_runs + 1)
-        if run not in empty
-    }
-
-
-def _check_times(
-    path: Path, words: pd.DataFrame, numbers: dict[str, Any], problems: Problems
-) -> None:
-    """Report words that end before they begin, or begin before the run."""
-    wrong = (numbers["offset"] < numbers["onset"]) | (numbers["onset"] < 0)
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        problems.add(
-            f"--dataset: {path}: {int(wrong.sum())} words end before they begin, or begin before "
-            f"0 s (first: {words['word'].iloc[row]!r}, row {words.index[row]}); mend their times"
-        )
 
 
 def check_text(content: bytes, where: str) -> None:
@@ -274,3 +145,26 @@ def _read_member(archive: zipfile.ZipFile, entry: str, secret: bytes | None, whe
 def texts_of_folder(folder: Path, language: str, n_runs: int = N_RUNS) -> list[Path]:
     """Return the paths that the texts have in a folder, in the order of the runs."""
     return [folder / text_name(language, run) for run in range(1, n_runs + 1)]
+
+
+def read_texts(paths: list[Path], n_runs: int = N_RUNS) -> list[str]:
+    """Read the texts of all runs, in the order of the runs: UTF-8, newlines as they are.
+
+    Raises
+    ------
+    BadInput
+        There is not one text per run, or one of them is missing, empty or not UTF-8.
+    """
+    if len(paths) != n_runs:
+        raise BadInput(f"one text per run is needed: {n_runs}, not {len(paths)}")
+    return [_read_text(path) for path in paths]
+
+
+def _read_text(path: Path) -> str:
+    """Read the text of one run."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"cannot read the text {path}: {error.strerror}") from error
+    check_text(content, str(path))
+    return content.decode("utf-8")

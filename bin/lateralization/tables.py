@@ -45,6 +45,30 @@ from lateralization.voxel_pairs import pair_tests
 
 Row = dict[str, Any]
 
+EMPTY = {
+    "failures": "every planned fit has scores",
+    "left_out": "no voxel was left out",
+    **dict.fromkeys(
+        ("subjects", "voxel_pairs"),
+        "no individual subject was fitted: nothing is inferred about people",
+    ),
+    "planted": "the data are not simulated",
+    "roi": "no region of interest was given",
+    "sensitivity": "no trained model has a known size",
+    "densities": "too few voxels",
+    **dict.fromkeys(("controls", "mediation"), "no trained model has a known size"),
+    **dict.fromkeys(
+        ("specifications", "specification_choices"), "fewer than 3 trained models of known size"
+    ),
+    "trajectories": "no model was fitted",
+    **dict.fromkeys(("twins", "twin_regressions"), "no trained model has an untrained twin"),
+    "ceilings": "nothing of the group was computed: its ceilings cannot be",
+    "checks": "the group was given, or nothing of it was computed",
+    "unique": "no confounds went jointly with the models (--joint)",
+    "predictors": "the models have no numeric columns beside their size",
+}
+"""Table → why it has no rows, where that is the same in every run."""
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -305,30 +329,8 @@ def build(inputs: Inputs) -> Built:
     tables["planted"] = frame("planted", planted_rows(summaries, truth) if truth else [])
     compared, why_not = _published(plan, tables, spaces, inputs.published)
     tables["published"] = frame("published", compared)
-    reasons = {
-        "failures": "every planned fit has scores",
-        "left_out": "no voxel was left out",
-        **dict.fromkeys(("parcels", "areas", "area_relations"), no_atlas),
-        **dict.fromkeys(
-            ("subjects", "voxel_pairs"),
-            "no individual subject was fitted: nothing is inferred about people",
-        ),
-        "planted": "the data are not simulated",
-        "published": why_not,
-        "roi": "no region of interest was given",
-        "sensitivity": "no trained model has a known size",
-        "densities": "too few voxels",
-        **dict.fromkeys(("controls", "mediation"), "no trained model has a known size"),
-        **dict.fromkeys(
-            ("specifications", "specification_choices"), "fewer than 3 trained models of known size"
-        ),
-        "trajectories": "no model was fitted",
-        **dict.fromkeys(("twins", "twin_regressions"), "no trained model has an untrained twin"),
-        "ceilings": "nothing of the group was computed: its ceilings cannot be",
-        "checks": "the group was given, or nothing of it was computed",
-        "unique": "no confounds went jointly with the models (--joint)",
-        "predictors": "the models have no numeric columns beside their size",
-    }
+    reasons = EMPTY | {"published": why_not}
+    reasons |= dict.fromkeys(("parcels", "areas", "area_relations"), no_atlas)
     return Built(tables, reasons, summaries, spaces, areas, pair_maps)
 
 

@@ -6,11 +6,6 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MINUS = "\N{MINUS SIGN}"
 
 
-def is_number(value: object) -> bool:
-    """Tell whether a value is a finite number."""
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
 def signed(value: float, digits: int = 4) -> str:
     """Write a difference with its sign: ``+0.0123``, ``−0.0123``."""
     text = f"{abs(value):.{digits}f}"

@@ -232,7 +232,7 @@ def test_empty_cells_sort_last(browser):
         assert empty == sorted(empty)
 
 
-def test_tables_filter(browser):
+def test_a_filter_keeps_the_rows_that_match(browser):
     head(browser, "models", "model")
     box = browser.find_element(By.CSS_SELECTOR, "#table-models .filter")
     browser.execute_script(
@@ -278,7 +278,7 @@ def test_every_entry_of_the_contents_leads_somewhere(browser):
         assert browser.find_elements(By.ID, target)
 
 
-def test_controls_have_names(browser):
+def test_every_control_has_a_name_for_a_screen_reader(browser):
     nameless = browser.execute_script(
         """return [...document.querySelectorAll('button, input, img')].filter(one =>
             !(one.textContent.trim() || one.ariaLabel || one.alt || one.labels?.length
@@ -303,7 +303,7 @@ def test_axe_finds_nothing_serious(browser):
     assert serious == []
 
 
-def test_screenshot(browser):
+def test_pictures_of_the_page_are_kept_where_asked(browser):
     """Keep pictures of the whole page, a file per 4,000 pixels, where SCREENSHOTS says."""
     folder = os.environ.get("SCREENSHOTS")
     if not folder:

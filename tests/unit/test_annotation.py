@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lateralization.annotation import read_corrections, read_text, read_texts, read_words
+from lateralization.annotation import read_corrections, read_words, standard_annotation
 from lateralization.errors import BadInput
+from lateralization.stories import read_texts
 
 ROWS = ["The,0.5,0.7,1", ",0,0,1", '" ",1,1,1', "null,1,2,1", "Fox,2.0,2.5,1", "one,0.1,0.4,2"]
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -31,6 +32,23 @@ def test_rows_without_a_word_are_left_out_and_labels_stay(tmp_path: Path) -> Non
     assert words["run"].tolist() == [1, 1, 2]
     assert words["onset"].dtype == "float64"
     assert report["rows_without_word"] == 3
+
+
+def test_columns_of_other_names_and_tabs_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "words.tsv"
+    path.write_text('text\tstart\tend\tpart\tword\na"b\t0.5\t1\t1\tx\n')
+    columns = {"word": "text", "onset": "start", "offset": "end", "section": "part"}
+    words, _ = read_words(path, "en", None, 1, columns)
+    assert words.to_dict("records") == [
+        {"run": 1, "row": 0, "word": 'a"b', "onset": 0.5, "offset": 1.0}
+    ]
+    with pytest.raises(BadInput, match="no column ending; it has word, onset, end, section"):
+        read_words(path, "en", None, 1, columns | {"offset": "ending"})
+
+
+def test_the_standard_form_stays_byte_for_byte(tmp_path: Path) -> None:
+    path = annotation(tmp_path, ["a, 0.50,1,1\r"])
+    assert standard_annotation(path) == path.read_bytes()
 
 
 def test_a_number_stays_a_word(tmp_path: Path) -> None:
@@ -83,6 +101,8 @@ def test_the_studys_corrections_are_the_published_ones() -> None:
         (["a,0,1,x"], "word,onset,offset,section", "section x"),
         ([",0,1,1"], "word,onset,offset,section", "no word in section 1"),
         ([], "word,onset,offset,section", "no word in section 1"),
+        (['a,"0,1,1'], "word,onset,offset,section", "cannot read the annotation"),
+        (["a,0,1,1,5"], "word,onset,offset,section", "5 cells and the header has 4"),
     ],
 )
 def test_bad_annotations_are_named(tmp_path: Path, rows: list[str], header: str, said: str) -> None:
@@ -98,7 +118,7 @@ def test_other_encodings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="not UTF-8"):
         read_words(path, "fr", None, 1)
     with pytest.raises(BadInput, match="not UTF-8"):
-        read_text(path)
+        read_texts([path], 1)
 
 
 def test_missing_and_empty_files_are_refused(tmp_path: Path) -> None:
@@ -107,13 +127,13 @@ def test_missing_and_empty_files_are_refused(tmp_path: Path) -> None:
         with pytest.raises(BadInput):
             read_words(path, "en", None, 1)
         with pytest.raises(BadInput):
-            read_text(path)
+            read_texts([path], 1)
 
 
 def test_newlines_of_a_text_stay(tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_bytes(b"a\r\n\nb\n")
-    assert read_text(path) == "a\r\n\nb\n"
+    assert read_texts([path], 1) == ["a\r\n\nb\n"]
     with pytest.raises(BadInput, match="one text per run"):
         read_texts([path], 2)
 

@@ -57,6 +57,7 @@ def searched(features, bands, bold, grid, **more):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bands", BANDS)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_shared_choice_equals_scikit_learn(width, bands):
@@ -115,6 +116,7 @@ def test_a_band_of_more_columns_than_scans_is_turned_and_gives_the_same(data):
         np.testing.assert_allclose(ours.r[run], expected, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "chosen", [Choices(inner_validation="all_runs"), Choices("per_voxel", "glover", "all_runs")]
 )
@@ -193,7 +195,7 @@ def test_what_only_the_confounds_explain_is_not_the_model_s():
     assert abs(unique[:, :200].mean() - unique[:, 200:].mean()) < 0.01
 
 
-def test_the_benchmark_runs(monkeypatch):
+def test_the_benchmark_gives_the_ratio_of_banded_to_plain(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
     found = importlib.import_module("banded").measure(8, [1], n_voxels=50)
     assert set(found) == {"plain", "banded", "ratio"}

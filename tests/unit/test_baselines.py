@@ -59,7 +59,7 @@ def glove(tmp_path: Path) -> Path:
     ("word", "key"),
     [("Don't", "dont"), ("na\\ive", "naive"), ("redfaced", "red-faced"), ("fox;", "fox")],
 )
-def test_glove_keys(word: str, key: str) -> None:
+def test_a_word_is_looked_up_under_its_glove_key(word: str, key: str) -> None:
     assert glove_key(word) == key
 
 

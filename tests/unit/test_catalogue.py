@@ -275,7 +275,7 @@ def test_the_baselines_are_the_studys_sweep(tmp_path):
     assert names[-1] == "glove"
 
 
-def test_no_baselines(tmp_path):
+def test_none_gives_no_baseline_and_stands_alone(tmp_path):
     assert chosen(tmp_path, baselines="none")[1] == []
     assert "none stands beside" in mistakes(tmp_path, baselines="none,glove")[0]
 

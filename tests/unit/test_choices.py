@@ -47,6 +47,7 @@ def oracle(data, chosen):
     )
 
 
+@pytest.mark.slow
 def test_every_choice_equals_scikit_learn(data, chosen):
     r, alphas, validation = oracle(data, chosen)
     found = encode(*data, precision="float64", choices=chosen)
@@ -83,6 +84,7 @@ def test_permuting_voxels_permutes_every_choice(data, chosen):
     np.testing.assert_allclose(permuted.r, straight.r[:, order], rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [1, 7])
 def test_the_size_of_a_chunk_changes_no_penalty(data, chosen, chunk):
     whole, cut = (encode(*data, choices=chosen, chunk=size) for size in (1000, chunk))
@@ -103,6 +105,7 @@ def test_penalties_closer_than_float32_tells_are_compared_in_float64():
     np.testing.assert_array_equal(quick.alphas, exact.alphas)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [np.nan, 3.0])
 def test_a_constant_or_nan_voxel_decides_nothing(data, chosen, bad):
     features, bold = data

@@ -170,6 +170,7 @@ def test_a_subject_without_a_voxel_that_is_alive_in_every_run_is_refused(world):
     assert not world.out.exists()
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_file_that_the_function_writes(world):
     world.clean(smoothing_mm=4.0)
     expected = world.out.read_bytes()
@@ -180,6 +181,7 @@ def test_the_command_writes_the_file_that_the_function_writes(world):
     assert world.out.read_bytes() == expected
 
 
+@pytest.mark.slow
 def test_the_command_leaves_with_65_and_one_line_on_bad_input(world):
     world.data[3] = world.data[3][..., :21]
     world.write()

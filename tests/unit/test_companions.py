@@ -81,6 +81,7 @@ def test_the_sign_flip_test_has_its_size(n):
     assert (p <= 0.05).mean() > 0.02
 
 
+@pytest.mark.slow
 def test_holm_is_the_stepwise_bonferroni_and_skips_what_is_missing():
     p = [0.01, np.nan, 0.04, 0.03]
     np.testing.assert_allclose(holm(p), [0.03, np.nan, 0.06, 0.06])
@@ -111,7 +112,7 @@ def test_without_two_runs_that_differ_there_is_no_p():
     assert np.isnan(corrected_t(np.ones(4))[1])
 
 
-def test_band_over_voxels():
+def test_the_band_over_voxels_is_scipys_percentile_bootstrap():
     values = np.random.default_rng(3).normal(0.5, 1, 50)
     oracle = stats.bootstrap((values,), np.mean, n_resamples=9999, method="percentile",
                              random_state=0).confidence_interval  # fmt: skip

@@ -65,6 +65,7 @@ def tables(tmp_path_factory):
     return read_tables(folder / "tables")
 
 
+@pytest.mark.slow
 def test_every_model_but_the_wrong_one_agrees(tables):
     rows = tables["published"]
     mine = rows[rows["quantity"].str.match(rf"({'|'.join(CELLS)}), ")]

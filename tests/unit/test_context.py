@@ -85,6 +85,7 @@ def alone(model: Path, run: MappedRun, context: int) -> tuple[list[Any], list[fl
     return vectors, bits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "opt-projected", "gpt2-french", "mamba"])
 @pytest.mark.parametrize("context", [1, 20])
 def test_each_word_alone_with_its_context_gives_the_same(
@@ -109,6 +110,7 @@ def test_each_word_alone_with_its_context_gives_the_same(
     assert (mine.surprisal.iloc[1:].isna().all()) == (context == 1 and kind in ("gpt2", "mamba"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gpt2", "opt", "llama", "bert", "modernbert", "gpt2-french"])
 @pytest.mark.parametrize("mapping", ["aligned", "reference"])
 def test_a_context_as_long_as_the_run_is_no_limit(
@@ -159,6 +161,7 @@ def plain_bits(model: Path, run: MappedRun) -> list[float]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mapping", ["aligned", "reference"])
 @pytest.mark.parametrize("kind", ["gpt2", "opt", "llama", "gpt2-french"])
 def test_surprisal_of_whole_windows_is_that_of_the_plain_model(

@@ -18,6 +18,7 @@ def made(tmp_path_factory):
     return read_json(inputs.plan), read_tables(folder / "tables"), folder
 
 
+@pytest.mark.slow
 def test_every_section_on_a_control_answers_in_one_sentence(made):
     plan, tables, _ = made
     report = make_report(plan, tables, {}, [])

@@ -49,6 +49,7 @@ def alarms(subjects):
             if check.reasons}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strength", [0.0, 0.1, 0.35])
 def test_sound_data_raise_no_alarm_in_20_seeds(strength):
     assert [alarms(made(seed, strength)) for seed in range(20)] == [{}] * 20

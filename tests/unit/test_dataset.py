@@ -205,55 +205,6 @@ def test_addresses_follow_the_endpoint():
     assert "http://h:1/a/b" in dataset.urls("ds003643", "a/b", "http://h:1")
 
 
-# ---- annotation ---------------------------------------------------------------------------------
-
-
-def test_a_good_annotation_gives_the_ends_of_its_runs(tmp_path):
-    problems = Problems()
-    ends = stories.check_annotation(write_annotation(tmp_path), problems)
-    assert ends == dict.fromkeys(range(1, 10), 19.9)
-    assert not problems
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "says"),
-    [
-        ("offset,section", "end,section", "has no column offset"),
-        ("word3,3.5,3.9,4", "word3,x,3.9,4", "onset is no number in 1 rows"),
-        ("word3,3.5,3.9,4", "word3,,3.9,4", "onset is no number"),
-        ("word3,3.5,3.9,4", "word3,3.5,3.4,4", "1 words end before they begin"),
-        ("word3,3.5,3.9,4", "word3,3.5,3.9,10", "section must be 1..9"),
-        ("word3,3.5,3.9,4", 'word3,"3.5,3.9,4', "cannot be read as CSV"),
-    ],
-)
-def test_a_wrong_annotation_is_one_line(tmp_path, old, new, says):
-    path = write_annotation(tmp_path)
-    path.write_text(path.read_text().replace(old, new))
-    problems = Problems()
-    stories.check_annotation(path, problems)
-    (line,) = problems
-    assert says in line
-    assert str(path) in line
-
-
-def test_a_run_without_words_is_named(tmp_path):
-    path = write_annotation(tmp_path)
-    rows = [row for row in path.read_text().splitlines() if not row.endswith(",5")]
-    path.write_text("\n".join(rows))
-    problems = Problems()
-    stories.check_annotation(path, problems)
-    assert "no word in section 5" in problems[0]
-
-
-@pytest.mark.parametrize("content", [b"", "word,é".encode("latin-1"), b"\0\0"])
-def test_an_unreadable_annotation_is_one_line(tmp_path, content):
-    path = tmp_path / "a.csv"
-    path.write_bytes(content)
-    problems = Problems()
-    assert stories.check_annotation(path, problems) == {}
-    assert len(problems) == 1
-
-
 # ---- texts --------------------------------------------------------------------------------------
 
 

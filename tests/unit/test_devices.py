@@ -87,6 +87,7 @@ run(main, argparse.ArgumentParser(prog="full"))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("room", "code"), [(600_000_000, 0), (1_000_000, 137)])
 def test_a_full_memory_halves_the_batch_and_ends_with_137_at_one_window(
     tmp_path: Path, room: int, code: int

@@ -1,19 +1,16 @@
 """The encoding command and its parts on what the study's own scripts gave for small inputs."""
 
-import subprocess
-import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from encode_inputs import FIXTURES, MODELS, RUNS, change, encode_command, task, words_of
 from encoder_oracle import made_data
 
 from lateralization import own_features
 from lateralization.choices import Choices
 from lateralization.encoding import (
-    Task,
     encode_files,
     encode_layer,
     read_bold,
@@ -23,25 +20,6 @@ from lateralization.files import read_table, read_tensors, save_tensors, write_t
 from lateralization.parts import AFTER_TRIMMING, IN_SOURCE, read_part
 from lateralization.regressors import layer_regressors, regressors, word_operators
 
-PROJECT = Path(__file__).parents[2]
-FIXTURES = PROJECT / "tests" / "fixtures"
-MODELS = ("gpt2-fixture", "opt-fixture")
-RUNS = range(1, 10)
-
-
-def words_of(activations):
-    parts = []
-    for run in RUNS:
-        onsets, offsets = activations[f"run-{run}/onsets"], activations[f"run-{run}/offsets"]
-        parts.append(pd.DataFrame({"run": run, "word": "null", "onset": onsets, "offset": offsets}))
-    return pd.concat(parts, ignore_index=True)
-
-
-@pytest.fixture(scope="module")
-def bold():
-    with np.load(FIXTURES / "average_subject.npz") as file:
-        return {f"run-{run}": file[f"run-{run}"] for run in RUNS}
-
 
 @pytest.fixture(scope="module", params=MODELS)
 def model(request):
@@ -50,47 +28,6 @@ def model(request):
     with np.load(FIXTURES / f"encode_{request.param}.npz") as file:
         expected = {name: file[name] for name in file.files}
     return activations, expected
-
-
-@pytest.fixture
-def files(tmp_path, bold):
-    """Write the first model's inputs as the stages before ENCODE leave them."""
-    with np.load(FIXTURES / f"activations_{MODELS[0]}.npz") as file:
-        activations = {name: file[name] for name in file.files}
-    states = {name: values for name, values in activations.items() if "layer-" in name}
-    write_table(words_of(activations), tmp_path / "words.tsv")
-    save_tensors(tmp_path / "features.safetensors", states)
-    save_tensors(tmp_path / "bold.safetensors", bold | {"left_out": np.zeros((9, 200), np.uint8)})
-    return tmp_path
-
-
-def task(folder, **changes):
-    values = {
-        "features": folder / "features.safetensors",
-        "words": folder / "words.tsv",
-        "bold": [folder / "bold.safetensors"],
-        "layers": "all",
-        "tr": 2.0,
-        "trim": 10,
-        "device": "cpu",
-    }
-    return Task(**values | changes)
-
-
-def encode_command(folder, *more):
-    command = [sys.executable, PROJECT / "bin" / "encode.py", "--out", folder / "part.safetensors"]
-    for option in ("features", "words", "bold"):
-        command += [
-            f"--{option}",
-            folder / f"{option}.{'tsv' if option == 'words' else 'safetensors'}",
-        ]
-    return subprocess.run([*command, *more], capture_output=True, text=True, check=False)
-
-
-def change(path, **tensors):
-    save_tensors(
-        path, read_tensors(path) | {name.replace("__", "/"): v for name, v in tensors.items()}
-    )
 
 
 def test_regressors_are_the_study_s(model, bold):
@@ -120,6 +57,7 @@ def test_scores_and_penalties_are_the_study_s(model, bold, precision, tolerance)
         np.testing.assert_allclose(scores, expected["scores"][layer], rtol=0, atol=tolerance)
 
 
+@pytest.mark.slow
 def test_command_writes_the_study_s_scores(files):
     done = encode_command(files, "--layers", "2,0")
     assert done.returncode == 0, done.stderr
@@ -147,6 +85,7 @@ def test_layers_can_be_dealt_to_tasks(files, choices):
     assert {key: whole.told[key] for key in asdict(choices)} == asdict(choices)
 
 
+@pytest.mark.slow
 def test_the_command_takes_the_choices(files):
     given = ("--alpha", "per_voxel", "--hrf", "fir", "--inner-validation", "all_runs")
     done = encode_command(files, "--layers", "1", *given, "--components", "3")
@@ -224,6 +163,7 @@ def test_a_left_out_voxel_is_nan_and_counts_as_if_it_were_not_there(files, bold)
     assert np.count_nonzero(left_out.left_out) == 2
 
 
+@pytest.mark.slow
 def test_a_constant_regressor_is_0_counted_and_said(files):
     states = read_tensors(files / "features.safetensors")
     dead = states["run-4/layer-1"].copy()
@@ -251,97 +191,6 @@ def test_words_spelt_like_missing_values_are_words(files):
     # The words of the fixture are all "null": none may be lost on the way.
     (part,) = encode_files(task(files, layers="0"), [files / "part.safetensors"])
     assert part.told["precision"] == "float32"
-
-
-def spoil_nan(folder):
-    states = read_tensors(folder / "features.safetensors")
-    bad = states["run-7/layer-2"].copy()
-    bad[11, 3] = np.nan
-    change(folder / "features.safetensors", **{"run-7__layer-2": bad})
-
-
-def spoil_rows(folder):
-    states = read_tensors(folder / "features.safetensors")
-    change(folder / "features.safetensors", **{"run-2__layer-0": states["run-2/layer-0"][:-1]})
-
-
-def spoil_short(folder):
-    change(folder / "bold.safetensors", **{"run-6": np.ones((22, 200), np.float32)})
-
-
-def spoil_runs(folder):
-    tensors = read_tensors(folder / "bold.safetensors")
-    del tensors["run-9"]
-    tensors["left_out"] = tensors["left_out"][:8]
-    save_tensors(folder / "bold.safetensors", tensors)
-
-
-def spoil_order(folder):
-    tensors = read_tensors(folder / "bold.safetensors")
-    tensors["run-11"] = tensors.pop("run-9")
-    save_tensors(folder / "bold.safetensors", tensors)
-
-
-def spoil_words(folder):
-    table = pd.read_csv(folder / "words.tsv", sep="\t", keep_default_na=False)
-    write_table(table[table["run"] != 3], folder / "words.tsv")
-
-
-def spoil_times(folder):
-    table = pd.read_csv(folder / "words.tsv", sep="\t", keep_default_na=False)
-    table.loc[5, "onset"] = np.nan
-    write_table(table, folder / "words.tsv")
-
-
-def spoil_flags(folder):
-    change(folder / "bold.safetensors", left_out=np.zeros((9, 199), np.uint8))
-
-
-def spoil_file(folder):
-    (folder / "bold.safetensors").write_bytes(b"not tensors")
-
-
-def spoil_nothing(folder):
-    pass
-
-
-@pytest.mark.parametrize(
-    ("spoil", "layers", "says"),
-    [
-        (spoil_nan, "all", "layer 2, run 7: features are NaN or infinite from word 11"),
-        (spoil_rows, "all", "layer 0, run 2: 213 rows of features for 214 words"),
-        (spoil_short, "all", "run-6: 22 scans are too few"),
-        (spoil_runs, "all", "the BOLD data 8 runs"),
-        (spoil_order, "all", "they must be run-1, run-2"),
-        (spoil_words, "all", "the words have runs [1, 2, 4"),
-        (spoil_times, "all", "words of run 1: word 5"),
-        (spoil_flags, "all", "left_out has shape (9, 199)"),
-        (spoil_file, "all", "cannot read"),
-        (spoil_nothing, "0,7", "has no layer 7"),
-        (spoil_nothing, "0,x", "is no list of numbers"),
-        (spoil_nothing, "1,1", "names a layer twice"),
-    ],
-)
-def test_bad_input_is_named(files, spoil, layers, says):
-    spoil(files)
-    with pytest.raises(BadInput) as error:
-        encode_files(task(files, layers=layers), [files / "part.safetensors"])
-    assert says in str(error.value)
-    assert not (files / "part.safetensors").exists()
-
-
-def test_bad_input_leaves_with_65_and_one_line(files):
-    spoil_nan(files)
-    done = encode_command(files, "--layers", "2")
-    assert done.returncode == 65
-    assert "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("encode: layer 2, run 7")
-
-
-def test_a_gpu_that_is_not_there_is_bad_input(files, monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(BadInput, match="no GPU"):
-        encode_files(task(files, device="cuda"), [files / "part.safetensors"])
 
 
 def test_bold_is_standardised_again_after_trimming(files, bold):

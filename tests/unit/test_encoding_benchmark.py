@@ -48,6 +48,7 @@ def table(results, part):
     return pd.read_csv(results / f"encoding_{part}.tsv", sep="\t")
 
 
+@pytest.mark.slow
 def test_every_part_has_its_table_its_notes_and_the_plot(results):
     notes = json.loads((results / "encoding.json").read_text())
     assert set(notes) == set(COLUMNS)
@@ -104,6 +105,7 @@ def test_scaling_takes_the_median_of_each_kind_and_needs_all_kinds():
         rivals.scaled(pieces[:-1], 16, 9)
 
 
+@pytest.mark.slow
 def test_work_is_counted_by_precision():
     generator = torch.Generator().manual_seed(0)
     single, double = torch.rand(30, 20), torch.rand(40, 50, generator=generator).double()

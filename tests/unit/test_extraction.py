@@ -31,6 +31,7 @@ ENGLISH = [kind for kind in tiny_models.KINDS if kind not in ("gpt2-chinese", "g
 WIDTHS = {"opt-projected": [16, 16, 8]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "language"),
     [*((kind, "en") for kind in ENGLISH), ("gpt2-chinese", "cn"), ("gpt2-french", "fr")],

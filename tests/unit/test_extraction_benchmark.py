@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -26,6 +27,7 @@ def rows(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.open(), delimiter="\t"))
 
 
+@pytest.mark.slow
 def test_the_gpus_part_runs_and_nothing_in_it_fails(tmp_path: Path) -> None:
     run(tmp_path, "--gpu")
     found = rows(tmp_path / "extraction_gpu.tsv")
@@ -36,6 +38,7 @@ def test_the_gpus_part_runs_and_nothing_in_it_fails(tmp_path: Path) -> None:
     assert not any("Error" in row["note"] for row in found)
 
 
+@pytest.mark.slow
 def test_the_cpus_part_runs_and_both_ways_read_the_same_windows(tmp_path: Path) -> None:
     run(tmp_path, "--cpu")
     tables = {

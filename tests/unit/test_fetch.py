@@ -233,6 +233,7 @@ def command(tmp_path, parcel, *more):
     return subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, check=False)
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_parcel_and_a_record_beside_it(server, tmp_path):
     done = command(tmp_path, bold_parcel(server))
     assert done.returncode == 0, done.stderr
@@ -241,6 +242,7 @@ def test_the_command_writes_the_parcel_and_a_record_beside_it(server, tmp_path):
     assert "9/9 files" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_75_or_65(server, tmp_path):
     parcel = bold_parcel(server)
     server.always = 503

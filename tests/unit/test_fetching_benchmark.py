@@ -9,6 +9,7 @@ import pytest
 from tiny_dataset import PROJECT
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl to compare with")
 def test_every_contender_has_its_rate(tmp_path):
     line = [sys.executable, PROJECT / "benchmarks" / "fetching.py", "--quick", "--repeats", "1"]

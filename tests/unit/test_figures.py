@@ -49,6 +49,7 @@ def full(tmp_path_factory):
     return make(folder, run), folder / "figures"
 
 
+@pytest.mark.slow
 def test_a_full_run_has_every_figure_as_svg_and_png(full):
     entries, folder = full
     absent = {name: entry["note"] for name, entry in entries.items() if not entry["drawn"]}
@@ -76,6 +77,7 @@ def test_every_figure_has_words_that_teach(full):
         assert entry["title"]
 
 
+@pytest.mark.slow
 def test_few_data_leave_figures_out_with_a_note(tmp_path):
     run = MadeRun(models={"only": 1e6}, baselines=False, isc=False, rois=False)
     entries = make(tmp_path, run)
@@ -91,6 +93,7 @@ def test_few_data_leave_figures_out_with_a_note(tmp_path):
     assert all(entry["note"] for entry in entries.values() if not entry["drawn"])
 
 
+@pytest.mark.slow
 def test_two_processes_draw_the_same_as_one(tmp_path):
     run = MadeRun(models={"only": 1e6}, baselines=False, isc=False, rois=False)
     make(tmp_path, run)

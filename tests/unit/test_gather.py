@@ -171,7 +171,7 @@ def gather_command(folder, *paths):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_command_joins(folder):
+def test_the_command_joins_parts_in_whatever_order(folder):
     done = gather_command(folder, *written(folder, made_part([1]), made_part([0])))
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-1].endswith("out: 2 layers from 2 parts")

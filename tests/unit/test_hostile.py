@@ -39,6 +39,7 @@ NAMES = ["models", "individual_models", "subjects", "languages", "baselines", "w
          "random_seeds", "max_memory", "max_time", "untrained_mode"]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_what_becomes_part_of_a_command_is_refused_in_one_line(world, name, capsys):
     assert name in properties(load_schema(PROJECT))
@@ -79,6 +80,7 @@ def test_a_model_in_a_sheet_has_a_name_that_can_be_a_file_s(world, tmp_path, tex
         plan_of(world, models=str(sheet))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read", [lambda path: read_text_zip(path, "en", None, 1),
                                   lambda path: read_glove(path, {"word"})])  # fmt: skip
 def test_a_zip_of_half_a_gigabyte_of_zeros_is_refused_before_it_is_in_memory(tmp_path, read):

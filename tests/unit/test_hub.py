@@ -150,6 +150,7 @@ def test_a_damaged_download_is_removed_and_tried_again(server: Hub, tmp_path: Pa
     assert prepare(from_hub, [], tmp_path / "cache", tmp_path / "model")["weights"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoilt", ["", "gated", "absent", "denied"])
 def test_the_token_is_in_no_file_and_no_line(server: Hub, tmp_path: Path, spoilt: str) -> None:
     token = "hf_SecretOfTheTest"

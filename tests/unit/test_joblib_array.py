@@ -62,7 +62,7 @@ class Bomb:
         return (os.mkdir, (self.folder,))
 
 
-def test_nothing_is_run(tmp_path):
+def test_objects_in_a_file_are_never_run(tmp_path):
     mark = tmp_path / "mark"
     objects = [
         Bomb(mark),

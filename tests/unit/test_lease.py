@@ -6,6 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 LEASE = Path(__file__).resolve().parents[2] / "setup" / "lease.sh"
 
 
@@ -28,6 +30,7 @@ def _wait_for(path: Path) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_twenty_tasks_on_four_devices_never_share_one(tmp_path: Path) -> None:
     # A directory can be made once: the task that finds its device's in place was given a taken one.
     work = (

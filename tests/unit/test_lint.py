@@ -39,6 +39,7 @@ def test_findings_are_named_and_fail(tmp_path: Path) -> None:
     assert "left.nf" not in ran.stdout
 
 
+@pytest.mark.slow
 def test_clean_files_pass_and_a_warning_fails_only_where_asked(tmp_path: Path) -> None:
     good = tmp_path / "good.nf"
     good.write_text("workflow {\n    channel.of(1).view()\n}\n")
@@ -50,6 +51,7 @@ def test_clean_files_pass_and_a_warning_fails_only_where_asked(tmp_path: Path) -
     assert "good.nf:3:9: warning: Variable was declared but not used" in strict.stdout
 
 
+@pytest.mark.slow
 def test_a_path_that_does_not_exist_is_said(tmp_path: Path) -> None:
     ran = lint(tmp_path, "missing.nf")
     assert ran.returncode == 2

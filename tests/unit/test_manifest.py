@@ -103,6 +103,7 @@ def command(other, *more):
     return subprocess.run(line, cwd=other, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_a_run_reads(other):
     done = command(other)
     assert done.returncode == 0, done.stderr
@@ -111,6 +112,7 @@ def test_the_command_writes_what_a_run_reads(other):
     assert {row["sha256"] for row in rows if row["run"] == "1"} == {f"{2:064x}"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -53,7 +53,9 @@ def test_simplify_deletes_only_the_listed_characters(text: str, simple: str) -> 
         ("", "", "cn", False),
     ],
 )
-def test_matches(word: str, piece: str, language: str, result: bool) -> None:
+def test_a_word_matches_its_piece_by_the_rule_of_its_language(
+    word: str, piece: str, language: str, result: bool
+) -> None:
     assert matches(word, piece, language) is result
 
 

@@ -256,6 +256,7 @@ def test_links_do_not_end_outside(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "x"
 
 
+@pytest.mark.slow
 def test_the_command_leaves_with_65_and_one_line(gpt2: Path, tmp_path: Path) -> None:
     (gpt2 / "config.json").unlink()
     (tmp_path / "spec.json").write_text(json.dumps(spec()))

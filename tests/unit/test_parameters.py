@@ -67,7 +67,7 @@ def test_seeds_are_numbers_and_ranges(value, expected):
     ("value", "expected"),
     [("all", "all"), ("every:2", "every:2"), (3, [3]), ("6,0,6", [0, 6]), ([0, 12], [0, 12])],
 )
-def test_layers(value, expected):
+def test_layers_are_all_or_a_list_of_numbers(value, expected):
     assert typed({"layers": value})["layers"] == expected
 
 

@@ -58,14 +58,16 @@ def test_the_vectorised_r_is_scipys():
     np.testing.assert_allclose(pearson(x, y), expected, rtol=0, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_features", "noise"), [(24, 2.0), (300, 0.3)], ids=["primal", "dual"])
-def test_encode_at_size(n_features, noise):
+def test_encoding_equals_scikit_learn_at_size(n_features, noise):
     features, bold = made_data(LENGTHS, n_features, N_VOXELS, seed=11, noise=noise)
     expected = restated(lambda alpha: Ridge(alpha, fit_intercept=False), features, bold)
     assert_equal(encode(features, bold), expected)
 
 
-def test_reliability_at_size():
+@pytest.mark.slow
+def test_reliability_equals_scikit_learn_at_size():
     # Two halves of a group that share a signal; as in the study they are not standardised again.
     rng = np.random.default_rng(12)
     loads = rng.standard_normal((30, N_VOXELS)) * (rng.random(N_VOXELS) < 0.6)

@@ -298,6 +298,7 @@ def command(request, tmp_path, *more):
     )
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_plan_and_says_it(world, tmp_path):
     request = json.dumps({"params": own(world), "launch_dir": str(world)})
     done = command(request, tmp_path)
@@ -306,6 +307,7 @@ def test_the_command_writes_the_plan_and_says_it(world, tmp_path):
     assert "plan: fits" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_command_refuses_with_65_one_last_line_and_no_plan(world, tmp_path):
     request = json.dumps({"params": {**own(world), "dataset": "no"}, "launch_dir": str(world)})
     done = command(request, tmp_path)
@@ -315,12 +317,14 @@ def test_the_command_refuses_with_65_one_last_line_and_no_plan(world, tmp_path):
     assert not (tmp_path / "plan.json").exists()
 
 
+@pytest.mark.slow
 def test_the_command_refuses_what_is_no_request(tmp_path):
     for text in ("", "[]", '{"params": 3}'):
         done = command(text, tmp_path)
         assert done.returncode == 65, done.stderr
 
 
+@pytest.mark.slow
 def test_the_command_prints_help(tmp_path):
     done = command("", tmp_path, "--help-text")
     assert done.returncode == 0

@@ -55,6 +55,7 @@ def activations(
     )
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_file_of_one(mapped: Path) -> None:
     for processes in (1, 2):
         done = activations(mapped, FIXTURES / "models" / "opt-fixture", processes)
@@ -64,6 +65,7 @@ def test_two_processes_give_the_file_of_one(mapped: Path) -> None:
     assert not list(mapped.glob(".parts*"))
 
 
+@pytest.mark.slow
 def test_four_launches_of_two_processes_side_by_side_do_not_meet(mapped: Path) -> None:
     model = FIXTURES / "models" / "opt-fixture"
 
@@ -89,6 +91,7 @@ here.wait()
 """
 
 
+@pytest.mark.slow
 def test_the_launcher_itself_holds_the_port_at_which_its_processes_meet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +107,7 @@ def test_the_launcher_itself_holds_the_port_at_which_its_processes_meet(
     assert int(port) not in (0, 29500)
 
 
+@pytest.mark.slow
 def test_bad_input_of_a_process_comes_out_as_65_and_one_line(mapped: Path, tmp_path: Path) -> None:
     done = activations(mapped, tmp_path, 2)
     assert done.returncode == 65

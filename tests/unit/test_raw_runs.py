@@ -47,6 +47,7 @@ def raw_files(folder):
     return [*(folder.parent / "raw").iterdir(), *(folder.parent / "cache").rglob("*.nii.gz")]
 
 
+@pytest.mark.slow
 def test_raw_runs_go_when_they_are_resampled_and_the_receipt_stays(fetched):
     assert [path.name for path in fetched.iterdir()] == [RECEIPT]
     assert len(raw_files(fetched)) == 2 * N_RUNS
@@ -63,6 +64,7 @@ def test_raw_runs_go_when_they_are_resampled_and_the_receipt_stays(fetched):
     assert f"remove the folder {fetched.parent}" in again.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_failed_task_removes_nothing(fetched):
     assert resample(fetched, "--n-runs", "9").returncode == 65
     assert len(raw_files(fetched)) == 2 * N_RUNS

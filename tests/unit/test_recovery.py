@@ -129,6 +129,7 @@ def slopes(by_run: np.ndarray) -> np.ndarray:
     return rise
 
 
+@pytest.mark.slow
 def test_the_order_over_model_sizes_is_recovered_in_every_seed(
     bench: Bench, found: dict[str, np.ndarray]
 ) -> None:
@@ -170,6 +171,7 @@ def test_where_nothing_is_planted_the_asymmetry_does_not_rise_with_size(
     assert abs(slopes(found[world]).mean()) < planted_rise / 30
 
 
+@pytest.mark.slow
 def test_what_the_word_rate_makes_is_no_unique_part_of_a_model(bench: Bench) -> None:
     """In the word-rate world raw left minus right is not 0, and the unique part is."""
     planted = make_world("word_rate", len(MODELS), N_SUBJECTS, (1, 2))
@@ -199,15 +201,18 @@ def simulated_alarms(bench: Bench, world: str, seed: int) -> list[tuple[int, int
     return [(one.subject, one.run + 1, one.reasons) for one in checks if one.reasons]
 
 
+@pytest.mark.slow
 def test_the_clean_world_raises_no_alarm_in_20_seeds(bench: Bench) -> None:
     assert [simulated_alarms(bench, "demo", seed) for seed in range(1, 21)] == [[]] * 20
 
 
+@pytest.mark.slow
 def test_the_shifted_run_is_caught_and_no_other(bench: Bench) -> None:
     for seed in SEEDS:
         assert simulated_alarms(bench, "shifted_run", seed) == [(3, 1, ["is 4 scans late"])]
 
 
+@pytest.mark.slow
 def test_swapped_runs_are_caught_and_no_other(bench: Bench) -> None:
     for seed in SEEDS:
         assert simulated_alarms(bench, "swapped_runs", seed) == [

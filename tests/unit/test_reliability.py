@@ -72,7 +72,7 @@ def plain_means(paths, members, n_trim):
     ]
 
 
-def test_published_splits():
+def test_the_halves_are_those_of_the_published_seed():
     [first, second] = split_halves(49, 2, 1234)
     assert first[0] == [
         8, 48, 14, 42, 29, 44, 4, 31, 13, 18, 36, 43, 17, 10, 21, 20, 22, 1, 32, 46, 27, 34, 25, 33,
@@ -130,6 +130,7 @@ def test_gram_is_summed_over_voxels():
         np.testing.assert_allclose(gram, stacked @ stacked.T, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_trials_equal_a_plain_ridge_from_voxels_to_voxels(subjects, tmp_path):
     r, alphas, halves = reliability(
         subjects, N_VOXELS, tmp_path, n_trials=2, n_trim=TRIM, precision="float64"
@@ -145,6 +146,7 @@ def test_trials_equal_a_plain_ridge_from_voxels_to_voxels(subjects, tmp_path):
             np.testing.assert_allclose(halves[trial, run], by_voxel, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_exact_means_give_exact_scores(subjects):
     first, second = (plain_means(subjects, group, TRIM) for group in split_halves(5, 1)[0])
     expected, chosen, _ = nested_search(first, second)
@@ -208,6 +210,7 @@ def test_runs_shorter_than_the_trimming_are_bad_input(subjects, tmp_path):
         reliability(subjects, N_VOXELS, tmp_path, n_trials=1, n_trim=10)
 
 
+@pytest.mark.slow
 def test_one_subject_leaves_the_command_with_65_and_one_line(subjects, mask, tmp_path):
     command = [sys.executable, PROJECT / "bin" / "reliability.py", "--clean", subjects[0]]
     command += ["--mask", mask, "--out-prefix", tmp_path / "lang-en"]

@@ -70,6 +70,7 @@ def full(tmp_path_factory):
     return *make(folder, run), folder
 
 
+@pytest.mark.slow
 def test_the_first_sentence_has_effect_interval_and_number_of_models(full):
     reader, _, said, _, folder = full
     rows = read_tables(folder / "tables")["regressions"]
@@ -225,6 +226,7 @@ def test_no_reliability_is_a_whole_brain_answer(tmp_path):
     assert "whole brain of the average subject" in said
 
 
+@pytest.mark.slow
 def test_individuals_are_spoken_of_with_an_interval_over_people(tmp_path):
     run = MadeRun(subjects=("average", "EN901", "EN902", "EN903"))
     reader, *_ = make(tmp_path, run, figures=False)
@@ -233,6 +235,7 @@ def test_individuals_are_spoken_of_with_an_interval_over_people(tmp_path):
     assert "nothing is inferred about people" not in reader.text
 
 
+@pytest.mark.slow
 def test_baselines_that_lean_more_than_models_are_a_caution(tmp_path):
     reader, _, _, report = make(tmp_path, MadeRun(rise=0.0005, run_noise=0.0), figures=False)
     tones = {remark["text"]: remark["tone"] for remark in report["results"][0]["remarks"]}
@@ -242,11 +245,13 @@ def test_baselines_that_lean_more_than_models_are_a_caution(tmp_path):
     assert caution[0] in reader.text
 
 
+@pytest.mark.slow
 def test_without_a_rise_none_is_claimed(tmp_path):
     _, _, said, _ = make(tmp_path, MadeRun(rise=0.0), figures=False)
     assert "is not shown" in said
 
 
+@pytest.mark.slow
 def test_two_languages_have_an_answer_each(tmp_path):
     one, two = write_run(tmp_path / "en"), write_run(tmp_path / "fr", language="fr")
     plan, other = read_json(one.plan), read_json(two.plan)
@@ -264,11 +269,13 @@ def test_two_languages_have_an_answer_each(tmp_path):
     assert "in French, reliable voxels" in Reader(out.read_text(encoding="utf-8")).text
 
 
+@pytest.mark.slow
 def test_equal_inputs_give_equal_pages(tmp_path):
     pages = [make(tmp_path / name, figures=False)[1] for name in ("a", "b")]
     assert pages[0] == pages[1]
 
 
+@pytest.mark.slow
 def test_a_missing_template_is_bad_input(tmp_path):
     inputs = write_run(tmp_path / "in")
     lateralize(inputs, tmp_path / "tables")
@@ -279,6 +286,7 @@ def test_a_missing_template_is_bad_input(tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_a_missing_figure_is_bad_input(tmp_path):
     inputs = write_run(tmp_path / "in")
     lateralize(inputs, tmp_path / "tables")

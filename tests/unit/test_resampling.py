@@ -195,6 +195,7 @@ def bold(tmp_path):
     return paths, arrays
 
 
+@pytest.mark.slow
 def test_the_command_writes_runs_masks_and_flags(tmp_path, bold):
     paths, arrays = bold
     command = [sys.executable, BIN / "resample.py", "--subject", "sub-EN057"]
@@ -223,6 +224,7 @@ def test_the_command_writes_runs_masks_and_flags(tmp_path, bold):
     assert flags.get_data_dtype() == np.int8
 
 
+@pytest.mark.slow
 def test_a_run_is_never_in_memory_as_a_whole(tmp_path, monkeypatch):
     """The memory of a run that is resampled while it is read: its result and a few blocks."""
     shape, n_scans = (60, 60, 60), 60

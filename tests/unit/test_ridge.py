@@ -32,6 +32,7 @@ def systems(features):
     return {"primal": Primal(runs, ALPHAS[0]), "dual": Dual(stacked @ stacked.T, lengths)}
 
 
+@pytest.mark.slow
 def test_double_precision_equals_scikit_learn(case):
     features, bold, (r, alphas, validation) = case
     result = encode(features, bold, ALPHAS, precision="float64")
@@ -123,6 +124,7 @@ def test_permuting_voxels_permutes_the_scores(case):
     np.testing.assert_allclose(permuted.r, straight.r[:, order], rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [1, 7, 299, 5000])
 def test_chunk_size_changes_nothing_beyond_rounding(case, chunk):
     features, bold, _ = case

@@ -150,7 +150,7 @@ def test_the_choice_that_matters_is_named(brain):
     assert curve([]) == []
 
 
-def test_the_benchmark_runs(monkeypatch):
+def test_the_benchmark_counts_every_specification(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
     measure = importlib.import_module("specifications").measure
     seconds, n = measure(n_models=4, n_voxels=200, n_layers=3, n_runs=4)

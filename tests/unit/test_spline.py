@@ -79,6 +79,7 @@ def test_parallel_axes_take_the_matrices_and_oblique_ones_do_not(affine):
     assert Resampler((*SHAPE, 2), tilted).grid is None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Casting data")
 @pytest.mark.parametrize("affine", [PARALLEL["between them"], PARALLEL["permuted"], OBLIQUE])
 @pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "i8", "f4", "f8", ">i2", ">f4"])
@@ -108,6 +109,7 @@ def not_finite(dtype):
     return data
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("affine", AFFINES.values(), ids=AFFINES.keys())

@@ -44,6 +44,7 @@ def published(table, **where):
     return table
 
 
+@pytest.mark.slow
 def test_columns_are_those_of_the_interface_and_all_are_explained(full):
     tables, folder = full
     for name, columns in PUBLISHED_COLUMNS.items():
@@ -205,6 +206,7 @@ def test_published_values_are_compared_on_the_studys_data_only(tmp_path):
     assert other["published"].empty
 
 
+@pytest.mark.slow
 def test_equal_inputs_give_equal_files(tmp_path):
     inputs = write_run(tmp_path / "in")
     for name in ("one", "two"):

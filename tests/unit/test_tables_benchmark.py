@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "tables.py"
 
 
+@pytest.mark.slow
 def test_it_measures_the_three_commands(tmp_path):
     command = [sys.executable, BENCHMARK, "--quick", "--cases", "few", "--results", tmp_path]
     subprocess.run(command, check=True)

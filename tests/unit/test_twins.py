@@ -40,6 +40,7 @@ def world(request, tmp_path_factory):
     return request.param, build(inputs).tables
 
 
+@pytest.mark.slow
 def test_the_effect_of_size_vanishes_where_width_makes_it(world):
     name, tables = world
     found = {row.outcome: row for row in rows_of(tables["twin_regressions"]).itertuples()}

@@ -6,9 +6,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from encode_inputs import task
 from made_runs import MadeRun, made_mask, write_run
 from scipy import stats
-from test_encode_fixtures import bold, files, task  # noqa: F401
 from test_gather import folder, made_part, run_gather, written  # noqa: F401
 
 from lateralization.asymmetry import SHARED, STRICT, Brain
@@ -82,8 +82,9 @@ def spoken(place):
     return {"joint": [place / "rate.safetensors"], "joint_words": [place / "words.tsv"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choices", [Choices(), Choices("per_voxel", "fir")])
-def test_encode_saves_both_together_and_the_confounds_alone(files, choices):  # noqa: F811
+def test_encode_saves_both_together_and_the_confounds_alone(files, choices):
     asked = task(files, layers="0,2", choices=choices, **spoken(files))
     encode_files(asked, [files / "joint.safetensors"])
     encode_files(task(files, layers="0,2", choices=choices), [files / "plain.safetensors"])
@@ -104,7 +105,7 @@ def test_encode_saves_both_together_and_the_confounds_alone(files, choices):  # 
     np.testing.assert_array_equal(read_part(files / "one").more["joint"][0], joint.more["joint"][1])
 
 
-def test_confounds_of_several_layers_are_bad_input(files):  # noqa: F811
+def test_confounds_of_several_layers_are_bad_input(files):
     more = {"joint": [files / "features.safetensors"], "joint_words": [files / "words.tsv"]}
     with pytest.raises(BadInput, match="3 layers"):
         encode_files(task(files, **more), [files / "part"])
@@ -134,6 +135,7 @@ def test_gather_keeps_the_joint_scores_and_maps_their_difference(folder):  # noq
     np.testing.assert_allclose(image[inside][:, 2], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lead", "claim"), [(0.02, "leans left"), (0.0, "nothing is certain")])
 def test_the_report_answers_in_a_sentence(tmp_path, lead, claim):
     inputs = write_run(tmp_path, MadeRun(baselines=False))

@@ -192,7 +192,7 @@ def test_an_image_without_a_place_in_space_is_refused(tmp_path):
         load_image(tmp_path / "a.nii", 3)
 
 
-def test_colours_are_refused(tmp_path):
+def test_images_of_other_than_real_numbers_are_refused(tmp_path):
     image = nib.Nifti1Image(np.zeros((2, 2, 2), np.complex64), np.eye(4))
     nib.save(image, tmp_path / "a.nii")
     with pytest.raises(BadInput, match="real numbers"):

@@ -53,6 +53,7 @@ def test_five_people_are_too_few_and_constants_are_never_found():
     assert (found.t[3], found.p[3]) == (0, 1)
 
 
+@pytest.mark.slow
 def test_the_table_counts_the_pairs_of_a_made_run(tmp_path):
     people = tuple(f"EN{900 + i}" for i in range(7))
     run = MadeRun(models={"a": 1e6, "b": 1e8, "c": 1e10}, subjects=("average", *people),

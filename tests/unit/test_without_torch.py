@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import tiny_models
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +30,7 @@ print(json.dumps([sys.modules.get("torch") is not None, told]))
 """
 
 
+@pytest.mark.slow
 def test_every_kind_of_model_has_the_same_tokens_without_torch(tmp_path: Path) -> None:
     for kind in tiny_models.KINDS:
         tiny_models.make(tmp_path / "models" / kind, kind, [TEXT])

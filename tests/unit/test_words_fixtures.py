@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lateralization import extraction
-from lateralization.annotation import read_corrections, read_texts, read_words
+from lateralization.annotation import read_corrections, read_words
 from lateralization.errors import BadInput
 from lateralization.mapping import (
     MappedRun,
@@ -18,6 +18,7 @@ from lateralization.mapping import (
     words_table,
 )
 from lateralization.models import load_tokenizer, load_trunk
+from lateralization.stories import read_texts
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"

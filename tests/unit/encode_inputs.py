@@ -1,0 +1,69 @@
+"""Inputs of ENCODE as the stages before it leave them, from the study's own scripts' small case."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lateralization.encoding import Task
+from lateralization.files import read_tensors, save_tensors, write_table
+
+PROJECT = Path(__file__).parents[2]
+FIXTURES = PROJECT / "tests" / "fixtures"
+MODELS = ("gpt2-fixture", "opt-fixture")
+RUNS = range(1, 10)
+
+
+def words_of(activations):
+    parts = []
+    for run in RUNS:
+        onsets, offsets = activations[f"run-{run}/onsets"], activations[f"run-{run}/offsets"]
+        parts.append(pd.DataFrame({"run": run, "word": "null", "onset": onsets, "offset": offsets}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def average_subject():
+    """Return the study's average subject: run → (n_scans, n_voxels)."""
+    with np.load(FIXTURES / "average_subject.npz") as file:
+        return {f"run-{run}": file[f"run-{run}"] for run in RUNS}
+
+
+def write_inputs(folder, bold):
+    """Write the first model's features and words, and the BOLD data."""
+    with np.load(FIXTURES / f"activations_{MODELS[0]}.npz") as file:
+        activations = {name: file[name] for name in file.files}
+    states = {name: values for name, values in activations.items() if "layer-" in name}
+    write_table(words_of(activations), folder / "words.tsv")
+    save_tensors(folder / "features.safetensors", states)
+    save_tensors(folder / "bold.safetensors", bold | {"left_out": np.zeros((9, 200), np.uint8)})
+
+
+def task(folder, **changes):
+    values = {
+        "features": folder / "features.safetensors",
+        "words": folder / "words.tsv",
+        "bold": [folder / "bold.safetensors"],
+        "layers": "all",
+        "tr": 2.0,
+        "trim": 10,
+        "device": "cpu",
+    }
+    return Task(**values | changes)
+
+
+def encode_command(folder, *more):
+    command = [sys.executable, PROJECT / "bin" / "encode.py", "--out", folder / "part.safetensors"]
+    for option in ("features", "words", "bold"):
+        command += [
+            f"--{option}",
+            folder / f"{option}.{'tsv' if option == 'words' else 'safetensors'}",
+        ]
+    return subprocess.run([*command, *more], capture_output=True, text=True, check=False)
+
+
+def change(path, **tensors):
+    save_tensors(
+        path, read_tensors(path) | {name.replace("__", "/"): v for name, v in tensors.items()}
+    )
