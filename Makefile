@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev s3-server images demo test test-fast mutants fuzz check style types lint spelling documentation \
-  format readme lock clean
+  format readme lock licences clean
 
 # ENGINE=auto (the first time the default; later what was said last) takes an installed Nextflow of
 # 25.04 or later when there is one; installed insists on it; pinned never looks. ARGS is handed on
@@ -105,6 +105,9 @@ lock: setup-dev ## remake requirements/*.txt and setup/engine.sha256 (ARGS=--upg
 	  ../.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --no-emit-index-url $(ARGS) $$name.in -o $$name.txt >/dev/null; done
 	@$(python) setup/engine.py lock
+
+licences: s3-server ## write the licences of all locked packages to docs/licences.md
+	@$(python) setup/licences.py
 
 clean: ## remove what set-up, demo and tools made; runs (results, work, cache) and secrets stay
 	rm -rf .venv .engine .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -139,7 +139,11 @@ def run_tests(files: list[str], fault: Fault | None, folder: str) -> None:
         fault.commit()
         sys.meta_path.insert(0, Spoiled(fault.module))
     options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={folder}/tmp"]
-    os._exit(int(pytest.main([*options, *files])))
+    for which in ("not slow", "slow"):
+        status = pytest.main([*options, "-m", which, *files])
+        if status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            os._exit(1)
+    os._exit(0)
 
 
 class Trial(NamedTuple):

@@ -20,6 +20,7 @@ from lateralization.asymmetry import (
     best_voxel,
     choose,
     mean_asymmetry,
+    percentile_asymmetry,
     regions,
     reliable_voxels,
     side_summary,
@@ -172,9 +173,10 @@ def test_the_threshold_is_strict():
     assert reliable_voxels(isc).tolist() == [False, False, False, False, True]
 
 
-def test_an_empty_side_is_empty_not_zero():
+@pytest.mark.parametrize("measure", [mean_asymmetry, percentile_asymmetry])
+def test_an_empty_side_is_empty_not_zero(measure):
     nothing = np.zeros(10, dtype=bool)
-    found = mean_asymmetry(made_r()[0], Region("TP", "shared", nothing, ~nothing), "TP")
+    found = measure(made_r()[0], Region("TP", "shared", nothing, ~nothing), "TP")
     assert np.isnan(found.left)
     assert np.isnan(found.interval.low)
     assert found.n_left == 0

@@ -35,6 +35,9 @@ def test_the_bend_is_that_of_a_free_search():
     found = find_bend(x, y)
     assert found.place == pytest.approx(oracle[1], abs=10 / 60)
     assert (found.before, found.after) == pytest.approx(oracle[2:], abs=0.03)
+    left_over = ((y - model(x, found.level, found.place, found.before, found.after)) ** 2).sum()
+    assert found.r2_bent == pytest.approx(1 - left_over / ((y - y.mean()) ** 2).sum())
+    assert found.r2_line == pytest.approx(np.corrcoef(x, y)[0, 1] ** 2)
 
 
 def test_without_a_bend_p_is_spread_evenly():

@@ -121,6 +121,23 @@ def test_mediation_is_that_of_least_squares(models):
     assert found["total"].ci_kind == "bootstrap over 8 families"
 
 
+def test_the_limits_are_percentiles_of_refits_on_drawn_families(models):
+    size, score, difference = arrays(models, "size", "score", "difference")
+    names, place = np.unique(models["family"], return_inverse=True)
+    drawn = np.random.default_rng(1234).multinomial(len(names), [1 / len(names)] * 8, 2000)[
+        :, place
+    ]
+    slopes = [
+        np.polyfit(size, difference, 1, w=np.sqrt(counts))[0]
+        for counts in drawn
+        if len(np.unique(size[counts > 0])) > 2
+    ]
+    paths, *_ = mediation(size, score, difference, list(models["family"]))
+    (total,) = (path for path in paths if path.path == "total")
+    limits = np.percentile(slopes, [2.5, 97.5])
+    assert (total.ci_low, total.ci_high) == pytest.approx(tuple(limits), rel=1e-6)
+
+
 def test_a_mediation_that_is_planted_is_found_and_one_that_is_not_is_not():
     rng = np.random.default_rng(0)
     size = rng.normal(size=200)
