@@ -61,6 +61,18 @@ def test_every_choice_equals_scikit_learn(data, chosen):
     np.testing.assert_allclose(quick.r, r, rtol=0, atol=1e-5)
 
 
+def test_of_three_runs_both_others_validate():
+    data = made_data((28, 33, 25), 12, 40)
+    chosen = CHOICES["all_runs"]
+    r, alphas, validation = oracle(data, chosen)
+    found = encode(*data, precision="float64", choices=chosen)
+    np.testing.assert_array_equal(found.alphas, alphas)
+    np.testing.assert_allclose(found.r, r, rtol=0, atol=1e-9)
+    kept = np.isfinite(found.validation_r)
+    assert kept.any()
+    np.testing.assert_allclose(found.validation_r[kept], validation[kept], rtol=0, atol=1e-9)
+
+
 def test_the_penalty_of_a_voxel_is_that_of_himalaya(data):
     features, bold = data
     found = encode(features, bold, precision="float64", choices=CHOICES["per_voxel"])
