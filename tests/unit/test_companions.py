@@ -132,6 +132,14 @@ def test_sensitivity_gives_the_published_slope_at_the_published_cut():
     assert row["slope"] == pytest.approx(stats.linregress(ln_n, y).slope, abs=1e-12)
 
 
+def test_the_kernel_of_a_density_has_scotts_width_for_all_values():
+    values = np.repeat([0.0, 1.0], 5)
+    x, height = density(values)
+    width = values.std(ddof=1) * len(values) ** (-1 / 5)
+    centres = np.array([[0.05], [0.95]])  # of the first and the last of ten bins
+    np.testing.assert_allclose(height, stats.norm.pdf(x, centres, width).mean(axis=0), rtol=1e-9)
+
+
 def test_a_density_is_the_gaussian_kernel_estimate():
     values = np.random.default_rng(5).gamma(3, 0.1, 5000)
     x, height = density(values)
