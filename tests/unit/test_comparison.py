@@ -75,6 +75,7 @@ def test_every_model_but_the_wrong_one_agrees(tables):
     assert (mine.loc[disagree.index, "difference"] > 0.00025).all()
 
 
+@pytest.mark.slow
 def test_regressions_and_least_squares_come_out_as_printed(tables):
     rows = tables["published"].set_index("quantity")
     correlations = [
@@ -92,6 +93,7 @@ def test_regressions_and_least_squares_come_out_as_printed(tables):
     assert (mine.loc[whole, "difference"].abs() < 0.03).all()
 
 
+@pytest.mark.slow
 def test_another_brain_is_told_and_the_report_names_what_disagrees(tables):
     rows = tables["published"].set_index("quantity")
     assert rows.loc["n_voxels", "agrees"] == "no"

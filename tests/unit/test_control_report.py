@@ -33,6 +33,7 @@ def test_every_section_on_a_control_answers_in_one_sentence(made):
         assert sections[name]["tables"]
 
 
+@pytest.mark.slow
 def test_the_answer_on_the_score_follows_the_table(made):
     _, tables, _ = made
     (told,) = answers("score", tables, [("en", "average")])

@@ -59,6 +59,7 @@ def test_every_part_has_its_table_its_notes_and_the_plot(results):
         assert (results / name).stat().st_size > 10_000, name
 
 
+@pytest.mark.slow
 def test_contenders_find_the_same(results):
     layers = table(results, "layers")
     assert layers["form"].tolist() == ["primal", "dual"]
@@ -75,6 +76,7 @@ def test_contenders_find_the_same(results):
     assert (table(results, "hrf")["max_relative_difference"] <= 1e-10).all()
 
 
+@pytest.mark.slow
 def test_contender_without_a_device_has_empty_cells(results):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")

@@ -67,6 +67,7 @@ def test_a_full_run_has_every_figure_as_svg_and_png(full):
         assert (folder / entry["png"]).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_every_figure_has_words_that_teach(full):
     entries, _ = full
     for entry in entries.values():
@@ -77,7 +78,6 @@ def test_every_figure_has_words_that_teach(full):
         assert entry["title"]
 
 
-@pytest.mark.slow
 def test_few_data_leave_figures_out_with_a_note(tmp_path):
     run = MadeRun(models={"only": 1e6}, baselines=False, isc=False, rois=False)
     entries = make(tmp_path, run)
@@ -105,6 +105,7 @@ def test_two_processes_draw_the_same_as_one(tmp_path):
         assert path.read_bytes() == (two / path.name).read_bytes(), path.name
 
 
+@pytest.mark.slow
 def test_equal_tables_give_equal_pictures(full, tmp_path):
     _, folder = full
     tables = folder.parent / "tables"
@@ -117,6 +118,7 @@ def test_equal_tables_give_equal_pictures(full, tmp_path):
             assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.slow
 def test_points_of_the_headline_are_those_of_the_table(full):
     _, folder = full
     tables = read_tables(folder.parent / "tables")
@@ -136,6 +138,7 @@ def test_points_of_the_headline_are_those_of_the_table(full):
     assert RIGHT == "#029e73"
 
 
+@pytest.mark.slow
 def test_the_viewer_knows_the_area_of_every_voxel_and_its_means(full):
     _, folder = full
     maps = stage.Maps(folder.parent / "tables" / "maps.safetensors", "en", "average")
@@ -156,6 +159,7 @@ def test_the_viewer_knows_the_area_of_every_voxel_and_its_means(full):
     assert told == f"left {row['left']:.3f}, right {row['right']:.3f}"
 
 
+@pytest.mark.slow
 def test_a_bent_line_goes_through_its_change_point(full):
     _, folder = full
     tables = read_tables(folder.parent / "tables")
@@ -178,6 +182,7 @@ def test_a_bent_line_goes_through_its_change_point(full):
         assert slopes[-1] == pytest.approx(row["after"])
 
 
+@pytest.mark.slow
 def test_many_models_are_told_apart_by_family(full):
     _, folder = full
     tables = read_tables(folder.parent / "tables")
@@ -193,6 +198,7 @@ def test_many_models_are_told_apart_by_family(full):
     assert sorted(names) == ["GPT-2", "Qwen", "family 0", "family 1", "family 2", "made"]
 
 
+@pytest.mark.slow
 def test_a_family_has_one_colour_in_all_panels_of_a_figure(full):
     _, folder = full
     tables = read_tables(folder.parent / "tables")
@@ -211,6 +217,7 @@ def test_a_family_has_one_colour_in_all_panels_of_a_figure(full):
     assert names == set(looks)
 
 
+@pytest.mark.slow
 def test_many_models_get_a_scale_instead_of_a_legend_of_layers(full):
     _, folder = full
     tables = read_tables(folder.parent / "tables")
@@ -223,6 +230,7 @@ def test_many_models_get_a_scale_instead_of_a_legend_of_layers(full):
         assert len(drawing.figure.axes) == 3
 
 
+@pytest.mark.slow
 def test_a_figure_without_rows_says_so(full):
     _, folder = full
     tables = read_tables(folder.parent / "tables")

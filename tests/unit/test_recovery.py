@@ -139,11 +139,13 @@ def test_the_order_over_model_sizes_is_recovered_in_every_seed(
         assert order_found(by_run, planted)["recovered"] == "yes"
 
 
+@pytest.mark.slow
 def test_on_the_mean_of_the_seeds_the_order_is_strict(found: dict[str, np.ndarray]) -> None:
     means = found["demo"].mean(axis=(0, 2))
     assert (np.diff(means) > 0).all()
 
 
+@pytest.mark.slow
 def test_the_smallest_model_leans_right_and_the_largest_left(
     found: dict[str, np.ndarray],
 ) -> None:
@@ -152,6 +154,7 @@ def test_the_smallest_model_leans_right_and_the_largest_left(
     assert (means[:, -1] > 0.02).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", ["equal", "word_rate"])
 def test_where_nothing_is_planted_no_order_is_found(
     bench: Bench, found: dict[str, np.ndarray], world: str
@@ -161,6 +164,7 @@ def test_where_nothing_is_planted_no_order_is_found(
     assert verdicts == ["no"] * len(SEEDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", ["equal", "word_rate"])
 def test_where_nothing_is_planted_the_asymmetry_does_not_rise_with_size(
     found: dict[str, np.ndarray], world: str
@@ -220,6 +224,7 @@ def test_swapped_runs_are_caught_and_no_other(bench: Bench) -> None:
         ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_noise_on_one_side_makes_every_model_lean_to_the_other(
     found: dict[str, np.ndarray],
 ) -> None:

@@ -85,6 +85,7 @@ def test_the_first_sentence_has_effect_interval_and_number_of_models(full):
     assert reader.text.index(re.sub(r"\s+", " ", said)) < reader.text.rindex("How far to trust it")
 
 
+@pytest.mark.slow
 def test_the_order_is_answer_trust_sections_methods_parameters_versions(full):
     reader, *_ = full
     ids = [attributes["id"] for _, attributes in reader.tags if attributes.get("id")]
@@ -96,6 +97,7 @@ def test_the_order_is_answer_trust_sections_methods_parameters_versions(full):
     assert links == [f"#{name}" for name in order]
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_from_elsewhere(full):
     reader, page, *_ = full
     for tag, attributes in reader.tags:
@@ -107,6 +109,7 @@ def test_nothing_is_loaded_from_elsewhere(full):
     assert len(page) < 25e6
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text(full):
     reader, page, *_ = full
     assert "<script>alert" not in page
@@ -116,6 +119,7 @@ def test_hostile_names_are_text(full):
     assert not reader.all("b")
 
 
+@pytest.mark.slow
 def test_failures_left_out_voxels_and_the_planted_truth_are_said(full):
     reader, page, *_ = full
     assert "1 fit failed and is missing from every number here: medium (average, en)" in reader.text
@@ -125,10 +129,12 @@ def test_failures_left_out_voxels_and_the_planted_truth_are_said(full):
     assert "Simulated data" in reader.text
 
 
+@pytest.mark.slow
 def test_with_the_average_alone_nothing_is_inferred_about_people(full):
     assert "nothing is inferred about people" in full[0].text
 
 
+@pytest.mark.slow
 def test_every_picture_has_an_alternative_text_and_a_caption(full):
     reader, _, _, report, _ = full
     images = [
@@ -143,6 +149,7 @@ def test_every_picture_has_an_alternative_text_and_a_caption(full):
         assert figure["caption"].split(".")[0] in reader.text
 
 
+@pytest.mark.slow
 def test_tables_hold_the_values_of_the_files(full):
     _, page, _, report, folder = full
     tables = {one["id"]: one for s in report["sections"] for one in s["tables"]}
@@ -156,6 +163,7 @@ def test_tables_hold_the_values_of_the_files(full):
     assert f'data-value="{rows["left_minus_right"].iloc[0]}"' in page
 
 
+@pytest.mark.slow
 def test_report_json_holds_what_the_page_prints(full):
     reader, _, said, report, _ = full
     assert report["results"][0]["answer"]["text"] == said
@@ -168,6 +176,7 @@ def test_report_json_holds_what_the_page_prints(full):
     assert all(len(row["sha256"]) == 64 for row in report["digests"])
 
 
+@pytest.mark.slow
 def test_methods_are_written_from_the_parameters(full):
     _, _, _, report, _ = full
     text = " ".join(report["methods"])
@@ -197,6 +206,7 @@ def test_methods_tell_the_choices_of_the_encoder():
         assert words in text
 
 
+@pytest.mark.slow
 def test_the_derivative_is_described(full):
     described = read_json(full[-1] / "dataset_description.json")
     assert described["DatasetType"] == "derivative"
