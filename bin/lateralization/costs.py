@@ -1,5 +1,7 @@
 """What a run will take, from its plan: disk at its peak, memory of GPUs, measured seconds."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 from lateralization.study import GRID_SHAPE, N_RUNS
@@ -48,6 +50,42 @@ def fmri_disk(plan: dict[str, Any]) -> tuple[int, int]:
     return resampled, cleaned
 
 
+def reliability_disk(plan: dict[str, Any]) -> int:
+    """Return the bytes that the means of both halves take, while the reliability is computed."""
+    trials = int(plan["parameters"]["isc_trials"])
+    most = 0
+    for language in plan["languages"]:
+        group = sum(subject["group"] for subject in language["subjects"])
+        if language["isc"] or group < 2:
+            continue
+        scans = max((sum(c) for c in language["n_scans"].values()), default=language["scans"] or 0)
+        kept = scans - 2 * int(language["trim"]) * int(language["n_runs"])
+        most += 2 * 4 * trials * kept * MASK_VOXELS
+    return most
+
+
+def shape_of(model: dict[str, Any]) -> tuple[int | None, int | None]:
+    """Return layers without the embedding, and width, as far as they are known before fetching.
+
+    A folder's are looked up in its configuration by the names that most architectures use: good
+    enough for an estimate, and used for nothing else.
+    """
+    config: dict[str, Any] = {}
+    path = Path(model["source"], "config.json")
+    if model["kind"] == "local" and path.is_file():
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config |= config.get("text_config") or {}
+
+    def known(given: Any, *names: str) -> int | None:
+        values = [given, *(config.get(name) for name in names)]
+        return next((int(value) for value in values if value), None)
+
+    return (
+        known(model["n_layers"], "num_hidden_layers", "n_layer", "n_layers", "num_layers"),
+        known(model["n_hid"], "hidden_size", "n_embd", "d_model", "dim"),
+    )
+
+
 def scores_disk(plan: dict[str, Any], layers: dict[str, int | None]) -> int:
     """Return the bytes of the fits: blocks of layers, gathered, and published once more.
 
@@ -64,11 +102,10 @@ def scores_disk(plan: dict[str, Any], layers: dict[str, int | None]) -> int:
 
 def activations_disk(plan: dict[str, Any]) -> int:
     """Return the bytes of the activations of the models whose size is known, and of baselines."""
-    values = sum(
-        len(model["languages"]) * (int(model["n_layers"]) + 1) * int(model["n_hid"])
-        for model in plan["models"]
-        if model["n_layers"] and model["n_hid"]
-    )
+    values = 0
+    for model in plan["models"]:
+        layers, width = shape_of(model)
+        values += len(model["languages"]) * (layers + 1) * width if layers and width else 0
     values += sum(
         len(entry["languages"]) * int(entry.get("dims") or 300) for entry in plan["baselines"]
     )
@@ -81,9 +118,10 @@ def gpu_memory(model: dict[str, Any], precision: str) -> float | None:
     Weights, the states of all layers in the pass's precision and summed in float32, and the work
     of one block (four times its width in the feed-forward part).
     """
-    if not (model["n_parameters"] and model["n_layers"] and model["n_hid"]):
+    depth, width = shape_of(model)
+    if not (model["n_parameters"] and depth and width):
         return None
-    width, layers = int(model["n_hid"]), int(model["n_layers"]) + 1
+    layers = depth + 1
     block = (8 + 4 * 4) * width
     per_token = BYTES[precision] * (layers * width + block) + 4 * layers * width
     return float(BYTES[precision] * int(model["n_parameters"]) + WINDOW * per_token)

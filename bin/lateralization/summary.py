@@ -12,7 +12,9 @@ from lateralization.costs import (
     activations_disk,
     fmri_disk,
     gpu_memory,
+    reliability_disk,
     scores_disk,
+    shape_of,
 )
 from lateralization.given_files import KINDS
 
@@ -134,15 +136,21 @@ def _disk(plan: dict[str, Any]) -> str:
 
 
 def peak_bytes(plan: dict[str, Any]) -> float:
-    """Estimate the disk that work folder, cache and results take at the end, when it is most.
+    """Estimate the disk that work folder, cache and results take at most.
 
-    Nothing is removed before (unless by ``--keep_raw no`` and ``--keep_models no``).
+    Nothing is removed before the end (unless by ``--keep_raw no`` and ``--keep_models no``) but
+    what RELIABILITY puts aside, which counts as if it stayed: the fits may be done by then.
     """
     layers = {fit["model"]: n_layers(plan, fit["model"]) for fit in plan["fits"]}
     weights = sum(BYTES["float32"] * int(m["n_parameters"] or 0) for m in _fetched_models(plan))
     kept_raw = plan["parameters"]["keep_raw"] == "yes"
     raw = sum(raw_bytes(plan)) if kept_raw else max(raw_bytes(plan), default=0)
-    parts = (sum(fmri_disk(plan)), scores_disk(plan, layers), activations_disk(plan))
+    parts = (
+        *fmri_disk(plan),
+        reliability_disk(plan),
+        scores_disk(plan, layers),
+        activations_disk(plan),
+    )
     return float(
         sum(parts) + FIGURES + raw + weights * (plan["parameters"]["keep_models"] == "yes")
     )
@@ -155,7 +163,9 @@ def _peak(plan: dict[str, Any]) -> str:
         if model["kind"] == "hub"
     )
     more = f", and what {unknown} models take ({UNKNOWN})" if unknown else ""
-    return f"about {size(peak_bytes(plan))}{more}, until the work folder is removed"
+    aside = reliability_disk(plan)
+    of_it = f" ({size(aside)} of it only while RELIABILITY works)" if aside else ""
+    return f"about {size(peak_bytes(plan))}{of_it}{more}, until the work folder is removed"
 
 
 def _gpu_memory(plan: dict[str, Any]) -> str:
@@ -211,7 +221,7 @@ def _fetched_models(plan: dict[str, Any]) -> list[dict[str, Any]]:
 
 def n_layers(plan: dict[str, Any], model: str) -> int | None:
     """Return how many layers of a model are fitted; None when that is not known yet."""
-    depths: dict[str, int | None] = {m["name"]: m["n_layers"] for m in plan["models"]}
+    depths: dict[str, int | None] = {m["name"]: shape_of(m)[0] for m in plan["models"]}
     depths |= {entry["name"]: entry["n_layers"] - 1 for entry in plan["baselines"]}
     depth: int | None = depths.get(model)
     if depth == 0:

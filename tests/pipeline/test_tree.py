@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
+from lateralization.costs import reliability_disk
 from lateralization.summary import peak_bytes
 
 from .conftest import HOSTILE, Copy, Run, arguments, rows_of, without_network
@@ -170,14 +171,15 @@ def test_nothing_but_fetching_needs_a_network(finished: tuple[Copy, Path, Run]) 
     assert {"ACTIVATIONS", "ENCODE", "REPORT"} <= run.processes()
 
 
-def test_the_plan_s_peak_of_disk_is_what_the_run_took(finished: tuple[Copy, Path, Run]) -> None:
+def test_the_plan_s_peak_of_disk_holds_what_the_run_took(finished: tuple[Copy, Path, Run]) -> None:
     copy, _world, run = finished
     folders = [Path(task["workdir"]) for task in run.tasks] + [copy.folder / "results"]
     files = [path for folder in folders for path in folder.rglob("*") if not path.is_symlink()]
     taken = sum(path.stat().st_size for path in files if path.is_file())
     workdir = next(Path(task["workdir"]) for task in run.tasks if task["process"] == "VALIDATE")
-    planned = peak_bytes(json.loads((workdir / "plan.json").read_text()))
-    assert planned == pytest.approx(taken, rel=0.25)
+    plan = json.loads((workdir / "plan.json").read_text())
+    at_the_end = peak_bytes(plan) - reliability_disk(plan)  # what that task puts aside is gone
+    assert taken < at_the_end < 1.25 * taken
 
 
 def test_a_hostile_path_is_data_everywhere(finished: tuple[Copy, Path, Run]) -> None:
