@@ -13,7 +13,7 @@ import pandas as pd
 from lateralization import study
 from lateralization.description import COLUMNS
 from lateralization.errors import BadInput
-from lateralization.files import check_columns, read_table
+from lateralization.files import check_columns, numbers, read_table
 from lateralization.problems import listed
 
 STANDARD = dict(zip(COLUMNS, COLUMNS, strict=True))
@@ -188,7 +188,7 @@ def read_corrections(path: Path | str) -> pd.DataFrame:
         cells = table[name].tolist() if name in table else [""] * len(table)
         table[name] = [cell if isinstance(cell, str) else "" for cell in cells]
     table["row"] = [str(cell) for cell in table["row"]]  # a column of True is no column of 1
-    rows = pd.to_numeric(table["row"], errors="coerce")
+    rows = numbers(table["row"])
     for line, (row, action, word) in enumerate(
         zip(rows, table["action"], table["word"], strict=True), start=2
     ):
@@ -251,7 +251,7 @@ def _spoken(kept: pd.DataFrame, path: Path | str, n_runs: int) -> pd.DataFrame:
 
 def _sections(kept: pd.DataFrame, path: Path | str, n_runs: int) -> np.ndarray[Any, Any]:
     """Return the run of every word."""
-    runs = pd.to_numeric(kept["section"], errors="coerce").to_numpy(np.float64)
+    runs = numbers(kept["section"])
     bad = ~np.isin(runs, np.arange(1, n_runs + 1))
     if bad.any():
         raise BadInput(
@@ -263,7 +263,7 @@ def _sections(kept: pd.DataFrame, path: Path | str, n_runs: int) -> np.ndarray[A
 
 def _seconds(kept: pd.DataFrame, column: str, path: Path | str) -> np.ndarray[Any, Any]:
     """Return a column of times, seconds."""
-    times = pd.to_numeric(kept[column], errors="coerce").to_numpy(np.float64)
+    times = numbers(kept[column])
     bad = ~np.isfinite(times)
     if bad.any():
         raise BadInput(

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lateralization.errors import BadInput
-from lateralization.files import check_columns, read_table
+from lateralization.files import check_columns, numbers, read_table
 from lateralization.problems import listed
 
 Floats = NDArray[np.float64]
@@ -88,13 +88,13 @@ def _frequency(_kind: str, words: pd.DataFrame, annotation: Path, given: Path | 
         table = _read(
             annotation, (FREQUENCY,), "give --word_frequencies, or name it in dataset.json"
         )
-        own: Floats = _numbers(table, FREQUENCY)[words["row"].to_numpy()]
+        own: Floats = numbers(table[FREQUENCY])[words["row"].to_numpy()]
         return own
     table = _read(given, ("word", FREQUENCY), "mend its header")
     table["word"] = table["word"].str.lower()
     found = table.drop_duplicates("word").set_index("word")
     keys = [str(word).lower() for word in words["word"]]
-    return _numbers(found.reindex(keys), FREQUENCY)
+    return numbers(found.reindex(keys)[FREQUENCY])
 
 
 def _sound(kind: str, words: pd.DataFrame, _annotation: Path, given: Path | None) -> Floats:
@@ -102,7 +102,7 @@ def _sound(kind: str, words: pd.DataFrame, _annotation: Path, given: Path | None
     if given is None:
         raise BadInput(f"{kind} needs the data set's prosody table; name it in dataset.json")
     table = _read(given, ("time", kind, "section"), "name its columns in dataset.json")
-    frames = {name: _numbers(table, name) for name in ("time", kind, "section")}
+    frames = {name: numbers(table[name]) for name in ("time", kind, "section")}
     usable = np.isfinite(frames["time"]) & np.isfinite(frames[kind])
     if kind == "f0":
         usable &= frames[kind] > 0  # 0 is what trackers say where there is no voice
@@ -171,8 +171,3 @@ def _read(path: Path, needed: tuple[str, ...], hint: str) -> pd.DataFrame:
             f"{path} has no column {listed(missing)}; it has {listed(table.columns)}; {hint}"
         )
     return table
-
-
-def _numbers(table: pd.DataFrame, name: str) -> Floats:
-    """Return a column; what is no number is NaN."""
-    return pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64)

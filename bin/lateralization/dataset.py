@@ -68,7 +68,7 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
         raise BadInput(
             f"the manifest {path} needs the columns {', '.join(COLUMNS)} and "
             f"{' or '.join(CHECKSUMS)} in every row"
-            f"{f' (see {wrong.get(COLUMNS[0])})' if wrong else ''}; make it with bin/manifest.py"
+            f"{f' (see {wrong.get(COLUMNS[0])!r})' if wrong else ''}; make it with bin/manifest.py"
         )
     return [{**row, "bytes": int(row["bytes"])} for row in rows]
 

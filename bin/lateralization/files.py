@@ -212,3 +212,14 @@ def read_table(path: Path | str, text_columns: tuple[str, ...] = ()) -> "pd.Data
     return pd.read_csv(
         path, sep="\t", keep_default_na=False, na_values=[""], converters=converters, quoting=0
     )
+
+
+def numbers(cells: "pd.Series[Any]") -> NDArray[np.float64]:
+    """Return a column's cells as float64; NaN for what is no number."""
+    import pandas as pd
+
+    try:
+        values = pd.to_numeric(cells, errors="coerce")
+    except OverflowError:  # a whole number that no float holds: as text it is infinite
+        values = pd.to_numeric(cells.astype(str), errors="coerce")
+    return values.to_numpy(np.float64)

@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lateralization.errors import BadInput
-from lateralization.files import check_columns, read_tensors, tensor_names
+from lateralization.files import check_columns, numbers, read_tensors, tensor_names
 from lateralization.problems import Problems, listed
 
 Array = NDArray[Any]
@@ -224,7 +224,7 @@ def _from_table(path: Path) -> Features:
 
 def _numbers(table: pd.DataFrame, name: str, path: Path) -> NDArray[np.float64]:
     """Return a column of finite numbers."""
-    values = pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64)
+    values = numbers(table[name])
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         cell = table[name].iloc[int(bad[0])]
