@@ -49,6 +49,7 @@ s3-server: setup-dev
 	@[[ -x .venv/s3/bin/python ]] || { .venv/bin/uv venv --quiet --python $(python) .venv/s3.part && \
 	  .venv/bin/uv pip install --quiet --python .venv/s3.part --require-hashes -r requirements/s3.txt && \
 	  mv .venv/s3.part .venv/s3; }
+	@$(python) setup/engine.py store
 
 images: ## build and tag the container images (ARGS=light, cpu or gpu; BASE=, BUILDER=)
 	@BASE="$(BASE)" BUILDER="$(BUILDER)" bash containers/build.sh $(ARGS)

@@ -101,20 +101,32 @@ def usage() {
 
 // At the very end, after Nextflow's own reports are written: copy them to the published tree, unless
 // VALIDATE refused the run (then nothing is published), and make the reason the last line on stderr.
+// A bucket is out of reach by then (its client ends with the session): it gets what is known before.
 def when_done(run, outdir, gpus) {
-    def written = file("${run.launchDir}/.nextflow/pipeline_info")
     def published = file("${outdir}/pipeline_info")
+    def here = published.fileSystem == java.nio.file.FileSystems.default
+    if (!here) {
+        run.onComplete { publish_reports(run, published, 'trace.tsv', gpus) }
+    }
     Runtime.runtime.addShutdownHook(new Thread({
-        def trace = written.resolve('trace.tsv')
-        def worked = trace.exists() && trace.readLines().drop(1).any { row -> row.tokenize('\t')[2] != 'VALIDATE' }
-        if (worked) {
-            files("${written}/*").each { path -> path.copyTo(published.resolve(path.name)) }
-            tell_cost(trace.readLines(), gpus, file("${outdir}/report.html"), published.resolve('cost.tsv'))
+        if (here) {
+            publish_reports(run, published, '*', gpus)
         }
         if (!run.success && run.errorMessage) {
             System.err.println(run.errorMessage.readLines().findAll { line -> line.trim() }.last())
         }
     }))
+}
+
+// Copy the engine's reports of this pattern, and say in table and report what each stage took.
+def publish_reports(run, published, pattern, gpus) {
+    def written = file("${run.launchDir}/.nextflow/pipeline_info")
+    def trace = written.resolve('trace.tsv')
+    def worked = trace.exists() && trace.readLines().drop(1).any { row -> row.tokenize('\t')[2] != 'VALIDATE' }
+    if (worked) {
+        files("${written}/${pattern}").each { path -> path.copyTo(published.resolve(path.name)) }
+        tell_cost(trace.readLines(), gpus, published.resolveSibling('report.html'), published.resolve('cost.tsv'))
+    }
 }
 
 // What each stage took, from the trace (of -resume too: a cached task counts what it took when it ran):

@@ -3,6 +3,8 @@
 
 The jars are listed in ``setup/engine.sha256`` by coordinates and digest; each is fetched by
 those alone and none is used before its digest has been compared. ``lock`` resolves the list anew.
+``store`` does the same for what lets the engine's Java reach an object store in tests
+(``setup/store.sha256``).
 """
 
 import argparse
@@ -13,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +29,8 @@ LAUNCHER = ROOT / ".venv" / "bin" / "nextflow"
 # only, and lib-trace, which a run does not need, not at all.
 WANTED = ("io.nextflow:nextflow:25.04.4", "io.nextflow:nf-lang:25.04.0")
 LEFT_OUT = ("io.seqera", "lib-trace")
+STORE_LOCK = ROOT / "setup" / "store.sha256"
+STORE_WANTED = ("software.amazon.nio.s3:aws-java-nio-spi-for-s3:2.3.0",)
 OLDEST = (25, 4)
 TRIES = 3
 
@@ -88,8 +93,8 @@ def verify(jar: Jar, path: Path) -> None:
     if found != jar.sha256:
         path.unlink()
         raise EngineError(
-            f"{jar.name} is not the file that {LOCK.name} names (sha256 {found[:12]}… instead of "
-            f"{jar.sha256[:12]}…) and was removed: run this again; if it stays, the source was "
+            f"{jar.name} is not the file that {LOCK.name} or {STORE_LOCK.name} names "
+            f"(sha256 {found[:12]}… instead of {jar.sha256[:12]}…) and was removed: run this again; if it stays, the source was "
             "tampered with or the lock is wrong"
         )
 
@@ -205,8 +210,8 @@ def install(choice: str, jars_too: bool) -> None:
     print(f"setup: Nextflow {release[0]}.{release[1]:02d} ({found or 'of this checkout'})")
 
 
-def lock() -> None:
-    """Resolve the wanted release and write its jars' digests and coordinates.
+def lock(names: Sequence[str] = WANTED, path: Path = LOCK) -> None:
+    """Resolve the wanted releases and write their jars' digests and coordinates.
 
     Raises
     ------
@@ -217,25 +222,25 @@ def lock() -> None:
 
     context = MavenContext(repo_cache=ROOT / ".cache" / "maven", timeout=60)
     left_out = [context.project(*LEFT_OUT)]
-    wanted = [context.create_dependency(name, exclusions=left_out) for name in WANTED]
+    wanted = [context.create_dependency(name, exclusions=left_out) for name in names]
     try:
         inputs, others = context.resolver.resolve(wanted)
     except OSError as error:
-        raise EngineError(f"cannot resolve {WANTED[0]}: {error}") from error
+        raise EngineError(f"cannot resolve {names[0]}: {error}") from error
     lines = []
     for found in (*inputs, *others):
         if found.scope not in {"test", "provided", "system"} and not found.optional:
             digest = sha256(found.artifact.resolve())
             lines.append(f"{digest}  {found.groupId}:{found.artifactId}:{found.version}")
     by_name = sorted(lines, key=lambda line: line.split()[1])
-    LOCK.write_text("\n".join(by_name) + "\n")
-    print(f"{LOCK.relative_to(ROOT)}: {len(lines)} jars")
+    path.write_text("\n".join(by_name) + "\n")
+    print(f"{path.name}: {len(lines)} jars")
 
 
 def main() -> None:
     """Read the command line; leave with one line on failure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", choices=("install", "lock"))
+    parser.add_argument("task", choices=("install", "lock", "store"))
     parser.add_argument("--engine", choices=("auto", "installed", "pinned"), default="auto")
     parser.add_argument("--jars", action="store_true", help="the jars too, for the linter")
     arguments = parser.parse_args()
@@ -246,6 +251,9 @@ def main() -> None:
     try:
         if arguments.task == "lock":
             lock()
+            lock(STORE_WANTED, STORE_LOCK)
+        elif arguments.task == "store":
+            install_jars(read_lock(STORE_LOCK), ROOT / ".venv" / "s3" / "java")
         else:
             install(arguments.engine, arguments.jars)
     except EngineError as error:

@@ -1,20 +1,13 @@
-"""Downloads from an S3-compatible server: the bucket's addresses, Range, ETags, error documents.
-
-moto needs an older python-dateutil than the pipeline, so it lives in an environment of its own,
-which ``make s3-server`` makes; without it these tests skip, and fail in CI.
-"""
+"""Downloads from an S3-compatible server: the bucket's addresses, Range, ETags, error documents."""
 
 import hashlib
-import os
 import random
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
+from s3_server import serving_s3
 
 from lateralization.cache import Wanted
 from lateralization.dataset import urls
@@ -25,27 +18,11 @@ CONTENT = b"\x1f\x8b" + random.Random(4).randbytes(3_000_000)
 PATH = "derivatives/sub-EN057/func/sub-EN057_task-lppEN_run-07_bold.nii.gz"
 QUICK = Policy(attempts=3, backoff=0.01)
 BUCKET = "openneuro.org"
-PYTHON = Path(__file__).resolve().parents[2] / ".venv" / "s3" / "bin" / "python"
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    if not PYTHON.exists():
-        reason = "no S3 server: run `make s3-server`"
-        pytest.fail(reason) if os.environ.get("REQUIRE_ENGINES") == "1" else pytest.skip(reason)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    command = [PYTHON, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    running = subprocess.Popen(command, **silent)
-    try:
-        deadline = time.monotonic() + 300
-        while not _answers(address):
-            assert running.poll() is None, "the server has ended"
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+    with serving_s3() as address:
         for place, content, access in (
             ("", b"", "public-read"),
             (f"/ds003643/{PATH}", CONTENT, "public-read"),
@@ -56,16 +33,6 @@ def server() -> Iterator[str]:
                 f"{address}/{BUCKET}{place}", data=content, headers=headers, timeout=300
             ).raise_for_status()
         yield address
-    finally:
-        running.terminate()
-        running.wait()
-
-
-def _answers(address: str) -> bool:
-    try:
-        return requests.get(address, timeout=60).ok
-    except requests.ConnectionError:
-        return False
 
 
 def wanted(address: str, tmp_path: Path, path: str = PATH, pinned: bool = True) -> Wanted:
