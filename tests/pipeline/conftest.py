@@ -12,7 +12,9 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 NEXTFLOW = PROJECT / ".venv" / "bin" / "nextflow"
-BESIDES = {".git", ".venv", ".demo", ".cache", ".engine", "work", "results", "cache", ".nextflow"}
+BESIDES = {
+    *(".git", ".venv", ".demo", ".cache", ".engine", "work", "results", "cache", "__pycache__")
+}
 
 HOSTILE = 'a wörld\'s "$(touch pwned)" <b>&; [x]'
 """The folder of the small world: what shells, globs and browsers take for their own."""
@@ -79,7 +81,7 @@ def copy_project(target: Path) -> Copy:
     """Copy what a clone holds (and what is new in the working tree) to ``target``."""
 
     def skipped(folder: str, names: list[str]) -> set[str]:
-        return {name for name in names if name in BESIDES or name == "__pycache__"}
+        return {name for name in names if name in BESIDES or name.startswith(".nextflow")}
 
     shutil.copytree(PROJECT, target, ignore=skipped, dirs_exist_ok=True)
     return Copy(target)

@@ -1,4 +1,4 @@
-"""The profiles of the cloud are rendered (their executors are plugins of a user's own Nextflow)."""
+"""Profiles of cloud (their executors are plugins of a user's own Nextflow) and Slurm, rendered."""
 
 import json
 import subprocess
@@ -28,3 +28,11 @@ def test_a_cloud_s_profile_renders(
     assert found["process"]["withLabel:head"]["executor"] == "local"
     assert found["process"]["withLabel:network"]["executor"] == "local"
     assert found["process"]["withLabel:large"]["memory"]  # the base's blocks are still there
+
+
+def test_slurm_s_controller_is_asked_again_whatever_the_engine_calls_it(tmp_path: Path) -> None:
+    command = [str(NEXTFLOW), "config", str(PROJECT), "-profile", "slurm", "-o", "json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    executor = json.loads(done.stdout[done.stdout.index("{") :])["executor"]
+    assert "Unable to contact slurm controller" in executor["retry"]["reason"]
+    assert executor["submit"]["retry"]["reason"] == executor["retry"]["reason"]

@@ -1,7 +1,8 @@
 """Real runs through Podman, Docker and Apptainer, in an image that is built here from the lock.
 
 Podman runs all stages of the light image, the others those of ``--stage fetch``: with torch an
-image takes minutes to build and gigabytes.
+image takes minutes to build and gigabytes. Where one was built (``make images ARGS=cpu``), Podman
+runs every stage in its own.
 """
 
 import json
@@ -168,8 +169,8 @@ def reached(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def _check_tasks(copy: Copy, run: Run, line_of: str, image: str) -> None:
-    """Every task ran in the container, reached what it may, and left files of the user's."""
+def _check_tasks(copy: Copy, run: Run, line_of: str, *images: str) -> None:
+    """Every task ran in one of the images, reached what it may, and left files of the user's."""
     interfaces = sorted(path.name for path in Path("/sys/class/net").iterdir())
     for task in run.tasks:
         folder = Path(task["workdir"])
@@ -177,7 +178,7 @@ def _check_tasks(copy: Copy, run: Run, line_of: str, image: str) -> None:
             line for line in (folder / ".command.run").read_text().splitlines() if line_of in line
         ]
         assert len(lines) == 1, task
-        assert image in lines[0]
+        assert len([image for image in images if f" {image} " in lines[0]]) == 1
         fetching = task["process"] in ("FETCH", "MODEL")
         assert ("none" in re.findall(r"--network[= ](\w+)", lines[0])) == (not fetching)
         seen = json.loads((folder / "seen.json").read_text())
@@ -231,6 +232,28 @@ def test_all_stages_of_the_light_image_through_podman(
     assert run.processes() == stages | outside
     run.tasks = [task for task in run.tasks if task["process"] not in outside]
     _check_tasks(copy, run, "podman run", light)
+
+
+@pytest.mark.usefixtures("reached")
+def test_all_stages_in_their_own_images_through_podman(
+    light: str, clone: Path, tmp_path: Path
+) -> None:
+    large = light.replace("light", "cpu")
+    if subprocess.run(["podman", "image", "exists", large], check=False).returncode:
+        pytest.skip("takes minutes and 10 GB: make images ARGS=cpu, and run this test again")
+    imported = _in_image(large, "python", "-c", "import torch, transformers, accelerate; print(1)")
+    assert imported.strip() == "1"
+    copy = _probed(copy_project(tmp_path / "project"))
+    run = copy.run("-profile", "test,podman", *arguments(clone))
+    assert run.exit_status == 0, run.stdout + run.stderr
+    assert (copy.folder / "results" / "report.html").exists()
+    _check_tasks(copy, run, "podman run", light, large)
+    in_large = {
+        task["process"]
+        for task in run.tasks
+        if f" {large} " in (Path(task["workdir"]) / ".command.run").read_text()
+    }
+    assert in_large == {"MODEL", "WORDS", "ACTIVATIONS", "ENCODE", "RELIABILITY"}
 
 
 @pytest.mark.usefixtures("reached")
