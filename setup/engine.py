@@ -94,8 +94,8 @@ def verify(jar: Jar, path: Path) -> None:
         path.unlink()
         raise EngineError(
             f"{jar.name} is not the file that {LOCK.name} or {STORE_LOCK.name} names "
-            f"(sha256 {found[:12]}… instead of {jar.sha256[:12]}…) and was removed: run this again; if it stays, the source was "
-            "tampered with or the lock is wrong"
+            f"(sha256 {found[:12]}… instead of {jar.sha256[:12]}…) and was removed: run this "
+            "again; if it stays, the source was tampered with or the lock is wrong"
         )
 
 
