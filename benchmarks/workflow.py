@@ -119,6 +119,7 @@ def worth(trace: Path) -> pd.DataFrame:
     """
     table = pd.read_csv(trace, sep="\t")
     table = table[table["status"] == "COMPLETED"]
+    table["process"] = table["process"].str.split(":").str[-1]  # of SCORES:ENCODE
     table["work"] = table["realtime"] / 1000
     table["around"] = (table["duration"] - table["realtime"]) / 1000
     grouped = table.groupby("process", sort=False)

@@ -5,11 +5,7 @@ process ACTIVATIONS {
 
     input:
     tuple val(meta), path(model, stageAs: 'model/*'), path(model_json), path(words), path(windows)
-    val precision
-    val untrained_mode
-    val ranks
-    val context
-    val surprisal
+    val told // what the plan says of it: precision, untrained_mode, context, surprisal, ranks
     val code
 
     output:
@@ -19,10 +15,10 @@ process ACTIVATIONS {
 
     script:
     """
-    activations.py --processes ${ranks} \\
+    activations.py --processes ${told.ranks} \\
         --model-dir model --model-json ${model_json} --words ${words} --windows ${windows} \\
-        --precision ${precision} --seed ${meta.seed} --untrained-mode ${untrained_mode} \\
-        --context ${context ?: 0} ${surprisal ? "--surprisal ${meta.id}_surprisal.tsv" : ''} \\
+        --precision ${told.precision} --seed ${meta.seed} --untrained-mode ${told.untrained_mode} \\
+        --context ${told.context ?: 0} ${told.surprisal == 'yes' ? "--surprisal ${meta.id}_surprisal.tsv" : ''} \\
         --out ${meta.id}_activations.safetensors
     N_LAYERS=\$(python3 -c "import json; print(len(json.load(open('${meta.id}_activations.json'))['layers']))")
     """

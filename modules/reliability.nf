@@ -5,8 +5,7 @@ process RELIABILITY {
 
     input:
     tuple val(meta), path(subjects, stageAs: 'subjects/*'), path(mask)
-    val trials
-    val seed
+    val told // what the plan says of it: isc_trials, isc_seed
     val code
 
     output:
@@ -16,7 +15,7 @@ process RELIABILITY {
     script:
     """
     reliability.py ${meta.given ? '--given' : '--clean'} ${subjects} --mask ${mask} \\
-        --trials ${trials} --seed ${seed} --trim ${meta.trim} --out-prefix ${meta.id}
+        --trials ${told.isc_trials} --seed ${told.isc_seed} --trim ${meta.trim} --out-prefix ${meta.id}
     """
 
     stub:

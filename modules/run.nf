@@ -69,18 +69,6 @@ def state(path) {
     path.size() < 20_000_000 ? "${path} ${path.bytes.md5()}".toString() : "${path} ${path.size()} ${path.lastModified()}".toString()
 }
 
-// layer_blocks(13, [layers: 'all', layers_per_task: 5, last_layer: 'yes']) -> ['0,1,2,3,4', '5,6,7,8,9', '10,11,12'];
-// a baseline's single layer is fitted whatever layers of the models are asked for
-def layer_blocks(total, parameters) {
-    def wanted = parameters.layers instanceof Collection ? parameters.layers.join(',') : parameters.layers.toString()
-    def kept = parameters.last_layer.toString() in ['no', 'false'] && total > 1 ? total - 1 : total
-    def every = wanted.startsWith('every:') ? wanted.substring(6) as int : 1
-    def layers = total == 1 ? [0] : wanted == 'all' || wanted.startsWith('every:')
-        ? (0..<kept).findAll { layer -> layer % every == 0 }
-        : wanted.tokenize(',').collect { layer -> layer as int }.findAll { layer -> layer < kept }
-    layers.collate((parameters.layers_per_task ?: 8) as int).collect { block -> block.join(',') }
-}
-
 // What the report says of the engine and the code; nothing that changes from run to run.
 def hand_over(run) {
     groovy.json.JsonOutput.toJson([nextflow: run.nextflow.version.toString(), revision: run.commitId ?: '', container: run.containerEngine ?: 'none'])
@@ -134,7 +122,7 @@ def publish_reports(run, published, pattern, gpus) {
 def tell_cost(lines, gpus, report, table) {
     def names = lines.first().tokenize('\t')
     def tasks = lines.drop(1).collect { line -> [names, line.split('\t', -1).toList()].transpose().collectEntries() }
-    def rows = tasks.groupBy { task -> task.process }.collect { stage, mine ->
+    def rows = tasks.groupBy { task -> task.process.tokenize(':').last() }.collect { stage, mine ->
         def hours = mine.sum { task -> measured(task.realtime) } / 3.6e6
         [
             stage,

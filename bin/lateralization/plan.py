@@ -24,6 +24,8 @@ from lateralization.places import absolute
 from lateralization.problems import Problems, listed, nearest
 
 SECRET = ("texts_password",)
+LAYERS_PER_TASK = 8
+"""Layers that one ENCODE task fits: worth the seconds that starting it takes."""
 REMOTE = ("s3://", "gs://", "az://", "http://", "https://")
 
 
@@ -71,7 +73,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
     return {
         "parameters": _shown(parameters),
         **places,
-        **{name: parameters[name] for name in ("stage", "layers", "layers_per_task")},
+        **{name: parameters[name] for name in ("stage", "layers")},
         "notes": list(dict.fromkeys(notes)),
         "languages": languages,
         "models": [asdict(model) for model in models],
@@ -79,6 +81,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
         "fits": fits,
         "encoder": {field.name: parameters[field.name] for field in fields(Choices)},
         "joint": parameters["joint"] or [],
+        "layers_per_task": parameters["layers_per_task"] or LAYERS_PER_TASK,
         "truth": _truth(site),
         "glove": glove,
         "atlas": atlas,

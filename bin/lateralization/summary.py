@@ -18,7 +18,6 @@ from lateralization.costs import (
 )
 from lateralization.given_files import KINDS
 
-LAYERS_PER_TASK = 8
 UNKNOWN = "unknown until fetched"
 
 
@@ -247,8 +246,7 @@ def _tasks(plan: dict[str, Any]) -> str:
         "BASELINES": sum(len(baseline["languages"]) for baseline in plan["baselines"]),
     }
     layers = _encoded(plan)
-    block = plan["layers_per_task"] or LAYERS_PER_TASK
-    known = sum(ceil(n / block) for n in layers if n)
+    known = sum(ceil(n / plan["layers_per_task"]) for n in layers if n)
     missing = sum(n is None for n in layers)
     encode = f"{known}" if not missing else f"{known} and those of {missing} fits ({UNKNOWN})"
     parts = [f"{stage} {count}" for stage, count in counts.items()]

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -68,13 +69,24 @@ class Copy:
             timeout=1500,
             check=False,
         )
-        tasks = rows_of(trace) if trace.exists() else []
+        tasks = tasks_of(trace) if trace.exists() else []
         return Run(done.returncode, done.stdout, done.stderr, tasks, prefix)
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
     """Read a table, every cell as it stands."""
     return list(csv.DictReader(table.open(), delimiter="\t"))
+
+
+def tasks_of(trace: Path) -> list[dict[str, str]]:
+    """Read a trace, ``process`` without the workflow that it is part of (``SCORES:ENCODE``)."""
+    return [row | {"process": row["process"].split(":")[-1]} for row in rows_of(trace)]
+
+
+def processes_of_the_project() -> dict[str, str]:
+    """Return the processes of ``modules/`` and the text of each one's file."""
+    texts = [path.read_text() for path in sorted((PROJECT / "modules").glob("*.nf"))]
+    return {name: text for text in texts for name in re.findall(r"(?m)^process (\w+) \{", text)}
 
 
 def copy_project(target: Path) -> Copy:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import NEXTFLOW, PROJECT, rows_of
+from .conftest import NEXTFLOW, PROJECT, processes_of_the_project, tasks_of
 
 sys.path.insert(0, str(PROJECT / "benchmarks"))
 
@@ -36,15 +36,12 @@ def dry(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_stage_has_a_stub_that_makes_its_files(dry: Path) -> None:
-    tasks = rows_of(dry / "results" / "pipeline_info" / "trace.tsv")
-    stages = {path.stem.upper() for path in (PROJECT / "modules").glob("*.nf")} - {"CODE", "RUN"}
+    tasks = tasks_of(dry / "results" / "pipeline_info" / "trace.tsv")
+    stages = processes_of_the_project()
     # RELEASE runs only where weights are not kept
-    assert {task["process"] for task in tasks} == stages - {"RELEASE"}
-    modules = PROJECT / "modules"
-    stubbed = {
-        path.stem.upper() for path in modules.glob("*.nf") if "\n    stub:\n" in path.read_text()
-    }
-    assert stubbed == stages - {"VALIDATE"}
+    assert {task["process"] for task in tasks} == set(stages) - {"RELEASE"}
+    stubbed = {name for name, text in stages.items() if "\n    stub:\n" in text}
+    assert stubbed == set(stages) - {"VALIDATE"}
     assert {task["status"] for task in tasks} == {"COMPLETED"}
 
 
@@ -55,7 +52,7 @@ def test_a_token_is_in_nothing_that_a_run_writes(dry: Path) -> None:
 
 
 def test_only_the_stage_that_fetches_models_is_given_the_token(dry: Path) -> None:
-    tasks = rows_of(dry / "results" / "pipeline_info" / "trace.tsv")
+    tasks = tasks_of(dry / "results" / "pipeline_info" / "trace.tsv")
     given = {
         task["process"]
         for task in tasks

@@ -1,7 +1,7 @@
 """The command of every process under every profile of an engine or scheduler, as it is written.
 
-The processes are those of modules/ with their labels, and empty; engines and Slurm are stand-ins
-that do nothing, for what counts is what they are told.
+The processes are those of modules/ with their labels, and empty, and part of a workflow as most of
+them are; engines and Slurm are stand-ins that do nothing, for what counts is what they are told.
 """
 
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import NEXTFLOW, PROJECT, Copy
+from .conftest import NEXTFLOW, PROJECT, Copy, processes_of_the_project
 
 pytestmark = pytest.mark.pipeline
 
@@ -41,12 +41,10 @@ echo "Submitted batch job $RANDOM"
 def _processes() -> dict[str, str]:
     """Return the label of every process of the pipeline."""
     found = {}
-    for module in sorted((PROJECT / "modules").glob("*.nf")):
-        text = module.read_text()
-        for name in re.findall(r"(?m)^process (\w+) \{", text):
-            label = re.search(r"label '(\w+)'", text)
-            assert label is not None, f"{name} has no label"
-            found[name] = label[1]
+    for name, text in processes_of_the_project().items():
+        label = re.search(r"label '(\w+)'", text)
+        assert label is not None, f"{name} has no label"
+        found[name] = label[1]
     return found
 
 
@@ -58,7 +56,8 @@ def _pipeline(processes: dict[str, str]) -> str:
         for name, label in processes.items()
     ]
     calls = "\n".join(f"    {name}()" for name in processes)
-    return "\n".join(bodies) + f"\nworkflow {{\n{calls}\n}}\n"
+    part = f"\nworkflow PART {{\n    main:\n{calls}\n}}\n"
+    return "\n".join(bodies) + part + "\nworkflow {\n    PART()\n}\n"
 
 
 def _commands(folder: Path, profile: str, *arguments: str) -> dict[str, str]:
@@ -89,7 +88,7 @@ def _commands(folder: Path, profile: str, *arguments: str) -> dict[str, str]:
     texts = [path.read_text() for path in (folder / "work").glob("*/*/.command.run")]
     found = {}
     for text in texts:
-        name = re.search(r"name: '(\w+)", text)
+        name = re.search(r"name: 'PART:(\w+)", text)
         assert name is not None
         found[name[1]] = text
     assert set(found) == set(_processes())

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Copy, Run, arguments, copy_project, rows_of
+from .conftest import Copy, Run, arguments, copy_project, rows_of, tasks_of
 from .engines import SCRIPT, need
 from .slurm_cluster import Cluster, wait_until
 
@@ -227,7 +227,7 @@ def _after(it: Ordeal) -> None:
     wait_until(lambda: running.poll() is not None, "the resumed run")
     said = (it.copy.folder / "output.log").read_text()
     assert running.returncode == 0, said[-4000:]
-    it.resumed = rows_of(it.copy.folder / ".nextflow" / "pipeline_info" / "trace.tsv")
+    it.resumed = tasks_of(it.copy.folder / ".nextflow" / "pipeline_info" / "trace.tsv")
 
 
 def _submitted(it: Ordeal) -> int:
@@ -333,7 +333,7 @@ def test_account_partition_quality_and_gpus_come_from_parameters(ordeal: Ordeal)
     jobs = [job for job in ordeal.cluster.ended() if job.name.startswith("nf-")]
     assert {job.fields["Account"] for job in jobs} == {"lab"}
     for job in jobs:
-        on_gpu = re.match(r"nf-(ACTIVATIONS|ENCODE)_", job.name) is not None
+        on_gpu = re.match(r"nf-(FEATURES_ACTIVATIONS|SCORES_ENCODE)_", job.name) is not None
         assert job.fields["Partition"] == ("gpu" if on_gpu else "cpu")
         asked = " ".join(_asked(Path(job.fields["WorkDir"])))
         assert "--qos=long" in asked
@@ -344,7 +344,7 @@ def test_account_partition_quality_and_gpus_come_from_parameters(ordeal: Ordeal)
             assert given in ("0", "1", "2", "3"), event
         else:
             assert given is None
-    large = next(job for job in jobs if job.name.startswith("nf-RELIABILITY"))
+    large = next(job for job in jobs if job.name.startswith("nf-FMRI_RELIABILITY"))
     asked = _asked(Path(large.fields["WorkDir"]))
     assert {"-t 03:00:00", "-c 2"} <= set(asked)  # --max_time, --task_cpus
 
@@ -355,6 +355,6 @@ def test_the_queue_is_no_longer_and_filled_no_faster_than_the_site_allows(ordeal
 
 
 def test_arrays_hold_several_tasks(ordeal: Ordeal) -> None:
-    arrays = [job for job in ordeal.cluster.ended() if re.match(r"nf-ENCODE_\(\d+\)", job.name)]
+    arrays = [job for job in ordeal.cluster.ended() if re.match(r"nf-SCORES_ENCODE_\(\d+\)", job.name)]
     asked = [line for job in arrays for line in _asked(Path(job.fields["WorkDir"]))]
     assert "--array 0-1" in asked

@@ -88,8 +88,9 @@ def test_the_report_tells_what_the_stages_took(finished: tuple[Copy, Path, Run])
     results = finished[0].folder / "results"
     trace = pd.read_csv(results / "pipeline_info" / "trace.tsv", sep="\t", na_values="-")
     cost = pd.read_csv(results / "pipeline_info" / "cost.tsv", sep="\t").set_index("stage")
-    stages = trace.groupby("process")
-    assert set(cost.index) == {*trace["process"], "all"}
+    trace["stage"] = trace["process"].str.split(":").str[-1]
+    stages = trace.groupby("stage")
+    assert set(cost.index) == {*trace["stage"], "all"}
     for stage, hours in (stages["realtime"].sum() / 3.6e6).items():
         assert cost.loc[stage, "hours"] == pytest.approx(hours, abs=1e-4)
     assert cost.loc["all", "tasks"] == len(trace)

@@ -1,0 +1,49 @@
+// The shapes that channels have in common: who an item belongs to, in which order files stand,
+// what they are called.
+//
+// A meta map is a task's share of the plan. That of a language is in every other meta map of the
+// fMRI stages, so that items of one language find each other again: language_of(meta) is their key.
+
+// parsed(plan.json) -> [languages: [[language: 'en', …], …], models: […], parameters: […], …].
+// Classic: the maps of JsonSlurper fill themselves when they are first read, here by many threads.
+def parsed(json) {
+    new groovy.json.JsonSlurperClassic().parseText(json.text)
+}
+
+// language_of(<a language of the plan, or any meta map of that language>)
+// -> [id: 'lang-en', language: 'en', n_runs: 9, tr: 2.0, trim: 10]
+def language_of(described) {
+    [id: "lang-${described.language}".toString()] + described.subMap(['language', 'n_runs', 'tr', 'trim'])
+}
+
+// as_list('run-1.nii') -> ['run-1.nii']: of one file a process emits the file, of several a list
+def as_list(paths) {
+    paths instanceof Collection ? paths : [paths]
+}
+
+// Files in the order of their names, run-2 before run-10, whatever order the tasks ended in. A new list:
+// the one in a channel belongs to all that read it, and sorting it in place stops a long run at random.
+def in_order(paths) {
+    as_list(paths).toSorted { path -> path.name.replaceAll(/\d+/) { digits -> digits.padLeft(9, '0') } }
+}
+
+// all_of(<channel of files, of lists of them, or of [meta, file …]>) -> channel of one list of all files,
+// in order; empty where nothing came
+def all_of(items) {
+    items.flatten().filter(java.nio.file.Path).toList().map { paths -> in_order(paths) }
+}
+
+// of_kind(<channel of [kind, item …]>, 'mask') -> channel of [item …]
+def of_kind(items, wanted) {
+    items.filter { item -> item[0] == wanted }.map { item -> item.drop(1) }
+}
+
+// local_files(['/data/sub-EN057/run-1.nii.gz']) -> paths, brackets and stars in a name being what they are
+def local_files(names) {
+    (names ?: []).collect { name -> file(name, glob: false) }
+}
+
+// file_name('Qwen/Qwen2-0.5B') -> 'Qwen__Qwen2-0.5B'
+def file_name(model) {
+    model.replace('/', '__')
+}
