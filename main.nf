@@ -5,7 +5,8 @@
 // time courses to be predicted; FEATURES makes of models and words what predicts them; SCORES fits
 // one to the other; LATERALIZE makes tables, FIGURES draws them, REPORT shows them.
 
-include { inventory ; request ; usage ; hand_over ; when_done } from './modules/run'
+include { inventory ; named_in_parameters ; request ; usage } from './modules/run'
+include { hand_over ; when_done } from './modules/ending'
 include { parsed ; all_of } from './modules/shapes'
 include { stamp } from './modules/code'
 include { VALIDATE } from './modules/validate'
@@ -28,7 +29,8 @@ workflow {
     // The plan decides everything below: what is fetched, computed and fitted, with every parameter in
     // its one form. [languages: [[language: 'en', …]], models: [[name: 'gpt2', …]], parameters: […], …]
     assets = files("${projectDir}/assets/*.{json,csv,tsv,gz}")
-    VALIDATE(request(params, workflow), inventory(params), assets, stamp('validate'))
+    named = named_in_parameters(params) + [params.cache_dir]
+    VALIDATE(request(params, workflow), inventory(params), named, assets, stamp('validate'))
     plan = VALIDATE.out.plan.map { json -> parsed(json) }
 
     // Runs of every subject, the story in every language, weights of every model.

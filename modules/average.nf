@@ -13,7 +13,8 @@ process AVERAGE {
 
     script:
     """
-    average.py ${meta.given ? '--given' : '--clean'} ${subjects} --mask ${mask} --tr ${meta.tr} --n-runs ${meta.n_runs} \\
+    average.py ${meta.given ? '--given' : '--clean'} ${subjects} --mask ${mask} \\
+        --tr ${meta.tr} --n-runs ${meta.n_runs} \\
         --out ${meta.id}_average.safetensors --nifti-prefix ${meta.id}_average_run-
     """
 

@@ -8,7 +8,8 @@ process BASELINES {
     val code
 
     output:
-    tuple val(meta), path("${meta.id}_activations.safetensors"), path("${meta.id}_words.tsv"), path("${meta.id}_activations.json"), emit: features
+    tuple val(meta), path("${meta.id}_activations.safetensors"), path("${meta.id}_words.tsv"),
+        path("${meta.id}_activations.json"), emit: features
 
     script:
     """

@@ -13,9 +13,10 @@ process CHECKS {
 
     script:
     """
-    checks.py --clean ${subjects} --subjects ${meta.subjects.join(' ')} --mask ${mask} --tr ${meta.tr} --trim ${meta.trim} \\
-        --annotation ${annotation} --language ${meta.language} --n-runs ${meta.n_runs} \\
-        --corrections ${meta.corrections == 'none' ? 'none' : corrections} --out-prefix ${meta.id}
+    checks.py --clean ${subjects} --subjects ${meta.subjects.join(' ')} --mask ${mask} \\
+        --tr ${meta.tr} --trim ${meta.trim} --language ${meta.language} --n-runs ${meta.n_runs} \\
+        --annotation ${annotation} --corrections ${meta.corrections == 'none' ? 'none' : corrections} \\
+        --out-prefix ${meta.id}
     """
 
     stub:

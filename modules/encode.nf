@@ -4,7 +4,8 @@ process ENCODE {
     label 'large'
 
     input:
-    tuple val(meta), val(layers), path(features), path(words), path(bold), path(joint, stageAs: 'joint/*'), path(joint_words, stageAs: 'joint_words/*')
+    tuple val(meta), val(layers), path(features), path(words), path(bold),
+        path(joint, stageAs: 'joint/*'), path(joint_words, stageAs: 'joint_words/*')
     val encoder // what the plan says of it: alpha, hrf, inner_validation, components
     val code
 
@@ -15,7 +16,8 @@ process ENCODE {
     """
     encode.py --features ${features} --words ${words} --bold ${bold} --layers ${layers} \\
         --tr ${meta.tr} --trim ${meta.trim} --alpha ${encoder.alpha} --hrf ${encoder.hrf} \\
-        --inner-validation ${encoder.inner_validation} ${encoder.components ? "--components ${encoder.components}" : ''} \\
+        --inner-validation ${encoder.inner_validation} \\
+        ${encoder.components ? "--components ${encoder.components}" : ''} \\
         ${joint ? "--joint ${joint} --joint-words ${joint_words}" : ''} \\
         --out ${meta.ids.collect { id -> "${id}_layers-${layers.tokenize(',')[0]}.safetensors" }.join(' ')}
     """

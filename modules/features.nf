@@ -12,7 +12,7 @@ workflow FEATURES {
     take:
     plan // [baselines: [[name: 'glove', kind: 'glove', …]], parameters: [precision: 'float32', …], …]
     models // [[id: 'gpt2', name: 'gpt2', languages: ['en'], …], [config.json, model.safetensors, …], model.json]
-    stories // ['en', [language: 'en', n_runs: 9, corrections: 'none'], [annotation: …, texts: […], corrections: …]]
+    stories // ['en', [language: 'en', n_runs: 9, corrections: 'none'], [annotation: …, texts: …, corrections: …]]
     prosody // [[id: 'lang-en', language: 'en', …], [prosody.csv]]
     glove // [[id: 'glove'], [glove.zip]]
 
@@ -44,7 +44,9 @@ workflow FEATURES {
 
     // weights that are not kept go when the last language is done: [[id: 'gpt2'], receipt.json, [activations], [logs]]
     receipts = by_name
-        .map { name, meta, files, _json -> [name, meta.languages.size(), files.find { path -> path.name == 'receipt.json' }] }
+        .map { name, meta, files, _json ->
+            [name, meta.languages.size(), files.find { path -> path.name == 'receipt.json' }]
+        }
         .filter { _name, _size, receipt -> receipt }
     done = ACTIVATIONS.out.features
         .join(ACTIVATIONS.out.log)
@@ -53,7 +55,7 @@ workflow FEATURES {
         .map { name, states, log, size, receipt -> [groupKey(name, size), receipt, states, log] }
         .groupTuple()
         .map { name, receipt, states, logs -> [[id: name.toString()], receipt[0], in_order(states), in_order(logs)] }
-    RELEASE(done, stamp('release'))
+    RELEASE(done, plan.map { all -> all.cache_dir }, stamp('release'))
 
     // ---- baselines: what one reads besides the annotation, ['prosody en', [prosody.csv]]; most nothing, ['', []]
     tables = channel.of(['', []]).mix(
@@ -63,7 +65,7 @@ workflow FEATURES {
             .filter { _meta, table -> has_surprisal(table) }
             .map { meta, table -> ["surprisal ${meta.language} ${meta.name}".toString(), table] },
     )
-    // [[id: 'lang-en_model-glove', name: 'glove', language: 'en', …], the baseline as JSON, annotation, [glove.zip], corrections]
+    // [[id: 'lang-en_model-glove', name: 'glove', …], the baseline as JSON, annotation, [glove.zip], corrections]
     described = plan
         .flatMap { all -> all.baselines }
         .combine(stories)
@@ -74,7 +76,8 @@ workflow FEATURES {
             def meta = entry.subMap(['name', 'average', 'individual', 'kind', 'n_layers']) + story
             def own = local_files([entry.files[story.language]].findAll()) // the user's own features
             def told = groovy.json.JsonOutput.toJson(entry - [files: entry.files])
-            [meta + [id: features_id(story.language, entry.name)], told, heard.annotation, own ?: table, heard.corrections]
+            def id = features_id(story.language, entry.name)
+            [meta + [id: id], told, heard.annotation, own ?: table, heard.corrections]
         }
     BASELINES(described, stamp('baselines'))
     of_baselines = BASELINES.out.features.map { meta, states, words, json ->
@@ -83,10 +86,10 @@ workflow FEATURES {
     features = of_models.mix(of_baselines)
 
     emit:
-    features // ['en', [name: 'gpt2', n_layers: 13, …], [states: …, words: …, alignment: [words.json], model: model.json]]
+    features // ['en', [name: 'gpt2', n_layers: 13, …], [states: …, words: …, alignment: …, model: …]]
 }
 
-// What every extraction is told: [precision: 'float32', untrained_mode: 'eval', context: null, surprisal: 'no', ranks: 1]
+// What every extraction is told: [precision: 'float32', untrained_mode: 'eval', …, ranks: 1]
 def how_to_run(told) {
     told.subMap(['precision', 'untrained_mode', 'context', 'surprisal']) + [ranks: Math.max(1, told.gpus)]
 }

@@ -1,7 +1,10 @@
+include { cache_mounts } from './mounts'
+
 // Bring one parcel (a subject's BOLD, an annotation, the texts, GloVe, a given mask …) to the machine, verified.
 process FETCH {
     tag "${meta.id}"
     label 'network'
+    ext mounts: { cache_mounts(cache_dir) }
 
     input:
     tuple val(meta), val(described), path(source, stageAs: 'source/*')

@@ -8,7 +8,8 @@ process GATHER {
     val code
 
     output:
-    tuple val(meta), path("${meta.id}_scores.nii.gz"), path("${meta.id}_runs.safetensors"), path("${meta.id}_scores.json"), emit: scores
+    tuple val(meta), path("${meta.id}_scores.nii.gz"), path("${meta.id}_runs.safetensors"),
+        path("${meta.id}_scores.json"), emit: scores
     path "${meta.id}_unique.nii.gz", emit: unique, optional: true // where confounds went jointly
 
     script:

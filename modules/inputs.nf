@@ -37,7 +37,7 @@ workflow INPUTS {
     emit:
     bold // [[id: 'sub-EN057', subject: 'EN057', language: 'en', …], [run-1.nii.gz, …]]
     given // ['mask', [id: 'lang-en', …], [mask.nii.gz]]
-    stories // ['en', [language: 'en', n_runs: 9, corrections: 'none'], [annotation: …, texts: […], corrections: …]]
+    stories // ['en', [language: 'en', n_runs: 9, corrections: 'none'], [annotation: …, texts: …, corrections: …]]
     prosody // [[id: 'lang-en', …], [prosody.csv]]
     glove // [[id: 'glove'], [glove.zip]]
     atlas // [atlas.nii.gz, atlas.tsv]
@@ -63,7 +63,7 @@ def wanted_parcels(plan) {
 }
 
 // parcel('texts', [id: 'lang-en', …], <the texts in the plan>)
-// -> [[id: 'lang-en_texts', kind: 'texts', owner: [id: 'lang-en', …], …], what to bring as JSON, the user's own files]
+// -> [[id: 'lang-en_texts', kind: 'texts', owner: [id: 'lang-en', …], …], what to bring as JSON, the user's files]
 def parcel(kind, owner, entry) {
     def told = [kind: kind] + owner.subMap(['language', 'n_runs'])
     def id = [owner.id, kind].unique().join('_')
@@ -95,7 +95,8 @@ def wanted_models(plan) {
     def site = [allow_pickle: told.allow_pickle_weights == 'yes', endpoint: told.hf_endpoint]
     plan.models.collect { entry ->
         def told_of = entry.subMap(['name', 'mapping', 'seed', 'languages', 'average', 'individual'])
-        [told_of + [id: file_name(entry.name)], groovy.json.JsonOutput.toJson(entry + kept + site), local_files(entry.files)]
+        def meta = told_of + [id: file_name(entry.name)]
+        [meta, groovy.json.JsonOutput.toJson(entry + kept + site), local_files(entry.files)]
     }
 }
 

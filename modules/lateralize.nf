@@ -23,7 +23,8 @@ process LATERALIZE {
     lateralize.py --plan ${plan} --scores scores/*_scores.json --runs scores/*_runs.safetensors \\
         --masks masks/* ${isc ? '--isc isc/*' : ''} --rois rois/* \\
         ${truth ? "--truth ${truth}" : ''} --published ${published} \\
-        ${ceilings ? '--ceilings ceilings/*' : ''} ${checks ? '--checks checks/*' : ''} ${atlas ? '--atlas atlas/*' : ''} --out tables
+        ${ceilings ? '--ceilings ceilings/*' : ''} ${checks ? '--checks checks/*' : ''} \\
+        ${atlas ? '--atlas atlas/*' : ''} --out tables
     """
 
     stub:

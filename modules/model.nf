@@ -1,7 +1,10 @@
+include { cache_mounts } from './mounts'
+
 // Bring one model's weights and tokenizer, at a resolved revision, and describe it.
 process MODEL {
     tag "${meta.id}"
     label 'network'
+    ext mounts: { cache_mounts(cache_dir) }
 
     input:
     tuple val(meta), val(described), path(source, stageAs: 'source/*')

@@ -1,10 +1,14 @@
+include { cache_mounts } from './mounts'
+
 // Remove a model's weights, once its activations in every language are read back and whole.
 process RELEASE {
     tag "${meta.id}"
     label 'network' // where MODEL has put them
+    ext mounts: { cache_mounts(cache_dir) }
 
     input:
     tuple val(meta), path(receipt), path(activations), path(logs)
+    val cache_dir
     val code
 
     output:

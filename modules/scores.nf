@@ -28,11 +28,13 @@ workflow SCORES {
             [subjects[0].language, subjects, members.collect { one -> one.courses }]
         }
 
-    // what goes jointly with every model: ['en', [[name: 'glove', states: …, words: …], …]], in the order of --joint
+    // what goes jointly with every model, in the order of --joint: ['en', [[name: 'glove', states: …, …], …]]
     confounds = features
         .combine(plan)
         .filter { _language, meta, _files, all -> meta.name in all.joint }
-        .map { language, meta, files, all -> [groupKey(language, all.joint.size()), files + [name: meta.name], all.joint] }
+        .map { language, meta, files, all ->
+            [groupKey(language, all.joint.size()), files + [name: meta.name], all.joint]
+        }
         .groupTuple()
         .map { language, found, joint -> [language.toString(), found.toSorted { one -> joint[0].indexOf(one.name) }] }
     none = plan
@@ -50,13 +52,12 @@ workflow SCORES {
             def blocks = layer_blocks(meta.n_layers, all)
             def task = language_of(subjects[0]) + [id: ids[0], ids: ids, n_blocks: blocks.size()]
             def others = joint.any { one -> one.name == meta.name } ? [] : joint // not with itself
-            blocks.collect { block ->
-                [task, block, files.states, files.words, courses, others.collect { one -> one.states }, others.collect { one -> one.words }]
-            }
+            def their = [others.collect { one -> one.states }, others.collect { one -> one.words }]
+            blocks.collect { block -> [task, block, files.states, files.words, courses] + their }
         }
     ENCODE(tasks, plan.map { all -> all.encoder }, stamp('encode'))
 
-    // ['lang-en_sub-EN057_model-gpt2', [id: 'lang-en_sub-EN057_model-gpt2', subject: 'EN057', model: 'gpt2', …], <files>]
+    // ['lang-en_sub-EN057_model-gpt2', [id: …, subject: 'EN057', model: 'gpt2', …], [mask: …, model: …, …]]
     fits = targets
         .combine(features, by: 0)
         .map { _language, target, of_target, meta, of_features ->

@@ -1,10 +1,14 @@
+include { named_mounts } from './mounts'
+
 // Check parameters, sheets and data set before anything is queued, and write the plan of the run.
 process VALIDATE {
     label 'head'
+    ext mounts: { named_mounts(named) }
 
     input:
     stdin // the parameters as JSON
     val inventory // digest of the files that the parameters name, so that an edit is seen
+    val named // what the parameters name, to be seen from a container
     path assets, stageAs: 'assets/*'
     val code
 

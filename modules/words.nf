@@ -8,7 +8,8 @@ process WORDS {
     val code
 
     output:
-    tuple val(meta), path("${meta.id}_words.tsv"), path("${meta.id}_windows.safetensors"), path("${meta.id}_words.json"), emit: words
+    tuple val(meta), path("${meta.id}_words.tsv"), path("${meta.id}_windows.safetensors"),
+        path("${meta.id}_words.json"), emit: words
 
     script:
     """

@@ -355,6 +355,8 @@ def test_the_queue_is_no_longer_and_filled_no_faster_than_the_site_allows(ordeal
 
 
 def test_arrays_hold_several_tasks(ordeal: Ordeal) -> None:
-    arrays = [job for job in ordeal.cluster.ended() if re.match(r"nf-SCORES_ENCODE_\(\d+\)", job.name)]
+    arrays = [
+        job for job in ordeal.cluster.ended() if re.match(r"nf-SCORES_ENCODE_\(\d+\)", job.name)
+    ]
     asked = [line for job in arrays for line in _asked(Path(job.fields["WorkDir"]))]
     assert "--array 0-1" in asked

@@ -1,0 +1,87 @@
+// What is told of a run when it is over: the engine's own reports, what it cost, why it failed.
+
+// What the report says of the engine and the code; nothing that changes from run to run.
+def hand_over(run) {
+    groovy.json.JsonOutput.toJson([
+        nextflow: run.nextflow.version.toString(),
+        revision: run.commitId ?: '',
+        container: run.containerEngine ?: 'none',
+    ])
+}
+
+// At the very end, after Nextflow's own reports are written: copy them to the published tree, unless
+// VALIDATE refused the run (then nothing is published), and make the reason the last line on stderr.
+// A bucket is out of reach by then (its client ends with the session): it gets what is known before.
+def when_done(run, outdir, gpus) {
+    def published = file("${outdir}/pipeline_info")
+    def here = published.fileSystem == java.nio.file.FileSystems.default
+    if (!here) {
+        run.onComplete { publish_reports(run, published, 'trace.tsv', gpus) }
+    }
+    Runtime.runtime.addShutdownHook(new Thread({
+        if (here) {
+            publish_reports(run, published, '*', gpus)
+        }
+        if (!run.success && run.errorMessage) {
+            System.err.println(run.errorMessage.readLines().findAll { line -> line.trim() }.last())
+        }
+    }))
+}
+
+// Copy the engine's reports of this pattern, and say in table and report what each stage took.
+def publish_reports(run, published, pattern, gpus) {
+    def written = file("${run.launchDir}/.nextflow/pipeline_info")
+    def trace = written.resolve('trace.tsv')
+    def worked = trace.exists() && trace.readLines().drop(1).any { row -> row.tokenize('\t')[2] != 'VALIDATE' }
+    if (worked) {
+        files("${written}/${pattern}").each { path -> path.copyTo(published.resolve(path.name)) }
+        tell_cost(trace.readLines(), gpus, published.resolveSibling('report.html'), published.resolve('cost.tsv'))
+    }
+}
+
+// What each stage took, from the trace (of -resume too: a cached task counts what it took when it ran):
+// written as a table, and into the report between its two marks. Only now is it known.
+def tell_cost(lines, gpus, report, table) {
+    def heads = ['stage', 'tasks', 'hours', 'core hours', 'GPU hours', 'peak memory (GiB)']
+    def rows = costs(lines, gpus as int).collect { row ->
+        row.withIndex().collect { value, at -> at < 2 ? value : String.format(Locale.ROOT, '%.4f', value as double) }
+    }
+    def names = heads.collect { head -> head.replaceAll(/[ ()]+/, '_').replaceAll(/_$/, '') }
+    table.text = ([names] + rows).collect { row -> row.join('\t') + '\n' }.join('')
+    if (report.exists()) {
+        def cells = rows.collect { row ->
+            def numbers = row.drop(1).collect { value -> "<td class=\"numeric\">${value}</td>" }
+            "<tr><td>${row[0]}</td>${numbers.join('')}</tr>".toString()
+        }
+        def part = (['<!-- cost -->'] + cells + ['<!-- end of cost -->']).join('\n')
+        def place = /(?s)<!-- cost -->.*?<!-- end of cost -->/
+        report.text = report.text.replaceFirst(place, java.util.regex.Matcher.quoteReplacement(part))
+    }
+}
+
+// costs(<lines of the trace>, 1) -> [['ENCODE', 14, 0.2, 0.4, 0.2, 1.5], …, ['all', …]]: tasks, hours, core hours,
+// GPU hours and peak memory (GiB) of each stage, under its own name (ENCODE, of SCORES:ENCODE)
+def costs(lines, gpus) {
+    def names = lines.first().tokenize('\t')
+    def tasks = lines.drop(1).collect { line -> [names, line.split('\t', -1).toList()].transpose().collectEntries() }
+    def gpus_of = [ACTIVATIONS: gpus, ENCODE: Math.min(gpus, 1)]
+    def rows = tasks.groupBy { task -> task.process.tokenize(':').last() }.collect { stage, mine ->
+        def hours = mine.collect { task -> measured(task.realtime) / 3.6e6 }
+        def cores = mine.collect { task -> measured(task['%cpu']) / 100 }
+        [
+            stage,
+            mine.size(),
+            hours.sum(),
+            [hours, cores].transpose().sum { hour, core -> hour * core },
+            hours.sum() * (gpus_of[stage] ?: 0),
+            mine.collect { task -> measured(task.peak_rss) }.max() / 2**30,
+        ]
+    }
+    def sums = (1..4).collect { at -> rows.sum { row -> row[at] } }
+    rows + [['all'] + sums + [rows.collect { row -> row[5] }.max()]]
+}
+
+// A number of the trace; what was not measured ('-') counts as 0.
+def measured(text) {
+    text?.isNumber() ? text as double : 0d
+}
