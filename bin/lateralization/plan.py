@@ -65,7 +65,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
     fits = _fits(languages, models, baselines)
     if parameters.sound(*parameters.values):
         _check_fits(languages, fits, problems)
-    glove, atlas = _glove(site, baselines), _atlas(site)
+    shared = {"glove": _glove(site, baselines), "atlas": _atlas(site)}
     places = {name: _place(parameters[name], launch) for name in ("outdir", "cache_dir")}
     for name, place in places.items():
         _check_writable(name, place, request, problems)
@@ -83,8 +83,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
         "joint": parameters["joint"] or [],
         "layers_per_task": parameters["layers_per_task"] or LAYERS_PER_TASK,
         "truth": _truth(site),
-        "glove": glove,
-        "atlas": atlas,
+        **shared,
     }
 
 
