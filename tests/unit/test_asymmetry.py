@@ -200,6 +200,7 @@ def test_intervals_of_too_few_units_are_empty():
     assert np.isnan(t_interval(np.array([1.0])).low)
     assert t_interval(np.array([])).n == 0
     assert np.isnan(fisher_interval(0.5, 3)[0])
+    assert np.isfinite(fisher_interval(0.5, 4)).all()
 
 
 # --- the study's published files --------------------------------------------------------------

@@ -224,6 +224,7 @@ def command(tmp_path, mask_path, *options):
     )
 
 
+@pytest.mark.slow
 def test_the_command_takes_subjects_or_images(tmp_path, subjects, mask_path):
     done = command(tmp_path, mask_path, "--clean", *write(tmp_path, subjects))
     assert done.returncode == 0, done.stderr

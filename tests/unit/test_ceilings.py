@@ -84,6 +84,7 @@ def test_a_share_takes_away_what_noise_does_to_a_side():
     assert rows["both"]["share"] == pytest.approx(0.6)
 
 
+@pytest.mark.slow
 def test_every_fit_gets_the_ceiling_of_its_subject(tmp_path):
     inputs = write_run(tmp_path, MadeRun(subjects=("average", "EN901"), baselines=False))
     n_voxels = int(made_mask().sum())

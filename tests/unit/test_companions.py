@@ -130,6 +130,10 @@ def test_sensitivity_gives_the_published_slope_at_the_published_cut():
     left, right = brain.halves["shared"]
     y = best[:, left & reliable].mean(1) - best[:, right & reliable].mean(1)
     assert row["slope"] == pytest.approx(stats.linregress(ln_n, y).slope, abs=1e-12)
+    # In a symmetric brain without a threshold all voxels off the midline are paired.
+    whole = {one["midline"]: one["slope"] for one in rows if one["percentile"] == 0}
+    assert whole["paired"] == pytest.approx(whole["strict"], rel=1e-9)
+    assert abs(whole["paired"]) > 1e-6
 
 
 def test_the_kernel_of_a_density_has_scotts_width_for_all_values():

@@ -132,6 +132,7 @@ def test_a_context_as_long_as_the_run_is_no_limit(
         np.testing.assert_allclose(results[1][name], values, rtol=0, atol=3e-6, err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_model_of_both_directions_reads_a_word_alone_between_its_special_tokens(
     tmp_path: Path, data: Data
 ) -> None:

@@ -56,6 +56,7 @@ def test_the_cpus_part_runs_and_both_ways_read_the_same_windows(tmp_path: Path) 
     assert {row["contender"] for row in tables["handover"]} == {"words", "regressors"}
 
 
+@pytest.mark.slow
 def test_the_studys_way_gives_the_same_words(tmp_path: Path) -> None:
     """What the benchmark sets itself beside computes the same thing."""
     import extraction_cpu

@@ -13,7 +13,7 @@ import pytest
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors, save_tensors, write_json
 from lateralization.parts import AFTER_TRIMMING, IN_SOURCE, REASONS, TENSORS, Part, write_part
-from lateralization.scores import gather, join_parts
+from lateralization.scores import Scores, _joint_record, gather, join_parts
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 
 PROJECT = Path(__file__).parents[2]
@@ -199,3 +199,18 @@ def test_parts_hold_what_they_say(folder):
     again = folder / "again.safetensors"
     write_part(made_part([0]), again)
     assert again.read_bytes() == path.read_bytes()
+
+
+def test_joint_penalties_of_voxels_are_told_by_their_median():
+    alphas, weights = np.ones((2, 9, 5)), np.full((2, 9, 5, 1), 3.0)
+    alphas[:, :, 2:], weights[0, 4, :3] = 100.0, [[np.nan], [7.0], [7.0]]
+    part = made_part([0, 1])
+    told = {"joint_alphas": alphas, "joint_weights": weights}
+    scores = Scores(part.r, part.alphas, part.validation_r, part.layers, part.left_out,
+                    [{"joint": ["rate"]}], told)  # fmt: skip
+    record = _joint_record(scores)
+    assert record["confounds"] == ["rate"]
+    assert record["alphas"] == np.full((2, 9), 100.0).tolist()
+    expected = np.full((2, 9, 1), 3.0)
+    expected[0, 4] = 5.0  # of NaN, 7, 7, 3, 3
+    assert record["weights"] == expected.tolist()

@@ -96,7 +96,7 @@ def test_own_files_keep_their_form(tmp_path, kind):
 def test_a_reliability_is_the_same_in_all_forms(tmp_path, mask):
     voxels, path = mask
     trials = np.random.default_rng(0).uniform(-0.2, 0.9, (10, int(voxels.sum())))
-    trials[:, 5] = np.nan
+    trials[:, 5], trials[:, 6] = np.nan, 1.0
     joblib.dump(trials, tmp_path / "isc.gz", compress=("gzip", 4))
     volume = to_volume(trials.astype(np.float32), voxels)
     nibabel.save(nibabel.Nifti1Image(volume, GRID_AFFINE), tmp_path / "four.nii.gz")

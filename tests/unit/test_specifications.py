@@ -150,6 +150,23 @@ def test_the_choice_that_matters_is_named(brain):
     assert curve([]) == []
 
 
+def test_the_shares_of_an_option_count_its_positive_and_its_certain_specifications(brain):
+    rows = curve(planted(brain, 0.05), by_family=False)
+    for place, row in enumerate(rows):
+        row["r"], row["slope_low"] = (0.5, -0.5)[place % 4 == 0], (0.1, -0.1)[place % 2]
+    for row in influence(rows):
+        mine = [i for i, one in enumerate(rows) if str(one[row["choice"]]) == row["option"]]
+        assert row["n_specifications"] == len(mine)
+        assert row["share_positive"] == pytest.approx(np.mean([i % 4 != 0 for i in mine]))
+        assert row["share_above_0"] == pytest.approx(np.mean([i % 2 == 0 for i in mine]))
+
+
+def test_a_curve_needs_as_many_models_as_a_regression(brain):
+    models = planted(brain, 0.05, n_models=3)
+    assert {row["n_models"] for row in curve(models, by_family=False)} == {3}
+    assert curve(models[:2]) == []
+
+
 def test_the_benchmark_counts_every_specification(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
     measure = importlib.import_module("specifications").measure

@@ -56,6 +56,7 @@ def test_the_effect_of_size_vanishes_where_width_makes_it(world):
         assert added.slope_low > 0
 
 
+@pytest.mark.slow
 def test_the_report_says_so(world):
     name, tables = world
     (told,) = answers("twins", tables, [("en", "average")])
