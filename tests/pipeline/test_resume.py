@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import Copy, Run, arguments, copy_project, rows_of
+from lateralization.dataset import md5_of
+
+from .conftest import NEXTFLOW, PROJECT, Copy, Run, arguments, copy_project, rows_of
 
 pytestmark = pytest.mark.pipeline
 
@@ -158,10 +161,11 @@ def test_one_more_subject_runs_its_own_tasks_and_its_group(
         assert other != (before / name).read_bytes()
 
 
-def test_a_killed_run_completes_without_repeating_finished_tasks(
-    finished: tuple[Copy, Path, Run], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    whole, small_world, first = finished
+@pytest.fixture(scope="module")
+def recovered(
+    tmp_path_factory: pytest.TempPathFactory, small_world: Path
+) -> tuple[Copy, Path, Run, int]:
+    """A killed run that went on: project, world, the second run, how many tasks the first did."""
     copy = copy_project(tmp_path_factory.mktemp("killed") / "project")
     log = copy.folder / ".nextflow.log"
     running = subprocess.Popen(
@@ -173,15 +177,24 @@ def test_a_killed_run_completes_without_repeating_finished_tasks(
         start_new_session=True,
     )
     deadline = time.monotonic() + 600
-    while _completed(log) < 8:
+    # the engine notes a task in its cache a moment after it notes it in its log
+    finished_before = 8
+    while _completed(log) < finished_before + 3:
         assert running.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.2)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
-    finished_before = _completed(log)
     run = copy.run("-resume", *arguments(small_world))
     assert run.exit_status == 0, run.stdout
+    return copy, small_world, run, finished_before
+
+
+def test_a_killed_run_completes_without_repeating_finished_tasks(
+    finished: tuple[Copy, Path, Run], recovered: tuple[Copy, Path, Run, int]
+) -> None:
+    whole, _world, first = finished
+    copy, _world, run, finished_before = recovered
     assert len([t for t in run.tasks if t["status"] == "CACHED"]) >= finished_before
     assert (copy.folder / "results" / "report.html").exists()
     assert len(run.tasks) == len(first.tasks)
@@ -189,6 +202,66 @@ def test_a_killed_run_completes_without_repeating_finished_tasks(
         rows_of(each.folder / "results" / "tables" / "asymmetry.tsv") for each in (copy, whole)
     )
     assert ours == theirs
+
+
+def test_cleaning_up_keeps_what_the_documentation_says(
+    recovered: tuple[Copy, Path, Run, int],
+) -> None:
+    """The shell blocks of docs/usage.md, as they stand there."""
+    copy, world, _run, _done = recovered
+    usage = (PROJECT / "docs" / "usage.md").read_text()
+    section = usage.partition("## Cleaning up")[2].partition("\n## ")[0]
+    keep_last, remove_resampled, remove_all = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
+    template = copy.folder / "assets" / "report.html.j2"
+    template.write_text(template.read_text() + "<!-- an edit -->\n")
+    last = copy.run("-resume", *arguments(world))
+    assert last.processes() == {"REPORT"}, last.stdout + last.stderr
+    published = _state(copy.folder / "results")
+    used = {Path(task["workdir"]) for task in last.tasks}
+    half_done = copy.folder / "work" / "00" / ("0" * 30)
+    half_done.mkdir(parents=True)  # whether or not the kill left one
+    assert used < _task_folders(copy)  # the first report's is there, too
+
+    _typed(copy, keep_last)
+    assert _task_folders(copy) == used
+
+    _typed(copy, keep_last + remove_resampled)
+    resampled = {Path(task["workdir"]) for task in last.tasks if "RESAMPLE" in task["process"]}
+    assert len(resampled) == 3
+    assert _task_folders(copy) == used - resampled
+    again = copy.run("-resume", *arguments(world))
+    assert again.exit_status == 0, again.stdout + again.stderr
+    assert again.processes() == {"RESAMPLE"}
+    assert again.processes("CACHED") == last.processes("CACHED") - {"RESAMPLE"} | {"REPORT"}
+    assert len(again.tasks) == len(last.tasks)
+
+    _typed(copy, remove_all)
+    assert not list(copy.folder.glob("work")) + list(copy.folder.glob(".nextflow*"))
+    left = _state(copy.folder / "results")
+    assert {name: left[name] for name in left if "pipeline_info" not in name} == {
+        name: published[name] for name in published if "pipeline_info" not in name
+    }
+
+
+def _typed(copy: Copy, lines: str) -> None:
+    """Run lines in a shell, as from the folder that the run was started in."""
+    path = f"{NEXTFLOW.parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", lines], cwd=copy.folder, env=copy.environment() | {"PATH": path},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _task_folders(copy: Copy) -> set[Path]:
+    """Return the folders of tasks that are left below ``work``."""
+    return {path for path in (copy.folder / "work").glob("??/*") if path.is_dir()}
+
+
+def _state(folder: Path) -> dict[str, str]:
+    """Return the digest of every published file."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): md5_of(path) for path in files}
 
 
 def _completed(log: Path) -> int:
