@@ -218,8 +218,10 @@ def test_cleaning_up_keeps_what_the_documentation_says(
     assert last.processes() == {"REPORT"}, last.stdout + last.stderr
     published = _state(copy.folder / "results")
     used = {Path(task["workdir"]) for task in last.tasks}
-    half_done = copy.folder / "work" / "00" / ("0" * 30)
-    half_done.mkdir(parents=True)  # whether or not the kill left one
+    for left in (".command.begin", ".exitcode"):  # whatever the kill left: half done, or not noted
+        folder = copy.folder / "work" / "00" / f"with {left}"
+        folder.mkdir(parents=True)
+        (folder / left).touch()
     assert used < _task_folders(copy)  # the first report's is there, too
 
     _typed(copy, keep_last)
@@ -254,8 +256,10 @@ def _typed(copy: Copy, lines: str) -> None:
 
 
 def _task_folders(copy: Copy) -> set[Path]:
-    """Return the folders of tasks that are left below ``work``."""
-    return {path for path in (copy.folder / "work").glob("??/*") if path.is_dir()}
+    """Return the folders of tasks below ``work`` that hold anything."""
+    return {path.parent for path in (copy.folder / "work").glob("??/*/*")} | {
+        path.parent for path in (copy.folder / "work").glob("??/*/.*")
+    }
 
 
 def _state(folder: Path) -> dict[str, str]:
