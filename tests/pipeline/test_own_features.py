@@ -16,9 +16,11 @@ pytestmark = pytest.mark.pipeline
 def test_activations_given_back_score_as_the_model_they_come_from(
     finished: tuple[Copy, Path, Run], tmp_path: Path
 ) -> None:
-    copy, world, _first = finished
+    copy, world, first = finished
     name = min(path.name for path in (world / "models").iterdir())
-    states = min((copy.folder / "work").glob(f"*/*/lang-en_model-{name}_activations.safetensors"))
+    written = f"lang-en_model-{name}_activations.safetensors"
+    tasks = (Path(task["workdir"]) for task in first.tasks if task["process"] == "ACTIVATIONS")
+    states = next(folder / written for folder in tasks if (folder / written).exists())
     own = tmp_path / "my features"
     own.mkdir()
     shutil.copy(states, own / "twin_lang-en_words.safetensors")
