@@ -171,7 +171,8 @@ def test_as_many_components_as_features_are_all_of_them(data):
 
 def test_words_are_summed_over_scans_and_delayed():
     operators = fir_operators([0.0, 1.9, 2.0, 13.0, 19.0], 10)
-    assert len(operators) == len(FIR_DELAYS) == 5
+    assert len(operators) == len(FIR_DELAYS)
+    assert FIR_DELAYS == (1, 2, 3, 4, 5)
     amplitudes = np.array([1.0, 10.0, 100.0, 1000.0, 10000.0])
     in_scan = np.array([11.0, 100, 0, 0, 0, 0, 1000, 0, 0, 10000])
     for delay, operator in zip(FIR_DELAYS, operators, strict=True):

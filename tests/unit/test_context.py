@@ -133,17 +133,22 @@ def test_a_context_as_long_as_the_run_is_no_limit(
 
 
 @pytest.mark.slow
-def test_a_model_of_both_directions_reads_a_word_alone_between_its_special_tokens(
-    tmp_path: Path, data: Data
+@pytest.mark.parametrize("context", [1, 4])
+def test_a_model_of_both_directions_reads_a_word_with_as_much_on_both_sides(
+    tmp_path: Path, data: Data, context: int
 ) -> None:
     model = tiny_models.make(tmp_path / "bert", "bert", data[2], 1024)
     found = mapped(model, data, "aligned")
-    run = limited(runs_from(window_tensors(found))[0], 1, False)
+    assert len(found[0].windows.ids) == 1
+    run = limited(runs_from(window_tensors(found))[0], context, False)
     tokens, spans, _ = stream(found[0])
     cls, sep = 2, 3
     for (_, window, first, stop), (start, end) in zip(run.segments.tolist(), spans, strict=True):
-        assert run.ids[window, : stop + 1].tolist() == [cls, *tokens[start:end], sep]
-        assert (first, run.mask[window].sum()) == (1, stop + 1)
+        before = max(0, start - context + 1)
+        expected = [cls, *tokens[before : end + context - 1], sep]
+        assert run.ids[window, : len(expected)].tolist() == expected
+        assert (first, stop) == (1 + start - before, 1 + end - before)
+        assert run.mask[window].sum() == len(expected)
 
 
 def plain_bits(model: Path, run: MappedRun) -> list[float]:
