@@ -72,7 +72,9 @@ def test_a_refused_run_publishes_nothing_to_a_bucket(
 
 def test_the_workflow_takes_no_path_for_a_file_of_this_machine() -> None:
     """Paths of tasks lie in a bucket there; java.io.File knows none of those."""
-    sources = [PROJECT / "main.nf", *(PROJECT / "modules").glob("*.nf")]
+    # what containers of this machine are to see is on this machine
+    modules = [path for path in (PROJECT / "modules").glob("*.nf") if path.name != "mounts.nf"]
+    sources = [PROJECT / "main.nf", *modules]
     assert len(sources) > 15
     for source in sources:
         code = re.sub(r"//.*", "", source.read_text())
