@@ -118,30 +118,23 @@ def _by_name(
     typed: Mapping[str, str],
     problems: Problems,
 ) -> dict[str, Any]:
-    """Bring the names to those of the schema.
+    """Take what has a name of the schema, and say of the rest what was meant.
 
-    From ``--word-mapping x`` Nextflow makes both ``word-mapping`` and ``wordMapping``, and the
-    configuration's ``word_mapping`` is still there with its default: what was typed wins over a
-    default, and two different typed values are a mistake.
+    From ``--word-mapping x`` Nextflow makes both ``word-mapping`` and ``wordMapping`` beside the
+    configuration's ``word_mapping``, which keeps its default: a value that half of the pipeline
+    would see is refused.
     """
-    found = {name: value for name, value in raw.items() if name in known}
-    unknown: set[str] = set()
-    for name, value in raw.items():
+    refused: set[str] = set()
+    for name in raw.keys() - known.keys():
         meant = _snake(name)
-        if name in known:
-            continue
-        if meant not in known:
-            if meant not in unknown:
-                unknown.add(meant)
-                problems.add(_unknown(name if name in typed else meant, known))
-            continue
-        present = found.get(meant, known[meant]["default"])
-        if present not in (value, known[meant]["default"]):
-            problems.add(
-                f"--{meant} is given twice, as {present!r} and as {value!r} (--{name}); keep one"
-            )
-        found[meant] = value
-    return found
+        if meant in known:
+            dashed = meant.replace("_", "-")
+            refused.add(f"--{dashed} is written with underscores here; give --{meant}")
+        else:
+            refused.add(_unknown(name if name in typed else meant, known))
+    for line in sorted(refused):
+        problems.add(line)
+    return {name: value for name, value in raw.items() if name in known}
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:

@@ -157,7 +157,7 @@ def arguments(world: Path, *more: str) -> list[str]:
         "--baselines": "random_vector",
         "--random_dims": "300",
         "--random_seeds": "1",
-        "--isc-trials": "1",
+        "--isc_trials": "1",
         "--subjects": "average,EN901",
     }
     given |= dict(zip(more[::2], more[1::2], strict=True))

@@ -102,12 +102,6 @@ def test_the_report_tells_what_the_stages_took(finished: tuple[Copy, Path, Run])
     assert f'<td>ENCODE</td><td class="numeric">{len(stages.get_group("ENCODE"))}</td>' in part
 
 
-def test_a_parameter_counts_in_either_spelling(finished: tuple[Copy, Path, Run]) -> None:
-    """The run was given --isc-trials 1; the default of --isc_trials is 10."""
-    results = finished[0].folder / "results"
-    assert nibabel.load(results / "lang-en" / "isc.nii.gz").shape[3] == 1
-
-
 def test_maps_per_run_scores_and_sidecar_agree(finished: tuple[Copy, Path, Run]) -> None:
     copy, world, _run = finished
     results = copy.folder / "results" / "lang-en"

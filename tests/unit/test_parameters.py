@@ -92,14 +92,11 @@ def test_a_command_line_that_cannot_be_split_is_not_used():
     assert typed({"slurm_account": 123}, "--x 'open")["slurm_account"] == "123"
 
 
-def test_kebab_and_camel_case_are_the_same_parameter():
-    raw = {"word_mapping": "auto", "word-mapping": "aligned", "wordMapping": "aligned"}
-    assert typed(raw)["word_mapping"] == "aligned"
-
-
-def test_two_different_values_of_one_parameter_are_a_mistake():
-    (line,) = mistakes({"word_mapping": "reference", "word-mapping": "aligned"})
-    assert line.startswith("--word_mapping is given twice")
+@pytest.mark.parametrize("names", [("word-mapping", "wordMapping"), ("wordMapping",)])
+def test_kebab_and_camel_case_are_refused_with_the_name_to_write(names):
+    raw = {"word_mapping": "auto"} | dict.fromkeys(names, "aligned")
+    (line,) = mistakes(raw)
+    assert line == "--word-mapping is written with underscores here; give --word_mapping"
 
 
 @pytest.mark.parametrize("name", ["subjetcs", "Subjects-", "subject"])
