@@ -44,7 +44,7 @@ def trimmed(series: Array) -> Array:
 def resampled(subject: Path) -> list[Any]:
     """Bring a subject's runs, in the order of their names, to the study's grid."""
     paths = sorted((subject / "func").glob("*.nii*"))
-    return [resample_img(str(path), target_affine=GRID, target_shape=SHAPE) for path in paths]
+    return [resample_img(nib.load(path), target_affine=GRID, target_shape=SHAPE) for path in paths]
 
 
 def symmetric_mask(images: Sequence[Any]) -> Any:

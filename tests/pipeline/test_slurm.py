@@ -158,7 +158,7 @@ def _prepare(copy: Copy, world: Path) -> Ordeal:
     fates = copy.folder / "fates"
     fates.mkdir()
     kinds = {"baselines": "hold", "resample": "hold", "mask": "hungry", "clean": "hold",
-             "encode": "hold", "gather": "hold"}  # fmt: skip
+             "encode": "hold"}  # fmt: skip
     for prog, kind in kinds.items():
         (fates / f"{prog}.fate").write_text(kind)
     command = copy.folder / "bin" / "lateralization" / "command.py"
@@ -213,6 +213,8 @@ def _until_killed(it: Ordeal) -> None:
 
 def _after(it: Ordeal) -> None:
     """Resume; the controller goes while the last GATHER is held, and comes back."""
+    # only now: a GATHER that is an orphan of the killed run would be held for ever
+    (it.fates / "gather.fate").write_text("hold")
     cluster, running = it.cluster, it.start("-resume")
     held = it.fates / "gather.job"
     it.wait(running, held.exists)
