@@ -148,16 +148,19 @@ def main(arguments: argparse.Namespace) -> None:
         print(found.to_string(index=False))
         found.to_csv(arguments.results / "workflow_worth.tsv", sep="\t", index=False)
         return
-    rows = []
+    path = arguments.results / "workflow.tsv"
     for name in arguments.cases.split(","):
         folder = Path(tempfile.mkdtemp(prefix=f"workflow-{name}-"))
         try:
-            rows.append(measure(name, folder))
+            row = measure(name, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        print(rows[-1], flush=True)
-        table = pd.DataFrame(rows)
-        table.to_csv(arguments.results / "workflow.tsv", sep="\t", index=False)
+        print(row, flush=True)
+        known = (
+            pd.read_csv(path, sep="\t", dtype={"case": str}) if path.exists() else pd.DataFrame()
+        )
+        others = known[known.case != name] if len(known) else known
+        pd.concat([others, pd.DataFrame([row])]).to_csv(path, sep="\t", index=False)
 
 
 if __name__ == "__main__":
