@@ -101,10 +101,11 @@ format: setup-dev ## put the Python into the one format
 readme: setup ## write the README's table of parameters from the schema
 	@$(python) setup/readme.py
 
+# One version of each library for every Python (fork-strategy), or two laptops would not compute with the same.
 lock: setup-dev ## remake requirements/*.txt and setup/engine.sha256 (ARGS=--upgrade for newer releases)
 	@cd requirements && for name in run setup dev s3; do \
-	  ../.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	    --no-header --no-annotate --no-emit-index-url $(ARGS) $$name.in -o $$name.txt >/dev/null; done
+	  ../.venv/bin/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
+	    --generate-hashes --no-header --no-annotate --no-emit-index-url $(ARGS) $$name.in -o $$name.txt >/dev/null; done
 	@$(python) setup/engine.py lock
 
 licences: s3-server ## write the licences of all locked packages to docs/licences.md
