@@ -217,8 +217,7 @@ def aligned_pieces(anchors: Integers, owners: Sequence[int], windows: Windows) -
     token.
     """
     enter, leave = fresh_start(windows), text_end(windows)
-    last_end = max(int(leave[anchors[-1, 0]]), int(anchors[-1, 1]) + 1)
-    by_word = _cut(anchors, owners, last_end, enter, leave)
+    by_word = _cut(anchors, owners, int(leave[anchors[-1, 0]]), enter, leave)
     for word, (window, position) in zip(owners, anchors.tolist(), strict=True):
         if not by_word[word]:
             by_word[word] = [[word, window, position, window, position + 1]]

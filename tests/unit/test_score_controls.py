@@ -102,6 +102,24 @@ def test_an_index_needs_positive_sides():
     assert np.isnan(index[2])
 
 
+def test_every_t_is_that_of_least_squares(models):
+    values = Values(
+        *arrays(models, "size", "score", "left", "right", "difference"), list(models["family"])
+    )
+    found = {(one.analysis, one.predictor): one.t for one in controls(values, "reliable")}
+    index = models.assign(index=(models["left"] - models["right"]) / (2 * models["score"]))
+    for key, formula in {
+        ("difference", "ln_n_parameters"): "difference ~ size",
+        ("laterality_index", "ln_n_parameters"): "index ~ size",
+        ("left_on_right", "right_reliable"): "left ~ right",
+        ("left_given_right", "ln_n_parameters"): "left ~ size + right",
+        ("partial", "ln_n_parameters"): "difference ~ size + score",
+        ("partial", "score"): "difference ~ score + size",
+    }.items():
+        oracle = smf.ols(formula, index).fit().tvalues.iloc[1]
+        assert found[key] == pytest.approx(oracle, rel=1e-7), key
+
+
 def test_mediation_is_that_of_least_squares(models):
     size, score, difference = arrays(models, "size", "score", "difference")
     paths, n, reason = mediation(size, score, difference, list(models["family"]))

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from lateralization.made_tables import read_tables
 from lateralization.tables import lateralize
-from lateralization.voxel_pairs import max_t
+from lateralization.voxel_pairs import _row, max_t
 
 
 def test_it_is_the_enumeration_of_all_flips():
@@ -51,6 +51,14 @@ def test_five_people_are_too_few_and_constants_are_never_found():
     assert found.threshold == np.inf
     assert found.p.min() == 0.0625
     assert (found.t[3], found.p[3]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("n", "n_pairs", "reason"),
+    [(2, 50, "2 subjects with a value, 3 needed"), (5, 0, "no common pair")],
+)
+def test_the_reason_says_what_is_lacking(n, n_pairs, reason):
+    assert _row({"language": "en"}, n, n_pairs, None)["reason"] == reason
 
 
 @pytest.mark.slow
