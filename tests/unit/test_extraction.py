@@ -1,6 +1,7 @@
 """Hidden states of words: against a plain re-statement, whatever the architecture or the batch."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,18 @@ def test_results_depend_neither_on_batches_nor_on_ranks(tmp_path: Path, data: Da
     for other in results[1:]:
         for name, values in results[0].items():
             np.testing.assert_allclose(other[name], values, rtol=0, atol=2e-6)
+
+
+def test_batches_are_as_large_as_they_may_be(tmp_path: Path, data: Data) -> None:
+    model = tiny_models.make(tmp_path / "gpt2", "gpt2", data[2])
+    runs = batches.runs_from(window_tensors(mapped(model, data, "reference")))
+    for tokens in (1, 96, 300, 10_000):
+        planned = batches.plan_batches(runs, tokens)
+        sizes = [(batch[0].length, len(batch)) for batch in planned]
+        assert all(n * length <= tokens or n == 1 for length, n in sizes)
+        for (length, n), (following, _) in pairwise(sizes):
+            assert following < length or (n + 1) * length > tokens
+    assert max(n for _, n in sizes) > 1
 
 
 class Full:

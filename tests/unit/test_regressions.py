@@ -126,6 +126,15 @@ def test_partial_regression_is_the_coefficient_of_the_multiple_regression():
     assert found.slope_low == pytest.approx(full.terms[1].ci_low, abs=1e-12)
 
 
+def test_what_one_of_three_variables_lacks_is_said():
+    x, y, given = np.random.default_rng(2).normal(size=(3, 9))
+    for lacking in ((np.ones(9), y, given), (x, np.ones(9), given), (x, y, np.ones(9))):
+        assert partial_regress(*lacking).reason == "a variable has one value only"
+    twice = partial_regress(x, y, 2 * x + 1)
+    assert twice.reason == "the two predictors cannot be told apart"
+    assert np.isnan(twice.r)
+
+
 def test_interval_of_the_slope_is_that_of_least_squares():
     rng = np.random.default_rng(1)
     x = rng.normal(size=8)

@@ -9,10 +9,11 @@ import pytest
 import statsmodels.formula.api as smf
 
 from lateralization.catalogue import family_of
-from lateralization.regressions import partial_regress, regress
+from lateralization.regressions import Regression, partial_regress, regress
 from lateralization.score_controls import (
     PATHS,
     Values,
+    _t_of,
     controls,
     family_fixed_effects,
     laterality_index,
@@ -106,7 +107,8 @@ def test_every_t_is_that_of_least_squares(models):
     values = Values(
         *arrays(models, "size", "score", "left", "right", "difference"), list(models["family"])
     )
-    found = {(one.analysis, one.predictor): one.t for one in controls(values, "reliable")}
+    table = list(controls(values, "reliable"))
+    found = {(one.analysis, one.predictor): one.t for one in table}
     index = models.assign(index=(models["left"] - models["right"]) / (2 * models["score"]))
     for key, formula in {
         ("difference", "ln_n_parameters"): "difference ~ size",
@@ -118,6 +120,16 @@ def test_every_t_is_that_of_least_squares(models):
     }.items():
         oracle = smf.ols(formula, index).fit().tvalues.iloc[1]
         assert found[key] == pytest.approx(oracle, rel=1e-7), key
+    assert {(one.analysis, one.predictor): one.given for one in table if one.given} == {
+        ("left_given_right", "ln_n_parameters"): "right_reliable",
+        ("partial", "ln_n_parameters"): "score",
+        ("partial", "score"): "ln_n_parameters",
+        ("family_fixed_effects", "ln_n_parameters"): "family",
+    }
+
+
+def test_a_perfect_correlation_has_no_t():
+    assert np.isnan(_t_of(Regression(10, r=1.0), 2))
 
 
 def test_mediation_is_that_of_least_squares(models):

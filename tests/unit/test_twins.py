@@ -1,15 +1,18 @@
 """Trained less untrained: which models are twins, and what is left of an effect of size."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from encoder_oracle import zscored
 from made_runs import STUDY_MODELS, UNTRAINED, MadeRun, made_mask, write_run
 
+from lateralization import twins
 from lateralization.control_report import answers
 from lateralization.files import read_tensors, save_tensors
 from lateralization.fits import Fit
+from lateralization.intervals import corrected_t
 from lateralization.regressions import regress
 from lateralization.ridge import encode
 from lateralization.tables import build
@@ -76,6 +79,18 @@ def test_a_gain_is_the_difference_of_the_tables(world):
         assert row.l_minus_r_gain == pytest.approx(row.trained_l_minus_r - row.untrained_l_minus_r)
         assert row.ci_low < row.l_minus_r_gain < row.ci_high
     assert set(rows_of(tables["twins"])["model"]) == set(UNTRAINED)
+
+
+def test_the_interval_of_a_gain_is_over_runs_and_means_of_twins(monkeypatch):
+    by_run = np.random.default_rng(3).normal(0.01, 0.02, (3, 9))
+    place = ("reliable", "best_voxel", "shared")
+    members = [SimpleNamespace(by_run={place: list(run)}) for run in by_run]
+    monkeypatch.setattr(twins, "scores_by_place", lambda one: {})
+    monkeypatch.setattr(twins, "sides_by_place", lambda one: {place: (1.0, 0.0)})
+    row = twins._gain(members[0], members[1:], place)
+    interval, p = corrected_t(by_run[0] - by_run[1:].mean(axis=0))
+    assert (row["ci_low"], row["ci_high"], row["p"]) == (interval.low, interval.high, p)
+    assert row["n_twins"] == 2
 
 
 def test_twins_are_known_by_name_or_source():
