@@ -15,18 +15,17 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.signal import lfilter
 
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT / "bin"))
 
+from lateralization.arrays import Floats, Row  # noqa: E402
 from lateralization.asymmetry import SHARED, STRICT, Brain  # noqa: E402
 from lateralization.files import write_table  # noqa: E402
 from lateralization.fits import Fit  # noqa: E402
@@ -39,15 +38,12 @@ from lateralization.signals import standardise  # noqa: E402
 from lateralization.summaries import summarise  # noqa: E402
 from lateralization.volumes import hemispheres, mirror_index  # noqa: E402
 
-Float = NDArray[np.float64]
-Row = dict[str, Any]
-
 SIZES = (5, 9, 28, 49)
 PLANTED = 0.3
 """Planted mean, in standard deviations of the units; planted slope, per unit of x."""
 
 N_REGIONS = 7
-KINDS: dict[str, Callable[..., Float]] = {
+KINDS: dict[str, Callable[..., Floats]] = {
     "normal": lambda rng, n: rng.standard_normal(n),
     "skewed": lambda rng, n: (rng.gamma(4.0, 1.0, n) - 4.0) / 2.0,
     "heavy-tailed": lambda rng, n: rng.standard_t(5, n) / np.sqrt(5 / 3),
@@ -141,10 +137,10 @@ class World:
     signal: float = 1.0
 
 
-def slow(rng: np.random.Generator, n_scans: int, *shape: int) -> Float:
+def slow(rng: np.random.Generator, n_scans: int, *shape: int) -> Floats:
     """Noise that is autocorrelated over scans (0.4), (n_scans, *shape), of variance 1."""
     white = rng.standard_normal((n_scans + 20, *shape))
-    made: Float = lfilter([np.sqrt(1 - 0.4**2)], [1, -0.4], white, axis=0)[20:]
+    made: Floats = lfilter([np.sqrt(1 - 0.4**2)], [1, -0.4], white, axis=0)[20:]
     return made
 
 
@@ -155,7 +151,7 @@ def made_brain() -> Brain:
     return Brain(halves, None, {}, mirror_index(mask))
 
 
-def responses(rng: np.random.Generator, stimulus: list[Float], gains: Float) -> list[Float]:
+def responses(rng: np.random.Generator, stimulus: list[Floats], gains: Floats) -> list[Floats]:
     """Responses (n_scans, n_voxels) by run: smooth weights on the stimulus, smooth slow noise.
 
     ``gains`` (n_voxels,) scale the signal. The weights are the same on both sides.

@@ -8,20 +8,17 @@ Everything follows from a seed.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.fft import dct
 from scipy.signal import lfilter
 
+from lateralization.arrays import Array
 from lateralization.hrf import hrf_operator
 from lateralization.regressors import regressors
 from lateralization.signals import standardise, trim
 from lateralization.study import ALPHAS, TR, TRIM
-
-Array = NDArray[Any]
 
 ENGLISH_SCANS = (282, 298, 340, 303, 265, 343, 325, 292, 368)
 """Scans of the English runs before trimming."""

@@ -13,15 +13,14 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from lateralization.arrays import Array
 from lateralization.encoding import CHUNKS
 from lateralization.race import RISK
 from lateralization.ridge import encode
 from lateralization.search import EncodeResult
 
-Array = NDArray[Any]
 Runs = Sequence[Array]
 
 

@@ -26,6 +26,7 @@ import torch
 from encoding_machine import cpu_model, memory_bytes
 from extraction_models import SHAPES, TINY, WORDS, make_model, make_run, make_text
 
+from lateralization.arrays import Row
 from lateralization.batches import BATCH_TOKENS, Run, Window, plan_batches
 from lateralization.files import open_tensors, save_tensors, write_json
 from lateralization.forward import compute, inputs_of, segments_of
@@ -44,8 +45,6 @@ DISKS = ("cold disk", "warm disk")
 
 COLUMNS = ("device", "load_before", "contender", "batch_tokens", "windows", "tokens", "seconds")
 COLUMNS += ("tokens_per_s", "share_of_trunk", "peak_mib", "note")
-
-Row = dict[str, Any]
 
 
 def states_kept(model: Any, run: Run, work: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from extraction_models import SHAPES, TINY, Shape, make_model, make_text
 
+from lateralization.arrays import Row
 from lateralization.batches import plan_batches
 from lateralization.forward import compute, inputs_of
 from lateralization.models import load_trunk
@@ -32,8 +33,6 @@ LONG = 30.0
 
 COLUMNS = ("device", "model", "measure", "batch_tokens", "seconds", "tflop_per_s", "share_of_peak")
 COLUMNS += ("peak_gib", "note")
-
-Row = dict[str, Any]
 
 
 class Subject(NamedTuple):

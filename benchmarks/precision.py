@@ -22,11 +22,10 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "bin")]
 
+from lateralization.arrays import Row  # noqa: E402
 from lateralization.files import read_json, read_table, read_tensor  # noqa: E402
 
 PRECISIONS = ("float32", "bfloat16", "float16")
-
-Row = dict[str, Any]
 
 
 def models_of(results: Path) -> dict[str, Row]:

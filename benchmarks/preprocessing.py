@@ -21,19 +21,17 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 from nilearn.image import resample_img
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT / "bin"))
 
+from lateralization.arrays import Array  # noqa: E402
 from lateralization.average import write_average  # noqa: E402
 from lateralization.files import save_tensors  # noqa: E402
 from lateralization.resampling import resample_file, resample_run, resample_subject  # noqa: E402
 from lateralization.study import GRID_AFFINE, GRID_SHAPE  # noqa: E402
 from lateralization.volumes import load_image, save_volume  # noqa: E402
-
-Array = NDArray[Any]
 
 ORIGINS = {(72, 90, 77): (-71.0, -105.3, -63.2), (91, 109, 91): (-90.0, -126.0, -72.0)}
 """First voxel, mm, of the made 2 mm sources: one off the target's grid, one on it."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lateralization.arrays import Floats
 from lateralization.batches import Run, Share, plan_batches, runs_from
 from lateralization.command import say
 from lateralization.context import limited
@@ -218,7 +218,7 @@ def load(task: Task, ranks: Ranks, plan: Plan) -> Any:
     )
 
 
-def surprisals(runs: list[Run], parts: Path) -> list[NDArray[np.float64]]:
+def surprisals(runs: list[Run], parts: Path) -> list[Floats]:
     """Gather the surprisal of each run's segments; NaN throughout without a head."""
     found = [np.full(len(run.segments), np.nan) for run in runs]
     by_number = {run.number: bits for run, bits in zip(runs, found, strict=True)}

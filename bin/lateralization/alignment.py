@@ -14,7 +14,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-Integers = NDArray[np.int64]
+from lateralization.arrays import Booleans, Integers
+
 Scores = NDArray[np.int32]
 
 MATCH = 4
@@ -51,7 +52,7 @@ class Alignment:
     """
 
     starts: Integers
-    aligned: NDArray[np.bool_]
+    aligned: Booleans
     borrowed: Integers
 
 
@@ -100,20 +101,18 @@ def _joined(units: Sequence[str]) -> tuple[str, Integers]:
     return "".join(parts), np.repeat(np.arange(len(units)), [len(part) for part in parts])
 
 
-def _starts(owner: Integers) -> NDArray[np.bool_]:
+def _starts(owner: Integers) -> Booleans:
     """Mark the first character of each unit."""
     return np.asarray(np.diff(owner, prepend=-1) != 0, bool)
 
 
-def _word_starts(text: str, origin: Integers) -> NDArray[np.bool_]:
+def _word_starts(text: str, origin: Integers) -> Booleans:
     """Mark comparable characters of the text that follow something else than a letter or digit."""
     before = origin - 1
     return np.array([at < 0 or not text[at].isalnum() for at in before.tolist()], bool)
 
 
-def _partners(
-    spoken: str, printed: str, begins: NDArray[np.bool_], text_begins: NDArray[np.bool_]
-) -> Integers:
+def _partners(spoken: str, printed: str, begins: Booleans, text_begins: Booleans) -> Integers:
     """Align two strings globally.
 
     Returns
@@ -139,8 +138,8 @@ def _codes(text: str) -> Scores:
 def _gotoh(
     a: Scores,
     b: Scores,
-    begins: NDArray[np.bool_],
-    text_begins: NDArray[np.bool_],
+    begins: Booleans,
+    text_begins: Booleans,
     band: int,
 ) -> tuple[Integers, bool]:
     """Fill the banded matrix row by row and trace the best path back.
@@ -177,7 +176,7 @@ def _gotoh(
     return _trace(a, b, choice, low)
 
 
-def _inside(low: int, width: int, n: int) -> NDArray[np.bool_]:
+def _inside(low: int, width: int, n: int) -> Booleans:
     """Mark the columns of a row that exist."""
     columns = low + np.arange(width)
     return (columns >= 0) & (columns <= n)
@@ -199,7 +198,7 @@ def _score(
     character: np.int32,
     others: Scores,
     begins: np.bool_,
-    text_begins: NDArray[np.bool_],
+    text_begins: Booleans,
     at: Integers,
 ) -> Scores:
     """Score one character of the annotation against a row of the text."""
@@ -210,9 +209,7 @@ def _score(
     return score.astype(np.int32)
 
 
-def _along(
-    here: Scores, step: Scores, inside: NDArray[np.bool_]
-) -> tuple[Scores, NDArray[np.uint8]]:
+def _along(here: Scores, step: Scores, inside: Booleans) -> tuple[Scores, NDArray[np.uint8]]:
     """Allow gaps within the row; return the scores and where a gap is better, and longer than 1."""
     level = here - step
     reach = np.maximum.accumulate(level)
@@ -256,7 +253,7 @@ def _trace(a: Scores, b: Scores, choice: NDArray[np.uint8], low: Integers) -> tu
 
 def _extents(
     owner: Integers, partner: Integers, n_units: int
-) -> tuple[Integers, Integers, NDArray[np.bool_]]:
+) -> tuple[Integers, Integers, Booleans]:
     """Return the first and last matched text character of each unit and whether it is aligned."""
     first = np.full(n_units, np.iinfo(np.int64).max, np.int64)
     last = np.full(n_units, -1, np.int64)
@@ -270,9 +267,7 @@ def _extents(
     return first, last, aligned
 
 
-def _place(
-    first: Integers, last: Integers, aligned: NDArray[np.bool_], origin: Integers
-) -> Alignment:
+def _place(first: Integers, last: Integers, aligned: Booleans, origin: Integers) -> Alignment:
     """Give every unit a start: its own, one between its neighbours' texts, or a neighbour's."""
     n_units = len(first)
     starts = np.zeros(n_units, np.int64)

@@ -3,15 +3,12 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from lateralization.arrays import Array, Booleans
 from lateralization.command import say
 from lateralization.errors import BadInput
 
-Halves = tuple[NDArray[np.bool_], NDArray[np.bool_]]
+Halves = tuple[Booleans, Booleans]
 """Voxels of the left side and of the right."""
 
 
@@ -48,9 +45,7 @@ def split_side(name: str) -> tuple[str, int | None]:
     return name.strip(), None
 
 
-def label_areas(
-    labels: NDArray[Any], names: Mapping[int, str], halves: Halves | None = None
-) -> Areas:
+def label_areas(labels: Array, names: Mapping[int, str], halves: Halves | None = None) -> Areas:
     """Pair the labels of any atlas within a mask.
 
     Labels whose names differ in their side only are partners. A name without a side that stands
@@ -88,7 +83,7 @@ def label_areas(
 
 
 def _paired(
-    labels: NDArray[Any],
+    labels: Array,
     names: Mapping[int, str],
     found: Mapping[str, list[int | None]],
     halves: Halves | None,

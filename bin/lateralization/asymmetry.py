@@ -15,11 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lateralization.areas import Halves
+from lateralization.arrays import Booleans, Floats
 from lateralization.intervals import Interval, jackknife_interval, t_interval, widened
 from lateralization.study import ISC_PERCENTILE
-
-Float = NDArray[np.float64]
-Bool = NDArray[np.bool_]
 
 WHOLE, RELIABLE = "whole", "reliable"
 BEST_VOXEL, BEST_MEAN, BEST_CV = "best_voxel", "best_mean", "best_cv"
@@ -48,7 +46,7 @@ class Brain:
     """
 
     halves: Mapping[str, Halves]
-    isc: Float | None = None
+    isc: Floats | None = None
     rois: Mapping[str, Halves] | None = None
     mirror: NDArray[np.intp] | None = None
 
@@ -58,7 +56,7 @@ class Brain:
         return int(self.halves[SHARED][0].size)
 
     @property
-    def reliable(self) -> Bool | None:
+    def reliable(self) -> Booleans | None:
         """The voxels whose reliability is strictly above the percentile of the whole mask."""
         return None if self.isc is None else reliable_voxels(self.isc)
 
@@ -69,8 +67,8 @@ class Region:
 
     name: str
     midline: str
-    left: Bool
-    right: Bool
+    left: Booleans
+    right: Booleans
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class Asymmetry:
     n_right: int
     interval: Interval
     ci_kind: str
-    by_run: Float | None = None
+    by_run: Floats | None = None
 
     @property
     def difference(self) -> float:
@@ -95,9 +93,9 @@ class Asymmetry:
         return self.left - self.right
 
 
-def reliable_voxels(isc: Float, percentile: float = ISC_PERCENTILE) -> Bool:
+def reliable_voxels(isc: Floats, percentile: float = ISC_PERCENTILE) -> Booleans:
     """Select voxels strictly above a percentile of the reliability over the whole mask."""
-    above: Bool = isc > np.nanpercentile(isc, percentile)
+    above: Booleans = isc > np.nanpercentile(isc, percentile)
     return above
 
 
@@ -117,18 +115,18 @@ def regions(brain: Brain) -> list[Region]:
     return found
 
 
-def layer_scores(layer: NDArray[np.floating]) -> Float:
+def layer_scores(layer: NDArray[np.floating]) -> Floats:
     """Mean over the test runs of one layer, (n_runs, n_voxels) → (n_voxels,); NaN with any NaN."""
-    scores: Float = layer.mean(axis=0, dtype=np.float64)
+    scores: Floats = layer.mean(axis=0, dtype=np.float64)
     return scores
 
 
-def _above(scores: Float, best: Float) -> Bool:
+def _above(scores: Floats, best: Floats) -> Booleans:
     """Tell where a layer beats all before it: the first wins ties, NaN always loses."""
     return np.where(np.isnan(scores), -np.inf, scores) > best
 
 
-def best_voxel(r: Layers) -> Float:
+def best_voxel(r: Layers) -> Floats:
     """Scores per run at each voxel's best layer, chosen on the same runs (as published).
 
     The mean over runs is the maximum over layers of the layer score. It is optimistic, and the
@@ -148,7 +146,7 @@ def best_voxel(r: Layers) -> Float:
     return chosen
 
 
-def best_cv(r: Layers) -> Float:
+def best_cv(r: Layers) -> Floats:
     """Scores per run at the layer that each voxel prefers on the *other* runs.
 
     Returns
@@ -181,7 +179,7 @@ def best_mean_layers(r: Layers, found: Sequence[Region]) -> list[int]:
     return [int(place) for place in known.argmax(axis=0)]
 
 
-def _nanmean(values: Float, axis: int | None = None) -> Float:
+def _nanmean(values: Floats, axis: int | None = None) -> Floats:
     """Mean without NaN, quietly NaN where nothing is left."""
     finite = np.isfinite(values)
     count = finite.sum(axis=axis)
@@ -191,13 +189,13 @@ def _nanmean(values: Float, axis: int | None = None) -> Float:
     )
 
 
-def usable(run_scores: Float) -> Bool:
+def usable(run_scores: Floats) -> Booleans:
     """Tell the voxels that are finite in every run: only these enter any mean."""
-    finite: Bool = np.asarray(np.isfinite(run_scores).all(axis=0))
+    finite: Booleans = np.asarray(np.isfinite(run_scores).all(axis=0))
     return finite
 
 
-def side_summary(score: Float, side: Bool) -> tuple[int, float, float]:
+def side_summary(score: Floats, side: Booleans) -> tuple[int, float, float]:
     """Voxels used, mean and 90th percentile over the voxels of one side.
 
     Parameters
@@ -212,7 +210,7 @@ def side_summary(score: Float, side: Bool) -> tuple[int, float, float]:
     return values.size, float(values.mean()), float(np.percentile(values, PERCENTILE))
 
 
-def mean_asymmetry(run_scores: Float, region: Region, selection: str) -> Asymmetry:
+def mean_asymmetry(run_scores: Floats, region: Region, selection: str) -> Asymmetry:
     """Compare the unpaired means of the two sides, with a corrected t interval over runs."""
     valid = usable(run_scores)
     left, right = run_scores[:, region.left & valid], run_scores[:, region.right & valid]
@@ -254,7 +252,7 @@ def pairs(brain: Brain, percentile: float | None = None) -> tuple[NDArray[np.int
     return left, right
 
 
-def paired_asymmetry(run_scores: Float, brain: Brain, region: Region) -> Asymmetry | None:
+def paired_asymmetry(run_scores: Floats, brain: Brain, region: Region) -> Asymmetry | None:
     """Compare each voxel with its mirror image, over pairs of which both are usable."""
     found = pairs(brain, ISC_PERCENTILE if region.name == RELIABLE else None)
     if found is None:
@@ -269,7 +267,7 @@ def paired_asymmetry(run_scores: Float, brain: Brain, region: Region) -> Asymmet
     return mean_asymmetry(run_scores, matched, matched.name)
 
 
-def percentile_asymmetry(run_scores: Float, region: Region, selection: str) -> Asymmetry:
+def percentile_asymmetry(run_scores: Floats, region: Region, selection: str) -> Asymmetry:
     """Compare the 90th percentiles of the two sides, with a jackknife interval over runs."""
     valid = usable(run_scores)
     left, right = run_scores[:, region.left & valid], run_scores[:, region.right & valid]
@@ -277,7 +275,7 @@ def percentile_asymmetry(run_scores: Float, region: Region, selection: str) -> A
         empty = Interval(np.nan, np.nan, np.nan, 0)
         return Asymmetry(selection, np.nan, np.nan, left.shape[1], right.shape[1], empty, "")
 
-    def upper(side: Float, runs: NDArray[np.intp]) -> float:
+    def upper(side: Floats, runs: NDArray[np.intp]) -> float:
         return float(np.percentile(side[runs].mean(axis=0), PERCENTILE))
 
     runs = np.arange(len(run_scores))
@@ -292,7 +290,7 @@ def percentile_asymmetry(run_scores: Float, region: Region, selection: str) -> A
     )
 
 
-def asymmetries(run_scores: Float, brain: Brain, region: Region) -> Iterator[Asymmetry]:
+def asymmetries(run_scores: Floats, brain: Brain, region: Region) -> Iterator[Asymmetry]:
     """Give every asymmetry that a region has.
 
     The whole brain has mean and 90th percentile, the reliable voxels mean and mean of the
@@ -310,7 +308,7 @@ def asymmetries(run_scores: Float, brain: Brain, region: Region) -> Iterator[Asy
             yield paired
 
 
-def choose(r: Layers, found: Sequence[Region]) -> dict[tuple[str, str], Float]:
+def choose(r: Layers, found: Sequence[Region]) -> dict[tuple[str, str], Floats]:
     """Scores per run for every way of choosing a layer and every region.
 
     Returns

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lateralization.areas import Areas, label_areas
+from lateralization.arrays import Array, Booleans
 from lateralization.errors import BadInput
 from lateralization.files import read_json, write_json, writing
 from lateralization.volumes import (
-    Array,
-    Mask,
     from_volume,
     hemispheres,
     image_data,
@@ -135,7 +134,7 @@ def to_grid(
     return np.asarray(moved.dataobj).astype(np.int64)
 
 
-def read_atlas(folder: Sequence[Path], mask: Mask, affine: Array) -> tuple[Areas | None, str]:
+def read_atlas(folder: Sequence[Path], mask: Booleans, affine: Array) -> tuple[Areas | None, str]:
     """Read the atlas that FETCH brought, on a mask.
 
     Parameters

@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Booleans, Floats, Single
 from lateralization.cleaning import Brain, read_series
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
@@ -16,8 +15,6 @@ from lateralization.given_files import check_array, is_nifti
 from lateralization.signals import standardise
 from lateralization.study import MIN_SCANS, N_RUNS, TR
 from lateralization.volumes import check_runs, load_mask, save_volume, to_volume
-
-Array = NDArray[Any]
 
 STANDARDISED = 1e-2
 """How far mean and sd of a given average may be from 0 and 1 before it is mentioned."""
@@ -64,7 +61,7 @@ def check_subjects(paths: Sequence[Path], n_voxels: int) -> None:
                 )
 
 
-def average_run(paths: Sequence[Path], run: str) -> NDArray[np.float32]:
+def average_run(paths: Sequence[Path], run: str) -> Single:
     """Average one run over subjects and standardise it over time.
 
     Subjects are read one after the other into one float64 sum: memory does not grow with their
@@ -82,7 +79,7 @@ def average_run(paths: Sequence[Path], run: str) -> NDArray[np.float32]:
     (scans, voxels) float32
         Population sd 1; 0 where every subject is 0.
     """
-    total: NDArray[np.float64] | None = None
+    total: Floats | None = None
     for path in paths:
         series = read_tensor(path, run)
         total = series.astype(np.float64) if total is None else np.add(total, series, out=total)
@@ -165,12 +162,12 @@ def given_average(paths: Sequence[Path], brain: Brain, n_runs: int = N_RUNS) -> 
     return {**tensors, "left_out": left_out}
 
 
-def _given_run(path: Path, brain: Brain) -> tuple[Array, Array]:
+def _given_run(path: Path, brain: Brain) -> tuple[Array, Booleans]:
     """Read a run of a given average, (scans, voxels), and where it is finite, (voxels,)."""
     if is_nifti(path):
         return read_series(path, brain)
     series = check_array(path, int(brain.mask.sum()))
-    return series, np.isfinite(series).all(axis=0)
+    return series, np.asarray(np.isfinite(series).all(axis=0))
 
 
 def say_if_not_standardised(series: Array, path: Path) -> None:

@@ -19,8 +19,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Floats
 from lateralization.systems import (
     Case,
     Dual,
@@ -32,8 +32,6 @@ from lateralization.systems import (
     products,
 )
 
-Floats = NDArray[np.float64]
-Array = NDArray[Any]
 Tensor: TypeAlias = torch.Tensor
 
 WEIGHTS = (0.0, 1.0, 1e2, 1e4, 1e6)

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lateralization import confounds
+from lateralization.arrays import Array, Floats, Single
 from lateralization.catalogue import BASELINE_KINDS
 from lateralization.command import progress
 from lateralization.errors import BadInput
@@ -39,7 +39,7 @@ SUMS: dict[str, tuple[str, ...]] = {
 _GLOVE_DELETE = str.maketrans("", "", "';")
 
 
-def random_vectors(words: Sequence[str], dims: int, seed: int) -> NDArray[np.float64]:
+def random_vectors(words: Sequence[str], dims: int, seed: int) -> Floats:
     """Draw a new standard normal vector for every word token.
 
     Parameters
@@ -57,7 +57,7 @@ def random_vectors(words: Sequence[str], dims: int, seed: int) -> NDArray[np.flo
     return np.random.RandomState(seed).randn(len(words), dims)
 
 
-def random_embedding(words: Sequence[str], dims: int, seed: int) -> NDArray[np.float64]:
+def random_embedding(words: Sequence[str], dims: int, seed: int) -> Floats:
     """Draw a vector, uniform in [0, 1), for each distinct word, in the order of first occurrence.
 
     Words are compared as they are annotated (case matters).
@@ -69,7 +69,7 @@ def random_embedding(words: Sequence[str], dims: int, seed: int) -> NDArray[np.f
     numbers: dict[str, int] = {}
     index = np.array([numbers.setdefault(word, len(numbers)) for word in words], np.int64)
     table = np.random.RandomState(seed).rand(len(numbers), dims)
-    vectors: NDArray[np.float64] = table[index]
+    vectors: Floats = table[index]
     return vectors
 
 
@@ -81,7 +81,7 @@ def glove_key(word: str) -> str:
 
 def glove_vectors(
     words: Sequence[str], path: Path, dims: int = GLOVE_DIMS
-) -> tuple[NDArray[np.float32], dict[str, int]]:
+) -> tuple[Single, dict[str, int]]:
     """Look words up in a GloVe file, which is read as a stream.
 
     Parameters
@@ -117,7 +117,7 @@ def glove_vectors(
     return vectors, unknown
 
 
-def _of_key(key: str, table: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32] | None:
+def _of_key(key: str, table: Mapping[str, Single]) -> Single | None:
     """Return a key's own vector, or the mean of its parts' for an asteroid number."""
     if key in table:
         return table[key]
@@ -128,9 +128,7 @@ def _of_key(key: str, table: Mapping[str, NDArray[np.float32]]) -> NDArray[np.fl
     return np.asarray(total / np.float32(len(parts)), np.float32)
 
 
-def read_glove(
-    path: Path, wanted: set[str], dims: int = GLOVE_DIMS
-) -> dict[str, NDArray[np.float32]]:
+def read_glove(path: Path, wanted: set[str], dims: int = GLOVE_DIMS) -> dict[str, Single]:
     """Read the vectors of ``wanted`` words; of a word that comes twice, the later one.
 
     Raises
@@ -138,7 +136,7 @@ def read_glove(
     BadInput
         The file cannot be read, or a line has not ``dims`` numbers.
     """
-    table: dict[str, NDArray[np.float32]] = {}
+    table: dict[str, Single] = {}
     try:
         with _lines(path, dims) as lines:
             for number, line in enumerate(progress(lines, "GloVe"), start=1):
@@ -189,7 +187,7 @@ def _bounded(handle: io.TextIOBase, path: Path) -> Iterator[str]:
 
 def baseline(
     spec: Mapping[str, Any], words: pd.DataFrame, annotation: Path, given: Path | None = None
-) -> tuple[NDArray[Any], dict[str, Any]]:
+) -> tuple[Array, dict[str, Any]]:
     """Compute a baseline of the plan.
 
     Parameters
@@ -226,7 +224,7 @@ def baseline(
     return draw(spoken, dims, seed), {"seed": seed}
 
 
-def split_runs(vectors: NDArray[Any], words: pd.DataFrame) -> dict[str, NDArray[Any]]:
+def split_runs(vectors: Array, words: pd.DataFrame) -> dict[str, Array]:
     """Return the vectors in the form of a features file: one layer per run."""
     runs = words["run"].to_numpy()
     return {f"run-{run}/layer-0": vectors[runs == run] for run in sorted(set(runs.tolist()))}

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Integers
 from lateralization.errors import BadInput
-from lateralization.windows import Integers, Pieces
+from lateralization.windows import Pieces
 
 BATCH_TOKENS = {"cpu": 4096, "cuda": 16384}
 """Tokens of a batch; halved as long as the device's memory does not hold one."""
@@ -65,7 +64,7 @@ class Share:
         return range(self.rank, n, self.n_ranks)
 
 
-def runs_from(tensors: Mapping[str, NDArray[Any]]) -> list[Run]:
+def runs_from(tensors: Mapping[str, Array]) -> list[Run]:
     """Rebuild the runs from the tensors of :func:`lateralization.mapping.window_tensors`.
 
     Raises

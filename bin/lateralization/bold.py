@@ -2,20 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lateralization import study
+from lateralization.arrays import Array
 from lateralization.correlation import is_usable, moments
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, tensor_names
 from lateralization.folds import nested_folds
 from lateralization.parts import AFTER_TRIMMING, IN_SOURCE
 from lateralization.signals import standardise, trim
-
-Array = NDArray[Any]
 
 MIN_KEPT = 3
 """Scans that a run must keep after trimming: two always correlate perfectly."""

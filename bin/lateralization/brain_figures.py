@@ -13,8 +13,8 @@ from matplotlib import pyplot as plt
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from nilearn import datasets, plotting, surface
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array
 from lateralization.figure_style import COLUMN, INK, LEFT, PAGE, RIGHT, Drawing, TooFewError
 from lateralization.files import read_metadata, read_tensors
 from lateralization.study import ISC_PERCENTILE
@@ -41,7 +41,7 @@ class Maps:
         }
         self.model = self.words.get("model", "")
 
-    def volume(self, what: str, missing: str) -> NDArray[Any]:
+    def volume(self, what: str, missing: str) -> Array:
         """Give a map.
 
         Raises
@@ -54,7 +54,7 @@ class Maps:
         return self.values[what]
 
 
-def glass_brain(volume: NDArray[Any], affine: NDArray[Any], **look: Any) -> Any:
+def glass_brain(volume: Array, affine: Array, **look: Any) -> Any:
     """Project a volume through a glass brain; the strongest voxel along each line is seen."""
     figure = plt.figure(figsize=(PAGE, 1.9), layout="none")
     display = plotting.plot_glass_brain(
@@ -64,12 +64,12 @@ def glass_brain(volume: NDArray[Any], affine: NDArray[Any], **look: Any) -> Any:
     return figure, display
 
 
-def as_image(volume: NDArray[Any], affine: NDArray[Any]) -> Any:
+def as_image(volume: Array, affine: Array) -> Any:
     """Make an image of a map."""
     return nib.Nifti1Image(np.asarray(volume, dtype=np.float32), affine)
 
 
-def top_of(values: NDArray[Any]) -> float:
+def top_of(values: Array) -> float:
     """Upper end of a colour scale: the largest value, never 0."""
     return float(np.abs(values).max()) or 1.0
 

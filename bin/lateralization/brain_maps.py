@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from lateralization.areas import Areas
+from lateralization.arrays import Array, Row, Single
 from lateralization.asymmetry import Brain
 from lateralization.densities import density_rows
 from lateralization.fits import AVERAGE, BASELINE, MODEL, RANDOM_SEED, Space
@@ -18,8 +18,6 @@ from lateralization.regressions import MIN_MODELS, voxel_slopes
 from lateralization.sensitivity import sensitivity_rows
 from lateralization.summaries import Summary
 from lateralization.volumes import to_volume
-
-Row = dict[str, Any]
 
 SLOPE_P = 1e-7
 """Two-sided p that a voxel's slope must reach to be drawn in the published style."""
@@ -61,7 +59,7 @@ def best_model(members: list[Summary], space: Space, worst: bool = False) -> Sum
     return choose(models, key=lambda one: side_mean(one.best, where))
 
 
-def over_random(members: list[Summary], space: Space) -> dict[str, NDArray[Any]]:
+def over_random(members: list[Summary], space: Space) -> dict[str, Array]:
     """Best and worst model minus the random embedding, voxel by voxel; empty without both."""
     random = random_baseline(members)
     models = [one for one in members if one.fit.kind == MODEL]
@@ -74,7 +72,7 @@ def over_random(members: list[Summary], space: Space) -> dict[str, NDArray[Any]]
     }
 
 
-def slope_maps(members: list[Summary]) -> tuple[dict[str, NDArray[Any]], float]:
+def slope_maps(members: list[Summary]) -> tuple[dict[str, Array], float]:
     """Slopes on ln N, all of them and those that reach the published threshold, and the latter."""
     models, ln_n = sized_models(members)
     if len(models) < MIN_MODELS or np.ptp(ln_n) == 0:
@@ -82,11 +80,11 @@ def slope_maps(members: list[Summary]) -> tuple[dict[str, NDArray[Any]], float]:
     slopes, t = voxel_slopes(np.stack([one.best for one in models]).astype(np.float64), ln_n)
     threshold = float(stats.t.isf(SLOPE_P / 2, len(models) - 2))
     strong = np.where(np.abs(t) >= threshold, slopes, 0.0)
-    found: dict[str, NDArray[Any]] = {"slope": slopes}
+    found: dict[str, Array] = {"slope": slopes}
     return found | ({"slope_strong": strong} if strong.any() else {}), threshold
 
 
-def area_numbers(areas: Areas, n_voxels: int) -> NDArray[np.float32]:
+def area_numbers(areas: Areas, n_voxels: int) -> Single:
     """Give each voxel the number of its area, from 1 in atlas order, both sides alike; 0: none."""
     numbers = np.zeros(n_voxels, np.float32)
     for number, (left, right) in enumerate(areas.sides.values(), 1):
@@ -125,8 +123,8 @@ def brain_maps(
     summaries: list[Summary],
     spaces: dict[tuple[str, str], Space],
     areas: Mapping[tuple[str, str], Areas],
-    pair_maps: Mapping[str, Mapping[str, NDArray[np.float32]]],
-) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    pair_maps: Mapping[str, Mapping[str, Single]],
+) -> tuple[dict[str, Array], dict[str, str]]:
     """Small maps for the brain figures: one subject per language, the average where there is one.
 
     Returns
@@ -142,7 +140,7 @@ def brain_maps(
         ``<language>/<subject>/model`` → name of the best model, and others of these words;
         ``areas`` has the names of the areas, a line each.
     """
-    maps: dict[str, NDArray[Any]] = {}
+    maps: dict[str, Array] = {}
     metadata: dict[str, str] = {}
     by_key = groups(summaries)
     for key in drawn_subjects(summaries):

@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Floats, Row
 from lateralization.asymmetry import Layers, best_cv
-from lateralization.ceilings import LEAVE_ONE_OUT, SPLIT_HALF, Floats, average_ceiling, ceiling_rows
+from lateralization.ceilings import LEAVE_ONE_OUT, SPLIT_HALF, average_ceiling, ceiling_rows
 from lateralization.files import read_tensors
 from lateralization.fits import AVERAGE, Fit, Space, Spaces
 from lateralization.volumes import from_volume, to_volume
 
-Row = dict[str, Any]
 HALVES, OTHERS = "_isc_runs.safetensors", "_leave_one_out.safetensors"
 
 
@@ -30,9 +28,9 @@ class Ceilings:
 
     def __init__(self, paths: Sequence[Path], spaces: Spaces) -> None:
         self.paths, self.spaces = {path.name: path for path in paths}, spaces
-        self._read: dict[str, dict[str, NDArray[Any]]] = {}
+        self._read: dict[str, dict[str, Array]] = {}
 
-    def _tensors(self, name: str) -> dict[str, NDArray[Any]]:
+    def _tensors(self, name: str) -> dict[str, Array]:
         if name not in self._read:
             path = self.paths.get(name)
             self._read[name] = {} if path is None else read_tensors(path)

@@ -9,18 +9,14 @@ that no voxel is taken because its noise agreed in the run at hand.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Booleans, Floats, Row
 from lateralization.asymmetry import SHARED, STRICT, Brain
 from lateralization.fits import Fit
 from lateralization.intervals import corrected_t
 from lateralization.study import ISC_PERCENTILE
-
-Floats = NDArray[np.float64]
-Row = dict[str, Any]
 
 SPLIT_HALF, LEAVE_ONE_OUT = "split_half", "leave_one_out"
 LEAST_VOXELS = 3
@@ -49,7 +45,7 @@ def average_ceiling(halves: Floats) -> Floats:
     return ceiling
 
 
-def chosen_elsewhere(ceiling: Floats, percentile: float = ISC_PERCENTILE) -> NDArray[np.bool_]:
+def chosen_elsewhere(ceiling: Floats, percentile: float = ISC_PERCENTILE) -> Booleans:
     """Choose, for every run, the voxels whose mean ceiling over the other runs is high.
 
     Returns
@@ -68,7 +64,7 @@ def chosen_elsewhere(ceiling: Floats, percentile: float = ISC_PERCENTILE) -> NDA
     return chosen
 
 
-def _side(r: Floats, ceiling: Floats, inside: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def _side(r: Floats, ceiling: Floats, inside: Booleans) -> tuple[Floats, Floats]:
     """Return mean score and mean ceiling of each run over that run's voxels, (n_runs,) each."""
     found = np.full((2, len(r)), np.nan)
     for run, voxels in enumerate(inside & np.isfinite(r) & np.isfinite(ceiling)):

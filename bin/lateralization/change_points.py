@@ -8,12 +8,10 @@ the bend at all.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
+from lateralization.arrays import Floats
 from lateralization.intervals import LEVEL
-
-Float = NDArray[np.float64]
 
 MIN_POINTS = 6
 """Four parameters and the place of the bend leave one degree of freedom with six points."""
@@ -62,7 +60,7 @@ class Bend:
     reason: str = ""
 
 
-def axis_of(x: Float) -> tuple[str, float]:
+def axis_of(x: Floats) -> tuple[str, float]:
     """Choose the axis of a predictor.
 
     Returns
@@ -77,25 +75,25 @@ def axis_of(x: Float) -> tuple[str, float]:
     return "log10", float(positive.min()) if (x == 0).any() else 0.0
 
 
-def place_on(x: Float, scale: str, shift: float) -> Float:
+def place_on(x: Floats, scale: str, shift: float) -> Floats:
     """Bring values of the predictor to its axis."""
-    found: Float = np.log10(x + shift) if scale == "log10" else x
+    found: Floats = np.log10(x + shift) if scale == "log10" else x
     return found
 
 
-def _residual_maker(design: Float) -> Float:
+def _residual_maker(design: Floats) -> Floats:
     basis = np.linalg.qr(design)[0]
-    maker: Float = np.eye(len(design)) - basis @ basis.T
+    maker: Floats = np.eye(len(design)) - basis @ basis.T
     return maker
 
 
-def _candidates(x: Float) -> Float:
+def _candidates(x: Floats) -> Floats:
     """Return places with at least two different values on each side, (n_places,)."""
     values = np.unique(x)
     return np.linspace(values[1], values[-2], N_PLACES)
 
 
-def find_bend(x: Float, y: Float) -> Bend:
+def find_bend(x: Floats, y: Floats) -> Bend:
     """Fit two lines that meet at the place with the smallest error.
 
     Parameters
@@ -142,7 +140,7 @@ def find_bend(x: Float, y: Float) -> Bend:
     )  # fmt: skip
 
 
-def _gain_p(line: Float, makers: Float, error_line: float, best: float) -> float:
+def _gain_p(line: Floats, makers: Floats, error_line: float, best: float) -> float:
     """Return how often normal noise of this design gains as much from the best bend."""
     drawn = np.random.default_rng(SEED).standard_normal((N_DRAWS, len(line)))
     straight = np.einsum("di,di->d", drawn @ line, drawn)

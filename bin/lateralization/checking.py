@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lateralization.arrays import Booleans, Floats, Row, Single
 from lateralization.average import check_subjects, run_names
 from lateralization.command import progress
 from lateralization.data_checks import LAGS_S, Check, check_group, low_tsnr, rate_lags
@@ -16,9 +16,6 @@ from lateralization.hrf import hrf_operator
 from lateralization.signals import columns_r, trim
 from lateralization.spheres import sphere
 from lateralization.volumes import from_volume, load_mask
-
-Floats = NDArray[np.float64]
-Row = dict[str, Any]
 
 AUDITORY_MM, AUDITORY_RADIUS_MM = (46, -20, 7), 12
 """Heschl's gyrus on the right and, mirrored, on the left."""
@@ -39,7 +36,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def leave_one_out(paths: Sequence[Path], runs: Sequence[str], n_trim: int) -> NDArray[np.float32]:
+def leave_one_out(paths: Sequence[Path], runs: Sequence[str], n_trim: int) -> Single:
     """Correlate every subject with the sum of the others, voxel by voxel, in the scans scored.
 
     Files are read one run at a time, twice: memory grows with what is returned only.
@@ -59,7 +56,7 @@ def leave_one_out(paths: Sequence[Path], runs: Sequence[str], n_trim: int) -> ND
     return np.stack(found, axis=1)
 
 
-def following_voxels(one_out: NDArray[np.float32]) -> NDArray[np.intp]:
+def following_voxels(one_out: Single) -> NDArray[np.intp]:
     """Choose the voxels with the highest leave-one-out correlation, over all subjects and runs.
 
     Returns
@@ -72,14 +69,14 @@ def following_voxels(one_out: NDArray[np.float32]) -> NDArray[np.intp]:
     return chosen
 
 
-def auditory_voxels(mask_path: Path) -> NDArray[np.bool_]:
+def auditory_voxels(mask_path: Path) -> Booleans:
     """Select the voxels of both auditory cortices, (n_voxels,)."""
     mask, affine = load_mask(mask_path)
     x, y, z = AUDITORY_MM
     both = np.logical_or(
         *(sphere(mask, affine, np.array([side * x, y, z]), AUDITORY_RADIUS_MM) for side in (-1, 1))
     )
-    inside: NDArray[np.bool_] = from_volume(both, mask)
+    inside: Booleans = from_volume(both, mask)
     return inside
 
 
@@ -102,7 +99,7 @@ def _tsnr(path: Path, n_runs: int) -> Floats:
     return values
 
 
-def _mean(series: NDArray[np.float32]) -> Floats:
+def _mean(series: Single) -> Floats:
     """Average over voxels, (n_scans,); 0 without any."""
     return series.mean(1, dtype=np.float64) if series.size else np.zeros(len(series))
 
@@ -152,7 +149,7 @@ def check_files(
     *,
     tr: float,
     n_trim: int,
-) -> tuple[pd.DataFrame, dict[str, NDArray[np.float32]]]:
+) -> tuple[pd.DataFrame, dict[str, Single]]:
     """Check the cleaned subjects of a language.
 
     Parameters

@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Booleans, Single
 from lateralization.command import progress
 from lateralization.errors import BadInput
 from lateralization.files import save_tensors
 from lateralization.signals import clean
 from lateralization.volumes import (
-    Mask,
     check_runs,
     check_same_grid,
     from_volume,
@@ -22,8 +21,6 @@ from lateralization.volumes import (
     load_image,
     load_mask,
 )
-
-Array = NDArray[Any]
 
 FLAT_SD = 1e-5
 """A flagged voxel is flat when its sd is at most this share of the median sd of the run."""
@@ -36,14 +33,12 @@ FLAT_MEAN = 1e-6
 class Brain:
     """A mask with its grid and the file that it came from."""
 
-    mask: Mask
+    mask: Booleans
     affine: Array
     path: Path
 
 
-def clean_run(
-    series: Array, flagged: NDArray[np.bool_], tr: float
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def clean_run(series: Array, flagged: Booleans, tr: float) -> tuple[Single, Booleans]:
     """Clean the voxels of one run and say which of them carry no signal of their own.
 
     Parameters
@@ -75,7 +70,7 @@ def clean_run(
     return cleaned, left_out
 
 
-def temporal_snr(series: Array) -> NDArray[np.float32]:
+def temporal_snr(series: Array) -> Single:
     """Divide each voxel's mean by its deviation about a straight line over time, (voxels,).
 
     0 where nothing varies or a value is not finite; near 0 where the mean was taken off before.
@@ -129,7 +124,7 @@ def read_series(path: Path, brain: Brain, smoothing_mm: float | None = None) -> 
     return series, finite
 
 
-def read_flags(path: Path, brain: Brain, n_runs: int) -> NDArray[np.bool_]:
+def read_flags(path: Path, brain: Brain, n_runs: int) -> Booleans:
     """Read the map of constant source voxels at the voxels of the mask, (runs, voxels) bool.
 
     Raises
@@ -141,7 +136,7 @@ def read_flags(path: Path, brain: Brain, n_runs: int) -> NDArray[np.bool_]:
     check_same_grid(image, brain.mask.shape, brain.affine, path, brain.path)
     if image.shape[3] != n_runs:
         raise BadInput(f"{path} has {image.shape[3]} volumes, one per run ({n_runs}) is needed")
-    flags: NDArray[np.bool_] = from_volume(image_data(image, path), brain.mask) != 0
+    flags: Booleans = from_volume(image_data(image, path), brain.mask) != 0
     return flags
 
 

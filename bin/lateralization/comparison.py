@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lateralization.arrays import Row
 from lateralization.asymmetry import BEST_VOXEL, RELIABLE, SHARED, STRICT, regions
 from lateralization.fits import AVERAGE, Space
 
-Row = dict[str, Any]
 Tables = dict[str, pd.DataFrame]
 
 MODEL_COLUMNS = {

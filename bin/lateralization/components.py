@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from lateralization.arrays import Floats
 from lateralization.systems import (
     Case,
     Dual,
-    Floats,
     Primal,
     Runs,
     Tensor,

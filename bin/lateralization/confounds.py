@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lateralization.arrays import Floats
 from lateralization.errors import BadInput
 from lateralization.files import check_columns, numbers, read_table
 from lateralization.problems import listed
-
-Floats = NDArray[np.float64]
 
 FROM_ANNOTATION = ("word_rate", "word_length", "word_position", "word_frequency")
 FROM_SOUND = ("f0", "intensity")

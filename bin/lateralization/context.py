@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from lateralization.arrays import Integers
 from lateralization.batches import Run
-from lateralization.windows import Integers
 
 Cut = tuple[int, int, int]
 """Window, first token of text, end (0: a model that reads forward may share what is longer)."""

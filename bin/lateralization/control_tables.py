@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
+from lateralization.arrays import Row
 from lateralization.asymmetry import CHOICES
 from lateralization.fits import MODEL
 from lateralization.model_tables import groups
 from lateralization.score_controls import Control, Values, controls, mediation
 from lateralization.summaries import Summary
 
-Row = dict[str, Any]
 Place = tuple[str, str, str]
 """Selection, way of choosing the layer, midline."""
 

@@ -1,16 +1,14 @@
 """Pearson's r of many predictions with the same voxels, without temporary copies."""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Booleans, Floats
 from lateralization.study import CONSTANT
 
-Array = NDArray[Any]
-Floats = NDArray[np.float64]
 Tensor: TypeAlias = torch.Tensor
 
 BLOCK = 512
@@ -33,10 +31,10 @@ def moments(run: Array) -> tuple[Floats, Floats]:
     return mean, deviation
 
 
-def is_usable(mean: Floats, deviation: Floats) -> NDArray[np.bool_]:
+def is_usable(mean: Floats, deviation: Floats) -> Booleans:
     """Tell which columns are finite and not constant, from their ``moments``."""
     with np.errstate(invalid="ignore"):
-        usable: NDArray[np.bool_] = np.isfinite(deviation) & (deviation > CONSTANT * np.abs(mean))
+        usable: Booleans = np.isfinite(deviation) & (deviation > CONSTANT * np.abs(mean))
     return usable
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from lateralization.arrays import Booleans, Floats
 from lateralization.signals import standardise
 
-Floats = NDArray[np.float64]
 Series = NDArray[np.floating]
 
 LAGS_S = 10
@@ -191,7 +191,7 @@ def _judge_signal(checks: Sequence[Check], middle: float, spread: float) -> None
                 check.reasons.append("does not follow the others")
 
 
-def low_tsnr(tsnr: Floats) -> NDArray[np.bool_]:
+def low_tsnr(tsnr: Floats) -> Booleans:
     """Tell the runs whose temporal signal-to-noise ratio is far below that of the group.
 
     Parameters
@@ -205,7 +205,7 @@ def low_tsnr(tsnr: Floats) -> NDArray[np.bool_]:
         return np.zeros(tsnr.shape, bool)
     middle = np.nanmedian(logs)
     spread = max(1.4826 * float(np.nanmedian(np.abs(logs - middle))), TSNR_SPREAD)
-    low: NDArray[np.bool_] = logs < middle - LOW_TSNR * spread
+    low: Booleans = logs < middle - LOW_TSNR * spread
     return low
 
 

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
+from lateralization.arrays import Floats, Row
 from lateralization.asymmetry import RELIABLE, WHOLE, Brain
-
-Row = dict[str, Any]
 
 POINTS = 101
 MIN_VOXELS = 10
@@ -30,7 +29,7 @@ def density(values: NDArray[np.floating], points: int = POINTS) -> tuple[Any, An
     return x, _binned_kde(kept, x)
 
 
-def _binned_kde(values: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _binned_kde(values: Floats, x: Floats) -> Floats:
     """Evaluate the kernel estimate on bin centres with weights: 2,048 kernels, not one a voxel."""
     counts, edges = np.histogram(values, bins=min(2048, max(values.size, 2)))
     centres = (edges[:-1] + edges[1:]) / 2
@@ -38,7 +37,7 @@ def _binned_kde(values: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[
     bandwidth = values.size ** (-1 / 5)  # Scott's factor for all voxels, not for the bins
     scale = float(values.std(ddof=1) / np.sqrt(np.cov(centres[used], aweights=counts[used])))
     kernel = gaussian_kde(centres[used], weights=counts[used], bw_method=bandwidth * scale)
-    estimate: NDArray[np.float64] = kernel(x)
+    estimate: Floats = kernel(x)
     return estimate
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lateralization import study
+from lateralization.arrays import Array, Booleans, Floats
 from lateralization.bold import read_bold
 from lateralization.choices import STUDY, Choices
 from lateralization.command import progress, say
@@ -27,9 +28,6 @@ from lateralization.ridge import make_system, nested_ridge, nested_ridges
 from lateralization.search import EncodeResult
 from lateralization.signals import standardise, trim
 from lateralization.voxels import CHUNK, Precision, Voxels
-
-Array = NDArray[Any]
-Floats = NDArray[np.float64]
 
 CHUNKS = {"cpu": CHUNK, "cuda": 8192}
 """Voxels at a time: a core's cache on the one, full multiprocessors on the other."""
@@ -95,7 +93,7 @@ def encode_layer(
     tr: float = study.TR,
     n_trim: int = study.TRIM,
     alphas: Floats = study.ALPHAS,
-    left_out: NDArray[np.bool_] | None = None,
+    left_out: Booleans | None = None,
     choices: Choices = STUDY,
     precision: Precision = "float32",
     device: str = "cpu",

@@ -3,18 +3,16 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
 from nilearn.image import swap_img_hemispheres
 from nilearn.masking import compute_epi_mask, intersect_masks
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Booleans
 from lateralization.errors import BadInput
 from lateralization.study import GRID_AFFINE
 from lateralization.volumes import (
-    Mask,
     check_mirror_grid,
     check_same_grid,
     image_data,
@@ -23,13 +21,11 @@ from lateralization.volumes import (
     save_volume,
 )
 
-Array = NDArray[Any]
-
 SHARE_OF_RUNS = 0.5
 """A voxel is in the common mask when strictly more than this share of the runs have it."""
 
 
-def epi_mask(run: Array, affine: Array = GRID_AFFINE) -> Mask:
+def epi_mask(run: Array, affine: Array = GRID_AFFINE) -> Booleans:
     """Compute the brain mask of one run as nilearn's ``compute_multi_epi_mask`` does per image.
 
     The mean over time is smoothed (FWHM of one voxel) and cut in the widest gap between 20 % and
@@ -51,7 +47,7 @@ def epi_mask(run: Array, affine: Array = GRID_AFFINE) -> Mask:
     return np.asarray(mask.dataobj).astype(bool)
 
 
-def symmetric_mask(masks: Sequence[Mask], affine: Array) -> Mask:
+def symmetric_mask(masks: Sequence[Booleans], affine: Array) -> Booleans:
     """Combine the masks of runs into one and make it mirror-symmetric.
 
     Voxels in strictly more than half of the masks, largest connected component; then the
@@ -101,7 +97,7 @@ def write_group_mask(paths: Sequence[Path], out: Path) -> None:
     BadInput
         Files on different grids, values other than 0 and 1, or no common brain.
     """
-    masks: list[Mask] = []
+    masks: list[Booleans] = []
     first = load_image(paths[0], 4)
     check_mirror_grid(first.shape, first.affine, paths[0])
     for path in paths:

@@ -2,11 +2,9 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from lateralization.annotation import read_words
+from lateralization.arrays import Array
 from lateralization.batches import BATCH_TOKENS, plan_batches, runs_from
 from lateralization.files import read_tensors
 from lateralization.forward import compute
@@ -32,7 +30,7 @@ def extract_features(
     *,
     seed: int = 0,
     n_runs: int | None = None,
-) -> dict[str, NDArray[Any]]:
+) -> dict[str, Array]:
     """Compute the word vectors of a local model in one call, on the CPU.
 
     Parameters

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Single
 from lateralization.files import writing
 
 TYPES = {"float32": "F32", "float64": "F64"}
@@ -50,7 +50,7 @@ class FeaturesWriter:
         self._file.write(self._header)
         return self
 
-    def write(self, name: str, values: NDArray[Any]) -> None:
+    def write(self, name: str, values: Array) -> None:
         """Write the next tensor; names must come in the order of ``shapes``."""
         expected = next(self._next)
         if name != expected or values.shape != self._shapes[name]:
@@ -104,7 +104,7 @@ class FeaturesFile:
             os.close(handle)
         return cls(path)
 
-    def write(self, name: str, first: int, rows: NDArray[np.float32]) -> None:
+    def write(self, name: str, first: int, rows: Single) -> None:
         """Write neighbouring rows of a tensor, from row ``first`` on."""
         values = np.ascontiguousarray(rows, np.float32)
         n_rows, width = self.shapes[name]

@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from lateralization.arrays import Array, Floats
 from lateralization.errors import BadInput
 
 if TYPE_CHECKING:  # half a second of import that commands without tables do not pay
     import pandas as pd
 
-Array = NDArray[Any]
 
 METADATA = "metadata"
 
@@ -214,7 +213,7 @@ def read_table(path: Path | str, text_columns: tuple[str, ...] = ()) -> "pd.Data
     )
 
 
-def numbers(cells: "pd.Series[Any]") -> NDArray[np.float64]:
+def numbers(cells: "pd.Series[Any]") -> Floats:
     """Return a column's cells as float64; NaN for what is no number."""
     import pandas as pd
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Booleans, Floats
 from lateralization.asymmetry import SHARED, STRICT, Brain, Layers
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
@@ -16,8 +16,6 @@ from lateralization.files import Rows, read_json
 from lateralization.own_features import KIND as FEATURES
 from lateralization.study import ROI_ORDER
 from lateralization.volumes import (
-    Array,
-    Mask,
     check_same_grid,
     from_volume,
     hemispheres,
@@ -91,7 +89,7 @@ class Fit:
 class Space:
     """A mask with its brain, and what is needed to draw it."""
 
-    mask: Mask
+    mask: Booleans
     affine: Array
     brain: Brain
 
@@ -185,7 +183,7 @@ def iterate_fits(
     Fit and its scores, (n_layers, n_runs, n_voxels), to be read layer by layer. The average over
     seeds is taken per run and voxel, as published; its name has no ``_seed``.
     """
-    sums: dict[tuple[str, str, str], tuple[Fit, NDArray[np.float64], int]] = {}
+    sums: dict[tuple[str, str, str], tuple[Fit, Floats, int]] = {}
     for description, tensor in progress(pair_files(scores, runs), "fits"):
         r = Rows(tensor, "r")
         record = read_json(description)
@@ -207,8 +205,8 @@ def iterate_fits(
 
 
 def _roi_masks(
-    paths: Sequence[Path], language: str, mask: Mask, affine: Array, mask_path: Path
-) -> dict[str, tuple[Mask, Mask]]:
+    paths: Sequence[Path], language: str, mask: Booleans, affine: Array, mask_path: Path
+) -> dict[str, tuple[Booleans, Booleans]]:
     """Read ROIs and mirror them; both sides hold the voxels that lie in the mask."""
     prefix = f"lang-{language}_roi-"
     named = {

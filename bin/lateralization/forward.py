@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Booleans, Floats, Integers
 from lateralization.batches import Run, Share, Window
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.surprisal import Head, of_tokens
-from lateralization.windows import Integers
 from lateralization.word_vectors import Collector
 
-Tensors = dict[str, NDArray[Any]]
+Tensors = dict[str, Array]
 
 
 class Network(NamedTuple):
@@ -206,7 +205,7 @@ def _sums(states: Sequence[Any], tokens: Integers, lengths: Integers) -> Tensors
 
 def _places(
     batch: Sequence[Window], runs: Mapping[int, Run], tokens: Integers
-) -> tuple[Integers, NDArray[np.bool_], NDArray[np.bool_]]:
+) -> tuple[Integers, Booleans, Booleans]:
     """Return the tokens of a batch, which of them count, and which have a token before them.
 
     Special tokens do not count, nor does a token of text that an earlier window had.
@@ -221,8 +220,8 @@ def _surprisal(
     head: Head,
     out: Any,
     inputs: Mapping[str, Any],
-    places: tuple[Integers, NDArray[np.bool_], NDArray[np.bool_]],
-) -> NDArray[np.float64]:
+    places: tuple[Integers, Booleans, Booleans],
+) -> Floats:
     """Return the surprisal of each token: 0 where it does not count, NaN without predecessor."""
     tokens, counted, preceded = places
     bits = np.where(counted, np.nan, 0.0)

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import nibabel
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array
 from lateralization.description import STUDY
 from lateralization.errors import BadInput
 from lateralization.files import read_json
@@ -104,7 +104,7 @@ def own_file(kind: str, path: Path, n_runs: int, n_voxels: int | None) -> dict[s
     return {"source": [str(one) for one in paths], "files": []}
 
 
-def check_array(path: Path, n_voxels: int | None) -> NDArray[Any]:
+def check_array(path: Path, n_voxels: int | None) -> Array:
     """Read an array in the study's form, (scans or trials, voxels of the mask).
 
     Raises

@@ -9,15 +9,13 @@ cumulated response, so that nothing is ever convolved.
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.special import gammaln, xlogy
 
 from lateralization import study
+from lateralization.arrays import Floats, Integers
 from lateralization.errors import BadInput
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
 
 OVERSAMPLING = 50
 """Samples of the fine grid per scan."""
@@ -214,7 +212,7 @@ def _check(onsets: Floats, durations: Floats, n_scans: int) -> None:
         raise BadInput(f"word {word} of the run has no finite onset and offset")
 
 
-def _boxes(grid: Floats, onsets: Floats, durations: Floats) -> tuple[Indices, Indices]:
+def _boxes(grid: Floats, onsets: Floats, durations: Floats) -> tuple[Integers, Integers]:
     """Return each word's first sample and the sample after its last one, shape (n_words,)."""
     last = len(grid) - 1
     begin = np.minimum(np.searchsorted(grid, onsets), last).astype(np.int64)
@@ -222,14 +220,14 @@ def _boxes(grid: Floats, onsets: Floats, durations: Floats) -> tuple[Indices, In
     return begin, end + ((end == begin) & (end < last))
 
 
-def _neighbours(grid: Floats, times: Floats) -> tuple[Indices, Floats]:
+def _neighbours(grid: Floats, times: Floats) -> tuple[Integers, Floats]:
     """Return the sample below each frame time and the weight of the sample above it."""
     above = np.clip(np.searchsorted(grid, times), 1, len(grid) - 1)
     below = (above - 1).astype(np.int64)
     return below, (times - grid[below]) / (grid[above] - grid[below])
 
 
-def _pairs(begin: Indices, end: Indices, below: Indices, length: int) -> tuple[Any, Any]:
+def _pairs(begin: Integers, end: Integers, below: Integers, length: int) -> tuple[Any, Any]:
     """Enumerate the (scan, word) pairs in which the response of the word is not over or to come."""
     earliest, latest = np.minimum(begin, end), np.maximum(begin, end)
     first = np.searchsorted(below, earliest - 1)
@@ -239,6 +237,6 @@ def _pairs(begin: Indices, end: Indices, below: Indices, length: int) -> tuple[A
     return np.repeat(first, count) + within, words
 
 
-def _lookup(cumulated: Floats, lag: Indices) -> Floats:
+def _lookup(cumulated: Floats, lag: Integers) -> Floats:
     """Sum the response up to and with sample ``lag``; 0 before it starts, 1 after its end."""
     return cumulated[np.clip(lag + 1, 0, len(cumulated) - 1)]

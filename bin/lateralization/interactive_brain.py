@@ -10,6 +10,7 @@ import numpy as np
 from nilearn import datasets, plotting
 from numpy.typing import NDArray
 
+from lateralization.arrays import Array
 from lateralization.brain_figures import DIVERGING, SEQUENTIAL, Maps, as_image, top_of
 
 INTERACTIVE = {
@@ -60,7 +61,7 @@ def run_lengths(values: NDArray[np.integer]) -> list[int]:
     return [int(number) for number in np.column_stack([flat[starts], counts]).ravel()]
 
 
-def area_means(areas: NDArray[Any], volume: NDArray[Any], n: int, difference: bool) -> list[str]:
+def area_means(areas: Array, volume: Array, n: int, difference: bool) -> list[str]:
     """Say the mean of a map on both sides of every area; of a difference, on the left side.
 
     Parameters

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-Float = NDArray[np.float64]
+from lateralization.arrays import Floats
 
 LEVEL = 0.95
 MIN_SUBJECTS = 3
@@ -35,7 +35,7 @@ def _quantile(share: float, df: int) -> float:
     return float(stats.t.ppf(share, df))
 
 
-def t_interval(values: Float, level: float = LEVEL) -> Interval:
+def t_interval(values: Floats, level: float = LEVEL) -> Interval:
     """Student's t interval of the mean of independent values.
 
     Parameters
@@ -92,7 +92,7 @@ def fisher_interval(r: float, n: int, level: float = LEVEL) -> tuple[float, floa
     return float(np.tanh(z - half)), float(np.tanh(z + half))
 
 
-def corrected_t(values: Float, level: float = LEVEL) -> tuple[Interval, float]:
+def corrected_t(values: Floats, level: float = LEVEL) -> tuple[Interval, float]:
     """Interval of a mean over folds that share training runs, and p of the test that it is 0.
 
     With each run predicted from the n - 1 others, the folds are not independent. The variance of
@@ -136,7 +136,7 @@ def widened(interval: Interval) -> Interval:
     return Interval(interval.mean, float(low), float(high), n)
 
 
-def voxel_bootstrap(values: Float, n_boot: int = 1000, seed: int = 1234) -> tuple[float, float]:
+def voxel_bootstrap(values: Floats, n_boot: int = 1000, seed: int = 1234) -> tuple[float, float]:
     """Percentile bootstrap of the mean over voxels, as the study draws its bars and bands.
 
     Neighbouring voxels depend on each other, so this interval is far too narrow for inference; it

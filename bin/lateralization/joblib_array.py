@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array
 from lateralization.errors import BadInput
 
 HEAD = 4096
@@ -86,7 +86,7 @@ class _Described:
     start: int
 
 
-def read_joblib_array(path: Path) -> NDArray[Any]:
+def read_joblib_array(path: Path) -> Array:
     """Read the one array of real numbers that a joblib file holds.
 
     Parameters
@@ -119,7 +119,7 @@ def read_joblib_array(path: Path) -> NDArray[Any]:
         raise BadInput(f"{path} is damaged ({error}); fetch or copy it again") from error
 
 
-def _array(content: bytes) -> NDArray[Any]:
+def _array(content: bytes) -> Array:
     """Read an array from a file's bytes."""
     unpack = zlib.decompressobj(_EITHER)
     packed = content.startswith(COMPRESSED)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lateralization import study
-from lateralization.banded import Array, Floats, make_banded
+from lateralization.arrays import Array, Floats
+from lateralization.banded import make_banded
 from lateralization.choices import STUDY, Choices
 from lateralization.race import RISK
 from lateralization.ridge import make_system, nested_ridges

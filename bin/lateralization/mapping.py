@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lateralization import matching
 from lateralization.alignment import Alignment, align
+from lateralization.arrays import Array, Booleans, Integers
 from lateralization.command import progress
 from lateralization.errors import BadInput
 from lateralization.windows import (
-    Integers,
     Pieces,
     Windows,
     aligned_pieces,
@@ -178,7 +177,7 @@ def _by_alignment(
     return MappedRun(run, words, windows, made, anchors, unaligned)
 
 
-def _words_found(alignment: Alignment, owners: Sequence[int], n_words: int) -> NDArray[np.bool_]:
+def _words_found(alignment: Alignment, owners: Sequence[int], n_words: int) -> Booleans:
     """Tell which words have at least one aligned unit."""
     found = np.zeros(n_words, bool)
     np.logical_or.at(found, np.asarray(owners, np.int64), alignment.aligned)
@@ -259,9 +258,9 @@ def _covered(run: MappedRun, text: str) -> list[str]:
     return [text[a:b].translate(_ESCAPES) for a, b in zip(first, last, strict=True)]
 
 
-def window_tensors(runs: Sequence[MappedRun]) -> dict[str, NDArray[Any]]:
+def window_tensors(runs: Sequence[MappedRun]) -> dict[str, Array]:
     """Return what the extraction needs to know, by run: windows, and each word's tokens."""
-    tensors: dict[str, NDArray[Any]] = {}
+    tensors: dict[str, Array] = {}
     for run in runs:
         tensors[f"run-{run.run}/ids"] = run.windows.ids
         tensors[f"run-{run.run}/mask"] = run.windows.mask

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Integers
 from lateralization.errors import BadInput
 
 IGNORED = " -'’“«»—" + "，《》。：“”；？！…、"
@@ -93,7 +93,7 @@ def matches(word: str, piece: str, language: str) -> bool:
     )
 
 
-def anchor(words: Sequence[str], grid: TokenGrid, language: str) -> NDArray[np.int64]:
+def anchor(words: Sequence[str], grid: TokenGrid, language: str) -> Integers:
     """Find the first token of each word (in Chinese: of each character).
 
     Parameters

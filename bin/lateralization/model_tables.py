@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lateralization.arrays import Floats, Row
 from lateralization.asymmetry import BEST_VOXEL, CHOICES, RELIABLE, SHARED, STRICT, WHOLE
 from lateralization.fits import CHECKPOINT, MODEL, UNTRAINED
 from lateralization.intervals import corrected_t
@@ -21,9 +20,6 @@ from lateralization.regressions import (
     regress,
 )
 from lateralization.summaries import Summary
-
-Float = NDArray[np.float64]
-Row = dict[str, Any]
 
 LARGE = 3e9
 """The study looks at models above this size apart: there skill, not size, explains the score."""
@@ -99,7 +95,7 @@ def _regression_row(first: Row, result: Regression, extra: Row) -> Row:
     return first | values | empty | extra | {"reason": reason}
 
 
-def _given_score(table: pd.DataFrame, outcome: str) -> tuple[str, Float] | None:
+def _given_score(table: pd.DataFrame, outcome: str) -> tuple[str, Floats] | None:
     """Give the score that goes with an asymmetry, to hold it constant."""
     selection = outcome.removeprefix("l_minus_r_")
     score = f"score_{RELIABLE if selection.startswith(RELIABLE) else WHOLE}"

@@ -17,13 +17,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Floats
 from lateralization.errors import BadInput
 from lateralization.files import check_columns, numbers, read_tensors, tensor_names
 from lateralization.problems import Problems, listed
-
-Array = NDArray[Any]
 
 KIND = "features"
 """Kind of such a feature space in the plan and in the tables."""
@@ -222,7 +220,7 @@ def _from_table(path: Path) -> Features:
     )
 
 
-def _numbers(table: pd.DataFrame, name: str, path: Path) -> NDArray[np.float64]:
+def _numbers(table: pd.DataFrame, name: str, path: Path) -> Floats:
     """Return a column of finite numbers."""
     values = numbers(table[name])
     bad = np.flatnonzero(~np.isfinite(values))

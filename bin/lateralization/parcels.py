@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lateralization.areas import Areas
+from lateralization.arrays import Booleans, Floats, Row
 from lateralization.people import holm
 from lateralization.regressions import MIN_MODELS, regress
 
-Row = dict[str, Any]
-Float = NDArray[np.float64]
 
-
-def side_mean(values: NDArray[np.floating], side: NDArray[np.bool_]) -> float:
+def side_mean(values: NDArray[np.floating], side: Booleans) -> float:
     """Mean over the finite voxels of a side; NaN without any."""
     inside = np.asarray(values, dtype=np.float64)[side]
     inside = inside[np.isfinite(inside)]
@@ -39,7 +37,7 @@ def parcel_rows(best: NDArray[np.floating], areas: Areas) -> Iterator[Row]:
         }  # fmt: skip
 
 
-def reliability_difference(isc: Float, left: Any, right: Any) -> Row:
+def reliability_difference(isc: Floats, left: Any, right: Any) -> Row:
     """Mean reliability of both sides and the published t test; voxels left out are NaN."""
     one, other = (isc[side & np.isfinite(isc)] for side in (left, right))
     if min(one.size, other.size) < 2:
@@ -53,7 +51,7 @@ def reliability_difference(isc: Float, left: Any, right: Any) -> Row:
 
 
 def area_rows(
-    best: NDArray[np.floating] | None, ln_n: Float, isc: Float | None, areas: Areas
+    best: NDArray[np.floating] | None, ln_n: Floats, isc: Floats | None, areas: Areas
 ) -> list[Row]:
     """One row per area: reliability of both sides, score over models, slope of left minus right.
 

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lateralization import __version__
+from lateralization.arrays import Array
 from lateralization.errors import BadInput
 from lateralization.files import read_metadata, read_tensors, save_tensors
-
-Array = NDArray[Any]
 
 TENSORS = ("r", "alphas", "validation_r", "layers", "left_out")
 

@@ -12,13 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lateralization.arrays import Floats, Row
 from lateralization.fits import AVERAGE
 from lateralization.intervals import MIN_SUBJECTS, t_interval
-
-Float = NDArray[np.float64]
-Row = dict[str, Any]
 
 LN_N = "ln_n_parameters"
 EXACT = 14
@@ -30,7 +27,7 @@ TIE = 1e-12
 """Share of a mean below which two means are equal: the same flips summed in another order."""
 
 
-def sign_flip_p(values: Float, n_flips: int = N_FLIPS, seed: int = SEED) -> float:
+def sign_flip_p(values: Floats, n_flips: int = N_FLIPS, seed: int = SEED) -> float:
     """Two-sided p of the mean under random signs.
 
     Exact up to 14 values; beyond, ``n_flips`` random flips and the identity, which keeps the size
@@ -67,7 +64,7 @@ def smallest_p(n: int) -> float:
     return 2.0 ** (1 - n) if n <= EXACT else 1 / (N_FLIPS + 1)
 
 
-def holm(p: Iterable[float]) -> Float:
+def holm(p: Iterable[float]) -> Floats:
     """Adjust p values by Holm's method; NaN stays NaN and does not count as a test.
 
     statsmodels' ``multipletests`` gives the same and collects garbage at each call: a third of
@@ -82,7 +79,7 @@ def holm(p: Iterable[float]) -> Float:
     return adjusted
 
 
-def _over_people(values: Float) -> Row:
+def _over_people(values: Floats) -> Row:
     interval = t_interval(values)
     few = interval.n < MIN_SUBJECTS
     return {

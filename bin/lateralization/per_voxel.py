@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from lateralization.arrays import Floats
 from lateralization.correlation import correlate
 from lateralization.folds import Fold
-from lateralization.search import TIE, EncodeResult, Floats, Hats, Search, Tensor
+from lateralization.search import TIE, EncodeResult, Hats, Search, Tensor
 from lateralization.voxels import Blocks, Voxels
 
 NEAR = 2e-5

@@ -4,23 +4,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
+from lateralization.arrays import Floats, Row
 from lateralization.asymmetry import BEST_VOXEL, RELIABLE, SHARED, WHOLE
 from lateralization.errors import BadInput
 from lateralization.intervals import corrected_t, t_interval, widened
 from lateralization.model_tables import groups
 from lateralization.summaries import Summary
 
-Float = NDArray[np.float64]
-Row = dict[str, Any]
-
 MIN_SPEARMAN = 0.9
 """Rank agreement from which on the planted order counts as recovered."""
 
 
-def order_found(by_run: Float, planted: Float) -> dict[str, Any]:
+def order_found(by_run: Floats, planted: Floats) -> dict[str, Any]:
     """Decide whether a rise of left minus right over model sizes is there.
 
     Parameters

@@ -10,9 +10,8 @@ Nothing is assumed of the voxels but that r lies between -1 and 1.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from lateralization.arrays import Floats
 
 RISK = 1e-9
 """Bound on the probability that a search does not give the answer of the exhaustive one."""

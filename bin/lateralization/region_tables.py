@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lateralization.areas import Areas
+from lateralization.arrays import Floats, Row
 from lateralization.asymmetry import BEST_VOXEL, SHARED
 from lateralization.fits import MODEL, Space
 from lateralization.intervals import voxel_bootstrap
@@ -18,16 +19,13 @@ from lateralization.people import LN_N, holm
 from lateralization.regressions import MIN_MODELS, voxel_slopes
 from lateralization.summaries import Summary
 
-Float = NDArray[np.float64]
-Row = dict[str, Any]
-
 ISC_BOOTSTRAPS = 10_000
 """Resamples of the bands around a region's reliability, as in the study."""
 
 P_VALUES = ("p", "runs_p", "slope_t_test_p")
 
 
-def sized_models(members: list[Summary]) -> tuple[list[Summary], Float]:
+def sized_models(members: list[Summary]) -> tuple[list[Summary], Floats]:
     """Trained models with a known size, and ln N."""
     models = [one for one in members if one.fit.kind == MODEL and one.fit.n_parameters > 0]
     return models, np.log([one.fit.n_parameters for one in models])
@@ -49,7 +47,7 @@ def _isc_of_sides(space: Space, sides: Mapping[str, Any]) -> Row:
     return row
 
 
-def compare_slopes(best: NDArray[np.floating], ln_n: Float, left: Any, right: Any) -> Row:
+def compare_slopes(best: NDArray[np.floating], ln_n: Floats, left: Any, right: Any) -> Row:
     """Compare voxelwise slopes on ln N on the two sides, by a t test over voxels (as published).
 
     Parameters

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import statsmodels.api as sm
-from numpy.typing import NDArray
 from scipy import stats
 
+from lateralization.arrays import Floats
 from lateralization.intervals import LEVEL, fisher_interval
-
-Float = NDArray[np.float64]
 
 MIN_MODELS = 3
 MIN_MODELS_OLS = 5
@@ -69,11 +67,11 @@ def _too_few(n: int, minimum: int) -> str:
     return f"{n} model{'' if n == 1 else 's'}, {minimum} needed" if n < minimum else ""
 
 
-def _constant(values: Float) -> bool:
+def _constant(values: Floats) -> bool:
     return bool(np.ptp(values) <= 1e-12 * np.abs(values).max())
 
 
-def regress(x: Float, y: Float) -> Regression:
+def regress(x: Floats, y: Floats) -> Regression:
     """Correlate and regress over models.
 
     Parameters
@@ -109,7 +107,7 @@ def regress(x: Float, y: Float) -> Regression:
     )  # fmt: skip
 
 
-def partial_regress(x: Float, y: Float, given: Float) -> Regression:
+def partial_regress(x: Floats, y: Floats, given: Floats) -> Regression:
     """Correlate x and y after the linear effect of a third variable is taken out of both.
 
     r is the partial correlation, p its t test with n − 3 degrees of freedom, and the slope is
@@ -140,7 +138,7 @@ def partial_regress(x: Float, y: Float, given: Float) -> Regression:
     return Regression(n, r, p, slope, np.nan, slope - half, slope + half, low, high)
 
 
-def ols(y: Float, predictors: dict[str, Float]) -> Ols:
+def ols(y: Floats, predictors: dict[str, Floats]) -> Ols:
     """Fit ``y ~ const + predictors`` by ordinary least squares.
 
     Parameters
@@ -172,14 +170,14 @@ def ols(y: Float, predictors: dict[str, Float]) -> Ols:
     )  # fmt: skip
 
 
-def _scaled(columns: Float) -> Float:
+def _scaled(columns: Floats) -> Floats:
     """Constant column and columns of unit length, so that the rank does not depend on units."""
     scale = np.linalg.norm(columns, axis=0)
     columns = columns / np.where(scale == 0, 1, scale)
     return np.column_stack([np.full(len(columns), len(columns) ** -0.5), columns])
 
 
-def voxel_slopes(scores: Float, ln_n: Float) -> tuple[Float, Float]:
+def voxel_slopes(scores: Floats, ln_n: Floats) -> tuple[Floats, Floats]:
     """Slope of the score on ln N in every voxel, and its t value.
 
     Parameters
@@ -193,7 +191,7 @@ def voxel_slopes(scores: Float, ln_n: Float) -> tuple[Float, Float]:
     """
     x = ln_n - ln_n.mean()
     square = float(x @ x)
-    slopes: Float = x @ scores / square
+    slopes: Floats = x @ scores / square
     rest = scores - scores.mean(axis=0) - np.outer(x, slopes)
     error = np.sqrt((rest**2).sum(axis=0) / max(len(x) - 2, 1) / square)
     with np.errstate(divide="ignore", invalid="ignore"):

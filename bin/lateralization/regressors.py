@@ -1,21 +1,18 @@
 """From the rows of a features file to the regressors of the scans, run by run."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse
 
 from lateralization import study
+from lateralization.arrays import Array, Floats
 from lateralization.choices import Hrf
 from lateralization.errors import BadInput
 from lateralization.hrf import fir_operators, hrf_operator, to_scans
 from lateralization.signals import standardise, trim
 
-Array = NDArray[Any]
-Floats = NDArray[np.float64]
 Operators = Sequence[sparse.csr_array]
 """From the words of a run to its regressors: one operator for each block of columns."""
 

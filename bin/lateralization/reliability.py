@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from lateralization import study
+from lateralization.arrays import Array, Floats, Single
 from lateralization.average import check_subjects, run_names
 from lateralization.bold import kept_scans
 from lateralization.command import progress
@@ -36,9 +36,6 @@ from lateralization.volumes import (
     to_volume,
 )
 from lateralization.voxels import Precision, Voxels
-
-Array = NDArray[Any]
-Floats = NDArray[np.float64]
 
 SLAB = 16
 """Scans of all subjects in memory at a time."""
@@ -93,7 +90,7 @@ def mean_weights(halves: Sequence[tuple[list[int], list[int]]], n_subjects: int)
 @contextmanager
 def group_means(
     paths: Sequence[Path], weights: Floats, n_trim: int, folder: Path
-) -> Iterator[list[NDArray[np.float32]]]:
+) -> Iterator[list[Single]]:
     """Average the trimmed runs over the subjects of every group, in one pass through the files.
 
     All subjects are in memory for a few scans at a time; the means of all trials go to a
@@ -106,7 +103,7 @@ def group_means(
     """
     with TemporaryDirectory(dir=folder, prefix=".means-") as place, ExitStack() as stack:
         handles = [stack.enter_context(open_tensors(path)) for path in paths]
-        means: list[NDArray[np.float32]] = []
+        means: list[Single] = []
         for run in progress(run_names(paths[0]), "group means"):
             n_scans, n_voxels = handles[0].get_slice(run).get_shape()
             kept = kept_scans(n_scans, n_trim, run)

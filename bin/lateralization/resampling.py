@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 from scipy.ndimage import affine_transform
 
+from lateralization.arrays import Array, Booleans, Single
 from lateralization.command import progress, say
 from lateralization.epi_mask import epi_mask
 from lateralization.errors import BadInput
@@ -25,8 +26,6 @@ from lateralization.volumes import (
     save_volume,
     scan_blocks,
 )
-
-Array = NDArray[Any]
 
 
 class Resampler:
@@ -87,10 +86,10 @@ class Resampler:
                 if not finite:
                     place[..., scan][self._nearest_is_lost(volume)] = np.nan
 
-    def _nearest_is_lost(self, volume: Array) -> NDArray[np.bool_]:
+    def _nearest_is_lost(self, volume: Array) -> Booleans:
         """Mark the target voxels whose nearest source voxel is not finite."""
         straight = np.array_equal(np.diag(np.diag(self.matrix)), self.matrix)
-        lost: NDArray[np.bool_] = affine_transform(
+        lost: Booleans = affine_transform(
             ~np.isfinite(volume),
             np.diag(self.matrix) if straight else self.matrix,
             self.offset,
@@ -99,7 +98,7 @@ class Resampler:
         )
         return lost
 
-    def result(self) -> NDArray[np.float32]:
+    def result(self) -> Single:
         """Clip the volumes to the range of the run and 0, and return them.
 
         Returns
@@ -139,7 +138,7 @@ def _nilearns(block: Array, affine: Array) -> Array:
     return np.asarray(resampled.dataobj)
 
 
-def resample_run(data: Array, affine: Array) -> NDArray[np.float32]:
+def resample_run(data: Array, affine: Array) -> Single:
     """Resample a run that is in memory; see :class:`Resampler`.
 
     Parameters
@@ -283,7 +282,7 @@ def check_sources(paths: Sequence[Path], n_runs: int = N_RUNS) -> list[Any]:
     return images
 
 
-def resample_file(image: Any, path: Path) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+def resample_file(image: Any, path: Path) -> tuple[Single, NDArray[np.int8]]:
     """Resample a run while it is read; it is never in memory as a whole.
 
     Returns

@@ -1,13 +1,12 @@
 """Nested ridge regression from features to voxels: the study's encoding model."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from lateralization import study
+from lateralization.arrays import Array, Booleans, Floats
 from lateralization.choices import STUDY, Choices
 from lateralization.components import DualComponents, PrimalComponents
 from lateralization.errors import BadInput
@@ -16,10 +15,7 @@ from lateralization.per_voxel import VoxelSearch
 from lateralization.race import RISK
 from lateralization.search import EncodeResult, Search, positive
 from lateralization.systems import Dual, Primal, System, is_primal, products
-from lateralization.voxels import CHUNK, Booleans, Precision, Voxels
-
-Floats = NDArray[np.float64]
-Array = NDArray[Any]
+from lateralization.voxels import CHUNK, Precision, Voxels
 
 
 def make_system(

@@ -11,8 +11,8 @@ import nibabel
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
-from numpy.typing import NDArray
 
+from lateralization.arrays import Floats
 from lateralization.command import progress
 from lateralization.dataset import Subject, is_unfetched
 from lateralization.problems import Problems, listed
@@ -48,7 +48,7 @@ class Run:
     path: Path
     shape: tuple[int, ...]
     n_scans: int
-    affine: NDArray[np.float64]
+    affine: Floats
     tr: float
     n_bytes: int
 
@@ -84,7 +84,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
-def _wrong_shape(shape: Sequence[int], affine: NDArray[np.float64]) -> str:
+def _wrong_shape(shape: Sequence[int], affine: Floats) -> str:
     """Say what is wrong with a run's shape or affine; empty when nothing is."""
     if len(shape) != 4 or min(shape) < 1:
         return f"has shape {tuple(shape)}; a run is 4-D (x, y, z, scans)"

@@ -14,10 +14,9 @@ import statsmodels.api as sm
 from numpy.typing import NDArray
 from scipy import stats
 
+from lateralization.arrays import Floats
 from lateralization.intervals import LEVEL
 from lateralization.regressions import Regression, partial_regress, regress
-
-Float = NDArray[np.float64]
 
 N_BOOT = 2000
 MIN_FAMILIES = 5
@@ -26,7 +25,7 @@ MIN_FAMILIES = 5
 PATHS = ("size_to_score", "score_to_outcome", "direct", "total", "indirect")
 
 
-def laterality_index(left: Float, right: Float) -> Float:
+def laterality_index(left: Floats, right: Floats) -> Floats:
     """Return (left − right) / (left + right), NaN where a side is not positive.
 
     Parameters
@@ -38,11 +37,11 @@ def laterality_index(left: Float, right: Float) -> Float:
     left, right = np.asarray(left, np.float64), np.asarray(right, np.float64)
     known = (left > 0) & (right > 0)
     total = np.where(known, left + right, 1.0)
-    index: Float = np.where(known, (left - right) / total, np.nan)
+    index: Floats = np.where(known, (left - right) / total, np.nan)
     return index
 
 
-def left_on_right(left: Float, right: Float) -> tuple[Regression, float]:
+def left_on_right(left: Floats, right: Floats) -> tuple[Regression, float]:
     """Regress the left score on the right one over models.
 
     Returns
@@ -61,7 +60,7 @@ def left_on_right(left: Float, right: Float) -> tuple[Regression, float]:
     return found, float(2 * stats.t.sf(abs((found.slope - 1) / error), df))
 
 
-def family_fixed_effects(x: Float, y: Float, families: Sequence[str]) -> tuple[Regression, float]:
+def family_fixed_effects(x: Floats, y: Floats, families: Sequence[str]) -> tuple[Regression, float]:
     """Regress y on x with an intercept for each family, so that only differences within count.
 
     Returns
@@ -91,7 +90,7 @@ def family_fixed_effects(x: Float, y: Float, families: Sequence[str]) -> tuple[R
 
 
 def leave_one_family_out(
-    x: Float, y: Float, families: Sequence[str]
+    x: Floats, y: Floats, families: Sequence[str]
 ) -> Iterator[tuple[str, Regression]]:
     """Give the regression of y on x without each family in turn, in the order of their names."""
     named = np.asarray(families, dtype=str)
@@ -111,7 +110,7 @@ class Path:
     share_of_total: float
 
 
-def _paths(x: Float, m: Float, y: Float, weights: Float) -> Float:
+def _paths(x: Floats, m: Floats, y: Floats, weights: Floats) -> Floats:
     """Return the five coefficients under each row of weights, (n_draws, 5).
 
     Parameters
@@ -123,9 +122,9 @@ def _paths(x: Float, m: Float, y: Float, weights: Float) -> Float:
     """
     total = weights.sum(axis=1)
 
-    def product(a: Float, b: Float) -> Float:
+    def product(a: Floats, b: Floats) -> Floats:
         means = (weights @ a) * (weights @ b) / total
-        found: Float = weights @ (a * b) - means
+        found: Floats = weights @ (a * b) - means
         return found
 
     xx, mm, xm = product(x, x), product(m, m), product(x, m)
@@ -138,7 +137,7 @@ def _paths(x: Float, m: Float, y: Float, weights: Float) -> Float:
     return np.column_stack([to_score, from_score, direct, whole, to_score * from_score])
 
 
-def _draws(families: NDArray[np.str_], seed: int) -> tuple[Float, str]:
+def _draws(families: NDArray[np.str_], seed: int) -> tuple[Floats, str]:
     """Draw families (or models, where families are few) with replacement: counts per model."""
     rng = np.random.default_rng(seed)
     names, place = np.unique(families, return_inverse=True)
@@ -150,7 +149,7 @@ def _draws(families: NDArray[np.str_], seed: int) -> tuple[Float, str]:
 
 
 def mediation(
-    size: Float, score: Float, outcome: Float, families: Sequence[str], seed: int = 1234
+    size: Floats, score: Floats, outcome: Floats, families: Sequence[str], seed: int = 1234
 ) -> tuple[list[Path], int, str]:
     """Split the effect of size on an outcome into one through the score and one beside it.
 
@@ -217,11 +216,11 @@ class Values:
         Left minus right.
     """
 
-    size: Float
-    score: Float
-    left: Float
-    right: Float
-    difference: Float
+    size: Floats
+    score: Floats
+    left: Floats
+    right: Floats
+    difference: Floats
     families: Sequence[str]
 
 

@@ -7,17 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Booleans, Single
 from lateralization.choices import Choices
 from lateralization.command import progress
 from lateralization.errors import BadInput
 from lateralization.files import read_json, save_tensors, write_json
 from lateralization.parts import REASONS, Part, read_part, versions
-from lateralization.volumes import Mask, load_mask, save_volume, to_volume
-
-Array = NDArray[Any]
-
+from lateralization.volumes import load_mask, save_volume, to_volume
 
 JOINT = ("joint", "confounds")
 """Tensors of ``Part.more`` that are published."""
@@ -86,13 +83,13 @@ def _joined(name: str, parts: Sequence[Part], order: Array) -> Array:
     return joined
 
 
-def mean_over_runs(r: Array) -> NDArray[np.float32]:
+def mean_over_runs(r: Array) -> Single:
     """Average r over the test runs, (n_layers, n_runs, n_voxels) → (n_layers, n_voxels)."""
-    mean: NDArray[np.float32] = r.mean(axis=1, dtype=np.float64).astype(np.float32)
+    mean: Single = r.mean(axis=1, dtype=np.float64).astype(np.float32)
     return mean
 
 
-def describe_left_out(left_out: Array, mask: Mask) -> dict[str, Any]:
+def describe_left_out(left_out: Array, mask: Booleans) -> dict[str, Any]:
     """List the voxels left out: place in the mask, place in the grid, runs (from 1), reason.
 
     Parameters
@@ -120,7 +117,7 @@ def describe_left_out(left_out: Array, mask: Mask) -> dict[str, Any]:
 
 
 def record(
-    scores: Scores, mask: Mask, meta: Mapping[str, Any], model: Mapping[str, Any], words: Any
+    scores: Scores, mask: Booleans, meta: Mapping[str, Any], model: Mapping[str, Any], words: Any
 ) -> dict[str, Any]:
     """Write down what was fitted, with which penalties and scores, and how.
 

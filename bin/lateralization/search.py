@@ -13,8 +13,8 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from lateralization.arrays import Floats
 from lateralization.choices import STUDY, Choices
 from lateralization.correlation import correlate
 from lateralization.errors import BadInput
@@ -23,7 +23,6 @@ from lateralization.race import Race
 from lateralization.systems import Case, System
 from lateralization.voxels import Blocks, Voxels
 
-Floats = NDArray[np.float64]
 Tensor: TypeAlias = torch.Tensor
 Hats: TypeAlias = list[Tensor]
 Measured: TypeAlias = tuple[Tensor, Tensor]

@@ -6,17 +6,14 @@ the table of what other choices give.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lateralization.areas import Halves
+from lateralization.arrays import Booleans, Floats, Row
 from lateralization.asymmetry import SHARED, STRICT, Brain, pairs, reliable_voxels
 from lateralization.regressions import regress
-
-Row = dict[str, Any]
-Float = NDArray[np.float64]
 
 PERCENTILES = (0, 25, 50, 60, 70, 75, 80, 85, 90, 95)
 """Cuts of the reliability; 0 takes every voxel."""
@@ -55,13 +52,13 @@ def sides_at(brain: Brain, percentile: float, midline: str) -> Halves | None:
     return left, right
 
 
-def _mean(scores: Float, side: NDArray[np.bool_]) -> Float:
+def _mean(scores: Floats, side: Booleans) -> Floats:
     """Mean over one side per model, over voxels that every model has."""
     inside = scores[:, side & np.isfinite(scores).all(axis=0)]
     return inside.mean(axis=1) if inside.shape[1] else np.full(len(scores), np.nan)
 
 
-def sensitivity_rows(best: NDArray[np.floating], ln_n: Float, brain: Brain) -> Iterator[Row]:
+def sensitivity_rows(best: NDArray[np.floating], ln_n: Floats, brain: Brain) -> Iterator[Row]:
     """Slope of left minus right on ln N under every cut and midline rule.
 
     Parameters

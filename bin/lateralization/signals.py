@@ -1,14 +1,10 @@
 """Time courses: standardising, trimming, detrending and high-pass filtering."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Floats, Single
 from lateralization.errors import BadInput
 from lateralization.study import HIGH_PASS_HZ, MIN_SCANS, TRIM
-
-Array = NDArray[Any]
 
 FILTER_ORDER = 5
 
@@ -82,7 +78,7 @@ def high_pass(x: Array, tr: float) -> Array:
     return filtered
 
 
-def clean(x: Array, tr: float) -> NDArray[np.float32]:
+def clean(x: Array, tr: float) -> Single:
     """Detrend, high-pass and z-score the time courses of one run.
 
     The order of nilearn 0.10's ``signal.clean``, with the population standard deviation. It adds
@@ -123,10 +119,10 @@ def clean(x: Array, tr: float) -> NDArray[np.float32]:
     return x.astype(np.float32)
 
 
-def columns_r(first: Array, second: Array) -> NDArray[np.float64]:
+def columns_r(first: Array, second: Array) -> Floats:
     """Correlate two arrays column by column, (n_scans, n_voxels); NaN where one is constant."""
     a, b = (x - x.mean(axis=0, dtype=np.float64) for x in (first, second))
     lengths = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
     with np.errstate(divide="ignore", invalid="ignore"):
-        r: NDArray[np.float64] = np.where(lengths > 0, (a * b).sum(axis=0) / lengths, np.nan)
+        r: Floats = np.where(lengths > 0, (a * b).sum(axis=0) / lengths, np.nan)
     return r

@@ -18,15 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lateralization import hrf, simulated_models, simulation, story, worlds
+from lateralization.arrays import Booleans, Floats, Single
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.files import read_json, write_json, writing
 from lateralization.simulated_models import MODELS, TinyModel
 from lateralization.study import N_RUNS, TR
 from lateralization.volumes import save_volume
-
-Floats = NDArray[np.float64]
-Single = NDArray[np.float32]
 
 MARKER = "simulated.json"
 THREADS = 2
@@ -142,8 +140,8 @@ class Head:
 
     affine: Floats
     mean: Single
-    brain: NDArray[np.bool_]
-    rim: NDArray[np.bool_]
+    brain: Booleans
+    rim: Booleans
 
     @property
     def coordinates(self) -> Floats:

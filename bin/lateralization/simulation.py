@@ -9,19 +9,15 @@ from noise. Word rate, word length and physiological-like noise of each subject 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Floats, Single
 from lateralization.hrf import hrf_operator
 from lateralization.signals import standardise
 from lateralization.study import TR
 from lateralization.worlds import World, hemisphere_shares, noise_factor
-
-Floats = NDArray[np.float64]
-Single = NDArray[np.float32]
 
 CENTRES = np.array(
     [[50, 12, -24], [54, -12, -10], [52, -38, 4], [50, -56, 22], [50, 14, 16], [48, 32, 0]]
@@ -237,7 +233,7 @@ def planted_signal(forward: Forward, design: Design) -> Single:
     return signal
 
 
-def late(signal: NDArray[Any], scans: int) -> NDArray[Any]:
+def late(signal: Array, scans: int) -> Array:
     """Delay a run by some scans; it begins with nothing and loses its end."""
     delayed = np.zeros_like(signal)
     delayed[scans:] = signal[: len(signal) - scans]

@@ -1,16 +1,15 @@
 """Tables of the specification curve."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
+from lateralization.arrays import Row
 from lateralization.fits import AVERAGE, MODEL
 from lateralization.model_tables import groups
 from lateralization.specifications import Reading, Specification, curve, influence
 from lateralization.summaries import Summary
 
-Row = dict[str, Any]
 Readings = Mapping[tuple[str, str, str], Mapping[Specification, float]]
 """(language, subject, model) → what ``specify`` gave."""
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from lateralization.arrays import Booleans, Floats
 from lateralization.asymmetry import (
     BEST_CV,
     BEST_MEAN,
@@ -32,9 +33,6 @@ from lateralization.intervals import LEVEL
 from lateralization.regressions import MIN_MODELS
 from lateralization.score_controls import laterality_index
 from lateralization.sensitivity import PAIRED, sides_at
-
-Float = NDArray[np.float64]
-Bool = NDArray[np.bool_]
 
 FIXED = "fixed_depth"
 DEPTH = 2 / 3
@@ -73,7 +71,7 @@ def run_sets(n_runs: int) -> dict[str, NDArray[np.intp]]:
     return {ALL_RUNS: every} | ({WITHOUT_FIRST: every[1:]} if n_runs > 2 else {})
 
 
-def voxel_sets(brain: Brain) -> Iterator[tuple[str, str, Bool, Bool]]:
+def voxel_sets(brain: Brain) -> Iterator[tuple[str, str, Booleans, Booleans]]:
     """Give voxels, midline rule, left and right of every selection that this brain has."""
     for midline in MIDLINES:
         for name, percentile in CUTS.items():
@@ -92,7 +90,9 @@ def fixed_layer(layers: Sequence[int], depth: float) -> int:
     return int(np.abs(np.asarray(layers) - DEPTH * last).argmin())
 
 
-def _read(run_scores: Float, left: Bool, right: Bool, isc: Float | None) -> dict[str, float]:
+def _read(
+    run_scores: Floats, left: Booleans, right: Booleans, isc: Floats | None
+) -> dict[str, float]:
     """Return left minus right of the mean over runs, under every summary."""
     valid = usable(run_scores)
     scores = run_scores.mean(axis=0, dtype=np.float64)
@@ -166,14 +166,14 @@ def specify(
 class Slopes:
     """Regressions of many outcomes on one predictor, each field (n_outcomes,)."""
 
-    r: Float
-    p: Float
-    slope: Float
-    slope_low: Float
-    slope_high: Float
+    r: Floats
+    p: Floats
+    slope: Floats
+    slope_low: Floats
+    slope_high: Floats
 
 
-def regress_rows(x: Float, y: Float) -> Slopes:
+def regress_rows(x: Floats, y: Floats) -> Slopes:
     """Regress every row of y on x: ``regressions.regress`` for many outcomes at once.
 
     Parameters

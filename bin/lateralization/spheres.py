@@ -1,21 +1,18 @@
 """ROIS: spheres around published peaks of language regions, within the brain mask."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Booleans
 from lateralization.errors import BadInput
 from lateralization.files import read_table
-from lateralization.volumes import Mask, load_mask, save_volume
-
-Array = NDArray[Any]
+from lateralization.volumes import load_mask, save_volume
 
 COLUMNS = ("name", "x", "y", "z", "radius_mm")
 
 
-def sphere(mask: Mask, affine: Array, centre: Array, radius_mm: float) -> Mask:
+def sphere(mask: Booleans, affine: Array, centre: Array, radius_mm: float) -> Booleans:
     """Select the voxels of a mask whose centres are at most ``radius_mm`` from a point.
 
     Parameters
@@ -33,7 +30,7 @@ def sphere(mask: Mask, affine: Array, centre: Array, radius_mm: float) -> Mask:
     places = np.indices(mask.shape).reshape(3, -1)
     world = affine[:3, :3] @ places + affine[:3, 3:]
     squared = ((world - np.asarray(centre, dtype=np.float64)[:, None]) ** 2).sum(axis=0)
-    inside: Mask = (squared <= radius_mm**2).reshape(mask.shape) & mask
+    inside: Booleans = (squared <= radius_mm**2).reshape(mask.shape) & mask
     return inside
 
 
@@ -88,7 +85,7 @@ def write_rois(mask_path: Path, centres_path: Path, out_prefix: str) -> dict[str
         The table lacks a column or repeats a name, or a sphere has no voxel in the mask.
     """
     mask, affine = load_mask(mask_path)
-    regions: dict[str, Mask] = {}
+    regions: dict[str, Booleans] = {}
     for name, (*centre, radius_mm) in read_centres(centres_path).items():
         regions[name] = sphere(mask, affine, np.array(centre), radius_mm)
         if not regions[name].any():

@@ -7,13 +7,11 @@ of a run, where ``scipy.ndimage.affine_transform`` filters and evaluates each of
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 
-Array = NDArray[Any]
+from lateralization.arrays import Array, Floats
 
 ORDER = 3
 """Cubic, as nilearn's "continuous"."""
@@ -98,7 +96,7 @@ def _weights(n_source: int, n_target: int, zoom: Array, offset: float) -> Array:
     )
 
 
-def interpolate(volume: Array, grid: AxisWeights) -> NDArray[np.float64]:
+def interpolate(volume: Array, grid: AxisWeights) -> Floats:
     """Interpolate one volume as ``affine_transform`` does, within 1e-13 of its largest value.
 
     Parameters
@@ -117,5 +115,5 @@ def interpolate(volume: Array, grid: AxisWeights) -> NDArray[np.float64]:
     values = np.ascontiguousarray(volume.transpose(grid.axes).T, dtype=np.float64)
     planes = along_z @ values.reshape(values.shape[0], -1)
     values = along_y @ planes.reshape(-1, *values.shape[1:])
-    result: NDArray[np.float64] = values @ along_x.T
+    result: Floats = values @ along_x.T
     return result.T

@@ -1,11 +1,10 @@
 """Rows of the tables that describe single fits: scores, asymmetries, layer profiles."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Floats, Row, Single
 from lateralization.asymmetry import (
     BEST_VOXEL,
     CHOICES,
@@ -26,9 +25,6 @@ from lateralization.errors import BadInput
 from lateralization.fits import Fit
 from lateralization.parcels import side_mean
 
-Float = NDArray[np.float64]
-Row = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class Summary:
@@ -48,12 +44,12 @@ class Summary:
     scores: list[Row]
     asymmetry: list[Row]
     layers: list[Row]
-    best: NDArray[np.float32]
-    by_run: dict[tuple[str, str, str], Float]
+    best: Single
+    by_run: dict[tuple[str, str, str], Floats]
     n_left_out: int
 
 
-def score_rows(fit: Fit, layer: str, score: Float, region: Region) -> list[Row]:
+def score_rows(fit: Fit, layer: str, score: Floats, region: Region) -> list[Row]:
     """Give one row per hemisphere of mean and 90th percentile over the voxels used.
 
     ``score`` is (n_voxels,), the mean over the test runs.
@@ -68,7 +64,7 @@ def score_rows(fit: Fit, layer: str, score: Float, region: Region) -> list[Row]:
     return rows
 
 
-def layer_row(fit: Fit, layer: int, run_scores: Float, region: Region) -> Row:
+def layer_row(fit: Fit, layer: int, run_scores: Floats, region: Region) -> Row:
     """Give one row of the layer profile: no maximum over layers enters it."""
     difference = mean_asymmetry(run_scores, region, region.name)
     _, mean, _ = side_summary(layer_scores(run_scores), region.left | region.right)
@@ -111,8 +107,8 @@ def in_ceiling(one: Asymmetry, brain: Brain, region: Region) -> Row:
 
 
 def _asymmetry_rows(
-    fit: Fit, brain: Brain, chosen: dict[tuple[str, str], Float], found: list[Region]
-) -> tuple[list[Row], dict[tuple[str, str, str], Float]]:
+    fit: Fit, brain: Brain, chosen: dict[tuple[str, str], Floats], found: list[Region]
+) -> tuple[list[Row], dict[tuple[str, str, str], Floats]]:
     """Rows of all selections for every way of choosing a layer, and their values by run."""
     rows, by_run = [], {}
     for region in found:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lateralization.arrays import Floats
 from lateralization.batches import Run
 
 CHUNK = 512
@@ -67,7 +67,7 @@ def head_of(model: Any, device: Any) -> Head | str:
     return logits
 
 
-def of_tokens(head: Head, states: Any, ids: Any, tokens: Any) -> NDArray[np.float64]:
+def of_tokens(head: Head, states: Any, ids: Any, tokens: Any) -> Floats:
     """Return the surprisal of tokens, bits.
 
     Parameters
@@ -90,13 +90,11 @@ def of_tokens(head: Head, states: Any, ids: Any, tokens: Any) -> NDArray[np.floa
         parts.append(torch.nn.functional.cross_entropy(logits, target, reduction="none"))
     if not parts:
         return np.empty(0)
-    bits: NDArray[np.float64] = torch.cat(parts).double().cpu().numpy() / math.log(2)
+    bits: Floats = torch.cat(parts).double().cpu().numpy() / math.log(2)
     return bits
 
 
-def surprisal_table(
-    words: pd.DataFrame, runs: list[Run], sums: list[NDArray[np.float64]]
-) -> pd.DataFrame:
+def surprisal_table(words: pd.DataFrame, runs: list[Run], sums: list[Floats]) -> pd.DataFrame:
     """Return the table of surprisals, one row per word in the order of the table of words.
 
     Parameters

@@ -8,14 +8,13 @@ computed in float64; only the finished H is cast to the precision of the product
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Array = NDArray[Any]
+from lateralization.arrays import Floats
+
 Tensor: TypeAlias = torch.Tensor
 Runs = tuple[int, ...]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lateralization.areas import Areas
+from lateralization.arrays import Row, Single
 from lateralization.atlas import read_atlas
 from lateralization.brain_maps import brain_maps, density_table, sensitivity_table
 from lateralization.ceiling_tables import Ceilings
@@ -42,8 +42,6 @@ from lateralization.trajectory_tables import trajectory_rows
 from lateralization.twins import twin_rows
 from lateralization.unique import unique_of
 from lateralization.voxel_pairs import pair_tests
-
-Row = dict[str, Any]
 
 EMPTY = {
     "failures": "every planned fit has scores",
@@ -221,7 +219,7 @@ class Built:
     summaries: list[Summary]
     spaces: dict[tuple[str, str], Space]
     areas: dict[tuple[str, str], Areas]
-    pair_maps: dict[str, dict[str, NDArray[np.float32]]]
+    pair_maps: dict[str, dict[str, Single]]
 
 
 @dataclass(frozen=True)

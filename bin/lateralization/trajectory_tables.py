@@ -2,18 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
+from lateralization.arrays import Row
 from lateralization.asymmetry import BEST_VOXEL, RELIABLE, SHARED, WHOLE
 from lateralization.change_points import find_bend
 from lateralization.fits import CHECKPOINT, MODEL
 from lateralization.model_tables import groups, outcomes
 from lateralization.people import LN_N
 from lateralization.summaries import Summary
-
-Row = dict[str, Any]
 
 OUTCOMES = tuple(f"{kind}_{region}" for region in (WHOLE, RELIABLE)
                  for kind in ("score", "l_minus_r"))  # fmt: skip

@@ -7,10 +7,10 @@ is there before training, the difference does not rise with size.
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
+from lateralization.arrays import Row
 from lateralization.control_tables import Place, scores_by_place, sides_by_place
 from lateralization.fits import MODEL, UNTRAINED, Fit
 from lateralization.intervals import corrected_t
@@ -18,8 +18,6 @@ from lateralization.model_tables import groups
 from lateralization.people import LN_N
 from lateralization.regressions import regress
 from lateralization.summaries import Summary
-
-Row = dict[str, Any]
 
 TWIN = re.compile(r"(.+)_untrained(?:_seed\d+)?")
 

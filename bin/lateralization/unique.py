@@ -9,29 +9,25 @@ but noise, each its own, the interval covers 85 %; layers of a model are alike, 
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Booleans, Floats, Row
 from lateralization.asymmetry import Brain, Layers, best_cv, regions, usable
 from lateralization.files import Rows
 from lateralization.fits import Fit
 from lateralization.intervals import corrected_t
 
-Float = NDArray[np.float64]
-Row = dict[str, Any]
-
 CI_KIND = "t over {n} test runs, corrected for shared training runs"
 
 
-def signed_square(r: Float) -> Float:
+def signed_square(r: Floats) -> Floats:
     """Square r and keep its sign."""
-    squared: Float = r * np.abs(r)
+    squared: Floats = r * np.abs(r)
     return squared
 
 
-def _sides(values: Float, left: NDArray[np.bool_], right: NDArray[np.bool_]) -> dict[str, Float]:
+def _sides(values: Floats, left: Booleans, right: Booleans) -> dict[str, Floats]:
     """Average (n_runs, n_voxels) over the voxels of each side, run by run."""
     means = {
         name: values[:, side].mean(axis=1) if side.any() else np.full(len(values), np.nan)
@@ -40,7 +36,7 @@ def _sides(values: Float, left: NDArray[np.bool_], right: NDArray[np.bool_]) -> 
     return means | {"left_minus_right": means["left"] - means["right"]}
 
 
-def unique_rows(fit: Fit, joint: Layers, confounds: Float, brain: Brain) -> Iterator[Row]:
+def unique_rows(fit: Fit, joint: Layers, confounds: Floats, brain: Brain) -> Iterator[Row]:
     """Give the unique part of one fit in every region, on either side and between them.
 
     Parameters

@@ -17,12 +17,11 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Booleans
 from lateralization.errors import BadInput
 from lateralization.files import writing
 from lateralization.study import N_RUNS
 
-Array = NDArray[Any]
-Mask = NDArray[np.bool_]
 Midline = Literal["shared", "strict"]
 
 AFFINE_TOLERANCE_MM = 1e-3
@@ -146,7 +145,7 @@ def save_volume(
         nib.save(image, temporary)
 
 
-def load_mask(path: Path | str) -> tuple[Mask, Array]:
+def load_mask(path: Path | str) -> tuple[Booleans, Array]:
     """Read a brain mask.
 
     Returns
@@ -229,7 +228,7 @@ def check_runs(paths: Sequence[Path | str], what: str, n_runs: int = N_RUNS) -> 
 # Voxels of a mask
 
 
-def to_volume(values: Array, mask: Mask, fill: float = 0) -> Array:
+def to_volume(values: Array, mask: Booleans, fill: float = 0) -> Array:
     """Put a vector over the voxels of a mask, or several, back into the grid.
 
     Parameters
@@ -252,7 +251,7 @@ def to_volume(values: Array, mask: Mask, fill: float = 0) -> Array:
     return volume
 
 
-def from_volume(volume: Array, mask: Mask) -> Array:
+def from_volume(volume: Array, mask: Booleans) -> Array:
     """Take the voxels of a mask out of one volume or a series.
 
     Parameters
@@ -269,7 +268,7 @@ def from_volume(volume: Array, mask: Mask) -> Array:
     return volume[mask].T
 
 
-def hemispheres(mask: Mask, midline: Midline = "shared") -> tuple[Mask, Mask]:
+def hemispheres(mask: Booleans, midline: Midline = "shared") -> tuple[Booleans, Booleans]:
     """Split the voxels of a mask into left and right.
 
     Parameters
@@ -296,7 +295,7 @@ def hemispheres(mask: Mask, midline: Midline = "shared") -> tuple[Mask, Mask]:
     return side < 0, side > 0
 
 
-def mirror_index(mask: Mask) -> NDArray[np.intp]:
+def mirror_index(mask: Booleans) -> NDArray[np.intp]:
     """Find for each voxel of a mask the place of its mirror image in the other hemisphere.
 
     Parameters

@@ -8,11 +8,10 @@ chance reaches anywhere (max-T: Westfall & Young 1993; Nichols & Holmes 2002).
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Floats, Row, Single
 from lateralization.fits import AVERAGE, Space
 from lateralization.intervals import LEVEL, MIN_SUBJECTS
 from lateralization.model_tables import groups
@@ -21,9 +20,6 @@ from lateralization.region_tables import sized_models
 from lateralization.regressions import MIN_MODELS
 from lateralization.summaries import Summary
 from lateralization.volumes import to_volume
-
-Row = dict[str, Any]
-Float = NDArray[np.float64]
 
 N_FLIPS = 1_999
 """Random flips beyond 14 people; the smallest p is then 0.0005."""
@@ -48,13 +44,13 @@ class MaxT:
         Smallest p that so many flips can give.
     """
 
-    t: Float
-    p: Float
+    t: Floats
+    p: Floats
     threshold: float
     p_smallest: float
 
 
-def _flips(n: int, seed: int) -> Iterator[NDArray[np.float64]]:
+def _flips(n: int, seed: int) -> Iterator[Floats]:
     """Give signs in chunks, the first row all +1: all of them up to 14 people, else random ones."""
     if n <= EXACT:
         # A flip and its opposite give the same |t|: half of them are enough.
@@ -67,7 +63,7 @@ def _flips(n: int, seed: int) -> Iterator[NDArray[np.float64]]:
         yield signs[first : first + CHUNK]
 
 
-def max_t(values: Float, seed: int = SEED) -> MaxT:
+def max_t(values: Floats, seed: int = SEED) -> MaxT:
     """Test every column's mean against 0 by sign flips of whole rows.
 
     Parameters
@@ -85,11 +81,11 @@ def max_t(values: Float, seed: int = SEED) -> MaxT:
     varies = np.ptp(values, axis=0) > 0
     used, squares = values[:, varies], squares[varies]
 
-    def t_of(signs: Float) -> Float:
+    def t_of(signs: Floats) -> Floats:
         means = signs @ used / n
         # flips leave the sum of squares alone
         variance = np.maximum(squares - n * means**2, TIE * squares) / (n - 1)
-        t: Float = means / np.sqrt(variance / n)
+        t: Floats = means / np.sqrt(variance / n)
         return t
 
     t = np.zeros(values.shape[1])
@@ -105,18 +101,18 @@ def max_t(values: Float, seed: int = SEED) -> MaxT:
     return MaxT(t, reached / largest.size, threshold, 1 / largest.size)
 
 
-def difference_map(one: Summary, space: Space) -> NDArray[np.float32]:
+def difference_map(one: Summary, space: Space) -> Single:
     """Each left voxel minus its mirror image, as a volume; NaN elsewhere and where one is missing.
 
     The grid is symmetric about x = 0: the mirror image of plane i is the last plane less i.
     """
     volume = to_volume(one.best, space.mask, np.nan)
-    difference: NDArray[np.float32] = volume - volume[::-1]
+    difference: Single = volume - volume[::-1]
     difference[volume.shape[0] // 2 :] = np.nan
     return difference
 
 
-def person_maps(members: list[Summary], space: Space) -> dict[tuple[str, str], NDArray[np.float32]]:
+def person_maps(members: list[Summary], space: Space) -> dict[tuple[str, str], Single]:
     """Give the maps of one person: (quantity, model) → volume; the slope has no model."""
     models, ln_n = sized_models(members)
     maps = {one.fit.model: difference_map(one, space) for one in models}
@@ -149,7 +145,7 @@ def _row(place: Row, n: int, n_pairs: int, found: MaxT | None) -> Row:
 
 def pair_tests(
     summaries: list[Summary], spaces: Mapping[tuple[str, str], Space]
-) -> tuple[list[Row], dict[str, dict[str, NDArray[np.float32]]]]:
+) -> tuple[list[Row], dict[str, dict[str, Single]]]:
     """Test left minus right of every model, and its slope on ln N, in every pair over people.
 
     Returns
@@ -160,13 +156,13 @@ def pair_tests(
         Language → ``pairs`` (mean slope over people) and ``pairs_clear`` (1 where its corrected p
         is at most 0.05), (x, y, z) volumes with values on the left; only where a slope was tested.
     """
-    people: dict[str, list[dict[tuple[str, str], NDArray[np.float32]]]] = {}
+    people: dict[str, list[dict[tuple[str, str], Single]]] = {}
     for (language, subject), members in groups(summaries).items():
         space = spaces[language, subject]
         if subject != AVERAGE and space.brain.mirror is not None:
             people.setdefault(language, []).append(person_maps(members, space))
     rows: list[Row] = []
-    drawn: dict[str, dict[str, NDArray[np.float32]]] = {}
+    drawn: dict[str, dict[str, Single]] = {}
     for language, persons in people.items():
         for key in dict.fromkeys(key for person in persons for key in person):
             volumes = np.stack([person[key] for person in persons if key in person])

@@ -1,18 +1,16 @@
 """The voxels of one subject on their way through the solver: in random order, chunk by chunk."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Booleans
 from lateralization.correlation import is_usable, moments
 from lateralization.errors import BadInput
 from lateralization.systems import System
 
-Array = NDArray[Any]
-Booleans = NDArray[np.bool_]
 Tensor: TypeAlias = torch.Tensor
 Precision = Literal["float32", "float64"]
 

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Booleans, Integers
 from lateralization.errors import BadInput
-
-Integers = NDArray[np.int64]
 
 FRESH_TOKENS = 64
 """A window overlaps its predecessor by its length less this."""
@@ -42,7 +40,7 @@ class Windows:
     ids: Integers
     mask: Integers
     spans: Integers
-    special: NDArray[np.bool_]
+    special: Booleans
     max_length: int
     eos: int | None
 

@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Array, Booleans, Integers, Single
 from lateralization.batches import Run
 from lateralization.errors import BadInput
 from lateralization.features import FeaturesFile
 from lateralization.files import open_tensors, save_tensors
-from lateralization.windows import Integers, Pieces
-
-Floats = NDArray[np.float32]
+from lateralization.windows import Pieces
 
 VECTORS = "vectors.safetensors"
 """The features file while it is filled, in the folder of the part files."""
@@ -43,7 +41,7 @@ class Collector:
         self._runs, self._parts, self._metadata = runs, parts, dict(metadata)
         self._file: FeaturesFile | None = None
 
-    def put(self, number: int, tensors: Mapping[str, NDArray[Any]]) -> None:
+    def put(self, number: int, tensors: Mapping[str, Array]) -> None:
         """Write the whole words of batch ``number``; keep the rest in a part file.
 
         Parameters
@@ -144,7 +142,7 @@ def _complete(features: FeaturesFile, run: Run, handles: Sequence[Any], n_layers
         _write_layer(features, f"run-{run.number}/{name}", run, numbers[order], sums[order])
 
 
-def _whole(run: Run, numbers: Integers) -> NDArray[np.bool_]:
+def _whole(run: Run, numbers: Integers) -> Booleans:
     """Tell of segments of a run which belong to words that have no other segments."""
     owners = run.pieces.table[run.segments[:, 0], 0]
     all_of = np.bincount(owners, minlength=run.n_words)
@@ -152,7 +150,7 @@ def _whole(run: Run, numbers: Integers) -> NDArray[np.bool_]:
     return np.asarray((here == all_of)[owners[numbers]])
 
 
-def _write(features: FeaturesFile, run: Run, numbers: Integers, layers: Sequence[Floats]) -> None:
+def _write(features: FeaturesFile, run: Run, numbers: Integers, layers: Sequence[Single]) -> None:
     """Write whole words of a run, all layers; segments are given in ascending order."""
     if len(numbers):
         for layer, sums in enumerate(layers):
@@ -160,7 +158,7 @@ def _write(features: FeaturesFile, run: Run, numbers: Integers, layers: Sequence
 
 
 def _write_layer(
-    features: FeaturesFile, name: str, run: Run, numbers: Integers, sums: Floats
+    features: FeaturesFile, name: str, run: Run, numbers: Integers, sums: Single
 ) -> None:
     """Write whole words of a run in one layer, neighbours at once."""
     segments = run.segments[numbers]
@@ -171,7 +169,7 @@ def _write_layer(
         features.write(name, int(words[start]), vectors[start:stop])
 
 
-def word_means(sums: Floats, segments: Integers, pieces: Pieces) -> Floats:
+def word_means(sums: Single, segments: Integers, pieces: Pieces) -> Single:
     """Average the sums over segments to words.
 
     Parameters
@@ -200,7 +198,7 @@ def word_means(sums: Floats, segments: Integers, pieces: Pieces) -> Floats:
     return means
 
 
-def _means_of_stretches(sums: Floats, segments: Integers, pieces: Pieces) -> Floats:
+def _means_of_stretches(sums: Single, segments: Integers, pieces: Pieces) -> Single:
     """Average words of several stretches, in float64."""
     firsts = np.flatnonzero(np.diff(segments[:, 0], prepend=-1))
     counts = np.add.reduceat(segments[:, 3] - segments[:, 2], firsts)

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lateralization.arrays import Floats
 from lateralization.errors import BadInput
-
-Floats = NDArray[np.float64]
 
 WORLDS = ("demo", "equal", "word_rate", "shifted_run", "swapped_runs")
 
