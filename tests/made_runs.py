@@ -7,6 +7,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from lateralization.catalogue import family_of
 from lateralization.files import save_tensors, write_json
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.tables import Inputs
@@ -56,17 +57,17 @@ STEPS = (0, 1000, 143000)
 def _study_specs(first: int) -> list[dict[str, Any]]:
     """Models as in the study's lists: families, skill, untrained twins, checkpoints of one."""
     specs = [
-        {"name": name, "n_parameters": size, "family": name[:3], "seed": 0,
+        {"name": name, "n_parameters": size, "family": family_of(name), "seed": 0,
          "predictors": {"ppl": 30.0 - 3 * i + i % 2, "hellaswag": 30.0 + 6 * i - i % 3}}
         for i, (name, size) in enumerate(STUDY_MODELS.items())
     ]  # fmt: skip
     specs += [
         {"name": f"{name}_untrained_seed1", "n_parameters": STUDY_MODELS[name],
-         "family": name[:3], "seed": 1}
+         "family": family_of(name), "seed": 1}
         for name in UNTRAINED
     ]  # fmt: skip
     specs += [
-        {"name": f"pythia-6.9b_step{step}", "n_parameters": 6.9e9, "family": "pyt", "seed": 0}
+        {"name": f"pythia-6.9b_step{step}", "n_parameters": 6.9e9, "family": "pythia", "seed": 0}
         for step in STEPS
     ]
     return [{"n_hid": 64 + 16 * (first + i), **spec} for i, spec in enumerate(specs)]

@@ -165,13 +165,13 @@ def stars(p: float) -> str:
 
 
 FAMILY_NAMES = {
-    "gpt": "GPT-2", "opt": "OPT", "Lla": "Llama", "Qwe": "Qwen", "gem": "Gemma", "sta": "StableLM",
-    "Mis": "Mistral", "mam": "Mamba", "pyt": "Pythia",
+    "gpt2": "GPT-2", "opt": "OPT", "gemma": "Gemma", "stablelm": "StableLM", "mamba": "Mamba",
+    "pythia": "Pythia",
 }  # fmt: skip
 
 
 def family_name(name: Any) -> str:
-    """Name a family as people write it; families of the study are known by three letters."""
+    """Name a family as people write it; most are written as models of the hub are named."""
     return FAMILY_NAMES.get(str(name), str(name))
 
 

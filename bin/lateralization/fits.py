@@ -10,6 +10,7 @@ import numpy as np
 
 from lateralization.arrays import Array, Booleans, Floats
 from lateralization.asymmetry import SHARED, STRICT, Brain, Layers
+from lateralization.catalogue import family_of
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.files import Rows, read_json
@@ -142,7 +143,7 @@ def describe_fit(record: dict[str, Any], plan: dict[str, Any], n_layers: int) ->
     predictors = {name: _number(value) for name, value in (spec.get("predictors") or {}).items()}
     return Fit(
         record["language"], record["subject"], record["model"], kind,
-        kind if kind in (BASELINE, FEATURES) else str(spec.get("family") or record["model"][:3]),
+        kind if kind in (BASELINE, FEATURES) else str(spec.get("family") or family_of(record["model"])),
         size[0], size[1], size[2], _number(spec.get("seed"), record.get("seed")),
         tuple(int(layer) for layer in record.get("layers") or range(n_layers)),
         predictors, record,

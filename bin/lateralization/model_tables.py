@@ -64,8 +64,12 @@ def outcomes(members: list[Summary], choice: str, midline: str) -> pd.DataFrame:
 
 
 def relative_best_layer(one: Summary) -> float:
-    """Return best layer / (number of layers, embedding included); NaN for a single layer."""
-    best = {row["region"]: row["layer"] for row in one.layers if row["is_best"]}
+    """Return best layer / (number of layers, embedding included); NaN for a single layer.
+
+    The published midline rule counts: each rule has a best layer of its own.
+    """
+    flagged = [row for row in one.layers if row["is_best"] and row["midline"] == SHARED]
+    best = {row["region"]: row["layer"] for row in flagged}
     layer = best.get(RELIABLE, best.get(WHOLE))
     if layer is None or len(one.fit.layers) < 2:
         return np.nan

@@ -7,6 +7,7 @@ import pytest
 from made_runs import MadeRun, write_run
 
 from lateralization.asymmetry import SHARED
+from lateralization.catalogue import family_of
 from lateralization.files import read_json, save_tensors, write_json
 from lateralization.findings import about_published
 from lateralization.fits import Spaces
@@ -48,7 +49,8 @@ def tables(tmp_path_factory):
     plan = read_json(inputs.plan)
     for entry in plan["models"]:
         row = models[entry["name"]]
-        entry.update({key: row[key] for key in ("n_layers", "n_hid")}, family=entry["name"][:3])
+        entry |= {key: row[key] for key in ("n_layers", "n_hid")}
+        entry["family"] = family_of(entry["name"])
         entry["predictors"] = {key: row[key] for key in ("ppl", "hellaswag") if row[key]}
     write_json(plan, inputs.plan)
     brain = Spaces(inputs.masks, inputs.isc, []).get("en", "average").brain

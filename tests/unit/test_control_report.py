@@ -45,6 +45,6 @@ def test_the_answer_on_the_score_follows_the_table(made):
     adds = partial.loc["ln_n_parameters", "p"] < 0.05
     assert told["text"].startswith("Size moves the sides apart") == adds
     families = table[table["analysis"] == "leave_one_family_out"]
-    assert sorted(families["left_out"]) == ["Qwe", "gpt", "made"]
+    assert sorted(families["left_out"]) == ["Qwen", "gpt2", "made"]
     changed = tables | {"controls": tables["controls"].iloc[:0]}
     assert answers("score", changed, [("en", "average")]) == []

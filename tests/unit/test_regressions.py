@@ -1,13 +1,18 @@
 """Regressions over models, against the study's printed results and other libraries."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from lateralization.asymmetry import RELIABLE, SHARED, STRICT, WHOLE
+from lateralization.fits import Fit
+from lateralization.model_tables import relative_best_layer
 from lateralization.regressions import ols, partial_regress, regress, voxel_slopes
+from lateralization.summaries import Summary
 
 PUBLISHED = json.loads(
     (Path(__file__).parents[2] / "assets" / "published.json").read_text(encoding="utf-8")
@@ -91,7 +96,7 @@ def test_published_values_of_individuals_give_the_printed_correlations(subject):
         assert regress(x, y).r == pytest.approx(entry["r"], abs=0.015)
 
 
-@pytest.mark.parametrize("kind", ["gpt", "Qwe"])
+@pytest.mark.parametrize("kind", ["gpt2", "Qwen"])
 def test_published_values_of_trained_families_give_the_printed_correlations(kind):
     untrained = table(source="figures, digitised; GPT-2 ran with dropout on")
     for subset, values in ((f"family {kind}", MODELS), (f"untrained, family {kind}", untrained)):
@@ -176,3 +181,15 @@ def test_voxel_slopes_are_those_of_linregress():
         line = stats.linregress(x, scores[:, voxel])
         assert slopes[voxel] == pytest.approx(line.slope, abs=1e-12)
         assert t[voxel] == pytest.approx(line.slope / line.stderr, rel=1e-9)
+
+
+def test_the_best_layer_is_that_of_the_published_midline_rule():
+    flagged = [(RELIABLE, SHARED, 3), (RELIABLE, STRICT, 7), (WHOLE, SHARED, 5), (WHOLE, STRICT, 1)]
+    rows = [
+        {"region": region, "midline": rule, "layer": layer, "is_best": layer == best}
+        for region, rule, best in flagged for layer in range(13)
+    ]  # fmt: skip
+    fit = Fit("en", "average", "gpt2", n_layers=12, layers=tuple(range(13)))
+    one = Summary(fit, [], [], rows, np.empty(0, np.float32), {}, 0)
+    assert relative_best_layer(one) == 3 / 13
+    assert relative_best_layer(replace(one, layers=rows[26:])) == 5 / 13
