@@ -144,10 +144,8 @@ def is_unfetched(path: Path) -> bool:
         return False
 
 
-def local_subjects(
-    root: Path, description: Description, language: str, problems: Problems
-) -> list[Subject]:
-    """Find the subjects of a language in a local data set, and their runs.
+def local_subjects(root: Path, description: Description, language: str) -> list[Subject]:
+    """Find the subjects of a language in a local data set, and their runs; nothing is checked.
 
     The order of the runs is that of their file names: numbers need not start at 1 nor be
     contiguous.
@@ -158,9 +156,29 @@ def local_subjects(
         Folder of the data set.
     description
         Where subjects and runs are.
-    problems
-        Gathers: no folder, no subject, another number of runs, unfetched files.
     """
+    parent, _, pattern = description.folders.rpartition("/")
+    before, after = pattern.split("{subject}", 1)
+    named = [
+        (path.name[len(before) : len(path.name) - len(after)], path)
+        for path in sorted((root / parent).glob(pattern.replace("{subject}", "*")))
+        if path.is_dir()
+    ]
+    return [
+        Subject(name, sorted(folder.glob(description.runs(name))), [])
+        for name, folder in named
+        if description.languages[language].has(name)
+    ]
+
+
+def check_group(
+    root: Path,
+    description: Description,
+    language: str,
+    subjects: list[Subject],
+    problems: Problems,
+) -> None:
+    """Report a local data set that has no folder of subjects, or none of the language."""
     parent, _, pattern = description.folders.rpartition("/")
     place, spoken = root / parent, description.languages[language]
     if not place.is_dir():
@@ -169,44 +187,27 @@ def local_subjects(
             f"{description.bold.replace('{subject}', _shown(spoken.subjects))}, or a {FILE} that "
             "says where the runs are"
         )
-        return []
-    before, after = pattern.split("{subject}", 1)
-    named = [
-        (path.name[len(before) : len(path.name) - len(after)], path)
-        for path in sorted(place.glob(pattern.replace("{subject}", "*")))
-        if path.is_dir()
-    ]
-    folders = {name: path for name, path in named if spoken.has(name)}
-    if not folders:
+    elif not subjects:
         wanted = pattern.replace("{subject}", _shown(spoken.subjects))
         problems.add(
             f"--dataset: {place} has no subject {wanted}, so there is nothing for "
             f"--languages {language}; check the folder and the language"
         )
-    subjects = [
-        Subject(name, sorted(folder.glob(description.runs(name))), [])
-        for name, folder in folders.items()
-    ]
-    _check_runs(subjects, folders, description, problems)
-    _check_fetched(root, [path for subject in subjects for path in subject.bold], problems)
-    return subjects
 
 
-def _shown(subjects: str | tuple[str, ...]) -> str:
-    """Return a language's subjects for a message: the pattern, or the first of a list."""
-    return subjects if isinstance(subjects, str) else subjects[0]
-
-
-def _check_runs(
-    subjects: list[Subject],
-    folders: dict[str, Path],
-    description: Description,
-    problems: Problems,
+def check_subjects(
+    root: Path, description: Description, subjects: list[Subject], problems: Problems
 ) -> None:
-    """Report ids that cannot be file names, and subjects with another number of runs."""
+    """Report ids that cannot be file names, another number of runs, and unfetched files.
+
+    Parameters
+    ----------
+    subjects
+        Those of a local data set whose runs are used.
+    """
     n_runs = description.n_runs
     for subject in subjects:
-        folder = folders[subject.subject]
+        folder = root / description.folders.replace("{subject}", subject.subject)
         if not subject.subject.isalnum() or not subject.subject.isascii():
             problems.add(
                 f"--dataset: {folder} is no subject's name; use letters and digits after sub-"
@@ -218,6 +219,12 @@ def _check_runs(
                 f"{description.runs(subject.subject)}; add or remove runs, or take the subject "
                 "out of the folder"
             )
+    _check_fetched(root, [path for subject in subjects for path in subject.bold], problems)
+
+
+def _shown(subjects: str | tuple[str, ...]) -> str:
+    """Return a language's subjects for a message: the pattern, or the first of a list."""
+    return subjects if isinstance(subjects, str) else subjects[0]
 
 
 def _check_fetched(root: Path, paths: list[Path], problems: Problems) -> None:

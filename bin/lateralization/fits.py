@@ -140,10 +140,11 @@ def describe_fit(record: dict[str, Any], plan: dict[str, Any], n_layers: int) ->
     ]
     if kind in (BASELINE, FEATURES):
         size = [np.nan] * 3
+    family = spec.get("family") or family_of(record["model"])
     predictors = {name: _number(value) for name, value in (spec.get("predictors") or {}).items()}
     return Fit(
         record["language"], record["subject"], record["model"], kind,
-        kind if kind in (BASELINE, FEATURES) else str(spec.get("family") or family_of(record["model"])),
+        kind if kind in (BASELINE, FEATURES) else str(family),
         size[0], size[1], size[2], _number(spec.get("seed"), record.get("seed")),
         tuple(int(layer) for layer in record.get("layers") or range(n_layers)),
         predictors, record,

@@ -1,6 +1,7 @@
 """A mask, reliability or average subject that is not computed: the user's own, or the study's."""
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.joblib_array import read_joblib_array
 from lateralization.problems import listed
-from lateralization.volumes import load_mask
+from lateralization.study import GRID_AFFINE, GRID_SHAPE
+from lateralization.volumes import check_same_grid, load_mask
 
 KINDS = ("mask", "isc", "average_subject")
 PUBLISHED = "published"
@@ -25,6 +27,39 @@ PUBLISHED_NAMES = {
 }
 AVERAGE_STEMS = ("run-{run}", "average_subject_run-{run}")
 ENDINGS = (".nii.gz", ".nii", ".gz")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The grid that given files must share: the mask's, or that all runs are brought to.
+
+    Attributes
+    ----------
+    n_voxels
+        Voxels of the mask; None when that is not known yet.
+    name
+        What the grid is of, for messages.
+    """
+
+    shape: tuple[int, ...]
+    affine: Array
+    n_voxels: int | None
+    name: str
+
+
+STUDY_GRID = Grid(GRID_SHAPE, GRID_AFFINE, None, "the study's grid, which runs are resampled to,")
+
+
+def grid_of(mask_path: Path) -> Grid:
+    """Return the grid of a user's mask.
+
+    Raises
+    ------
+    BadInput
+        No mask.
+    """
+    mask, affine = load_mask(mask_path)
+    return Grid(mask.shape, affine, int(mask.sum()), str(mask_path))
 
 
 def is_nifti(path: Path) -> bool:
@@ -72,7 +107,7 @@ def study_urls(name: str, assets: Path, endpoint: str | None) -> list[str]:
     return [*mirrors, f"{pinned['server']}/{place}"]
 
 
-def own_file(kind: str, path: Path, n_runs: int, n_voxels: int | None) -> dict[str, Any]:
+def own_file(kind: str, path: Path, n_runs: int, grid: Grid | None) -> dict[str, Any]:
     """Check a user's mask, reliability or average subject and return its parcel.
 
     Parameters
@@ -83,13 +118,13 @@ def own_file(kind: str, path: Path, n_runs: int, n_voxels: int | None) -> dict[s
         A file; a folder for an average subject.
     n_runs
         Runs of the data set.
-    n_voxels
-        Voxels of the user's mask; None when that is not known yet.
+    grid
+        What the file must lie on; None: any.
 
     Raises
     ------
     BadInput
-        Missing, or not in a form that can be read.
+        Missing, not in a form that can be read, or on another grid.
     """
     if not path.exists():
         raise BadInput(f"{path} does not exist; check the path")
@@ -100,7 +135,7 @@ def own_file(kind: str, path: Path, n_runs: int, n_voxels: int | None) -> dict[s
     else:
         paths = [path]
     for one in paths:
-        _check(kind, one, n_voxels)
+        _check(kind, one, grid)
     return {"source": [str(one) for one in paths], "files": []}
 
 
@@ -123,26 +158,29 @@ def check_array(path: Path, n_voxels: int | None) -> Array:
     return array
 
 
-def _check(kind: str, path: Path, n_voxels: int | None) -> None:
-    """Check that a file can be read at all."""
+def _check(kind: str, path: Path, grid: Grid | None) -> None:
+    """Check that a file can be read, and lies where it should."""
     if kind == "mask":
         load_mask(path)
     elif is_nifti(path):
-        _check_image(path)
+        _check_image(path, grid)
     elif path.suffix == ".gz":
-        check_array(path, n_voxels)
+        check_array(path, grid.n_voxels if grid else None)
     else:
         raise BadInput(f"{path} is neither NIfTI (.nii, .nii.gz) nor joblib (.gz); convert it")
 
 
-def _check_image(path: Path) -> None:
-    """Check that a file is a 3-D or 4-D NIfTI."""
+def _check_image(path: Path, grid: Grid | None) -> None:
+    """Check that a file is a 3-D or 4-D NIfTI on a grid."""
     try:
-        shape = nibabel.load(path).shape
+        image = nibabel.load(path)
+        dimensions = len(image.shape)
     except Exception as error:
         raise BadInput(f"{path} cannot be read as NIfTI ({error}); copy it again") from error
-    if len(shape) not in (3, 4):
-        raise BadInput(f"{path} has {len(shape)} dimensions; 3 or 4 are needed")
+    if dimensions not in (3, 4):
+        raise BadInput(f"{path} has {dimensions} dimensions; 3 or 4 are needed")
+    if grid is not None:
+        check_same_grid(image, grid.shape, grid.affine, path, grid.name)
 
 
 def _average_subject(folder: Path, n_runs: int) -> list[Path]:

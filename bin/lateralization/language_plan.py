@@ -9,14 +9,15 @@ from lateralization import dataset, given_files, stories
 from lateralization.annotation import read_words
 from lateralization.confounds import check_table
 from lateralization.dataset import Subject
-from lateralization.description import STUDY, Description
+from lateralization.description import STUDY, Description, find_description
 from lateralization.errors import BadInput
 from lateralization.files import read_json
+from lateralization.given_files import Grid
 from lateralization.parameters import Parameters
 from lateralization.places import absolute
 from lateralization.problems import Problems, listed
 from lateralization.runs import check_runs
-from lateralization.volumes import load_mask
+from lateralization.volumes import check_same_grid
 
 
 @dataclass
@@ -53,14 +54,18 @@ def plan_language(
     The key ``known_subjects`` (all ids of the data set) is for the check of ``--subjects``.
     """
     described = site.described
-    given = _given(language, site)
+    given, grid = _given(language, site)
     wanted: list[str] = site.parameters["subjects"]
     average = "average" in wanted or "all" in wanted
     group = not (given["mask"] and given["isc"] and (given["average_subject"] or not average))
-    manifest = dataset.read_manifest(described.manifest) if described.manifest else []
+    manifest = []  # a data set on disk has its files, whatever its description names
+    if site.remote and described.manifest:
+        manifest = dataset.read_manifest(described.manifest)
     subjects = _subjects(manifest, language, site)
     individuals = [s.subject for s in subjects if "all" in wanted or s.subject in wanted]
     used = [s for s in subjects if group or s.subject in individuals]
+    if used:
+        _check_mask(grid, site)
     if group and not given["isc"] and len(used) == 1:
         site.problems.add(
             f"--dataset: there is one subject of {language}, and the reliability compares halves "
@@ -69,6 +74,9 @@ def plan_language(
     annotation = _annotation(manifest, language, site)
     scans = {}
     if not site.remote:
+        if group or "all" in wanted:
+            dataset.check_group(site.root, described, language, subjects, site.problems)
+        dataset.check_subjects(site.root, described, used, site.problems)
         scans = check_runs(
             used, group, site.problems, site.notes, tr=described.tr, n_trim=described.trim
         )
@@ -114,7 +122,7 @@ def _subjects(manifest: list[dict[str, Any]], language: str, site: Site) -> list
                 f"the data set is fetched; for the folder here write --dataset ./{name}"
             )
         return dataset.remote_subjects(manifest, language)
-    return dataset.local_subjects(site.root, site.described, language, site.problems)
+    return dataset.local_subjects(site.root, site.described, language)
 
 
 def _remote_file(row: dict[str, Any], site: Site) -> dict[str, Any]:
@@ -148,25 +156,37 @@ def _subject(
 
 
 def _annotation(manifest: list[dict[str, Any]], language: str, site: Site) -> dict[str, Any]:
-    """Return where a language's annotation comes from; a local one is checked."""
+    """Return where a language's annotation comes from; a local one is checked.
+
+    ``published`` says that it is the study's own, whatever the data set is called: its rows and
+    the study's corrections belong together.
+    """
     described = site.described
     name = described.languages[language].annotation
-    ours = described.name == STUDY
     entry: dict[str, Any] = {"path": None, "source": [], "files": [], "columns": described.columns}
-    try:
-        row = dataset.remote_annotation(manifest, name) if ours or site.remote else {}
-    except BadInput as error:
-        site.problems.add(str(error))
-        row = {}
     if site.remote:
-        files = [_remote_file(row, site)] if row else []
+        try:
+            files = [_remote_file(dataset.remote_annotation(manifest, name), site)]
+        except BadInput as error:
+            site.problems.add(str(error))
+            files = []
         pinned = {"dataset": described.name, "version": described.version, "files": files}
-        return entry | pinned | {"published": ours}
+        return entry | pinned | {"published": described.name == STUDY}
     path = dataset.local_annotation(site.root, name, site.problems)
     if path is None:
         return entry | {"published": False}
-    published = ours and dataset.md5_of(path) == row["md5"]
+    published = dataset.md5_of(path) == _published_md5(language, site)
     return entry | {"path": str(path), "source": [str(path)], "published": published}
+
+
+def _published_md5(language: str, site: Site) -> str | None:
+    """Return the md5 of the study's annotation of a language; None where it has none."""
+    study = find_description(STUDY, site.root, site.assets)
+    if language not in study.languages or study.manifest is None:
+        return None
+    rows = dataset.read_manifest(study.manifest)
+    row = dataset.remote_annotation(rows, study.languages[language].annotation)
+    return str(row["md5"])
 
 
 def _prosody(manifest: list[dict[str, Any]], language: str, site: Site) -> dict[str, Any] | None:
@@ -318,10 +338,13 @@ def _check_corrections(path: Path, site: Site) -> None:
         site.problems.add(f"--corrections: cannot read {path} ({error}); give a TSV in UTF-8")
 
 
-def _given(language: str, site: Site) -> dict[str, Any]:
-    """Return the parcels of mask, reliability and average subject; None for what is computed."""
+def _given(language: str, site: Site) -> tuple[dict[str, Any], Grid]:
+    """Return the parcels of mask, reliability and average subject, and the grid of the mask.
+
+    What is computed has None; a mask that is computed or published is on the study's grid.
+    """
     found: dict[str, Any] = dict.fromkeys(given_files.KINDS)
-    n_voxels = None
+    grid = given_files.STUDY_GRID
     for kind in given_files.KINDS:
         value = site.parameters[kind]
         if value is None or not site.parameters.sound(kind):
@@ -332,12 +355,21 @@ def _given(language: str, site: Site) -> dict[str, Any]:
                 continue
             path = site.path(value, language)
             found[kind] = {"source": [str(path)], "files": []}  # what depends on it is planned
-            found[kind] = given_files.own_file(kind, path, site.described.n_runs, n_voxels)
+            found[kind] = given_files.own_file(kind, path, site.described.n_runs, grid)
             if kind == "mask":
-                n_voxels = int(load_mask(path)[0].sum())
+                grid = given_files.grid_of(path)
         except BadInput as error:
             site.problems.add(f"--{kind}: {error}")
-    return found
+    return found, grid
+
+
+def _check_mask(grid: Grid, site: Site) -> None:
+    """Report a given mask that is on another grid than the runs will be."""
+    common = given_files.STUDY_GRID
+    try:
+        check_same_grid(grid, common.shape, common.affine, grid.name, common.name)
+    except BadInput as error:
+        site.problems.add(f"--mask: {error}")
 
 
 def _published(kind: str, language: str, site: Site) -> dict[str, Any]:

@@ -26,18 +26,17 @@ from lateralization.runs import check_runs
 def checked(root, averaged=True):
     """Return scans, problems and notes of a data set."""
     problems, notes = Problems(), []
-    subjects = dataset.local_subjects(root, STUDY, "en", problems)
+    subjects = dataset.local_subjects(root, STUDY, "en")
+    dataset.check_subjects(root, STUDY, subjects, problems)
     scans = check_runs(subjects, averaged, problems, notes)
     return scans, problems, notes
 
 
 def test_subjects_and_runs_are_found_in_order(tmp_path):
     write_dataset(tmp_path, ("EN902", "EN901"), first_run=7)
-    problems = Problems()
-    subjects = dataset.local_subjects(tmp_path, STUDY, "en", problems)
+    subjects = dataset.local_subjects(tmp_path, STUDY, "en")
     assert [subject.subject for subject in subjects] == ["EN901", "EN902"]
     assert [path.name[21:27] for path in subjects[0].bold] == [f"run-{n:02d}" for n in range(7, 16)]
-    assert not problems
 
 
 def test_a_good_data_set_has_no_problem(tmp_path):
@@ -51,10 +50,8 @@ def test_other_files_of_a_subject_are_not_runs(tmp_path):
     write_dataset(tmp_path, ("EN901",))
     other = run_path(tmp_path, "EN901", 7).with_name("sub-EN901_task-lppEN_run-07_bold.nii.gz")
     other.write_bytes(b"")
-    problems = Problems()
-    (subject,) = dataset.local_subjects(tmp_path, STUDY, "en", problems)
+    (subject,) = dataset.local_subjects(tmp_path, STUDY, "en")
     assert len(subject.bold) == 9
-    assert not problems
 
 
 def test_eight_runs_name_the_subject_and_the_count(tmp_path):

@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+from dataclasses import replace
 
 import joblib
 import nibabel
@@ -16,7 +17,7 @@ from lateralization.download import Policy
 from lateralization.errors import BadInput
 from lateralization.fetching import fetch
 from lateralization.files import read_tensors
-from lateralization.given_files import own_file, published_files, study_urls
+from lateralization.given_files import grid_of, own_file, published_files, study_urls
 from lateralization.reliability import write_given
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.volumes import to_volume
@@ -148,11 +149,11 @@ def test_an_average_subject_is_the_same_in_both_forms(tmp_path, mask):
     assert set(found["joblib"]) == {*(f"run-{run}" for run in range(1, 10)), "left_out"}
     for name, values in found["joblib"].items():
         np.testing.assert_array_equal(values, found["nifti"][name])
-    parcel = own_file("average_subject", tmp_path, 9, int(voxels.sum()))
+    parcel = own_file("average_subject", tmp_path, 9, grid_of(path))
     assert parcel["source"] == [str(one) for one in by_form["nifti"]]
     for one in by_form["nifti"]:
         one.unlink()
-    parcel = own_file("average_subject", tmp_path, 9, int(voxels.sum()))
+    parcel = own_file("average_subject", tmp_path, 9, grid_of(path))
     assert parcel["source"] == [str(one) for one in by_form["joblib"]]
     with pytest.raises(BadInput, match="belongs to it"):
-        own_file("average_subject", tmp_path, 9, 7)
+        own_file("average_subject", tmp_path, 9, replace(grid_of(path), n_voxels=7))

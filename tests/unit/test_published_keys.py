@@ -130,6 +130,9 @@ def test_no_published_value_vanishes(compared):
 
 def test_every_published_column_of_models_is_compared():
     columns = {
-        name for group in PUBLISHED["models"] for cells in group["values"].values() for name in cells
+        column
+        for group in PUBLISHED["models"]
+        for cells in group["values"].values()
+        for column in cells
     }
     assert columns - set(MODEL_COLUMNS) - set(TRAITS) == set()
