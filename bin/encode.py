@@ -52,7 +52,6 @@ parser.add_argument(
 parser.add_argument("--joint-words", nargs="*", default=[], type=Path, help="their words")
 parser.add_argument("--precision", choices=("float32", "float64"), default="float32")
 parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-parser.add_argument("--chunk", type=int, default=None, help="voxels at a time")
 parser.add_argument(
     "--out", required=True, nargs="+", type=Path, help="files to write, in the order of --bold"
 )

@@ -124,11 +124,12 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
     runs = runs_from(read_tensors(task.windows))
     check_words(task.words, runs)
     task.check_order()
-    # One random stream goes through all windows, so one rank takes them all.
-    share = Share(ranks.rank, 1 if task.in_order and ranks.rank == 0 else ranks.n_ranks)
+    # One random stream goes through all windows, so the first rank takes them all.
+    share = Share(ranks.rank, 1 if task.in_order else ranks.n_ranks)
     parts = task.out.parent / f".parts-{task.out.name}"
     plan = agreed_plan(task, ranks, runs, parts)
-    head: Head | str | None = None
+    head: Head | None = None
+    no_head: str | None = None
     if not task.in_order or ranks.rank == 0:
         with clock.time("load"):
             model = load(task, ranks, plan)
@@ -139,12 +140,11 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
             runs = [limited(run, task.context, forward) for run in runs]
         batches = plan_batches(runs, plan.batch_tokens, task.in_order)
         if task.surprisal:
-            head = head_of(model, input_device(trunk))
+            head, no_head = head_of(model, input_device(trunk))
         del model
         say(f"rank {ranks.rank} of {ranks.n_ranks}: {len(share.of(len(batches)))} batches")
         with clock.time("forward"):
-            given = head if callable(head) else None
-            compute(trunk, runs, batches, parts, share, head=given, metadata=task.described())
+            compute(trunk, runs, batches, parts, share, head=head, metadata=task.described())
         del trunk
     ranks.wait()
     if ranks.rank:
@@ -153,9 +153,8 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
         widths = write(task, runs, parts)
     dealt = {"windows": sum(map(len, batches)), "batches": len(batches)}
     dealt |= {"tokens": sum(item.length for batch in batches for item in batch)}
-    return describe(task, ranks, clock, plan.described() | dealt, widths) | {
-        "no_surprisal": head if isinstance(head, str) else None
-    }
+    described = describe(task, ranks, clock, plan.described() | dealt, widths)
+    return described | {"no_surprisal": no_head}
 
 
 def write(task: Task, runs: list[Run], parts: Path) -> list[int]:

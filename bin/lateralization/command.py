@@ -26,9 +26,13 @@ def progress(items: Iterable[Item], label: str, total: int | None = None) -> Ite
     yield from tqdm(items, desc=label, total=total, mininterval=2.0, file=sys.stderr, ascii=True)
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Tell host and GPU memory failures from other errors without importing torch."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+def exit_code(error: BaseException) -> int:
+    """Return what a command leaves with: 65 bad input, 75 may pass, 137 memory, 1 a bug."""
+    if isinstance(error, BadInput | Transient):
+        return error.exit_code
+    # a full GPU is told by name: torch is not imported for it
+    memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return OUT_OF_MEMORY if memory else BUG
 
 
 def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> NoReturn:
@@ -40,13 +44,11 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
     arguments = parser.parse_args()
     try:
         main(arguments)
-    except (BadInput, Transient) as error:
-        say(f"{parser.prog}: {error}")
-        sys.exit(error.exit_code)
     except Exception as error:
-        if _is_out_of_memory(error):
-            say(f"{parser.prog}: out of memory: {error}")
-            sys.exit(OUT_OF_MEMORY)
-        traceback.print_exc()
-        sys.exit(BUG)
+        code = exit_code(error)
+        if code == BUG:
+            traceback.print_exc()
+        else:
+            say(f"{parser.prog}: {'out of memory: ' if code == OUT_OF_MEMORY else ''}{error}")
+        sys.exit(code)
     sys.exit(0)

@@ -51,7 +51,6 @@ class Task:
     joint_words: Sequence[Path] = ()
     precision: Precision = "float32"
     device: str = "auto"
-    chunk: int | None = None
 
     def told(self) -> dict[str, Any]:
         """Say what the scores depend on, as GATHER records it."""
@@ -178,7 +177,7 @@ def load_subject(path: Path, task: Task, device: str) -> Subject:
             bold.runs,
             bold.left_out.astype(bool),
             precision=task.precision,
-            chunk=task.chunk or CHUNKS[device],
+            chunk=CHUNKS[device],
             device=device,
         )
     except BadInput as error:

@@ -1,73 +1,15 @@
-"""Files of word vectors: written tensor by tensor or row by row, so that memory holds little."""
+"""The file of a model's word vectors, written row by row so that memory holds little."""
 
 import json
 import os
 import struct
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from lateralization.arrays import Array, Single
-from lateralization.files import writing
-
-TYPES = {"float32": "F32", "float64": "F64"}
-
-
-class FeaturesWriter:
-    """Write a safetensors file whose tensors come one after the other.
-
-    Parameters
-    ----------
-    path : Path
-        The file appears under this name only when all tensors were written.
-    shapes : dict
-        Name → shape, in the order of writing.
-    metadata : dict of str
-    dtype : str
-        ``float32`` or ``float64``.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        shapes: Mapping[str, tuple[int, ...]],
-        metadata: Mapping[str, str],
-        dtype: str = "float32",
-    ) -> None:
-        self._path, self._shapes, self._dtype = path, dict(shapes), np.dtype(dtype)
-        self._header, _ = _layout(shapes, metadata, self._dtype)
-        self._next = iter(self._shapes)
-        self._stack = ExitStack()
-        self._file: BinaryIO
-
-    def __enter__(self) -> "FeaturesWriter":
-        temporary = self._stack.enter_context(writing(self._path))
-        self._file = self._stack.enter_context(temporary.open("wb"))
-        self._file.write(self._header)
-        return self
-
-    def write(self, name: str, values: Array) -> None:
-        """Write the next tensor; names must come in the order of ``shapes``."""
-        expected = next(self._next)
-        if name != expected or values.shape != self._shapes[name]:
-            raise ValueError(f"expected {expected} {self._shapes[expected]}, not {name}")
-        self._file.write(np.ascontiguousarray(values, self._dtype).tobytes())
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None and next(self._next, None) is not None:
-            kind, error = ValueError, ValueError("not all tensors were written")
-            self._stack.__exit__(kind, error, trace)
-            raise error
-        self._stack.__exit__(kind, error, trace)
+from lateralization.arrays import Single
 
 
 class FeaturesFile:
@@ -95,7 +37,7 @@ class FeaturesFile:
         cls, path: Path, shapes: Mapping[str, tuple[int, int]], metadata: Mapping[str, str]
     ) -> "FeaturesFile":
         """Lay the file out; harmless where another process does the same or has begun to write."""
-        header, size = _layout(shapes, metadata, np.dtype(np.float32))
+        header, size = _layout(shapes, metadata)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             os.pwrite(handle, header, 0)
@@ -122,19 +64,19 @@ class FeaturesFile:
 
 
 def _layout(
-    shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str], dtype: np.dtype[Any]
+    shapes: Mapping[str, tuple[int, int]], metadata: Mapping[str, str]
 ) -> tuple[bytes, int]:
     """Return what precedes the data (the places of all tensors), and the data's size."""
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     place = 0
-    for name, shape in shapes.items():
-        size = int(np.prod(shape)) * dtype.itemsize
+    for name, (n_rows, width) in shapes.items():
+        end = place + 4 * n_rows * width
         header[name] = {
-            "dtype": TYPES[dtype.name],
-            "shape": list(shape),
-            "data_offsets": [place, place + size],
+            "dtype": "F32",
+            "shape": [n_rows, width],
+            "data_offsets": [place, end],
         }
-        place += size
+        place = end
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text, place

@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 from lateralization import given_files, stories
 from lateralization.annotation import STANDARD, read_rows, standard_annotation
 from lateralization.atlas import place_atlas
-from lateralization.cache import GIT_BLOB, Wanted, digest_of
+from lateralization.cache import GIT_BLOB, Wanted
 from lateralization.download import Policy, download
 from lateralization.errors import BadInput
 from lateralization.files import writing
 from lateralization.problems import Problems
-from lateralization.receipts import RECEIPT, Receipt, write_receipt
+from lateralization.receipts import Receipt, write_receipt
 from lateralization.runs import read_run
 from lateralization.study import N_RUNS
 
@@ -39,7 +39,7 @@ def fetch(
     cache: Path,
     out: Path,
     policy: Policy | None = None,
-) -> dict[str, Any]:
+) -> list[Path]:
     """Bring one parcel to ``out`` (BOLD with ``keep`` false to ``raw`` beside it, with a receipt).
 
     Parameters
@@ -60,8 +60,8 @@ def fetch(
 
     Returns
     -------
-    dict
-        kind, and per file its name, bytes, checksum and origin.
+    list of Path
+        What ``out`` holds, by name.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def fetch(
     else:
         origins = list(sources) or _fetched(parcel, cache, policy)
         _deliver(kind, parcel, origins, out, own=bool(sources))
-    return _record(parcel, sources, out)
+    return sorted(out.iterdir())
 
 
 def _deliver(
@@ -259,25 +259,3 @@ def _copy(path: Path, target: Path) -> None:
     """Copy a file; what has the final name is whole."""
     with writing(target) as temporary:
         shutil.copyfile(path, temporary)
-
-
-def _by_run(path: Path) -> tuple[int, str]:
-    """Put run-2 before run-10."""
-    return len(path.name), path.name
-
-
-def _record(parcel: dict[str, Any], sources: Sequence[Path], out: Path) -> dict[str, Any]:
-    """Describe what is in ``out``, for the report."""
-    pinned = {str(i): file for i, file in enumerate(parcel.get("files") or [], 1)}
-    files = []
-    for i, path in enumerate(sorted(out.iterdir(), key=_by_run), 1):
-        known = pinned.get(str(i)) if not sources and path.name != RECEIPT else None
-        origin = str(sources[min(i, len(sources)) - 1]) if sources else parcel.get("url")
-        entry = {"name": path.name, "bytes": path.stat().st_size}
-        if known:
-            checksums = {name: known[name] for name in CHECKSUMS if known.get(name)}
-            entry |= {**checksums, "origin": known["path"]}
-        else:
-            entry |= {"sha256": digest_of(path, "sha256"), "origin": origin}
-        files.append(entry)
-    return {"kind": parcel["kind"], "fetched": not sources, "files": files}

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from lateralization.command import BUG, OUT_OF_MEMORY, exit_code
 from lateralization.errors import BadInput, Transient
 
 OUTCOMES = "LATERALIZATION_OUTCOMES"
@@ -92,17 +93,9 @@ def leave(error: BaseException) -> None:
     """Leave a failure's exit code and message for the process that started the ranks."""
     folder = os.environ.get(OUTCOMES)
     if folder:
-        outcome = {"code": _code(error), "message": " ".join(str(error).split())}
+        outcome = {"code": exit_code(error), "message": " ".join(str(error).split())}
         path = Path(folder) / f"rank-{os.environ.get('RANK', '0')}.json"
         path.write_text(json.dumps(outcome), encoding="utf-8")
-
-
-def _code(error: BaseException) -> int:
-    """Return the exit code of an error, as ``lateralization.command`` gives it."""
-    if isinstance(error, BadInput | Transient):
-        return error.exit_code
-    memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return 137 if memory else 1
 
 
 def _raise_worst(folder: Path) -> None:
@@ -114,8 +107,8 @@ def _raise_worst(folder: Path) -> None:
     by_code = {outcome["code"]: outcome["message"] for outcome in reversed(outcomes)}
     if BadInput.exit_code in by_code:
         raise BadInput(by_code[BadInput.exit_code])
-    if 1 in by_code:
-        raise RuntimeError(by_code[1])
+    if BUG in by_code:
+        raise RuntimeError(by_code[BUG])
     if Transient.exit_code in by_code:
         raise Transient(by_code[Transient.exit_code])
-    raise MemoryError(by_code.get(137, "a process was killed"))
+    raise MemoryError(by_code.get(OUT_OF_MEMORY, "a process was killed"))

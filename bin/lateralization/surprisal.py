@@ -34,8 +34,8 @@ def reads_forward(trunk: Any, device: Any) -> bool:
     return bool(torch.allclose(states[0], states[1], rtol=1e-3, atol=1e-3 * states.std().item()))
 
 
-def head_of(model: Any, device: Any) -> Head | str:
-    """Return what makes logits of a model's last states, or why there is none.
+def head_of(model: Any, device: Any) -> tuple[Head | None, str | None]:
+    """Return what makes logits of a model's last states and None, or None and why there is none.
 
     The product with the output embedding, its scale and its cap are compared with what the whole
     model answers, so that a head of an unknown kind is not taken for a plain one.
@@ -44,9 +44,9 @@ def head_of(model: Any, device: Any) -> Head | str:
 
     trunk, product = model.base_model, model.get_output_embeddings()
     if model is trunk or product is None:
-        return "the model has no language-modelling head"
+        return None, "the model has no language-modelling head"
     if not reads_forward(trunk, device):
-        return "the model reads in both directions"
+        return None, "the model reads in both directions"
     config = model.config.get_text_config()
     cap = getattr(config, "final_logit_softcapping", None)
     scale = float(getattr(config, "logit_scale", None) or 1)
@@ -63,8 +63,8 @@ def head_of(model: Any, device: Any) -> Head | str:
     if told.shape != found.shape or not torch.allclose(
         told, found, rtol=1e-2, atol=1e-2 * told.std().item()
     ):
-        return "the model's head is of an unknown kind"
-    return logits
+        return None, "the model's head is of an unknown kind"
+    return logits, None
 
 
 def of_tokens(head: Head, states: Any, ids: Any, tokens: Any) -> Floats:

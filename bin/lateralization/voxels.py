@@ -33,7 +33,7 @@ class Voxels:
     left_out : boolean array of shape (n_voxels,) or (n_runs, n_voxels), optional
         Constant and non-finite voxels are added to these.
     precision, chunk, device
-        As in ``encode``.
+        As in ``ridge.encode``.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Voxels:
         device: str = "cpu",
     ) -> None:
         if chunk < 1:
-            raise BadInput(f"--chunk {chunk}: at least one voxel at a time is needed")
+            raise BadInput(f"chunks of {chunk} voxels; give at least one at a time")
         self.chunk, self.device, self.dtype = chunk, device, DTYPES[precision]
         spread = [moments(run) for run in runs]
         kept = np.logical_and.reduce([is_usable(*found) for found in spread])

@@ -30,7 +30,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
 def extracted(model: Any, runs: list[Run], folder: Path) -> tuple[Arrays, list[Any]]:
     """Return word vectors and, for each run, the surprisal of its segments."""
     folder.mkdir(parents=True)
-    head = head_of(model, torch.device("cpu"))
+    head, _ = head_of(model, torch.device("cpu"))
     given = head if callable(head) else None
     compute(model.base_model, runs, plan_batches(runs, 1000), folder, head=given)
     merge(runs, folder, folder / "out.safetensors")
@@ -193,13 +193,13 @@ def test_surprisal_of_whole_windows_is_that_of_the_plain_model(
 
 def test_models_without_surprisal_say_why(tmp_path: Path, data: Data) -> None:
     bert = load_model(tiny_models.make(tmp_path / "bert", "bert", data[2]))
-    assert "both directions" in str(head_of(bert, torch.device("cpu")))
+    assert "both directions" in str(head_of(bert, torch.device("cpu"))[1])
     tiny_models.make(tmp_path / "gpt2", "gpt2", data[2])
-    assert callable(head_of(load_model(tmp_path / "gpt2"), torch.device("cpu")))
+    assert callable(head_of(load_model(tmp_path / "gpt2"), torch.device("cpu"))[0])
     strange = load_model(tmp_path / "gpt2")
     plain = strange.forward
     strange.forward = lambda **given: _warmed(plain(**given))
-    assert "unknown kind" in str(head_of(strange, torch.device("cpu")))
+    assert "unknown kind" in str(head_of(strange, torch.device("cpu"))[1])
 
 
 def _warmed(out: Any) -> Any:

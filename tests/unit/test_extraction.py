@@ -17,7 +17,6 @@ from lateralization import batches, extraction, forward, word_vectors
 from lateralization.activations import check_words
 from lateralization.alignment import comparable
 from lateralization.errors import BadInput
-from lateralization.features import FeaturesWriter
 from lateralization.files import read_tensors
 from lateralization.mapping import window_tensors, words_table
 from lateralization.models import load_config, load_tokenizer, load_trunk, measure, untrained_trunk
@@ -234,22 +233,6 @@ def test_dropouts_random_stream_goes_on_from_the_weights(tmp_path: Path, data: D
     start, end = run.pieces.table[word, [2, 4]]
     found = read_tensors(tmp_path / "out.safetensors")["run-1/layer-2"][word]
     np.testing.assert_allclose(found, first[start:end].mean(0).numpy(), atol=1e-6)
-
-
-def test_features_are_written_in_order_and_whole_or_not_at_all(tmp_path: Path) -> None:
-    values = np.arange(6, dtype=np.float32).reshape(2, 3)
-    path = tmp_path / "features.safetensors"
-    with FeaturesWriter(path, {"a": (2, 3), "b": (2, 3)}, {"n_layers": "0"}) as writer:
-        writer.write("a", values)
-        writer.write("b", 2 * values)
-    np.testing.assert_array_equal(read_tensors(path)["b"], 2 * values)
-    path.unlink()
-    with (
-        pytest.raises(ValueError, match="not all"),
-        FeaturesWriter(path, {"a": (2, 3), "b": (2, 3)}, {}) as writer,
-    ):
-        writer.write("a", values)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_words_and_windows_must_belong_together(tmp_path: Path, data: Data) -> None:

@@ -279,7 +279,7 @@ def test_no_usable_voxel_is_bad_input():
 
 def test_a_chunk_of_no_voxel_is_bad_input():
     features, bold = made_data(LENGTHS, 4, 5)
-    with pytest.raises(BadInput, match="chunk -5"):
+    with pytest.raises(BadInput, match="chunks of -5"):
         encode(features, bold, chunk=-5)
 
 
