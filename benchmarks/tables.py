@@ -57,10 +57,11 @@ def _scores(path: Path, n_layers: int, mask: Any, seed: int) -> None:
     save_tensors(path, {"r": r})
 
 
-def _fit(folder: Path, subject: str, model: str, source: Path) -> None:
+def _fit(folder: Path, subject: str, model: str, source: Path, n_layers: int) -> None:
     stem = folder / f"lang-en_sub-{subject}_model-{model}"
     Path(f"{stem}_runs.safetensors").symlink_to(source)
     record = {"language": "en", "subject": subject, "model": model, "revision": "made"}
+    record |= {"layers": list(range(n_layers)), "left_out": {"reason": ""}}
     write_json(record, f"{stem}_scores.json")
 
 
@@ -100,9 +101,9 @@ def make_case(folder: Path, case: str, n_layers: int, radius: tuple[float, ...])
     fits = [("average", model["name"]) for model in models if case != "people"]
     fits += [(one, model["name"]) for one in people for model in models[:n_own]]
     for number, (subject, model) in enumerate(fits):
-        _fit(folder, subject, model, sources[number % 3])
+        _fit(folder, subject, model, sources[number % 3], n_layers)
     for baseline in baselines:
-        _fit(folder, "average", baseline["name"], single)
+        _fit(folder, "average", baseline["name"], single, 1)
         fits.append(("average", baseline["name"]))
     plan = {
         "parameters": {"dataset": "made"}, "notes": [], "models": models, "baselines": baselines,

@@ -124,6 +124,7 @@ def _write_fit(folder: Path, language: str, subject: str, model: str, r: np.ndar
     save_tensors(f"{stem}_runs.safetensors", {"r": r})
     record = {
         "language": language, "subject": subject, "model": model, "n_voxels": r.shape[2],
+        "layers": list(range(len(r))),
         "alphas": np.full(r.shape[:2], 1e4), "r_per_run": np.nanmean(r, axis=2),
         "left_out": {"voxels": [], "reason": "constant in run 3"},
         "revision": "abc123", "source": f"org/{model}", "precision": "float32",
@@ -182,8 +183,8 @@ def _plan(run: MadeRun, language: str) -> dict[str, Any]:
         "precision": "float32", "word_mapping": "auto", "corrections": "auto",
     }  # fmt: skip
     return {
-        "parameters": parameters | run.parameters, "outdir": "results", "stage": "all",
-        "notes": list(run.notes), "models": models, "baselines": baselines, "fits": fits,
+        "parameters": parameters | run.parameters, "notes": list(run.notes),
+        "models": models, "baselines": baselines, "fits": fits,
         "languages": [{
             "language": language, "code": language.upper(), "n_runs": 9, "tr": 2.0, "trim": 10,
             "subjects": [{"subject": f"EN{i}"} for i in range(901, 907)], "average": True,

@@ -120,15 +120,15 @@ def kind_of(name: str, plan: dict[str, Any]) -> str:
     return CHECKPOINT if TRAINING_STEP.fullmatch(name) else MODEL
 
 
-def describe_fit(record: dict[str, Any], plan: dict[str, Any], n_layers: int) -> Fit:
+def describe_fit(record: dict[str, Any], plan: dict[str, Any]) -> Fit:
     """Join what GATHER recorded of a fit with what the plan says of its model.
 
     Parameters
     ----------
     record
         A ``_scores.json``.
-    n_layers
-        Number of layers in the scores, for records that do not list them.
+    plan
+        The plan of the run.
     """
     entries = [*plan.get("models", []), *plan.get("baselines", [])]
     spec: dict[str, Any] = next(
@@ -146,7 +146,7 @@ def describe_fit(record: dict[str, Any], plan: dict[str, Any], n_layers: int) ->
         record["language"], record["subject"], record["model"], kind,
         kind if kind in (BASELINE, FEATURES) else str(family),
         size[0], size[1], size[2], _number(spec.get("seed"), record.get("seed")),
-        tuple(int(layer) for layer in record.get("layers") or range(n_layers)),
+        tuple(int(layer) for layer in record["layers"]),
         predictors, record,
     )  # fmt: skip
 
@@ -191,7 +191,7 @@ def iterate_fits(
         record = read_json(description)
         if len(r.shape) != 3:
             raise BadInput(f"{tensor}: r has shape {r.shape}, (layers, runs, voxels) is needed")
-        fit = describe_fit(record, plan, len(r))
+        fit = describe_fit(record, plan)
         if len(fit.layers) != len(r):
             raise BadInput(f"{description} lists {len(fit.layers)} layers, {tensor} has {len(r)}")
         yield fit, r

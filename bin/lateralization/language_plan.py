@@ -259,7 +259,6 @@ def _texts(language: str, site: Site) -> dict[str, Any] | None:
     n_runs = site.described.n_runs
     pinned = read_json(site.assets / "texts.json")
     known = pinned["texts"].get(language) if site.described.name == STUDY else None
-    entry: dict[str, Any] = {"paths": None, "zip": None, "url": None, "sha256": None}
     if given is None:
         if known is None:
             site.problems.add(
@@ -271,11 +270,11 @@ def _texts(language: str, site: Site) -> dict[str, Any] | None:
             site.notes.append("--texts is not given: the study's texts are used")
         urls = given_files.study_urls(known["file"], site.assets, site.parameters["data_endpoint"])
         pin = {"url": urls[-1], "urls": urls, "sha256": known["sha256"]}
-        return {**entry, **pin, "password": pinned["password"], "source": []}
+        return {**pin, "password": pinned["password"], "source": []}
     path = site.path(given, language)
     try:
         if path.is_dir():
-            return {**entry, **_text_folder(path, language, password, n_runs)}
+            return _text_folder(path, language, password, n_runs)
         if not path.is_file():
             raise BadInput(f"--texts: {path} does not exist; give a folder or a zip")
         if password is None and known is not None and _sha256(path) == known["sha256"]:
@@ -283,7 +282,7 @@ def _texts(language: str, site: Site) -> dict[str, Any] | None:
         stories.read_text_zip(path, language, password, n_runs)
     except BadInput as error:
         site.problems.add(str(error))
-    return {**entry, "zip": str(path), "password": password, "source": [str(path)]}
+    return {"password": password, "source": [str(path)]}
 
 
 def _text_folder(path: Path, language: str, password: str | None, n_runs: int) -> dict[str, Any]:
@@ -293,7 +292,7 @@ def _text_folder(path: Path, language: str, password: str | None, n_runs: int) -
     paths = stories.texts_of_folder(path, language, n_runs)
     stories.read_text_files(paths, language, n_runs)
     names = [str(text) for text in paths]
-    return {"paths": names, "source": names, "password": None}
+    return {"source": names, "password": None}
 
 
 def _sha256(path: Path) -> str:

@@ -72,8 +72,8 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
     problems.stop()
     return {
         "parameters": _shown(parameters),
-        **places,
-        **{name: parameters[name] for name in ("stage", "layers")},
+        "cache_dir": places["cache_dir"],
+        "layers": parameters["layers"],
         "notes": list(dict.fromkeys(notes)),
         "languages": languages,
         "models": [asdict(model) for model in models],
@@ -169,7 +169,7 @@ def _check_combinations(parameters: Parameters, problems: Problems) -> None:
             )
     if parameters["texts_password"] is not None and parameters["texts"] is None:
         problems.add("--texts_password is given without --texts; give the zip that it opens")
-    if "none" in parameters["individual_models"] if parameters["individual_models"] else False:
+    if "none" in (parameters["individual_models"] or []):
         problems.add("--individual_models is none; leave individuals out of --subjects instead")
 
 
@@ -281,7 +281,7 @@ def _glove(site: Site, baselines: list[Baseline]) -> dict[str, Any] | None:
         site.problems.add(f"--glove: {path} does not exist; check the path")
     elif path.suffix.lower() not in (".zip", ".txt"):
         site.problems.add(f"--glove: {path} is neither .txt nor .zip; rename or unpack it")
-    return {"url": None, "sha256": None, "member": None, "source": [str(path)]}
+    return {"source": [str(path)]}
 
 
 def _atlas(site: Site) -> dict[str, Any] | None:

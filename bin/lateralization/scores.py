@@ -1,6 +1,5 @@
 """GATHER: join the parts of one model and subject into maps, scores by run, and a record."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -143,7 +142,7 @@ def record(
         "model": meta["model"],
         **{key: model.get(key) for key in of_model},
         "resolved_revision": model.get("revision"),
-        "precision": _extraction_precision(model, first),
+        "precision": first.get("features", {}).get("precision", model.get("precision")),
         "encoding_precision": first.get("precision"),
         "search_risk": first.get("search_risk"),
         **{field.name: first.get(field.name, field.default) for field in fields(Choices)},
@@ -184,21 +183,6 @@ def _joint_record(scores: Scores) -> dict[str, Any] | None:
 def _by_run(alphas: Array) -> Array:
     """Return the penalty of each layer and run: the median of those of the voxels."""
     return alphas if alphas.ndim == 2 else np.nanmedian(alphas, axis=2)
-
-
-def _extraction_precision(model: Mapping[str, Any], part: Mapping[str, Any]) -> Any:
-    """Find the precision of the model's weights: ACTIVATIONS says it in its file."""
-    features = part.get("features", {})
-    if "precision" in features:
-        return features["precision"]
-    for text in features.values():
-        try:
-            found = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(found, dict) and "precision" in found:
-            return found["precision"]
-    return model.get("precision")
 
 
 def gather(

@@ -112,16 +112,6 @@ def failure_rows(plan: dict[str, Any], summaries: list[Summary]) -> list[Row]:
     ]
 
 
-def _reasons(record: Any) -> str:
-    """Words of a fit's ``left_out`` entry, whatever its form."""
-    if isinstance(record, dict):
-        record = record.get("reason") or record.get("reasons") or ""
-    if isinstance(record, list):
-        words = [_reasons(item) for item in record]
-        return "; ".join(sorted({word for word in words if word}))
-    return record if isinstance(record, str) else ""
-
-
 def left_out_rows(summaries: list[Summary]) -> list[Row]:
     """List voxels left out; one row per subject where all its models agree."""
     rows = []
@@ -130,7 +120,7 @@ def left_out_rows(summaries: list[Summary]) -> list[Row]:
         told = members[:1] if len(counts) == 1 else members
         for one in told:
             if one.n_left_out:
-                reason = _reasons(one.fit.record.get("left_out"))
+                reason = one.fit.record["left_out"]["reason"]
                 rows.append(
                     {
                         "language": language,

@@ -72,7 +72,7 @@ def test_a_run_on_ones_own_data_is_planned(world):
     assert language["corrections"] == "none"
     assert language["texts"]["source"][8] == str(world / "texts" / "text_en_run9.txt")
     assert language["annotation"]["path"].startswith(str(world))
-    assert (plan["outdir"], plan["cache_dir"]) == (str(world / "results"), str(world / "cache"))
+    assert plan["cache_dir"] == str(world / "cache")
     assert plan["fits"] == [
         {"language": "en", "subject": "average", "model": "tiny-a"},
         {"language": "en", "subject": "EN901", "model": "tiny-a"},
