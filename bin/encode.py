@@ -34,7 +34,9 @@ parser.add_argument("--words", required=True, type=Path, help="table of words an
 parser.add_argument(
     "--bold", required=True, nargs="+", type=Path, help="cleaned runs, one file per subject"
 )
-parser.add_argument("--layers", default="all", help="comma list of layers, or all")
+parser.add_argument(
+    "--layers", default="all", help="comma list of layers, all, or none that is left"
+)
 parser.add_argument("--tr", type=float, default=study.TR, help="repetition time, s")
 parser.add_argument("--trim", type=int, default=study.TRIM, help="scans dropped at each end")
 parser.add_argument("--alpha", choices=("shared", "per_voxel"), default="shared")

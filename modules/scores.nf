@@ -49,7 +49,7 @@ workflow SCORES {
         .combine(plan)
         .flatMap { _language, meta, files, subjects, courses, joint, all ->
             def ids = subjects.collect { subject -> fit_id(subject, meta) }
-            def blocks = layer_blocks(meta.n_layers, all)
+            def blocks = layer_blocks(meta, all)
             def task = language_of(subjects[0]) + [id: ids[0], ids: ids, n_blocks: blocks.size()]
             def others = joint.any { one -> one.name == meta.name } ? [] : joint // not with itself
             def their = [others.collect { one -> one.states }, others.collect { one -> one.words }]
@@ -102,12 +102,15 @@ def fit_of(part) {
     part.name.replaceFirst(/_layers-\d+\.safetensors$/, '')
 }
 
-// layer_blocks(13, [layers: 'all', layers_per_task: 5, …]) -> ['0,1,2,3,4', '5,6,7,8,9', '10,11,12'];
-// a baseline's single layer is fitted whatever layers of the models are asked for
-def layer_blocks(n_layers, plan) {
-    def end = plan.parameters.last_layer == 'no' && n_layers > 1 ? n_layers - 1 : n_layers
+// layer_blocks([n_layers: 13, kind: 'hub', …], [layers: 'all', layers_per_task: 5, …]) ->
+// ['0,1,2,3,4', '5,6,7,8,9', '10,11,12']; the same layers as fitted_layers of layer_choice.py, which VALIDATE
+// counts and checks: a single layer is fitted whatever is asked of the models, and --last_layer is about models.
+// Where none is left, ENCODE is asked for 'none', and says so.
+def layer_blocks(features, plan) {
+    def is_model = features.kind in ['hub', 'local']
+    def end = features.n_layers - (is_model && plan.parameters.last_layer == 'no' ? 1 : 0)
     def every = plan.layers.toString().startsWith('every:') ? plan.layers.substring(6) as int : 1
     def wanted = plan.layers instanceof List ? plan.layers : (0..<end).findAll { layer -> layer % every == 0 }
-    def layers = n_layers == 1 ? [0] : wanted.findAll { layer -> layer < end }
-    layers.collate(plan.layers_per_task).collect { block -> block.join(',') }
+    def layers = features.n_layers == 1 ? [0] : wanted.findAll { layer -> layer < end }
+    layers ? layers.collate(plan.layers_per_task).collect { block -> block.join(',') } : ['none']
 }

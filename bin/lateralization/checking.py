@@ -105,9 +105,12 @@ def _mean(series: Single) -> Floats:
 
 
 def _row(check: Check, tr: float) -> Row:
+    """Give the cells of a check; empty where the run follows nobody."""
     return {
-        "run": check.run + 1, "isc": check.isc, "isc_lag_s": check.lag * tr,
-        "isc_lag_r": check.lag_r, "follows_run": check.match, "follows_run_r": check.match_r,
+        "run": check.run + 1, "isc": check.isc,
+        "isc_lag_s": check.lag * tr if np.isfinite(check.lag_r) else np.nan,
+        "isc_lag_r": check.lag_r, "follows_run": check.match or np.nan,
+        "follows_run_r": check.match_r,
         "outlier": "yes" if check.reasons else "no", "reason": "; ".join(check.reasons),
     }  # fmt: skip
 
@@ -177,7 +180,8 @@ def check_files(
         heard.append([_mean(run[:, heard_at]) for run in tensors])
     checks = check_group(series, tr)
     tsnr = np.array([_tsnr(path, len(runs)) for path in paths])
-    for subject, run in np.argwhere(low_tsnr(tsnr)):
+    # one subject alone has no group that it could be far below
+    for subject, run in np.argwhere(low_tsnr(tsnr)) if len(paths) > 1 else ():
         checks[subject * len(runs) + run].reasons.append("low signal-to-noise ratio over time")
     rates = {(subject, run): row for subject, run, row in _rate_rows(heard, words, tr)}
     rows = [

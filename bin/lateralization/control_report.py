@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lateralization import wording
+from lateralization.data_checks import MIN_SUBJECTS
 from lateralization.figure_style import Tables, of
 from lateralization.findings import BAD, GOOD, NOTE, Remark, who
 from lateralization.fits import AVERAGE, MODEL
@@ -221,6 +222,9 @@ def about_data(tables: Tables, language: str, subject: str) -> Remark | None:
         f"{wording.plural(len(people), 'run')} of "
         f"{wording.plural(people['subject'].nunique(), 'subject')} of {language}"
     )
+    if bad.empty and not said and people["subject"].nunique() < MIN_SUBJECTS:
+        return Remark(NOTE, f"The order and timing of {over} were not judged: that takes "
+                      f"{MIN_SUBJECTS} subjects or more.")  # fmt: skip
     if bad.empty and not said:
         return Remark(GOOD, f"Of {over} none is an outlier: each follows the others at its own "
                       "place and time.")  # fmt: skip

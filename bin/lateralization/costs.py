@@ -1,9 +1,10 @@
 """What a run will take, from its plan: disk at its peak, memory of GPUs, measured seconds."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from lateralization.errors import BadInput
+from lateralization.files import read_json
 from lateralization.study import GRID_SHAPE, N_RUNS
 
 MASK_VOXELS = 27_000
@@ -68,22 +69,30 @@ def shape_of(model: dict[str, Any]) -> tuple[int | None, int | None]:
     """Return layers without the embedding, and width, as far as they are known before fetching.
 
     A folder's are looked up in its configuration by the names that most architectures use: good
-    enough for an estimate, and used for nothing else.
+    enough for an estimate, and to refuse ``--layers`` that lie beyond the model.
     """
-    config: dict[str, Any] = {}
-    path = Path(model["source"], "config.json")
-    if model["kind"] == "local" and path.is_file():
-        config = json.loads(path.read_text(encoding="utf-8"))
-        config |= config.get("text_config") or {}
+    config = _config_of(model)
 
     def known(given: Any, *names: str) -> int | None:
         values = [given, *(config.get(name) for name in names)]
-        return next((int(value) for value in values if value), None)
+        return next((value for value in values if isinstance(value, int) and value > 0), None)
 
     return (
         known(model["n_layers"], "num_hidden_layers", "n_layer", "n_layers", "num_layers"),
         known(model["n_hid"], "hidden_size", "n_embd", "d_model", "dim"),
     )
+
+
+def _config_of(model: dict[str, Any]) -> dict[str, Any]:
+    """Return a folder's configuration; empty without one that can be read, which others report."""
+    path = Path(model["source"], "config.json")
+    if model["kind"] != "local" or not path.is_file():
+        return {}
+    try:
+        config: dict[str, Any] = read_json(path)
+        return config | (config.get("text_config") or {})
+    except (BadInput, AttributeError, TypeError):
+        return {}
 
 
 def scores_disk(plan: dict[str, Any], layers: dict[str, int | None]) -> int:

@@ -34,7 +34,7 @@ LOW_TSNR, TSNR_SPREAD = 5.0, 0.1
 """Deviations of ln tSNR below the median; the deviation is at least this."""
 
 MIN_SUBJECTS = 3
-"""With two subjects nobody can say which of them is off."""
+"""With two subjects nobody can say which of them is off; one alone has no others to follow."""
 
 
 @dataclass
@@ -46,9 +46,10 @@ class Check:
     isc
         Mean over voxels of the correlation with the mean of the other subjects.
     lag, lag_r
-        Lag at which the run follows them best (above 0: it is late), and that correlation.
+        Lag at which the run follows them best (above 0: it is late), and that correlation; NaN
+        where it follows nobody, as a run that does not vary.
     match, match_r
-        Run of the others (from 1) that it follows best, and that correlation.
+        Run of the others (from 1) that it follows best, and that correlation; 0 and NaN likewise.
     reasons
         Why the run is an outlier; none where it is not.
     """
@@ -84,7 +85,10 @@ class Group:
     """The runs of all subjects, and which of them count."""
 
     def __init__(self, runs: Sequence[Sequence[Series]]) -> None:
-        self.runs = [[standardise(np.asarray(run, np.float64)) for run in own] for own in runs]
+        # a voxel that is constant in one subject says nothing there, and is kept in the others
+        self.runs = [
+            [np.nan_to_num(standardise(np.asarray(run, np.float64))) for run in own] for own in runs
+        ]
         self.n_subjects, self.n_runs = len(runs), len(runs[0])
         self.counts = np.ones((self.n_subjects, self.n_runs), bool)
         self._sums = [np.sum([own[run] for own in self.runs], axis=0) for run in range(self.n_runs)]
@@ -109,8 +113,16 @@ def chance(group: Group) -> tuple[float, float]:
         for other in range(group.n_runs)
         if other != run
     ])  # fmt: skip
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return np.nan, np.nan
     middle = float(np.median(values))
     return middle, max(1.4826 * float(np.median(np.abs(values - middle))), 1e-3)
+
+
+def _best(values: Sequence[float]) -> int | None:
+    """Return the place of the largest value that is finite; None without any."""
+    return int(np.nanargmax(values)) if np.isfinite(values).any() else None
 
 
 def check_run(group: Group, subject: int, run: int, n_lags: int) -> Check:
@@ -123,10 +135,12 @@ def check_run(group: Group, subject: int, run: int, n_lags: int) -> Check:
         isc if other == run else mean_correlation(own, group.others(subject, other))
         for other in range(group.n_runs)
     ]
-    best, match = int(np.nanargmax(by_lag)), int(np.nanargmax(by_run))
-    return Check(
-        subject, run, isc, lags[best], by_lag[best], match + 1, by_run[match]
-    )  # fmt: skip
+    found = Check(subject, run, isc)
+    if (best := _best(by_lag)) is not None:
+        found.lag, found.lag_r = lags[best], by_lag[best]
+    if (match := _best(by_run)) is not None:
+        found.match, found.match_r = match + 1, by_run[match]
+    return found
 
 
 def judge(check: Check, middle: float, spread: float) -> float:
@@ -157,8 +171,11 @@ def check_group(runs: Sequence[Sequence[Series]], tr: float) -> list[Check]:
 
     Returns
     -------
-    One Check for each subject and run, in order. With fewer than 3 subjects nothing is judged.
+    One Check for each subject and run, in order. With fewer than 3 subjects nothing is judged, and
+    with one nothing is measured.
     """
+    if len(runs) == 1:
+        return [Check(0, run) for run in range(len(runs[0]))]
     group = Group(runs)
     middle, spread = chance(group)
     n_lags = min(int(LAGS_S // tr), min(len(run) for run in group.runs[0]) // 4)
@@ -184,7 +201,8 @@ def _judge_signal(checks: Sequence[Check], middle: float, spread: float) -> None
     """Name the runs that follow nothing where most subjects do."""
     for run in {check.run for check in checks}:
         own = [check for check in checks if check.run == run]
-        if np.median([check.isc for check in own]) < middle + CLEAR * spread:
+        isc = [check.isc for check in own if np.isfinite(check.isc)]
+        if not isc or np.median(isc) < middle + CLEAR * spread:
             continue
         for check in own:
             if not check.isc > middle + FOLLOWS * spread and not check.reasons:

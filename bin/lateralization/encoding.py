@@ -125,13 +125,19 @@ def chosen_layers(path: Path, asked: str, n_runs: int) -> list[int]:
     Raises
     ------
     BadInput
-        The file has other runs than the BOLD data, or lacks a layer.
+        The file has other runs than the BOLD data, or lacks a layer; or ``none`` is left of what
+        the run asks for.
     """
     pairs = {tuple(name.split("/")) for name in tensor_names(path)}
     runs = {run for run, *_ in pairs}
     if runs != {f"run-{run}" for run in range(1, n_runs + 1)}:
         raise BadInput(f"{path} has the runs {sorted(runs)}, the BOLD data {n_runs} runs")
     available = sorted({int(layer.removeprefix("layer-")) for _, layer in pairs})
+    if asked == "none":
+        raise BadInput(
+            f"--layers and --last_layer leave no layer of {path.name}, which has {available[0]} to "
+            f"{available[-1]}; ask for layers that it has, or leave the model out"
+        )
     try:
         layers = available if asked == "all" else [int(layer) for layer in asked.split(",")]
     except ValueError as error:

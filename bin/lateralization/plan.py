@@ -16,6 +16,7 @@ from lateralization.features_plan import check_features, check_frequencies
 from lateralization.files import read_json
 from lateralization.given_files import PUBLISHED
 from lateralization.language_plan import Site, plan_language
+from lateralization.layer_choice import check_layers
 from lateralization.model_choice import choose
 from lateralization.model_request import Choice
 from lateralization.own_features import KIND as FEATURES
@@ -61,6 +62,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
     languages = _languages(site, models, baselines)
     _note_kept(site, models)
     _check_joint(parameters, baselines, problems)
+    check_layers(models, baselines, site)
     _note_choices(parameters, notes)
     fits = _fits(languages, models, baselines)
     if parameters.sound(*parameters.values):
@@ -223,14 +225,15 @@ def _check_subjects(site: Site, languages: list[dict[str, Any]]) -> None:
     for language in languages:
         del language["known_subjects"]
     for name in parameters["subjects"]:
-        if name in ("all", "average") or name in known or not known:
+        if name in ("all", "average") or name in known:
             continue
         spoken = site.described.languages.items()
         other = next((code for code, entry in spoken if entry.has(name)), None)
         if other is not None and other not in parameters["languages"]:
             hint = f"it is {other}, and --languages is {listed(parameters['languages'])}"
         else:
-            hint = f"the nearest are {listed(nearest(name, known) or known, 5)}"
+            near = listed(nearest(name, known) or known, 5)
+            hint = f"the nearest are {near}" if near else "there is no subject's folder"
         site.problems.add(f"--subjects: {name} is not in the data set; {hint}")
 
 

@@ -17,6 +17,7 @@ from lateralization.costs import (
     shape_of,
 )
 from lateralization.given_files import KINDS
+from lateralization.layer_choice import fitted_layers
 
 UNKNOWN = "unknown until fetched"
 
@@ -223,15 +224,11 @@ def n_layers(plan: dict[str, Any], model: str) -> int | None:
     depths: dict[str, int | None] = {m["name"]: shape_of(m)[0] for m in plan["models"]}
     depths |= {entry["name"]: entry["n_layers"] - 1 for entry in plan["baselines"]}
     depth: int | None = depths.get(model)
-    if depth == 0:
-        return 1
-    if isinstance(plan["layers"], list):
-        return len([layer for layer in plan["layers"] if depth is None or layer <= depth])
     if depth is None:
-        return None
-    total = depth + int(plan["parameters"]["last_layer"] == "yes")
-    step = int(plan["layers"].partition(":")[2] or 1)
-    return -(-total // step)
+        return len(plan["layers"]) if isinstance(plan["layers"], list) else None
+    is_model = any(entry["name"] == model for entry in plan["models"])
+    last = not is_model or plan["parameters"]["last_layer"] == "yes"
+    return len(fitted_layers(plan["layers"], depth, last=last))
 
 
 def _tasks(plan: dict[str, Any]) -> str:

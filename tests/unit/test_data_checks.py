@@ -98,6 +98,39 @@ def test_with_two_subjects_nobody_is_judged():
     assert alarms(subjects) == {}
 
 
+def test_one_subject_is_compared_with_nobody():
+    checks = check_group(made(3, n_subjects=1), 2.0)
+    assert [(check.subject, check.run) for check in checks] == [(0, run) for run in range(5)]
+    assert all(np.isnan([check.isc, check.lag_r, check.match_r]).all() for check in checks)
+    assert not any(check.reasons for check in checks)
+
+
+@pytest.mark.parametrize("n_subjects", [2, N_SUBJECTS])
+def test_a_run_that_does_not_vary_follows_nobody_and_accuses_nobody(n_subjects):
+    subjects = made(0, n_subjects=n_subjects)
+    subjects[1][2][:] = 0
+    checks = {(check.subject, check.run): check for check in check_group(subjects, 2.0)}
+    assert np.isnan([checks[1, 2].isc, checks[1, 2].lag_r, checks[1, 2].match_r]).all()
+    judged = n_subjects > 2
+    assert checks.pop((1, 2)).reasons == ["does not follow the others"] * judged
+    assert not any(check.reasons for check in checks.values())
+    if judged:
+        assert all(check.isc > 0.05 for check in checks.values())
+
+
+def test_a_voxel_that_is_constant_in_one_subject_counts_in_the_others():
+    subjects = made(0)
+    whole = check_group(subjects, 2.0)
+    subjects[1][2][:, :60] = 7
+    found = check_group(subjects, 2.0)
+    mine = next(i for i, check in enumerate(found) if (check.subject, check.run) == (0, 2))
+    rest = [own[2] if i != 1 else np.where(np.arange(N_VOXELS) < 60, 0, own[2])
+            for i, own in enumerate(subjects)]  # fmt: skip
+    rest = sum((one - one.mean(0)) / np.where(one.std(0), one.std(0), 1) for one in rest[1:])
+    assert found[mine].isc == pytest.approx(mean_correlation(subjects[0][2], rest))
+    assert found[mine].isc != whole[mine].isc
+
+
 def test_correlations_are_means_over_voxels_that_vary():
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((2, 30, 4))
@@ -133,6 +166,22 @@ def test_low_signal_to_noise_is_far_below_the_group():
 
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory):
+    """The table of six subjects, one run shifted, one of low signal-to-noise; correlations."""
+    paths, ids, mask, words = files_of_six(tmp_path_factory)
+    return check_files(paths, ids, mask, words, tr=2.0, n_trim=2)
+
+
+def test_one_subject_has_a_table_without_correlations(tmp_path_factory):
+    paths, ids, mask, words = files_of_six(tmp_path_factory)
+    table, one_out = check_files(paths[1:2], ids[1:2], mask, words, tr=2.0, n_trim=2)
+    assert list(table["subject"]) == ["EN901"] * 5 + ["all"] * 5
+    assert table[["isc", "isc_lag_s", "follows_run"]].isna().all(axis=None)
+    assert table["word_rate_r"].notna().all()
+    assert excluded(table) == []
+    assert np.isnan(one_out["EN901"]).all()
+
+
+def files_of_six(tmp_path_factory):
     """Six subjects as files: one run shifted, one of low signal-to-noise; the words as a table."""
     folder = tmp_path_factory.mktemp("checks")
     volume = np.zeros(GRID_SHAPE, np.int8)
@@ -164,8 +213,7 @@ def checked(tmp_path_factory):
             for run, o in enumerate(onsets)
         ]
     )
-    ids = [f"EN90{place}" for place in range(6)]
-    return check_files(paths, ids, folder / "mask.nii.gz", words, tr=2.0, n_trim=2)
+    return paths, [f"EN90{place}" for place in range(6)], folder / "mask.nii.gz", words
 
 
 def test_the_table_names_the_outliers_and_why(checked):
@@ -198,6 +246,9 @@ def test_the_report_names_the_runs_that_should_not_be_trusted(checked):
     sound = table.assign(outlier="no", reason="")
     (told,) = answers("data", {"checks": sound}, [("en", "average")])
     assert "none is an outlier" in json.dumps(told)
+    two = sound[sound["subject"].isin(["EN900", "EN901", "all"])]
+    (told,) = answers("data", {"checks": two}, [("en", "average")])
+    assert "of 2 subjects of en were not judged" in json.dumps(told)
 
 
 def test_temporal_signal_to_noise_is_mean_over_deviation_about_a_line():

