@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
 from lateralization import study
-from lateralization.arrays import Array, Booleans, Floats
 from lateralization.bold import read_bold
 from lateralization.choices import STUDY, Choices
 from lateralization.command import progress, say
@@ -24,9 +22,8 @@ from lateralization.own_features import SCANS
 from lateralization.parts import Part, versions, write_part
 from lateralization.race import RISK
 from lateralization.regressors import Operators, layer_regressors, word_operators
-from lateralization.ridge import make_system, nested_ridge, nested_ridges
+from lateralization.ridge import make_system, nested_ridges
 from lateralization.search import EncodeResult
-from lateralization.signals import standardise, trim
 from lateralization.voxels import CHUNK, Precision, Voxels
 
 CHUNKS = {"cpu": CHUNK, "cuda": 8192}
@@ -82,41 +79,6 @@ def choose_device(asked: str) -> str:
         raise BadInput("device cuda is asked for and no GPU is visible; use --device cpu")
     torch.set_float32_matmul_precision("highest")  # no TF32: its 10 bits change the scores
     return "cuda"
-
-
-def encode_layer(
-    layer_states: Sequence[Array],
-    words: pd.DataFrame,
-    bold_runs: Sequence[Array],
-    *,
-    tr: float = study.TR,
-    n_trim: int = study.TRIM,
-    alphas: Floats = study.ALPHAS,
-    left_out: Booleans | None = None,
-    choices: Choices = STUDY,
-    precision: Precision = "float32",
-    device: str = "cpu",
-) -> EncodeResult:
-    """Score one layer: hidden states and words against untrimmed BOLD runs.
-
-    Parameters
-    ----------
-    layer_states : list over runs of arrays (n_words, width)
-        In the order of ``words``.
-    words : table with columns ``run``, ``onset``, ``offset``
-    bold_runs : list over runs of arrays (n_scans, n_voxels)
-        Untrimmed.
-    tr, n_trim
-        Repetition time in seconds; scans dropped at each end.
-    alphas, left_out, choices, precision, device
-        As in ``ridge.encode``.
-    """
-    operators = word_operators(words, [len(run) for run in bold_runs], tr, choices.hrf)
-    made, _ = layer_regressors(layer_states, operators, "of the states", n_trim)
-    series = [standardise(trim(run, n_trim)) for run in bold_runs]
-    voxels = Voxels(series, left_out, precision=precision, device=device)
-    system = make_system(made, float(np.min(alphas)), device, choices.components)
-    return nested_ridge(system, voxels, alphas, choices=choices)
 
 
 def chosen_layers(path: Path, asked: str, n_runs: int) -> list[int]:

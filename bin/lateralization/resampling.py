@@ -138,24 +138,6 @@ def _nilearns(block: Array, affine: Array) -> Array:
     return np.asarray(resampled.dataobj)
 
 
-def resample_run(data: Array, affine: Array) -> Single:
-    """Resample a run that is in memory; see :class:`Resampler`.
-
-    Parameters
-    ----------
-    data : (x, y, z, scans)
-        Any real type.
-    affine : (4, 4), mm
-
-    Returns
-    -------
-    (37, 46, 38, scans) float32
-    """
-    resampler = Resampler(data.shape, affine)
-    resampler.add(data)
-    return resampler.result()
-
-
 def nearest_source(shape: Sequence[int], affine: Array) -> tuple[NDArray[np.intp], Array]:
     """Find the source voxel nearest to each voxel of the target grid.
 
@@ -238,23 +220,6 @@ class ConstantVoxels:
         flagged = np.ones(GRID_SHAPE, dtype=np.int8)
         flagged[self.inside] = ~finite | (sd <= CONSTANT * np.abs(mean))
         return flagged
-
-
-def constant_map(data: Array, affine: Array) -> NDArray[np.int8]:
-    """Mark the voxels without signal of a run in memory; see :class:`ConstantVoxels`.
-
-    Parameters
-    ----------
-    data : (x, y, z, scans)
-    affine : (4, 4), mm
-
-    Returns
-    -------
-    (37, 46, 38) int8
-    """
-    constant = ConstantVoxels(data.shape, affine)
-    constant.add(data)
-    return constant.result()
 
 
 def check_sources(paths: Sequence[Path], n_runs: int = N_RUNS) -> list[Any]:

@@ -8,7 +8,7 @@ the settings is written last, so an interrupted folder is never taken for a whol
 import hashlib
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -391,8 +391,3 @@ def own_description(settings: Settings) -> dict[str, Any]:
     english = {"name": "English", "subjects": "EN*", "annotation": words}
     made = {"name": "simulated", "tr": settings.tr, "n_runs": settings.runs, "bold": bold}
     return {**made, "languages": {"en": english}}
-
-
-def bold_files(data: Path) -> Iterator[Path]:
-    """List the BOLD runs of a data set, subjects and runs in sorted order."""
-    yield from sorted(data.glob("derivatives/sub-EN*/func/*_desc-preproc_bold.nii.gz"))

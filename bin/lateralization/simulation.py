@@ -317,39 +317,3 @@ def subject_run(
     noise = subject_noise(len(signals[heard - 1]), forward.coordinates, rng)
     bold: Single = late(signals[heard - 1], delay) + noise * forward.noise_sd
     return bold
-
-
-def simulate_bold(
-    designs: Sequence[Design], world: World, coordinates: Floats, n_subjects: int, seed: int
-) -> list[list[Single]]:
-    """Simulate all subjects and runs on any set of voxels.
-
-    Parameters
-    ----------
-    designs
-        Regressors per run (``make_designs``).
-    world
-        What is planted (``lateralization.worlds.make_world``).
-    coordinates : (n_voxels, 3)
-        World coordinates, mm; x < 0 is the left hemisphere.
-    n_subjects
-        How many.
-    seed
-        Everything follows from it.
-
-    Returns
-    -------
-    list over subjects of list over runs of (n_scans, n_voxels) float32
-        Not filtered, not standardised.
-    """
-    forward = make_forward(world, designs, coordinates, seed)
-    signals = [planted_signal(forward, design) for design in designs]
-    return [
-        [
-            subject_run(
-                forward, signals, subject, run, np.random.default_rng([seed, 4, subject, run])
-            )
-            for run in range(1, len(designs) + 1)
-        ]
-        for subject in range(n_subjects)
-    ]

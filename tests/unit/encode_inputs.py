@@ -7,8 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lateralization.choices import STUDY
 from lateralization.encoding import Task
 from lateralization.files import read_tensors, save_tensors, write_table
+from lateralization.regressors import layer_regressors, word_operators
+from lateralization.ridge import encode
+from lateralization.signals import standardise, trim
 
 PROJECT = Path(__file__).parents[2]
 FIXTURES = PROJECT / "tests" / "fixtures"
@@ -67,3 +71,11 @@ def change(path, **tensors):
     save_tensors(
         path, read_tensors(path) | {name.replace("__", "/"): v for name, v in tensors.items()}
     )
+
+
+def encode_layer(states, words, bold, n_trim=10, precision="float32", choices=STUDY):
+    """Score one layer in memory: word vectors and words against untrimmed runs."""
+    operators = word_operators(words, [len(run) for run in bold], 2.0, choices.hrf)
+    made, _ = layer_regressors(states, operators, "of the states", n_trim)
+    series = [standardise(trim(run, n_trim)) for run in bold]
+    return encode(made, series, precision=precision, choices=choices)

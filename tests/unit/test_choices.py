@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from encode_inputs import encode_layer
 from encoder_oracle import ALPHAS, correlations, made_data, nested_search
 from himalaya.ridge import RidgeCV as HimalayaRidgeCV
 from himalaya.scoring import correlation_score
 
 from lateralization.choices import Choices
-from lateralization.encoding import encode_layer
 from lateralization.errors import BadInput
 from lateralization.hrf import FIR_DELAYS, fir_operators
 from lateralization.regressors import regressors, word_operators

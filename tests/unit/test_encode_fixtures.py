@@ -5,14 +5,22 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 import pytest
-from encode_inputs import FIXTURES, MODELS, RUNS, change, encode_command, task, words_of
+from encode_inputs import (
+    FIXTURES,
+    MODELS,
+    RUNS,
+    change,
+    encode_command,
+    encode_layer,
+    task,
+    words_of,
+)
 from encoder_oracle import made_data
 
 from lateralization import own_features
 from lateralization.choices import Choices
 from lateralization.encoding import (
     encode_files,
-    encode_layer,
     read_bold,
 )
 from lateralization.errors import BadInput

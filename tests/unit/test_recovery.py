@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
+from simulated_bold import simulate_bold
 
 from lateralization import simulation, story
 from lateralization.asymmetry import STRICT, Brain
@@ -97,7 +98,7 @@ def average(subjects: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
 def asymmetry_per_run(bench: Bench, world: str, seed: int) -> np.ndarray:
     """Simulate a world and return left minus right, (n_models, n_runs)."""
     planted = make_world(world, len(MODELS), N_SUBJECTS, (1, 2))
-    subjects = simulation.simulate_bold(bench.designs, planted, bench.places, N_SUBJECTS, seed)
+    subjects = simulate_bold(bench.designs, planted, bench.places, N_SUBJECTS, seed)
     bold = average(subjects)
     r = np.stack([encode(features, bold).r for features in bench.features])
     half = N_VOXELS // 2
@@ -179,7 +180,7 @@ def test_where_nothing_is_planted_the_asymmetry_does_not_rise_with_size(
 def test_what_the_word_rate_makes_is_no_unique_part_of_a_model(bench: Bench) -> None:
     """In the word-rate world raw left minus right is not 0, and the unique part is."""
     planted = make_world("word_rate", len(MODELS), N_SUBJECTS, (1, 2))
-    subjects = simulation.simulate_bold(bench.designs, planted, bench.places, N_SUBJECTS, 1)
+    subjects = simulate_bold(bench.designs, planted, bench.places, N_SUBJECTS, 1)
     bold = average(subjects)
     rate = [[standardise(trim(design.word_rate[:, None])) for design in bench.designs]]
     halves = np.arange(N_VOXELS) < N_VOXELS // 2
@@ -199,7 +200,7 @@ def test_what_the_word_rate_makes_is_no_unique_part_of_a_model(bench: Bench) -> 
 def simulated_alarms(bench: Bench, world: str, seed: int) -> list[tuple[int, int, list[str]]]:
     """Check every run of a world's subjects: subject, run (from 1) and what is wrong."""
     planted = make_world(world, len(MODELS), N_SUBJECTS, (1, 2))
-    subjects = simulation.simulate_bold(bench.designs, planted, bench.places, N_SUBJECTS, seed)
+    subjects = simulate_bold(bench.designs, planted, bench.places, N_SUBJECTS, seed)
     cleaned = [[clean(run, TR) for run in own] for own in subjects]
     checks = check_group(cleaned, TR)
     return [(one.subject, one.run + 1, one.reasons) for one in checks if one.reasons]

@@ -10,16 +10,15 @@ import numpy as np
 import pytest
 from nilearn.image import resample_img
 from nilearn.masking import compute_multi_epi_mask
+from whole_runs import constant_map, resample_run
 
 from lateralization import volumes
 from lateralization.errors import BadInput
 from lateralization.resampling import (
     ConstantVoxels,
     check_sources,
-    constant_map,
     nearest_source,
     resample_file,
-    resample_run,
     resample_subject,
 )
 from lateralization.study import GRID_AFFINE, GRID_SHAPE

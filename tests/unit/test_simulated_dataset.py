@@ -13,7 +13,6 @@ from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.simulated_dataset import (
     Settings,
-    bold_files,
     make_head,
     simulate,
     to_image,
@@ -88,8 +87,13 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 SMALL = Settings(subjects=2, first_subject="EN908", voxel_mm=12.0, scans=32, models=2, seed=3)
 
 
+def bold_files(data: Path) -> list[Path]:
+    """List the BOLD runs of a data set, subjects and runs in sorted order."""
+    return sorted(data.glob("derivatives/sub-EN*/func/*_desc-preproc_bold.nii.gz"))
+
+
 def test_a_data_set_has_the_layout_of_the_real_one(written: Path) -> None:
-    files = list(bold_files(written / "data"))
+    files = bold_files(written / "data")
     assert len(files) == 18
     assert files[0].name == (
         "sub-EN908_task-lppEN_run-15_space-MNIColin27_desc-preproc_bold.nii.gz"
@@ -138,7 +142,7 @@ def test_an_interrupted_folder_is_not_taken_for_a_whole_one(tmp_path: Path) -> N
     (out / "data" / "derivatives" / "sub-EN950").mkdir(parents=True)
     (out / "simulated.json").write_text('{"complete": false}')
     simulate(out, settings, STORY, if_missing=True)
-    assert len(list(bold_files(out / "data"))) == 9
+    assert len(bold_files(out / "data")) == 9
     assert not (out / "data" / "derivatives" / "sub-EN950").exists()
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from simulated_bold import simulate_bold
 
 from lateralization import simulation, story, worlds
 from lateralization.errors import BadInput
@@ -141,7 +142,7 @@ def test_the_expected_r_is_what_a_perfect_encoder_of_the_component_gets() -> Non
     expected = worlds.expected_r(world, simulation.language_profile(places), places, n_subjects)
     found = []
     for seed in range(4):
-        subjects = simulation.simulate_bold(designs, world, places, n_subjects, seed)
+        subjects = simulate_bold(designs, world, places, n_subjects, seed)
         mean = np.mean([np.concatenate(runs) for runs in subjects], axis=0)
         forward = simulation.make_forward(world, designs, places, seed)
         courses = [
@@ -158,7 +159,7 @@ def test_the_right_hemisphere_is_noisier_in_the_world_of_word_rate_only(
     places = mirrored_places()
     for name, ratio in (("demo", 1.0), ("word_rate", worlds.NOISY_RIGHT)):
         world = make_world(name, len(WIDTHS), 4, ALTERED)
-        runs = simulation.simulate_bold(designs, world, places, 4, 1)
+        runs = simulate_bold(designs, world, places, 4, 1)
         sd = np.sqrt(np.mean([np.concatenate(one).var(axis=0) for one in runs], axis=0))
         assert sd[60:].mean() / sd[:60].mean() == pytest.approx(ratio, rel=0.1)
 
@@ -167,9 +168,7 @@ def test_the_same_seed_gives_the_same_responses_and_another_one_others(
     designs: list[simulation.Design],
 ) -> None:
     world, places = make_world("demo", len(WIDTHS), 2, ALTERED), mirrored_places(20)
-    first, again, other = (
-        simulation.simulate_bold(designs, world, places, 2, seed) for seed in (1, 1, 2)
-    )
+    first, again, other = (simulate_bold(designs, world, places, 2, seed) for seed in (1, 1, 2))
     assert np.array_equal(first[1][2], again[1][2])
     assert not np.allclose(first[1][2], other[1][2])
 
@@ -186,7 +185,7 @@ def test_a_shifted_run_agrees_with_the_others_only_when_shifted_back(
     world = make_world("shifted_run", len(WIDTHS), 4, ALTERED)
     assert world.damage is not None
     subject, run = world.damage.subject, world.damage.runs[0] - 1
-    bold = simulation.simulate_bold(designs, world, places, 4, 1)
+    bold = simulate_bold(designs, world, places, 4, 1)
     others = np.mean([bold[one][run] for one in range(4) if one != subject], axis=0)
     damaged = bold[subject][run]
     assert similarity(damaged[lag:], others[:-lag]) > 0.3
@@ -198,7 +197,7 @@ def test_swapped_runs_agree_with_the_others_crosswise(designs: list[simulation.D
     world = make_world("swapped_runs", len(WIDTHS), 4, ALTERED)
     assert world.damage is not None
     subject = world.damage.subject
-    bold = simulation.simulate_bold(designs, world, mirrored_places(), 4, 1)
+    bold = simulate_bold(designs, world, mirrored_places(), 4, 1)
     one, two = (run - 1 for run in world.damage.runs)
     others = [np.mean([bold[s][run] for s in range(4) if s != subject], axis=0) for run in range(4)]
     assert similarity(bold[subject][one], others[two]) > 0.3

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nilearn.image import resample_img
 from scipy.ndimage import affine_transform
+from whole_runs import resample_run
 
-from lateralization.resampling import Resampler, resample_run
+from lateralization.resampling import Resampler
 from lateralization.spline import aligned_axes, axis_weights, interpolate
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 

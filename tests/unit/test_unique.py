@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from encode_inputs import task
+from encode_inputs import encode_layer, task
 from made_runs import MadeRun, made_mask, write_run
 from scipy import stats
 from test_gather import folder, made_part, run_gather, written  # noqa: F401
@@ -14,7 +14,7 @@ from test_gather import folder, made_part, run_gather, written  # noqa: F401
 from lateralization.asymmetry import SHARED, STRICT, Brain
 from lateralization.choices import Choices
 from lateralization.control_report import answers
-from lateralization.encoding import encode_files, encode_layer
+from lateralization.encoding import encode_files
 from lateralization.errors import BadInput
 from lateralization.files import read_table, read_tensors, save_tensors
 from lateralization.fits import Fit
