@@ -24,7 +24,7 @@ workflow {
         println(usage())
         System.exit(0)
     }
-    when_done(workflow, params.outdir, params.gpus)
+    when_done(workflow, params)
 
     // The plan decides everything below: what is fetched, computed and fitted, with every parameter in
     // its one form. [languages: [[language: 'en', …]], models: [[name: 'gpt2', …]], parameters: […], …]
@@ -36,7 +36,7 @@ workflow {
     // Runs of every subject, the story in every language, weights of every model.
     INPUTS(plan)
 
-    if (params.stage.toString() != 'fetch') {
+    if (params.stage.toString().toLowerCase() != 'fetch') {
         // What is predicted, of the average subject and of individuals:
         // ['en', [subject: 'average', …], [courses: lang-en_average.safetensors, mask: lang-en_mask.nii.gz]]
         FMRI(plan, INPUTS.out.bold, INPUTS.out.given, INPUTS.out.stories)

@@ -4,6 +4,7 @@
 import argparse
 from pathlib import Path
 
+from lateralization import study
 from lateralization.cleaning import clean_subject
 from lateralization.command import run, say
 
@@ -16,7 +17,7 @@ def main(arguments: argparse.Namespace) -> None:
         arguments.mask,
         arguments.out,
         tr=arguments.tr,
-        smoothing_mm=arguments.smoothing_mm,
+        smoothing_mm=study.SMOOTHING_MM if arguments.smooth else None,
     )
     say(f"{arguments.out.name}: {len(arguments.bold)} runs, {n_left_out} voxels left out")
 
@@ -26,7 +27,7 @@ parser.add_argument("--bold", required=True, nargs="+", type=Path, help="resampl
 parser.add_argument("--constant", required=True, type=Path, help="map of constant source voxels")
 parser.add_argument("--mask", required=True, type=Path, help="brain mask")
 parser.add_argument("--tr", required=True, type=float, help="repetition time, s")
-parser.add_argument("--smoothing-mm", type=float, default=None, help="FWHM, mm; none by default")
+parser.add_argument("--smooth", action="store_true", help="as individuals are, not the group")
 parser.add_argument("--out", required=True, type=Path, help="safetensors file to write")
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--tables", type=Path, required=True, help="folder of LATERALIZE")
     command.add_argument("--figures", type=Path, required=True, help="folder of FIGURES")
     command.add_argument("--template", type=Path, required=True, help="assets/report.html.j2")
-    command.add_argument("--versions", type=Path, nargs="*", default=[], help="JSON: name, version")
     command.add_argument("--run", default="{}", help="JSON text: what the engine knows of itself")
     command.add_argument("--out", type=Path, required=True, help="report.html")
     return command
@@ -25,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
 def main(given: argparse.Namespace) -> None:
     """Write the page and say its first sentence."""
     said = write_report(
-        given.plan, given.tables, given.figures, given.template, given.out, given.versions,
+        given.plan, given.tables, given.figures, given.template, given.out,
         json.loads(given.run),
     )  # fmt: skip
     say(said)

@@ -3,35 +3,33 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
 from lateralization.command import run, say
 from lateralization.errors import BadInput
 from lateralization.files import write_json
-from lateralization.parameters import help_text, load_schema
-from lateralization.plan import make_plan, project_folder
+from lateralization.plan import make_plan
 from lateralization.summary import summary
 
 parser = argparse.ArgumentParser(prog="validate.py", description=__doc__)
-parser.add_argument("--assets", type=Path, help="folder of the study's lists and manifests")
+parser.add_argument(
+    "--assets", type=Path, required=True, help="folder of the study's lists and manifests"
+)
 parser.add_argument("--out", type=Path, default=Path("plan.json"), help="the plan, JSON")
-parser.add_argument("--help-text", action="store_true", help="print the pipeline's parameters")
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Read the request on stdin and write the plan."""
-    if arguments.help_text:
-        print(help_text(load_schema(project_folder({}))))
-        return
-    if arguments.assets is None:
-        raise BadInput("--assets is missing; name the folder of the study's lists")
     try:
         request = json.load(sys.stdin)
         if not isinstance(request["params"], dict):
             raise TypeError("params is not an object")
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(f"standard input is no request ({error}); give {{'params': …}}") from error
+    if request.get("home_dir"):  # what ~ means: in a container it is another
+        os.environ["HOME"] = request["home_dir"]
     plan = make_plan(request, arguments.assets)
     write_json(plan, arguments.out)
     for line in [*plan["notes"], *summary(plan)]:

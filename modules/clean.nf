@@ -13,7 +13,7 @@ process CLEAN {
     script:
     """
     clean.py --bold ${runs} --constant ${constant} --mask ${mask} --tr ${meta.tr} \\
-        ${meta.smoothing_mm ? "--smoothing-mm ${meta.smoothing_mm}" : ''} --out ${meta.id}_clean.safetensors
+        ${meta.smooth ? '--smooth' : ''} --out ${meta.id}_clean.safetensors
     """
 
     stub:

@@ -1,4 +1,6 @@
-// What is told of a run when it is over: the engine's own reports, what it cost, why it failed.
+// What is told of a run when it is over: the engine's own reports, what it was made of and cost, why it failed.
+
+include { provenance } from './provenance'
 
 // What the report says of the engine and the code; nothing that changes from run to run.
 def hand_over(run) {
@@ -12,15 +14,15 @@ def hand_over(run) {
 // At the very end, after Nextflow's own reports are written: copy them to the published tree, unless
 // VALIDATE refused the run (then nothing is published), and make the reason the last line on stderr.
 // A bucket is out of reach by then (its client ends with the session): it gets what is known before.
-def when_done(run, outdir, gpus) {
-    def published = file("${outdir}/pipeline_info")
+def when_done(run, parameters) {
+    def published = file("${parameters.outdir}/pipeline_info")
     def here = published.fileSystem == java.nio.file.FileSystems.default
     if (!here) {
-        run.onComplete { publish_reports(run, published, 'trace.tsv', gpus) }
+        run.onComplete { publish_reports(run, parameters, published, 'trace.tsv') }
     }
     Runtime.runtime.addShutdownHook(new Thread({
         if (here) {
-            publish_reports(run, published, '*', gpus)
+            publish_reports(run, parameters, published, '*')
         }
         if (!run.success && run.errorMessage) {
             System.err.println(run.errorMessage.readLines().findAll { line -> line.trim() }.last())
@@ -28,22 +30,29 @@ def when_done(run, outdir, gpus) {
     }))
 }
 
-// Copy the engine's reports of this pattern, and say in table and report what each stage took.
-def publish_reports(run, published, pattern, gpus) {
+// Copy the engine's reports of this pattern, with what the run was made of and what each stage took beside them.
+def publish_reports(run, parameters, published, pattern) {
     def written = file("${run.launchDir}/.nextflow/pipeline_info")
     def trace = written.resolve('trace.tsv')
-    def worked = trace.exists() && trace.readLines().drop(1).any { row -> row.tokenize('\t')[2] != 'VALIDATE' }
-    if (worked) {
+    def tasks = trace.exists() ? rows_of(trace.readLines()) : []
+    if (tasks.any { task -> task.process != 'VALIDATE' }) {
         files("${written}/${pattern}").each { path -> path.copyTo(published.resolve(path.name)) }
-        tell_cost(trace.readLines(), gpus, published.resolveSibling('report.html'), published.resolve('cost.tsv'))
+        provenance(run, parameters, tasks, parameters.outdir).each { name, text -> published.resolve(name).text = text }
+        tell_cost(tasks, parameters.gpus, published.resolveSibling('report.html'), published.resolve('cost.tsv'))
     }
+}
+
+// rows_of(<lines of the trace>) -> [[process: 'SCORES:ENCODE', status: 'COMPLETED', realtime: '5120', …], …]
+def rows_of(lines) {
+    def names = lines.first().tokenize('\t')
+    lines.drop(1).collect { line -> [names, line.split('\t', -1).toList()].transpose().collectEntries() }
 }
 
 // What each stage took, from the trace (of -resume too: a cached task counts what it took when it ran):
 // written as a table, and into the report between its two marks. Only now is it known.
-def tell_cost(lines, gpus, report, table) {
+def tell_cost(tasks, gpus, report, table) {
     def heads = ['stage', 'tasks', 'hours', 'core hours', 'GPU hours', 'peak memory (GiB)']
-    def rows = costs(lines, gpus as int).collect { row ->
+    def rows = costs(tasks, gpus as int).collect { row ->
         row.withIndex().collect { value, at -> at < 2 ? value : String.format(Locale.ROOT, '%.4f', value as double) }
     }
     def names = heads.collect { head -> head.replaceAll(/[ ()]+/, '_').replaceAll(/_$/, '') }
@@ -59,11 +68,9 @@ def tell_cost(lines, gpus, report, table) {
     }
 }
 
-// costs(<lines of the trace>, 1) -> [['ENCODE', 14, 0.2, 0.4, 0.2, 1.5], …, ['all', …]]: tasks, hours, core hours,
+// costs(<rows of the trace>, 1) -> [['ENCODE', 14, 0.2, 0.4, 0.2, 1.5], …, ['all', …]]: tasks, hours, core hours,
 // GPU hours and peak memory (GiB) of each stage, under its own name (ENCODE, of SCORES:ENCODE)
-def costs(lines, gpus) {
-    def names = lines.first().tokenize('\t')
-    def tasks = lines.drop(1).collect { line -> [names, line.split('\t', -1).toList()].transpose().collectEntries() }
+def costs(tasks, gpus) {
     def gpus_of = [ACTIVATIONS: gpus, ENCODE: Math.min(gpus, 1)]
     def rows = tasks.groupBy { task -> task.process.tokenize(':').last() }.collect { stage, mine ->
         def hours = mine.collect { task -> measured(task.realtime) / 3.6e6 }

@@ -51,15 +51,15 @@ workflow FMRI {
     for_group = runs
         .filter { _lang, meta, _images, _constant -> meta.group }
         .combine(masks, by: 0)
-        .map { _lang, meta, images, constant, mask -> [meta + [smoothing_mm: 0], images, constant, mask] }
+        .map { _lang, meta, images, constant, mask -> [meta + [smooth: false], images, constant, mask] }
     for_subject = runs
         .filter { _lang, meta, _images, _constant -> meta.individual }
         .map { lang, meta, images, constant -> [[lang, meta.subject], meta, images, constant] }
         .join(made.of_subject.map { meta, mask -> [[language_of(meta), meta.subject], mask] })
-        .map { _key, meta, images, constant, mask -> [meta + [smoothing_mm: 4], images, constant, mask] }
+        .map { _key, meta, images, constant, mask -> [meta + [smooth: true], images, constant, mask] }
     CLEAN(for_group.mix(for_subject), stamp('clean'))
     clean = CLEAN.out.bold.branch { meta, _courses, _mask ->
-        of_subject: meta.smoothing_mm > 0
+        of_subject: meta.smooth
         of_group: true
     }
 

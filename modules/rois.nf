@@ -1,4 +1,4 @@
-// Cut the seven language regions of the left hemisphere out of a mask.
+// Cut the regions of interest, of the left hemisphere, out of a mask.
 process ROIS {
     tag "${meta.id}"
     label 'small'
@@ -18,6 +18,6 @@ process ROIS {
 
     stub:
     """
-    for roi in TP aSTS pSTS AG_TPJ BA44 BA45 BA47; do touch ${meta.id}_roi-\$roi.nii.gz; done
+    for roi in \$(tail -n +2 ${centres} | cut -f1); do touch ${meta.id}_roi-\$roi.nii.gz; done
     """
 }

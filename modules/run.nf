@@ -4,11 +4,21 @@
 def request(parameters, run) {
     groovy.json.JsonOutput.toJson([
         params: (parameters - [help: parameters.help]).collectEntries { name, value -> [name, plain(value)] },
+        typed: typed_numbers(parameters, run.commandLine),
         launch_dir: run.launchDir.toString(),
         project_dir: run.projectDir.toString(),
         home_dir: System.getProperty('user.home'),
         outdir_writable: writable(parameters.outdir.toString()),
     ])
+}
+
+// typed_numbers([subjects: 1, gpus: 2], 'nextflow run main.nf --subjects 001') -> [subjects: '001']: the number that
+// a name or a password of digits became has lost its zeros
+def typed_numbers(parameters, command_line) {
+    def typed = command_line.tokenize().collectMany { word -> word.tokenize('=') }.collect { word -> word.replace("'", '') }
+    parameters
+        .findAll { name, value -> value instanceof Number && "--${name}".toString() in typed }
+        .collectEntries { name, _value -> [name, typed[typed.lastIndexOf("--${name}".toString()) + 1]] }
 }
 
 // Whether a folder can be written to, or made: a container does not see it, but results are published from here.
@@ -28,22 +38,33 @@ def plain(value) {
 // Small files count with their content, large ones with size and time.
 def inventory(parameters) {
     def named = named_in_parameters(parameters)
-        .collect { name -> file(name.toString(), glob: false) }
-        .findAll { path -> path.exists() }
+        .collectMany { name -> [file(name, glob: false)].findAll { path -> path.exists() } ?: folders_like(name) }
         .collectMany { path -> path.isDirectory() ? below(path) : beside(path) }
     (named + [file("${projectDir}/nextflow_schema.json")]).collect { path -> state(path) }.sort().join('\n').md5()
 }
 
-// What parameters name that may be files or folders: ['/data/study', 'gpt2', 'models.csv', …]
+// folders_like('models/tiny-*') -> their paths; of a name without wildcards none
+def folders_like(name) {
+    name =~ /[*?\[]/ ? files(name, type: 'dir').toList() : []
+}
+
+// What parameters name that may be files or folders, of each language:
+// ['/data/study', 'gpt2', 'models_en.csv', 'models_fr.csv', …]
 def named_in_parameters(parameters) {
     def paths = [
         'dataset', 'texts', 'corrections', 'models', 'individual_models', 'glove', 'word_frequencies',
         'atlas', 'mask', 'isc', 'average_subject', 'features',
     ]
-    paths.collectMany { name ->
-        def value = parameters[name] ?: ''
-        value instanceof Collection ? value : value.toString().tokenize(',')
-    }
+    def languages = listed(parameters.languages)*.toLowerCase() ?: ['']
+    paths
+        .collectMany { name -> listed(parameters[name]) }
+        .collectMany { name -> languages.collect { language -> name.replace('{lang}', language) }.unique() }
+}
+
+// listed('en, fr') -> ['en', 'fr'], and so of a list
+def listed(value) {
+    (value instanceof Collection ? value : (value ?: '').toString().tokenize(',')).collect { name -> name.toString().trim() }
+}
 }
 
 // A file, and the manifest beside a description of a data set.

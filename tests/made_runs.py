@@ -186,6 +186,7 @@ def _plan(run: MadeRun, language: str) -> dict[str, Any]:
         "parameters": parameters | run.parameters, "notes": list(run.notes),
         "models": models, "baselines": baselines, "fits": fits,
         "languages": [{
+            "name": {"en": "English", "fr": "French", "cn": "Chinese"}[language],
             "language": language, "code": language.upper(), "n_runs": 9, "tr": 2.0, "trim": 10,
             "subjects": [{"subject": f"EN{i}"} for i in range(901, 907)], "average": True,
             "corrections": "none",

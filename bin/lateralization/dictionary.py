@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from lateralization import control_dictionary
 
 COLUMNS = {
-    "language": "en, fr or cn",
+    "language": "code of the language, as in --languages",
     "subject": "average, or the id of an individual",
     "model": "name of the model or baseline; random baselines without _seed are means over seeds",
     "layer": (

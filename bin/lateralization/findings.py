@@ -12,7 +12,6 @@ from lateralization.figure_style import Tables, of
 from lateralization.intervals import MIN_SUBJECTS
 from lateralization.model_figures import WORDS, models_of, selection_of
 
-LANGUAGE_NAMES = {"en": "English", "fr": "French", "cn": "Chinese"}
 PER_TENFOLD = float(np.log(10))
 """A slope per unit of ln N times this is the change per tenfold size."""
 
@@ -84,10 +83,9 @@ def answer_one_model(row: pd.Series, place: str, few: int) -> Remark:
     )
 
 
-def answer(tables: Tables, language: str, subject: str) -> Remark:
-    """Give the one sentence that the report begins with."""
+def answer(tables: Tables, language: str, subject: str, name: str) -> Remark:
+    """Give the one sentence that the report begins with; ``name`` is that of the language."""
     selection = selection_of(tables, language, subject)
-    name = LANGUAGE_NAMES.get(language, language)
     place = f"in {name}, {WORDS[selection]} of {who(subject)}"
     row = _slope_row(tables, language, subject, f"l_minus_r_{selection}")
     if row is not None:
@@ -133,14 +131,16 @@ def about_baselines(tables: Tables, language: str, subject: str) -> Remark | Non
     rows = rows[~rows["model"].astype(str).str.fullmatch(r"random_\w+_\d+d_seed\d+")]
     control = rows[rows["kind"].isin(["baseline", "untrained"])]
     models = rows[rows["kind"] == "model"]
-    if control.empty or models.empty:
+    if models.empty:
+        return None
+    if control.empty:
         return Remark(NOTE, "No baseline was fitted, so it is not known how much confounds "
                       "(word rate, signal quality) lean to one side.")  # fmt: skip
     worst = control.sort_values("left_minus_right", key=abs).iloc[-1]
     most = models.sort_values("left_minus_right", key=abs).iloc[-1]
     value, top = float(worst["left_minus_right"]), float(most["left_minus_right"])
     text = (
-        f"{worst['model']}, which knows no language, leans "
+        f"{worst['model']}, a control, leans "
         f"{'left' if value > 0 else 'right'} by {wording.signed(value)}; the most lateralised "
         f"model, {most['model']}, by {wording.signed(top)}"
     )

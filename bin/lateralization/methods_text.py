@@ -4,7 +4,6 @@ from typing import Any
 
 from lateralization import wording
 from lateralization.confounds import ALL as CONFOUNDS
-from lateralization.findings import LANGUAGE_NAMES
 from lateralization.own_features import KIND as FEATURES
 from lateralization.race import RISK
 from lateralization.study import ISC_PERCENTILE, N_RUNS, SMOOTHING_MM, TR, TRIM
@@ -64,8 +63,7 @@ CITATIONS = {
 def _languages(plan: dict[str, Any]) -> str:
     parts = []
     for entry in plan.get("languages", []):
-        name = entry.get("name") or LANGUAGE_NAMES.get(entry["language"], entry["language"])
-        n = len(entry.get("subjects") or [])
+        name, n = entry["name"], len(entry.get("subjects") or [])
         parts.append(f"{wording.plural(n, 'subject')} in {name}" if n else name)
     return ", ".join(parts)
 
@@ -86,7 +84,7 @@ def data_text(plan: dict[str, Any]) -> str:
         f"repetition time {tr:g} s). Images were resampled to 4 mm; the group mask holds the "
         "voxels that lie in the brain in more than half of the runs, made mirror-symmetric. Each "
         "voxel's time course was detrended, high-pass filtered at 1/128 Hz and standardised per "
-        "run with nilearn [nilearn]. The average subject is the mean over all subjects of a "
+        "run, as nilearn does it [nilearn]. The average subject is the mean over all subjects of a "
         f"language, standardised again; individuals were smoothed with {SMOOTHING_MM:g} mm. "
         "Voxels whose source signal is constant or not finite in a run were left out throughout."
     )

@@ -6,11 +6,10 @@ gives text. ``normalise`` makes one form of all, checked against ``nextflow_sche
 """
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -19,6 +18,9 @@ from lateralization.files import read_json
 from lateralization.problems import Problems, listed, nearest
 
 NUMBER_LISTS = ("random_dims", "random_seeds")
+OF_SCHEDULERS = ("slurm_account", "slurm_partition", "slurm_gpu_partition", "slurm_qos", "gpu_type")
+"""What the engine's configuration reads as it came, before there is a plan."""
+
 MAX_RANGE = 100_000
 """Longest list that a range such as 1-10 may stand for."""
 
@@ -72,7 +74,7 @@ def normalise(
     raw: Mapping[str, Any],
     schema: Mapping[str, Any],
     problems: Problems,
-    command_line: str | None = None,
+    typed: Mapping[str, str] = MappingProxyType({}),
 ) -> Parameters:
     """Make the typed form of the parameters and check it.
 
@@ -84,13 +86,11 @@ def normalise(
         ``nextflow_schema.json``.
     problems
         Gathers the mistakes.
-    command_line
-        Nextflow's command line, if known: what was typed as text (``0123``) is read there, since
-        the number that it became has lost its zeros.
+    typed
+        What was typed where Nextflow made a number of it: ``0123`` became 123.
     """
     known = properties(schema)
-    typed = _typed_text(command_line)
-    found = _by_name(raw, known, typed, problems)
+    found = _by_name(raw, known, problems)
     result = Parameters(values={})
     for name, entry in known.items():
         default = _convert(name, entry["default"], entry)
@@ -115,7 +115,6 @@ def _snake(name: str) -> str:
 def _by_name(
     raw: Mapping[str, Any],
     known: Mapping[str, Any],
-    typed: Mapping[str, str],
     problems: Problems,
 ) -> dict[str, Any]:
     """Take what has a name of the schema, and say of the rest what was meant.
@@ -131,7 +130,7 @@ def _by_name(
             dashed = meant.replace("_", "-")
             refused.add(f"--{dashed} is written with underscores here; give --{meant}")
         else:
-            refused.add(_unknown(name if name in typed else meant, known))
+            refused.add(_unknown(meant, known))
     for line in sorted(refused):
         problems.add(line)
     return {name: value for name, value in raw.items() if name in known}
@@ -144,27 +143,11 @@ def _unknown(name: str, known: Mapping[str, Any]) -> str:
     return f"--{name} is not a parameter of this pipeline; {hint}"
 
 
-def _typed_text(command_line: str | None) -> dict[str, str]:
-    """Return parameter → its text on the command line (``--name value`` or ``--name=value``)."""
-    try:
-        words = shlex.split(command_line or "")
-    except ValueError:
-        return {}
-    found: dict[str, str] = {}
-    for word, following in pairwise([*words, "--"]):
-        if not word.startswith("--") or word == "--":
-            continue
-        name, equals, value = word[2:].partition("=")
-        if equals:
-            found[_snake(name)] = value
-        elif not following.startswith("--"):
-            found[_snake(name)] = following
-    return found
-
-
 def _checked(name: str, value: Any, entry: Mapping[str, Any], typed: str | None) -> Any:
     """Convert one value and check it against its entry in the schema."""
     if _lost_text(value, entry, typed):
+        if name in OF_SCHEDULERS and typed != str(value):
+            raise _Mistake(f"{typed} reaches the scheduler as {value}; give it in a -params-file")
         value = typed
     converted = _convert(name, value, entry)
     special = name == "layers" and (converted == "all" or str(converted).startswith("every:"))
@@ -342,14 +325,3 @@ def _explain(keyword: str, wanted: Any, value: Any, entry: Mapping[str, Any]) ->
     if keyword == "pattern":
         return f"is {value!r}, which does not have the form that is needed: {entry['description']}"
     return f"is {value!r}; needed: {entry['description']}"
-
-
-def help_text(schema: Mapping[str, Any], width: int = 24) -> str:
-    """Return the parameters by group, with defaults and meanings, as text."""
-    lines = ["Usage: nextflow run main.nf [-profile …] [-resume] [--parameter value …]"]
-    for group in schema["$defs"].values():
-        lines += ["", group["title"]]
-        for name, entry in group["properties"].items():
-            default = "" if entry["default"] is None else f" [{entry['default']}]"
-            lines.append(f"  --{name:<{width}} {entry['description']}{default}")
-    return "\n".join(lines)

@@ -43,7 +43,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
     ----------
     request
         ``params`` as Nextflow has them, ``launch_dir``, ``project_dir``, and where known
-        ``command_line`` and ``outdir_writable``.
+        ``typed`` and ``outdir_writable``.
     assets
         Folder of the study's lists, manifests and addresses.
 
@@ -53,7 +53,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
         With the first mistake; all others have been said before it.
     """
     problems, notes, schema = Problems(), list[str](), load_schema(project_folder(request))
-    parameters = normalise(request["params"], schema, problems, request.get("command_line"))
+    parameters = normalise(request["params"], schema, problems, request.get("typed", {}))
     launch = Path(request.get("launch_dir") or Path.cwd())
     _check_combinations(parameters, problems)
     described = _described(parameters, assets, launch, problems)

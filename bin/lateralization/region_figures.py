@@ -1,4 +1,4 @@
-"""Figures of the seven regions and their mirror images."""
+"""Figures of the regions of interest and their mirror images."""
 
 from typing import Any
 

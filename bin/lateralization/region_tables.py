@@ -1,4 +1,4 @@
-"""Tables of regions: the seven spheres with their mirror images, and the areas of an atlas."""
+"""Tables of regions: the spheres with their mirror images, and the areas of an atlas."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -3,14 +3,13 @@
 import base64
 import hashlib
 import platform
-from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from lateralization import control_report, findings
+from lateralization import __version__, control_report, findings
 from lateralization.dictionary import TABLES
 from lateralization.errors import BadInput
 from lateralization.figure_style import Tables
@@ -41,16 +40,14 @@ SECTIONS = {
 }
 
 
-def versions(given: Sequence[Path], run: dict[str, Any]) -> dict[str, str]:
-    """Versions of Python and the libraries, then what the pipeline hands over."""
-    known = {"Python": platform.python_version()}
+def versions(run: dict[str, Any]) -> dict[str, str]:
+    """Versions of the pipeline, Python and the libraries, then what the engine knows of itself."""
+    known = {"lateralization": __version__, "Python": platform.python_version()}
     for name in PACKAGES:
         try:
             known[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    for path in given:
-        known |= {str(key): str(value) for key, value in read_json(path).items()}
     return known | {str(key): str(value) for key, value in run.items() if value not in (None, "")}
 
 
@@ -83,7 +80,9 @@ def reasons(folder: Path) -> dict[str, str]:
     return found
 
 
-def _results(tables: Tables, figures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _results(
+    tables: Tables, figures: list[dict[str, Any]], names: dict[str, str]
+) -> list[dict[str, Any]]:
     """Give the answer and its remarks per language."""
     results = []
     for language, subject in subjects_drawn(tables):
@@ -96,9 +95,9 @@ def _results(tables: Tables, figures: list[dict[str, Any]]) -> list[dict[str, An
         )  # fmt: skip
         results.append(
             {
-                "language": findings.LANGUAGE_NAMES.get(language, language),
+                "language": names[language],
                 "subject": subject,
-                "answer": findings.answer(tables, language, subject).plain(),
+                "answer": findings.answer(tables, language, subject, names[language]).plain(),
                 "figure": headline,
                 "remarks": findings.trust(tables, (language, subject)),
             }
@@ -122,6 +121,7 @@ def make_report(
     """
     shown_tables = all_tables(tables, (*CHOICES, *control_report.CHOICES))
     text, references = paragraphs(plan)
+    names = {entry["language"]: entry["name"] for entry in plan["languages"]}
     general = [
         *findings.about_losses(tables),
         *findings.about_planted(tables),
@@ -141,7 +141,7 @@ def make_report(
     return {
         "title": "Left-right asymmetry of language models’ brain scores",
         "simulated": bool(plan.get("truth")),
-        "results": _results(tables, figures),
+        "results": _results(tables, figures, names),
         "trust": {
             "remarks": [remark.plain() for remark in findings.worst_first(general)],
             "notes": list(plan.get("notes", [])),
@@ -243,7 +243,6 @@ def write_report(  # noqa: PLR0917
     figures_folder: Path,
     template: Path,
     out: Path,
-    version_files: Sequence[Path] = (),
     run: dict[str, Any] | None = None,
 ) -> str:
     """Write ``report.html``, and beside it ``report.json`` and ``dataset_description.json``.
@@ -260,7 +259,7 @@ def write_report(  # noqa: PLR0917
         if figure["drawn"] or figure["name"] != "planted" or plan.get("truth")
     ]
     report = make_report(plan, tables, reasons(tables_folder), figures)
-    report["versions"] = versions(version_files, run or {})
+    report["versions"] = versions(run or {})
     report["digests"] = digests(tables_folder)
     page = render(report, template, figures_folder)
     write_json(report, out.parent / "report.json")

@@ -88,7 +88,7 @@ CHOICES = (
         "language subject roi n_left n_right n_models left_minus_right r p p_holm slope runs_low "
         "runs_high runs_p runs_p_holm slope_left slope_right slope_t_test_p isc_left isc_right "
         "reason",
-        "Seven regions are tested: the columns named holm are corrected for that.",
+        "Every region is tested: the columns named holm are corrected for their number.",
     ),
     Choice(
         "areas", "regions", "Areas of the atlas",

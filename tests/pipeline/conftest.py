@@ -147,7 +147,7 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def arguments(world: Path, *more: str) -> list[str]:
-    """Return the command line of the issue: a local data set and no other setting."""
+    """Return the command line of a run on a local data set."""
     models = ",".join(str(path) for path in sorted((world / "models").iterdir()))
     given = {
         "--corrections": "none",

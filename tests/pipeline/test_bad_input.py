@@ -88,6 +88,7 @@ CAUSES: dict[str, tuple[Cause, list[str], list[str]]] = {
     "missing folder": (_nothing, ["--dataset", "/nowhere/data"], ["/nowhere/data"]),
     "contradiction": (_nothing, ["--isc", "isc.nii.gz"], ["isc"]),
     "unknown subject": (_nothing, ["--subjects", "average,EN999"], ["EN999", "EN901"]),
+    "a subject of digits": (_nothing, ["--subjects", "0999"], ["0999", "EN901"]),
     "unknown model": (_nothing, ["--models", "gtp2"], ["gtp2"]),
     "a data set with 8 runs": (_lose_a_run, [], ["EN902", "8"]),
     "runs of different grids": (_change_a_grid, [], ["EN903", "grid"]),

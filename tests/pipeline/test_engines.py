@@ -230,6 +230,9 @@ def test_all_stages_of_the_light_image_through_podman(
     stages = {"VALIDATE", "FETCH", "RESAMPLE", "MASK", "ROIS", "CLEAN", "CHECKS", "AVERAGE",
               "BASELINES", "GATHER", "LATERALIZE", "FIGURES", "REPORT"}  # fmt: skip
     assert run.processes() == stages | outside
+    asked = _call("podman", "image", "inspect", "--format", "{{.Id}}", light).strip()
+    digests = json.loads((copy.folder / "results/pipeline_info/digests.json").read_text())
+    assert digests["images"] == {light: f"sha256:{asked}"}
     run.tasks = [task for task in run.tasks if task["process"] not in outside]
     _check_tasks(copy, run, "podman run", light)
 

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import nibabel
@@ -15,6 +16,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
+from lateralization import __version__
 from lateralization.costs import reliability_disk
 from lateralization.summary import peak_bytes
 
@@ -64,10 +66,11 @@ def test_the_published_tree_is_the_one_of_the_interface(
         ),
         *(
             f"pipeline_info/{name}"
-            for name in ("trace.tsv", "report.html", "timeline.html", "cost.tsv")
+            for name in ("trace.tsv", "report.html", "timeline.html", "dag.mmd", "cost.tsv")
         ),
     }
     published = {str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()}
+    expected |= {f"pipeline_info/{name}.json" for name in ("params", "versions", "digests")}
     assert expected <= published, sorted(expected - published)
     assert not [path for path in results.rglob("*") if path.is_symlink()]
     assert not [path for path in published if Path(path).name.startswith(".part-")]
@@ -82,6 +85,29 @@ def test_the_report_is_one_file_that_can_be_sent(finished: tuple[Copy, Path, Run
     if folder := os.environ.get("SCREENSHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
         shutil.copy(report, folder)
+
+
+def test_what_the_run_was_made_of_stands_beside_its_results(
+    finished: tuple[Copy, Path, Run],
+) -> None:
+    copy, world, run = finished
+    info = copy.folder / "results" / "pipeline_info"
+    told = {path.stem: json.loads(path.read_text()) for path in info.glob("*.json")}
+    given = arguments(world)
+    for name, value in zip(given[::2], given[1::2], strict=True):
+        assert str(told["params"][name.removeprefix("--")]) == value
+    assert not {"help", "texts_password"} & set(told["params"])
+    versions = told["versions"]
+    assert versions["lateralization"] == __version__
+    for library in ("numpy", "nilearn", "torch", "transformers"):
+        assert versions[library] == metadata.version(library)
+    assert versions["nextflow"].startswith("2")
+    assert versions["java"]
+    assert told["digests"]["images"] == {}
+    code = told["digests"]["code"]
+    assert {task["process"].lower() for task in run.tasks} < set(code)
+    assert all(re.fullmatch("[0-9a-f]{32}", digest) for digest in code.values())
+    assert len(set(code.values())) == len(code)
 
 
 def test_the_report_tells_what_the_stages_took(finished: tuple[Copy, Path, Run]) -> None:

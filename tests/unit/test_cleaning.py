@@ -175,7 +175,7 @@ def test_the_command_writes_the_file_that_the_function_writes(world):
     world.clean(smoothing_mm=4.0)
     expected = world.out.read_bytes()
     world.out.unlink()
-    done = run_command(world, "--smoothing-mm", "4")
+    done = run_command(world, "--smooth")
     assert done.returncode == 0, done.stderr
     assert done.stderr.endswith("9 runs, 0 voxels left out\n")
     assert world.out.read_bytes() == expected

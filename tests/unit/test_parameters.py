@@ -1,27 +1,28 @@
 """One typed form of the parameters, whatever way they came."""
 
 import json
+from types import MappingProxyType
 
 import pytest
 from jsonschema import Draft202012Validator
 from tiny_dataset import PROJECT
 
-from lateralization.parameters import help_text, load_schema, normalise, properties
+from lateralization.parameters import load_schema, normalise, properties
 from lateralization.problems import Problems
 
 SCHEMA = load_schema(PROJECT)
 
 
-def typed(raw, command_line=None):
+def typed(raw, as_typed=MappingProxyType({})):
     problems = Problems()
-    found = normalise(raw, SCHEMA, problems, command_line)
+    found = normalise(raw, SCHEMA, problems, as_typed)
     assert not problems, problems
     return found
 
 
-def mistakes(raw, command_line=None):
+def mistakes(raw, as_typed=MappingProxyType({})):
     problems = Problems()
-    normalise(raw, SCHEMA, problems, command_line)
+    normalise(raw, SCHEMA, problems, as_typed)
     return problems
 
 
@@ -79,17 +80,19 @@ def test_yes_and_no_come_in_many_spellings(value, expected):
     assert typed({"keep_raw": value})["keep_raw"] == expected
 
 
-def test_a_name_of_digits_keeps_its_zeros_when_the_command_line_is_known():
-    line = "nextflow run main.nf --slurm_account 0123 --models=0450 --isc_seed 007"
-    found = typed({"slurm_account": 123, "models": 450, "isc_seed": 7}, line)
-    assert found["slurm_account"] == "0123"
+def test_a_name_of_digits_keeps_its_zeros():
+    as_typed = {"subjects": "001", "models": "0450", "isc_seed": "007", "slurm_account": "123"}
+    raw = {"subjects": 1, "models": 450, "isc_seed": 7, "slurm_account": 123}
+    found = typed(raw, as_typed)
+    assert found["subjects"] == ["001"]
     assert found["models"] == ["0450"]
     assert found["isc_seed"] == 7
-    assert typed({"slurm_account": 123})["slurm_account"] == "123"
+    assert found["slurm_account"] == "123"
 
 
-def test_a_command_line_that_cannot_be_split_is_not_used():
-    assert typed({"slurm_account": 123}, "--x 'open")["slurm_account"] == "123"
+def test_an_account_that_would_lose_its_zeros_on_the_way_to_the_scheduler_is_refused():
+    (line,) = mistakes({"slurm_account": 123}, {"slurm_account": "0123"})
+    assert line == ("--slurm_account: 0123 reaches the scheduler as 123; give it in a -params-file")
 
 
 @pytest.mark.parametrize("names", [("word-mapping", "wordMapping"), ("wordMapping",)])
@@ -158,14 +161,6 @@ def test_subjects_may_be_written_as_folders():
 def test_a_path_keeps_its_spaces_accents_and_commas():
     assert typed({"models": ["/tmp/mes modèles, ici/a"]})["models"] == ["/tmp/mes modèles, ici/a"]
     assert typed({"outdir": "my results/é"})["outdir"] == "my results/é"
-
-
-def test_help_names_every_parameter_with_its_default():
-    text = help_text(SCHEMA)
-    for name, entry in properties(SCHEMA).items():
-        assert f"--{name} " in text
-        if entry["default"] is not None:
-            assert f"[{entry['default']}]" in text
 
 
 def test_the_typed_form_is_json():

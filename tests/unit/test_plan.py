@@ -400,10 +400,11 @@ def test_the_command_refuses_what_is_no_request(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_prints_help(tmp_path):
-    done = command("", tmp_path, "--help-text")
-    assert done.returncode == 0
-    assert "--word_mapping" in done.stdout
+def test_home_is_the_user_s_wherever_the_command_runs(world, tmp_path):
+    settings = own(world) | {"texts": "~/texts"}
+    request = {"params": settings, "launch_dir": str(world), "home_dir": str(world)}
+    done = command(json.dumps(request), tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_atlas_is_an_image_and_its_labels(world, tmp_path):
