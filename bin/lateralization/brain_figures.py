@@ -206,8 +206,8 @@ def strong_slope_brain(maps: Maps) -> Drawing:
 
 def roi_brain(maps: Maps) -> Drawing:
     """Regions of interest on the left and their mirror images."""
-    left = maps.volume("rois_left", "no region of interest was given")
-    right = maps.volume("rois_right", "no region of interest was given")
+    left = maps.volume("rois_left", "no region of interest has a voxel in the mask")
+    right = maps.volume("rois_right", "no region of interest has a voxel in the mask")
     figure = plt.figure(figsize=(PAGE, 1.9), layout="none")
     affine = maps.values["affine"]
     display = plotting.plot_glass_brain(None, figure=figure, display_mode="lyrz")

@@ -105,7 +105,7 @@ def subject_maps(
     slopes, threshold = slope_maps(members)
     for side, place in (("left", 0), ("right", 1)):
         regions = [sides[place] for sides in (space.brain.rois or {}).values()]
-        if regions:
+        if np.any(regions):  # spheres outside the mask leave nothing to draw
             values[f"rois_{side}"] = np.any(regions, axis=0).astype(np.float32)
     words = {"model": best.fit.model, "t_threshold": f"{threshold:.3f}"}
     if areas is not None:

@@ -24,6 +24,8 @@ ISC_BOOTSTRAPS = 10_000
 
 P_VALUES = ("p", "runs_p", "slope_t_test_p")
 
+NO_VOXEL = "a side of the region has no voxel in the mask"
+
 
 def sized_models(members: list[Summary]) -> tuple[list[Summary], Floats]:
     """Trained models with a known size, and ln N."""
@@ -85,6 +87,8 @@ def _roi_row(space: Space, members: list[Summary], name: str, known: pd.DataFram
     finite = np.array([value for value in differences if np.isfinite(value)])
     found = known[known["outcome"] == f"l_minus_r_{name}"]
     line = found.iloc[0].to_dict() if len(found) == 1 else {}
+    if not (left.any() and right.any()):
+        line["reason"] = NO_VOXEL
     taken = ("n_models", "r", "p", "slope", "intercept", "slope_low", "slope_high", "runs_low",
              "runs_high", "runs_p", "reason")  # fmt: skip
     return {

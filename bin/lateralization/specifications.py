@@ -81,7 +81,8 @@ def voxel_sets(brain: Brain) -> Iterator[tuple[str, str, Booleans, Booleans]]:
     if brain.rois:
         left = np.logical_or.reduce([sides[0] for sides in brain.rois.values()])
         right = np.logical_or.reduce([sides[1] for sides in brain.rois.values()])
-        yield ROIS, SHARED, left, right
+        if left.any() and right.any():
+            yield ROIS, SHARED, left, right
 
 
 def fixed_layer(layers: Sequence[int], depth: float) -> int:

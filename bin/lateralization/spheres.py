@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from lateralization.arrays import Array, Booleans
+from lateralization.command import say
 from lateralization.errors import BadInput
 from lateralization.files import read_table
 from lateralization.volumes import load_mask, save_volume
@@ -77,21 +78,23 @@ def write_rois(mask_path: Path, centres_path: Path, out_prefix: str) -> dict[str
     Returns
     -------
     dict
-        Number of voxels of each region.
+        Number of voxels of each region. A sphere outside the mask is written, and has none: what a
+        mask does not cover cannot be scored, and the other regions can.
 
     Raises
     ------
     BadInput
-        The table lacks a column or repeats a name, or a sphere has no voxel in the mask.
+        The table lacks a column or repeats a name.
     """
     mask, affine = load_mask(mask_path)
     regions: dict[str, Booleans] = {}
     for name, (*centre, radius_mm) in read_centres(centres_path).items():
         regions[name] = sphere(mask, affine, np.array(centre), radius_mm)
         if not regions[name].any():
-            raise BadInput(
-                f"region {name} of {centres_path} has no voxel in {mask_path}; "
-                "check centre and mask"
+            x, y, z = centre
+            say(
+                f"region {name} has no voxel in {mask_path.name}: nothing within {radius_mm:g} mm "
+                f"of ({x:g}, {y:g}, {z:g}) belongs to the mask, so its scores stay empty"
             )
     for name, region in regions.items():
         save_volume(region.astype(np.float64), affine, f"{out_prefix}_roi-{name}.nii.gz")

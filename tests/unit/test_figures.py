@@ -5,18 +5,21 @@ import re
 import xml.etree.ElementTree as ET
 
 import matplotlib as mpl
+import nibabel
 import numpy as np
 import pandas as pd
 import pytest
 from made_runs import MadeRun, write_run
 
-from lateralization import figures as stage
 from lateralization import (
+    brain_figures,
     layer_figures,
     model_figures,
     predictor_figures,
+    region_figures,
     trajectory_figures,
 )
+from lateralization import figures as stage
 from lateralization.errors import BadInput
 from lateralization.figure_style import (
     LEFT,
@@ -245,3 +248,37 @@ def test_long_names_are_cut_in_the_middle():
 def test_a_missing_table_is_bad_input(tmp_path):
     with pytest.raises(BadInput, match=r"scores\.tsv is missing"):
         read_tables(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("empty", ["TP", "TP, AG_TPJ"])
+def test_a_region_outside_the_mask_leaves_its_cells_empty(tmp_path, empty):
+    run = MadeRun(subjects=("average",), baselines=False, layers=2)
+    inputs = write_run(tmp_path / "in", run)
+    for path in inputs.rois:
+        if path.name.removeprefix("lang-en_roi-").removesuffix(".nii.gz") in empty.split(", "):
+            image = nibabel.load(path)
+            nibabel.save(nibabel.Nifti1Image(np.zeros(image.shape, np.int8), image.affine), path)
+    lateralize(inputs, tmp_path / "tables")
+    tables = read_tables(tmp_path / "tables")
+    table = tables["roi"].set_index("roi")
+    assert list(table.index) == ["TP", "AG_TPJ"]
+    assert table.loc["TP", "reason"] == "a side of the region has no voxel in the mask"
+    assert table.loc["TP", ["left_minus_right", "r", "slope_left", "slope_t_test_p"]].isna().all()
+    sides = tables["asymmetry"].query("selection == 'TP'")
+    assert len(sides)
+    assert sides[["left", "right", "left_minus_right"]].isna().all(axis=None)
+    with style():
+        if empty == "TP":
+            assert np.isfinite(table.loc["AG_TPJ", "r"])
+            drawing = region_figures.rois(tables, "en", "average")
+            assert drawing.alt == "1 panels: AG_TPJ."
+            region_figures.roi_slopes(tables, "en", "average")
+        else:
+            for figure in (region_figures.rois, region_figures.roi_slopes):
+                with pytest.raises(TooFewError):
+                    figure(tables, "en", "average")
+            with pytest.raises(TooFewError, match="no region of interest has a voxel"):
+                brain_figures.roi_brain(
+                    brain_figures.Maps(tmp_path / "tables" / "maps.safetensors", "en", "average")
+                )

@@ -56,7 +56,6 @@ def test_the_surface_belongs_to_the_sphere():
     [
         ("name\tx\ty\tz\nTP\t0\t0\t0\n", "lacks the columns radius_mm"),
         ("name\tx\ty\tz\tradius_mm\nTP\t0\t0\t0\t5\nTP\t0\t0\t0\t5\n", "two regions of one name"),
-        ("name\tx\ty\tz\tradius_mm\nTP\t900\t0\t0\t5\n", "region TP .* no voxel"),
         ("name\tx\ty\tz\tradius_mm\nTP\tleft\t0\t0\t5\n", "not numbers"),
     ],
 )
@@ -65,6 +64,23 @@ def test_a_bad_table_of_centres_is_refused(tmp_path, whole_grid, text, message):
     table.write_text(text)
     with pytest.raises(BadInput, match=message):
         write_rois(whole_grid, table, str(tmp_path / "a"))
+
+
+def test_a_sphere_outside_the_mask_is_empty_and_said(tmp_path, capsys):
+    mask = np.zeros(GRID_SHAPE, dtype=np.int8)
+    mask[:, :, 16:] = 1  # a scan that does not reach below z = 0
+    save_volume(mask, GRID_AFFINE, tmp_path / "mask.nii.gz")
+    sizes = write_rois(tmp_path / "mask.nii.gz", CENTRES, str(tmp_path / "lang-en"))
+    assert set(sizes) == set(ROI_ORDER)
+    empty = {name for name, size in sizes.items() if size == 0}
+    assert empty == {"TP", "aSTS"}
+    said = capsys.readouterr().err
+    for name, size in sizes.items():
+        image = nib.load(tmp_path / f"lang-en_roi-{name}.nii.gz")
+        assert image.get_fdata().sum() == size
+        assert (f"region {name} has no voxel in mask.nii.gz: nothing within 10 mm" in said) == (
+            name in empty
+        )
 
 
 def test_a_missing_table_is_refused(tmp_path, whole_grid):
