@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lateralization import confounds
+from lateralization.glove import GLOVE_DIMS
 
 SUFFIX_RULES = (("chinese", "ckiplab"), ("french", "ClassCat"))
 PREFIX_RULES = (
@@ -43,7 +44,6 @@ PICKLED = ("facebook/opt", "ckiplab/", "ClassCat/")
 """Hub ids of the study that may have no safetensors weights."""
 
 BASELINE_KINDS = ("random_vector", "random_embedding", "glove", *confounds.KINDS)
-GLOVE_DIMS = 300
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _HUB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")

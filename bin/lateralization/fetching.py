@@ -20,6 +20,7 @@ from lateralization.cache import GIT_BLOB, Wanted
 from lateralization.download import Policy, download
 from lateralization.errors import BadInput
 from lateralization.files import writing
+from lateralization.glove import glove_width
 from lateralization.problems import Problems
 from lateralization.receipts import Receipt, write_receipt
 from lateralization.runs import read_run
@@ -224,19 +225,12 @@ def _texts(parcel: dict[str, Any], origins: Sequence[Path], out: Path) -> None:
 def _glove(origins: Sequence[Path], out: Path, *, own: bool) -> None:
     """Give the GloVe vectors their standard name: a zip stays a zip."""
     path = origins[0]
-    zipped = zipfile.is_zipfile(path)
-    if not zipped:
-        with path.open("rb") as handle:
-            fields = handle.readline(100_000).split()
-        try:
-            [float(field) for field in fields[1:]]
-        except ValueError:
-            fields = []
-        if len(fields) < 10:
-            raise BadInput(
-                f"--glove: {path} holds no word vectors: a line is a word and its numbers"
-            )
-    _place(path, out / ("glove.zip" if zipped else "glove.txt"), own=own)
+    try:
+        glove_width(path)
+    except BadInput as error:
+        raise BadInput(f"--glove: {error}") from error
+    name = "glove.zip" if zipfile.is_zipfile(path) else "glove.txt"
+    _place(path, out / name, own=own)
 
 
 def _place(path: Path, target: Path, *, own: bool) -> None:

@@ -15,6 +15,7 @@ from lateralization.errors import BadInput
 from lateralization.features_plan import check_features, check_frequencies
 from lateralization.files import read_json
 from lateralization.given_files import PUBLISHED
+from lateralization.glove import glove_width
 from lateralization.language_plan import Site, plan_language
 from lateralization.layer_choice import check_layers
 from lateralization.model_choice import choose
@@ -284,7 +285,21 @@ def _glove(site: Site, baselines: list[Baseline]) -> dict[str, Any] | None:
         site.problems.add(f"--glove: {path} does not exist; check the path")
     elif path.suffix.lower() not in (".zip", ".txt"):
         site.problems.add(f"--glove: {path} is neither .txt nor .zip; rename or unpack it")
+    else:
+        _set_width(path, baselines, site.problems)
     return {"source": [str(path)]}
+
+
+def _set_width(path: Path, baselines: list[Baseline], problems: Problems) -> None:
+    """Take the width of the user's GloVe vectors from their file."""
+    try:
+        width = glove_width(path)
+    except BadInput as error:
+        problems.add(f"--glove: {error}")
+        return
+    for baseline in baselines:
+        if baseline.kind == "glove":
+            baseline.dims = width
 
 
 def _atlas(site: Site) -> dict[str, Any] | None:

@@ -13,14 +13,13 @@ import pytest
 from lateralization.baselines import (
     baseline,
     baseline_table,
-    glove_key,
-    glove_vectors,
     random_embedding,
     random_vectors,
     split_runs,
 )
 from lateralization.errors import BadInput
 from lateralization.files import read_table, read_tensors
+from lateralization.glove import glove_key, glove_vectors, glove_width
 from lateralization.stories import read_text_zip
 
 WORDS = ["The", "fox", "the", "fox", "The"]
@@ -65,28 +64,41 @@ def test_a_word_is_looked_up_under_its_glove_key(word: str, key: str) -> None:
 
 def test_glove_looks_words_up_with_its_exceptions(glove: Path) -> None:
     words = ["The", "Three two five", "three three zero", "Don't", "na\\ive", "Fox", "fox"]
-    vectors, unknown = glove_vectors(words, glove, 2)
+    vectors, unknown = glove_vectors(words, glove)
     assert vectors.tolist() == [[4, 4], [3, 1], [2, 3], [7, 7], [5, 5], [0, 0], [0, 0]]
     assert vectors.dtype == np.float32
     assert unknown == {"fox": 2}
 
 
-def test_glove_is_read_from_a_zip_with_several_widths(glove: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "glove.zip", "w") as archive:
-        archive.write(glove, "glove.2d.txt")
+def test_a_zip_of_several_widths_gives_the_studys_one_of_one_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "glove.zip"
+    for names, width in ((("glove.50d.txt", "glove.300d.txt"), 300), (("mine.txt",), 50)):
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in names:
+                archive.writestr(name, "the" + " 1" * (300 if "300d" in name else 50) + "\n")
+        assert glove_width(path) == width
+        assert glove_vectors(["the", "fox"], path)[0].tolist() == [[1] * width, [0] * width]
+    with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("glove.50d.txt", "the 1\n")
-    vectors, _ = glove_vectors(["the"], tmp_path / "glove.zip", 2)
-    assert vectors.tolist() == [[4, 4]]
+        archive.writestr("glove.100d.txt", "the 1\n")
+    with pytest.raises(BadInput, match=r"which of glove\.50d\.txt, glove\.100d\.txt is meant"):
+        glove_width(path)
+
+
+def test_a_first_line_that_counts_is_no_vector(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.txt"
+    path.write_text("2 3\nthe 1 2 3\nfox 4 5 6\n")
+    assert glove_vectors(["fox"], path)[0].tolist() == [[4, 5, 6]]
 
 
 @pytest.mark.parametrize(
-    "content", [b"the 1 2 3\n", b"the 1\n", b"the one two\n", b"caf\xe9 1 2\n", b""]
+    "content", [b"a 1 2\nthe 1 2 3\n", b"the\n", b"the one two\n", b"caf\xe9 1 2\n", b""]
 )
 def test_bad_glove_files_are_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "glove.txt"
     path.write_bytes(content)
     with pytest.raises(BadInput, match=r"glove\.txt"):
-        glove_vectors(["the"], path, 2)
+        glove_vectors(["the"], path)
 
 
 def test_baselines_refuse_what_they_lack() -> None:

@@ -218,7 +218,7 @@ def test_own_glove_is_text_or_zip(tmp_path):
     fetch({"kind": "glove"}, [glove_zip(tmp_path / "v.zip")], tmp_path, tmp_path / "b")
     assert (tmp_path / "b" / "glove.zip").exists()
     (tmp_path / "v.txt").write_text("<html>no</html>\n")
-    with pytest.raises(BadInput, match="no word vectors"):
+    with pytest.raises(BadInput, match="does not begin with a word"):
         fetch({"kind": "glove"}, [tmp_path / "v.txt"], tmp_path, tmp_path / "c")
 
 

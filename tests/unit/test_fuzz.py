@@ -17,9 +17,9 @@ from tiny_dataset import ASSETS
 
 from lateralization import stories
 from lateralization.annotation import read_corrections, read_words
-from lateralization.baselines import read_glove
 from lateralization.dataset import read_manifest, remote_subjects
 from lateralization.description import COLUMNS, read_description
+from lateralization.glove import read_glove
 from lateralization.problems import Problems
 from lateralization.sheets import read_sheet
 

@@ -278,6 +278,18 @@ def test_corrections_follow_the_annotations_md5(world, monkeypatch):
     assert plan_of(world, **own(world))["languages"][0]["corrections"] == "ds003643"
 
 
+def test_the_width_of_given_word_vectors_is_their_files(world, tmp_path, capsys):
+    path = tmp_path / "mine.txt"
+    path.write_text("the" + " 0.5" * 50 + "\n")
+    plan = plan_of(world, **own(world, baselines="glove", glove=str(path)))
+    assert [entry["dims"] for entry in plan["baselines"]] == [50]
+    path.write_text("<html>\n")
+    lines = lines_of(world, capsys, **own(world, baselines="glove", glove=str(path)))
+    assert "mine.txt does not begin with a word and its numbers" in lines[0]
+    (plan,) = plan_of(tmp_path, models="none", baselines="glove")["baselines"]
+    assert plan["dims"] == 300
+
+
 def test_a_password_is_not_shown(world, tmp_path):
     with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
         for file in (world / "texts").iterdir():
