@@ -103,8 +103,8 @@ def make_windows(tokenizer: Any, text: str, max_length: int) -> Windows:
     Raises
     ------
     BadInput
-        ``max_length`` leaves no room for the 64 fresh tokens of each window, or the text gives no
-        token.
+        ``max_length`` leaves no room for the 64 fresh tokens of each window, the text gives no
+        token, or its windows do not follow one another.
     """
     added = tokenizer.num_special_tokens_to_add(pair=False)
     if max_length <= FRESH_TOKENS or added >= FRESH_TOKENS:
@@ -114,6 +114,8 @@ def make_windows(tokenizer: Any, text: str, max_length: int) -> Windows:
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    # on the left, windows are counted from the text's end: the last one would come first
+    tokenizer.truncation_side = "right"
     padding = {"padding": "longest", "padding_side": "right"} if tokenizer.pad_token else {}
     encoded = tokenizer(
         text,
@@ -138,6 +140,8 @@ def make_windows(tokenizer: Any, text: str, max_length: int) -> Windows:
     )
     if windows.special.all():
         raise BadInput("the tokenizer makes no token of the text; is it this language's?")
+    if (np.diff(windows.spans[..., 1].max(axis=1)) < 0).any():
+        raise BadInput("the tokenizer's windows do not follow the text; save another with the model")
     return windows
 
 

@@ -1,12 +1,15 @@
 """Windows of tokens and the tokens of each word."""
 
+import json
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from lateralization.errors import BadInput
+from lateralization.models import load_tokenizer
 from lateralization.windows import (
     Pieces,
     Windows,
@@ -93,6 +96,80 @@ def test_a_tokenizer_without_a_padding_token_pads_all_the_same() -> None:
     windows = make_windows(fast, " ".join(map(str, range(300))), 128)
     assert windows.ids.shape == (4, 128)
     assert int((windows.mask == 0).sum()) == 20
+
+
+NUMBERS = " ".join(map(str, range(300)))
+
+STORED: dict[str, dict[str, Any]] = {
+    "truncation_side": {"settings": {"truncation_side": "left"}},
+    "padding_side": {"settings": {"padding_side": "left"}},
+    "model_max_length": {"settings": {"model_max_length": 100}},
+    "split_special_tokens": {"settings": {"split_special_tokens": True}},
+    "clean_up": {"settings": {"clean_up_tokenization_spaces": True}},
+    "chat_template": {"settings": {"chat_template": "{{ 'You are a bear.' }}"}},
+    "truncation": {
+        "inner": {
+            "truncation": {
+                **{"direction": "Left", "max_length": 90, "stride": 5},
+                "strategy": "LongestFirst",
+            }
+        }
+    },
+    "padding": {
+        "inner": {
+            "padding": {
+                **{"strategy": {"Fixed": 200}, "direction": "Left", "pad_to_multiple_of": 7},
+                **{"pad_id": 5, "pad_type_id": 0, "pad_token": "2"},
+            }
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("what", STORED)
+def test_what_a_tokenizers_files_ask_for_changes_no_window(tmp_path: Path, what: str) -> None:
+    """Its makers stored how they cut and padded; the study's windows are cut in one way."""
+    Numbers(1, 1).fast.save_pretrained(tmp_path)
+    for part, name in (("settings", "tokenizer_config.json"), ("inner", "tokenizer.json")):
+        path = tmp_path / name
+        path.write_text(json.dumps(json.loads(path.read_text()) | STORED[what].get(part, {})))
+    plain = make_windows(Numbers(1, 1).fast, NUMBERS, 128)
+    found = make_windows(load_tokenizer(tmp_path), NUMBERS, 128)
+    for name in ("ids", "mask", "spans", "special"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(plain, name))
+
+
+@pytest.mark.parametrize("asked", [{"add_bos_token": False}, {"add_eos_token": True}])
+def test_the_special_tokens_that_a_tokenizer_asks_for_are_in_every_window(
+    tmp_path: Path, asked: dict[str, bool]
+) -> None:
+    fast = Numbers(1, 0).fast
+    fast.add_special_tokens({"bos_token": "<s>", "eos_token": "</s>"})
+    fast.save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | asked))
+    windows = make_windows(load_tokenizer(tmp_path), NUMBERS, 128)
+    lead, tail = (windows.ids[0, 0] == 0), (windows.ids[0, -1] == 1)
+    assert (windows.special[:, 0] == lead).all()
+    assert (windows.special[:-1, -1] == tail).all()
+    own = [
+        windows.ids[number, start:end]
+        for number, (start, end) in enumerate(
+            zip(fresh_start(windows), text_end(windows), strict=True)
+        )
+    ]
+    assert (np.concatenate(own) - 3).tolist() == list(range(300))
+
+
+def test_windows_that_go_backwards_are_refused() -> None:
+    fast = Numbers(1, 1).fast
+
+    class Stubborn(type(fast)):  # type: ignore[misc]
+        truncation_side = property(lambda self: "left", lambda self, value: None)
+
+    fast.__class__ = Stubborn
+    with pytest.raises(BadInput, match="do not follow the text"):
+        make_windows(fast, NUMBERS, 128)
 
 
 def some_windows(n_windows: int, length: int, eos: int | None = None, **over: Any) -> Windows:
