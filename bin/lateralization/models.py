@@ -214,6 +214,8 @@ def load_model(
 ) -> Any:
     """Load a pretrained model with its language-modelling head, in evaluation mode.
 
+    Without the head where the checkpoint has none: transformers would draw one at random.
+
     Parameters
     ----------
     folder : Path
@@ -245,7 +247,7 @@ def load_model(
     model, info = _read_weights(folder, **options)
     check_loaded(model, info, folder)
     fuse(model)
-    return model.eval()
+    return (model.base_model if info["missing_keys"] else model).eval()
 
 
 def _read_weights(folder: Path, *, precision: str, **options: Any) -> tuple[Any, Any]:

@@ -44,7 +44,7 @@ def head_of(model: Any, device: Any) -> tuple[Head | None, str | None]:
 
     trunk, product = model.base_model, model.get_output_embeddings()
     if model is trunk or product is None:
-        return None, "the model has no language-modelling head"
+        return None, "the model or its checkpoint has no language-modelling head"
     if not reads_forward(trunk, device):
         return None, "the model reads in both directions"
     config = model.config.get_text_config()

@@ -202,6 +202,31 @@ def test_models_without_surprisal_say_why(tmp_path: Path, data: Data) -> None:
     assert "unknown kind" in str(head_of(strange, torch.device("cpu"))[1])
 
 
+@pytest.mark.parametrize("kind", ["llama", "bert", "gpt2"])
+def test_no_surprisal_comes_from_a_head_that_the_checkpoint_lacks(
+    tmp_path: Path, data: Data, kind: str
+) -> None:
+    """Transformers draws it at random; one that is the embedding itself is there."""
+    model = tiny_models.make(tmp_path / kind, kind, data[2])
+    whole = load_model(model)
+    assert whole.base_model is not whole
+    whole.base_model.save_pretrained(model)
+    bare = load_model(model)
+    told = head_of(bare, torch.device("cpu"))
+    ids = torch.tensor([[4, 5, 6, 7]])
+    with torch.no_grad():
+        torch.testing.assert_close(
+            bare.base_model(ids).last_hidden_state, whole.base_model(ids).last_hidden_state
+        )
+        if kind == "gpt2":
+            assert callable(told)
+            torch.testing.assert_close(
+                told(bare.base_model(ids).last_hidden_state), whole(ids).logits
+            )
+            return
+    assert "has no language-modelling head" in str(told)
+
+
 def _warmed(out: Any) -> Any:
     """Scale the logits as a model with a temperature would."""
     out.logits = out.logits * 3
