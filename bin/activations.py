@@ -7,8 +7,10 @@ from pathlib import Path
 
 from lateralization import ranks
 from lateralization.activations import Clock, Task, extract
+from lateralization.batches import runs_from
 from lateralization.command import run, say
-from lateralization.devices import processes_for
+from lateralization.context import all_limited
+from lateralization.devices import gpu_memory, processes_for, weights_bytes
 from lateralization.files import read_json, read_table, read_tensors
 from lateralization.model_weights import whole_model
 from lateralization.models import PRECISIONS, offline
@@ -19,7 +21,12 @@ def main(arguments: argparse.Namespace) -> None:
     """Start further processes when asked to; otherwise be one of them."""
     offline()
     if arguments.processes > 1 and not ranks.launched():
-        processes = processes_for(n_windows(arguments.windows), arguments.processes)
+        processes = processes_for(
+            n_windows(arguments.windows, arguments.context),
+            arguments.processes,
+            weights_bytes(read_json(arguments.model_json), arguments.precision),
+            gpu_memory,
+        )
         if processes > 1:
             ranks.launch(Path(__file__).resolve(), sys.argv[1:], processes)
             return
@@ -63,10 +70,13 @@ def work(arguments: argparse.Namespace, model_dir: Path) -> None:
             say(f"{done['name']}: no surprisal, {done['no_surprisal']}")
 
 
-def n_windows(path: Path) -> int:
-    """Count the windows of all runs."""
-    tensors = read_tensors(path)
-    return sum(len(ids) for name, ids in tensors.items() if name.endswith("/ids"))
+def n_windows(path: Path, context: int) -> int:
+    """Count what the model reads: the windows of all runs, or the pieces of a limited context.
+
+    A model that reads forward, which is not known yet, has the fewest.
+    """
+    runs = all_limited(runs_from(read_tensors(path)), context, forward=True)
+    return sum(len(run.ids) for run in runs)
 
 
 if __name__ == "__main__":

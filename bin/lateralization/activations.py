@@ -14,8 +14,8 @@ import pandas as pd
 from lateralization.arrays import Floats
 from lateralization.batches import Run, Share, plan_batches, runs_from
 from lateralization.command import say
-from lateralization.context import limited
-from lateralization.devices import BYTES, Plan, bytes_per_token, choose, free_bytes
+from lateralization.context import all_limited
+from lateralization.devices import Plan, bytes_per_token, choose, free_bytes, weights_bytes
 from lateralization.errors import BadInput
 from lateralization.files import (
     read_json,
@@ -26,9 +26,10 @@ from lateralization.files import (
     write_table,
 )
 from lateralization.forward import compute, input_device
-from lateralization.models import load_config, load_model, untrained_model
+from lateralization.models import load_config, load_model
 from lateralization.ranks import Ranks
 from lateralization.surprisal import Head, head_of, reads_forward, surprisal_table
+from lateralization.untrained import untrained_model
 from lateralization.word_vectors import merge
 
 
@@ -137,8 +138,8 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
         check_vocabulary(trunk, runs)
         if task.context:
             forward = reads_forward(trunk, input_device(trunk))
-            runs = [limited(run, task.context, forward) for run in runs]
-        batches = plan_batches(runs, plan.batch_tokens, task.in_order)
+            runs = all_limited(runs, task.context, forward)
+        batches = plan_batches(runs, plan.batch_tokens, task.in_order, share.n_ranks)
         if task.surprisal:
             head, no_head = head_of(model, input_device(trunk))
         del model
@@ -181,12 +182,16 @@ def agreed_plan(task: Task, ranks: Ranks, runs: list[Run], parts: Path) -> Plan:
 
 
 def make_plan(task: Task, ranks: Ranks, runs: list[Run]) -> Plan:
-    """Choose how the model is placed and what a batch holds."""
-    measured = task.model.get("measured") or task.model
+    """Choose how the model is placed and what a batch holds.
+
+    With a limited context the model, which is not loaded yet, is taken to read forward: then the
+    passes are the fewest.
+    """
+    runs = all_limited(runs, task.context, forward=True)
     return choose(
         kind="cuda" if ranks.device.startswith("cuda") else "cpu",
         free=free_bytes(ranks.device, ranks.n_ranks),
-        weights=float(measured.get("n_parameters") or 0) * BYTES[task.precision],
+        weights=weights_bytes(task.model, task.precision),
         per_token=bytes_per_token(load_config(task.model_dir), task.precision),
         windows=sum(len(run.ids) for run in runs),
         longest=max(run.ids.shape[1] for run in runs),
@@ -207,6 +212,7 @@ def load(task: Task, ranks: Ranks, plan: Plan) -> Any:
             precision=task.precision,
             device=ranks.device,
             mode=task.untrained_mode,
+            spread=plan.spread,
         )
     return load_model(
         task.model_dir,

@@ -1,5 +1,6 @@
 """The windows of all runs as batches of one length, and which process computes which."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -89,7 +90,9 @@ def runs_from(tensors: Mapping[str, Array]) -> list[Run]:
     return runs
 
 
-def plan_batches(runs: Sequence[Run], tokens: int, in_order: bool = False) -> list[list[Window]]:
+def plan_batches(
+    runs: Sequence[Run], tokens: int, in_order: bool = False, processes: int = 1
+) -> list[list[Window]]:
     """Deal the windows of all runs into batches of windows of one length.
 
     Parameters
@@ -99,6 +102,8 @@ def plan_batches(runs: Sequence[Run], tokens: int, in_order: bool = False) -> li
         Tokens of a batch at most; a single longer window is a batch of its own.
     in_order : bool
         One window at a time in the order of the story (dropout's random stream depends on it).
+    processes : int
+        Processes that share the batches: none is so large that another would get nothing.
 
     Returns
     -------
@@ -110,6 +115,7 @@ def plan_batches(runs: Sequence[Run], tokens: int, in_order: bool = False) -> li
     if in_order:
         return [[window] for window in windows]
     windows.sort(key=lambda item: -item.length)
+    tokens = min(tokens, math.ceil(sum(item.length for item in windows) / processes))
     batches: list[list[Window]] = []
     for window in windows:
         last = batches[-1] if batches else []

@@ -8,7 +8,7 @@ from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
-from lateralization.errors import BadInput, Transient
+from lateralization.errors import BadInput, Transient, is_out_of_memory
 
 Item = TypeVar("Item")
 
@@ -30,9 +30,7 @@ def exit_code(error: BaseException) -> int:
     """Return what a command leaves with: 65 bad input, 75 may pass, 137 memory, 1 a bug."""
     if isinstance(error, BadInput | Transient):
         return error.exit_code
-    # a full GPU is told by name: torch is not imported for it
-    memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return OUT_OF_MEMORY if memory else BUG
+    return OUT_OF_MEMORY if is_out_of_memory(error) else BUG
 
 
 def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> NoReturn:

@@ -6,6 +6,7 @@ that reads in both directions gets as many tokens after the word. Special tokens
 model expects them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -69,6 +70,11 @@ def limited(run: Run, context: int, forward: bool) -> Run:
         segments[number, 1:] = cut, start - shift, stop - shift
     ids, mask, text = _rows(run, cuts, forward)
     return Run(run.number, ids, mask, run.pieces, segments, text)
+
+
+def all_limited(runs: Sequence[Run], context: int, forward: bool) -> list[Run]:
+    """Cut all runs as :func:`limited` does; with a context of 0 they stay as they are."""
+    return [limited(run, context, forward) for run in runs] if context else list(runs)
 
 
 def _word_spans(run: Run) -> Integers:

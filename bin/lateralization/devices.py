@@ -6,11 +6,17 @@ processes share the windows of one model only where each gets enough of them; a 
 does not hold is spread over all of them, and over host memory as the last resort.
 """
 
+import math
+import multiprocessing
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from lateralization.batches import BATCH_TOKENS
+
+GIB = 2**30
 
 WINDOWS_PER_PROCESS = 8
 """Windows that make it worth while to load the model once more."""
@@ -18,12 +24,13 @@ WINDOWS_PER_PROCESS = 8
 ROOM = 1.25
 """Memory that a model is taken to need on a device, over that of its weights."""
 
+ANY_GPU_HOLDS = GIB
+"""What every GPU is taken to hold, so that for a small model none is asked."""
+
 SPARE = 0.5
 """Share of the memory beside the weights that a batch is planned to take."""
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-
-GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -62,8 +69,16 @@ class Plan:
         return asdict(self)
 
 
-def processes_for(n_windows: int, most: int) -> int:
-    """Return how many processes share a model's windows.
+def weights_bytes(model: Mapping[str, Any], precision: str) -> float:
+    """Return the bytes of a model's weights; 0 where ``model.json`` does not say their number."""
+    measured = model.get("measured") or model
+    return float(measured.get("n_parameters") or 0) * BYTES[precision]
+
+
+def processes_for(
+    n_windows: int, most: int, weights: float = 0, free: Callable[[], list[int]] = list
+) -> int:
+    """Return how many processes share a model's windows: each has the whole model.
 
     Parameters
     ----------
@@ -71,8 +86,29 @@ def processes_for(n_windows: int, most: int) -> int:
         Windows to compute.
     most : int
         Devices that the task was given.
+    weights : float
+        Bytes of the weights.
+    free : function
+        Tells the free bytes of each GPU; asked when it matters.
     """
-    return max(1, min(most, n_windows // WINDOWS_PER_PROCESS))
+    processes = max(1, min(most, n_windows // WINDOWS_PER_PROCESS))
+    needed = weights * ROOM
+    if processes == 1 or needed < ANY_GPU_HOLDS:
+        return processes
+    return 1 if needed > min(free(), default=math.inf) else processes
+
+
+def gpu_memory() -> list[int]:
+    """Return the free bytes of each GPU, asked by a process that leaves the GPUs when it ends."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_gpu_memory).result()
+
+
+def _gpu_memory() -> list[int]:
+    """Return the free bytes of each GPU."""
+    import torch
+
+    return free_bytes("cuda:0") if torch.cuda.is_available() else []
 
 
 def choose(

@@ -15,9 +15,9 @@ from lateralization.models import (
     load_trunk,
     max_length,
     offline,
-    untrained_trunk,
 )
 from lateralization.stories import read_texts
+from lateralization.untrained import untrained_trunk
 from lateralization.word_vectors import merge
 
 

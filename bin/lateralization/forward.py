@@ -18,7 +18,8 @@ import numpy as np
 from lateralization.arrays import Array, Booleans, Floats, Integers
 from lateralization.batches import Run, Share, Window
 from lateralization.command import progress, say
-from lateralization.errors import BadInput
+from lateralization.errors import BadInput, is_out_of_memory
+from lateralization.models import answer
 from lateralization.surprisal import Head, of_tokens
 from lateralization.word_vectors import Collector
 
@@ -147,14 +148,15 @@ def _forward(network: Network, runs: Mapping[int, Run], batch: Sequence[Window])
     try:
         with torch.inference_mode():
             inputs = inputs_of(network.trunk, runs, batch)
-            out = network.trunk(**inputs)
-            tensors = {"segments": segments} | _sums(out.hidden_states, tokens, lengths)
+            out = answer(network.trunk, **inputs)
+            states = states_of(out, network.trunk, inputs["input_ids"].shape)
+            tensors = {"segments": segments} | _sums(states, tokens, lengths)
             if network.head:
                 bits = _surprisal(network.head, out, inputs, _places(batch, runs, tokens))
                 tensors["surprisal"] = np.add.reduceat(bits, np.cumsum(lengths) - lengths)
             return tensors
     except RuntimeError as error:
-        if not (isinstance(error, torch.cuda.OutOfMemoryError) or "allocate memory" in str(error)):
+        if not is_out_of_memory(error):
             raise
         message = " ".join(str(error).split())[:200]
     raise _NoRoom(message)
@@ -177,6 +179,23 @@ def inputs_of(trunk: Any, runs: Mapping[int, Run], batch: Sequence[Window]) -> d
         "output_hidden_states": True,
         "use_cache": False,
     }
+
+
+def states_of(out: Any, trunk: Any, shape: Sequence[int]) -> Sequence[Any]:
+    """Return the hidden states of an answer, layer by layer, each (batch, length, width).
+
+    Raises
+    ------
+    BadInput
+        The model gives no state of every token (Funnel, which joins them).
+    """
+    states = getattr(out, "hidden_states", None) or ()
+    if not states or any(state.shape[:-1] != shape for state in states):
+        raise BadInput(
+            f"{type(trunk).__name__} gives no hidden state of every token in every layer; "
+            "choose another model"
+        )
+    return tuple(states)
 
 
 def _sums(states: Sequence[Any], tokens: Integers, lengths: Integers) -> Tensors:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from lateralization.errors import BadInput
+from lateralization.errors import BadInput, is_out_of_memory
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -18,6 +18,9 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "*.model", "vocab.
 
 UNLIMITED = 32000
 """Window of models whose configuration names no limit (Mamba)."""
+
+LIMITS = ("max_position_embeddings", "max_seq_len")
+"""What configurations call the number of positions that a model reads; the latter is MPT's."""
 
 OFFSET_POSITIONS = frozenset(
     {
@@ -39,6 +42,10 @@ OFFSET_POSITIONS = frozenset(
     }
 )
 """Model types that count positions from the padding token's id + 1 within their table."""
+
+EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+CHOSEN = ("num_experts_per_tok", "top_k_experts", "moe_topk", "moe_top_k")
+"""What configurations call the experts of a block, and those that a token meets."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +144,9 @@ def max_length(config: Any, tokenizer: Any, mapping: str) -> int:
         own limit counts too.
     """
     inner = config.get_text_config()
-    limit = getattr(inner, "max_position_embeddings", None)
-    length = UNLIMITED if limit is None else int(limit)
+    told = (getattr(inner, name, None) for name in LIMITS)
+    limit = next((int(number) for number in told if number is not None), 0)
+    length = limit if limit > 0 else UNLIMITED  # XLNet says -1
     if inner.model_type in OFFSET_POSITIONS:
         length -= int(inner.pad_token_id or 0) + 1
     if mapping == "reference" or not tokenizer.model_max_length:
@@ -151,7 +159,7 @@ def measure(config: Any) -> Size:
     import torch
 
     with torch.device("meta"):
-        model = _from_config(config)
+        model = from_config(config)
         model.tie_weights()
     unique = {id(parameter): parameter.numel() for parameter in model.parameters()}
     inner = config.get_text_config()
@@ -162,15 +170,19 @@ def measure(config: Any) -> Size:
 
 def _idle(model: Any, config: Any) -> int:
     """Count the parameters of the experts that a token does not meet; 0 without experts."""
-    named = ("num_experts", "num_local_experts", "n_routed_experts")
-    n_experts = next((int(n) for n in (getattr(config, name, None) for name in named) if n), 0)
-    n_chosen = int(getattr(config, "num_experts_per_tok", None) or n_experts)
-    experts = sum(
-        parameter.numel()
-        for name, parameter in model.named_parameters()
-        if "experts" in name.split(".")
+    named = [getattr(config, "ffn_config", None), config]  # the former is DBRX's
+    n_experts, n_chosen = (
+        next((int(n) for part in named for n in [getattr(part, name, 0) for name in names] if n), 0)
+        for names in (EXPERTS, CHOSEN)
     )
-    return experts - experts * n_chosen // n_experts if n_experts else 0
+    owners = [
+        module
+        for name, module in model.named_modules()
+        if name.split(".")[-1] == "experts" or type(module).__name__.endswith("ParallelExperts")
+    ]
+    experts = {id(one): one.numel() for owner in owners for one in owner.parameters()}
+    n = sum(experts.values())
+    return n - n * n_chosen // n_experts if n_experts and n_chosen else 0
 
 
 def weight_files(folder: Path, allow_pickle: bool) -> list[Path]:
@@ -256,7 +268,7 @@ def _read_weights(folder: Path, *, precision: str, **options: Any) -> tuple[Any,
 
     config = load_config(folder)
     options |= {
-        "dtype": getattr(torch, _known(precision)),
+        "dtype": getattr(torch, known_precision(precision)),
         "trust_remote_code": False,
         "local_files_only": True,
         "output_loading_info": True,
@@ -264,40 +276,26 @@ def _read_weights(folder: Path, *, precision: str, **options: Any) -> tuple[Any,
     try:
         model, info = _auto_class(config).from_pretrained(folder, config=config, **options)
         return model, info
-    except torch.cuda.OutOfMemoryError:
-        raise
     except Exception as error:
-        if isinstance(error, MemoryError):
+        if is_out_of_memory(error):
             raise
         raise BadInput(f"model {folder}: cannot load the weights: {_line(error)}") from error
 
 
-def untrained_trunk(folder: Path, seed: int, **options: Any) -> Any:
-    """Build a model with random weights without its head: see :func:`untrained_model`."""
-    return untrained_model(folder, seed, **options).base_model
+def answer(model: Any, **inputs: Any) -> Any:
+    """Let a model read; see :func:`load_model`.
 
-
-def untrained_model(
-    folder: Path, seed: int, *, precision: str = "float32", device: str = "cpu", mode: str = "eval"
-) -> Any:
-    """Build a model with random weights, drawn with ``seed`` by its architecture's own rule.
-
-    Parameters
-    ----------
-    folder : Path
-        Only the configuration is read.
-    seed : int
-        Seed of torch's generator; in mode ``train`` its stream goes on into the dropout masks.
-    mode : str
-        ``eval``, or ``train`` for dropout as in the study.
+    Raises
+    ------
+    BadInput
+        It needs more than a text (XMOD a language, Perceiver inputs of its own).
     """
-    import torch
-
-    torch.manual_seed(seed)
-    model = _from_config(load_config(folder))
-    fuse(model)
-    model = model.to(device=device, dtype=getattr(torch, _known(precision)))
-    return model.train(mode == "train")
+    try:
+        return model(**inputs)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise BadInput(
+            f"{type(model).__name__} cannot read a plain text: {_line(error)}; choose another model"
+        ) from error
 
 
 def fuse(model: Any) -> None:
@@ -339,14 +337,14 @@ def _auto_class(config: Any) -> Any:
     return AutoModelForCausalLM if known else AutoModel
 
 
-def _from_config(config: Any) -> Any:
-    """Build a model in float32 without weights of a checkpoint."""
+def from_config(config: Any) -> Any:
+    """Build a model in float32 without weights of a checkpoint; torch's generator draws them."""
     import torch
 
     return _auto_class(config).from_config(config, dtype=torch.float32)
 
 
-def _known(precision: str) -> str:
+def known_precision(precision: str) -> str:
     """Check the name of a precision."""
     if precision not in PRECISIONS:
         raise BadInput(f"--precision {precision}: choose one of {', '.join(PRECISIONS)}")

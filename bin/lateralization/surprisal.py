@@ -14,6 +14,7 @@ import pandas as pd
 
 from lateralization.arrays import Floats
 from lateralization.batches import Run
+from lateralization.models import answer
 
 CHUNK = 512
 """Tokens whose probabilities over the whole vocabulary are held at a time."""
@@ -30,7 +31,7 @@ def reads_forward(trunk: Any, device: Any) -> bool:
 
     ids = torch.tensor([[4, 5, 6, 7], [4, 5, 6, 3]], device=device)
     with torch.inference_mode():
-        states = trunk(input_ids=ids, use_cache=False).last_hidden_state[:, :3].float()
+        states = answer(trunk, input_ids=ids, use_cache=False).last_hidden_state[:, :3].float()
     return bool(torch.allclose(states[0], states[1], rtol=1e-3, atol=1e-3 * states.std().item()))
 
 

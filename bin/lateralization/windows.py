@@ -141,7 +141,7 @@ def make_windows(tokenizer: Any, text: str, max_length: int) -> Windows:
     if windows.special.all():
         raise BadInput("the tokenizer makes no token of the text; is it this language's?")
     if (np.diff(windows.spans[..., 1].max(axis=1)) < 0).any():
-        raise BadInput("the tokenizer's windows do not follow the text; save another with the model")
+        raise BadInput("the tokenizer's windows do not follow the text; is it another model's?")
     return windows
 
 

@@ -7,9 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_models
+import torch
+from restatement import mapped, write_data
 
+from activations import n_windows
 from lateralization import read_ahead
-from lateralization.devices import GIB, Plan, choose, free_bytes, processes_for
+from lateralization.activations import Task, make_plan
+from lateralization.batches import runs_from
+from lateralization.devices import (
+    GIB,
+    Plan,
+    choose,
+    free_bytes,
+    gpu_memory,
+    processes_for,
+    weights_bytes,
+)
+from lateralization.files import read_tensors, save_tensors
+from lateralization.mapping import window_tensors
+from lateralization.ranks import Ranks
 
 BIN = Path(__file__).parents[2] / "bin"
 
@@ -29,7 +46,6 @@ def test_a_model_that_fits_stays_on_one_gpu_and_one_that_does_not_is_spread() ->
     assert "host memory" not in large.reason
     assert "host memory" in plan(weights=100 * GIB, free=[80 * GIB]).reason
     assert not plan(kind="cpu", free=[GIB]).spread
-    assert not plan(weights=100 * GIB, processes=2).spread
 
 
 def test_the_batch_follows_the_free_memory_and_holds_the_longest_window() -> None:
@@ -42,6 +58,47 @@ def test_several_processes_share_a_model_only_when_each_gets_enough_windows() ->
     """18 of the study's 28 English models have nine windows in all."""
     assert [processes_for(n, 8) for n in (9, 15, 16, 150, 10_000)] == [1, 1, 2, 8, 8]
     assert processes_for(10_000, 1) == 1
+
+
+def test_a_model_that_one_gpu_does_not_hold_gets_one_process() -> None:
+    """Each process has the whole model: several of them would not find the memory, ever again."""
+    gpus = [80 * GIB, 60 * GIB]
+    assert processes_for(150, 2, 50 * GIB, lambda: gpus) == 1
+    assert processes_for(150, 2, 40 * GIB, lambda: gpus) == 2
+    assert processes_for(150, 2, 40 * GIB, list) == 2
+    assert processes_for(150, 1, 40 * GIB, unasked) == 1
+    assert processes_for(150, 2, 1e8, unasked) == 2
+    assert weights_bytes({"n_parameters": 7, "measured": {"n_parameters": 10}}, "bfloat16") == 20
+
+
+def unasked() -> list[int]:
+    raise AssertionError("the GPUs were asked")
+
+
+@pytest.mark.slow
+def test_the_gpus_are_asked_by_a_process_of_its_own() -> None:
+    assert gpu_memory() == [
+        pytest.approx(torch.cuda.mem_get_info(number)[0], rel=0.2)
+        for number in range(torch.cuda.device_count())
+    ]
+
+
+@pytest.mark.parametrize(("context", "least"), [(0, 2), (1, 300)])
+def test_what_is_computed_with_a_limited_context_is_counted(
+    tmp_path: Path, context: int, least: int
+) -> None:
+    """A word at a time: passes enough for many processes, of a text of a few windows."""
+    data = write_data(tmp_path)
+    model = tiny_models.make(tmp_path / "gpt2", "gpt2", data[2], 300)
+    path = tmp_path / "windows.safetensors"
+    save_tensors(path, window_tensors(mapped(model, data, "aligned")))
+    passes = n_windows(path, context)
+    assert passes >= least
+    given: dict[str, Any] = {"model": {}, "words": None, "precision": "float32", "seed": 0}
+    given |= {"untrained_mode": "eval", "out": tmp_path / "out", "context": context}
+    task = Task(model_dir=model, windows=path, **given)
+    runs = runs_from(read_tensors(path))
+    assert make_plan(task, Ranks(0, 1, "cpu", lambda: None), runs).windows == passes
 
 
 def test_the_processes_of_a_machine_share_its_memory() -> None:

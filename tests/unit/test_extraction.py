@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
+import transformers
 from restatement import Data, assert_equal_vectors, mapped, restated, write_data
 from transformers import AutoModelForCausalLM
 
@@ -19,7 +20,8 @@ from lateralization.alignment import comparable
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors
 from lateralization.mapping import window_tensors, words_table
-from lateralization.models import load_config, load_tokenizer, load_trunk, measure, untrained_trunk
+from lateralization.models import load_config, load_tokenizer, load_trunk, measure
+from lateralization.untrained import spread_out, untrained_model, untrained_trunk
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +149,8 @@ def test_batches_are_as_large_as_they_may_be(tmp_path: Path, data: Data) -> None
 class Full:
     """A model whose memory holds a number of windows at most."""
 
-    def __init__(self, trunk: Any, fits: int) -> None:
-        self.trunk, self.fits, self.seen = trunk, fits, [0]
+    def __init__(self, trunk: Any, fits: int, error: Exception) -> None:
+        self.trunk, self.fits, self.seen, self.error = trunk, fits, [0], error
 
     def parameters(self) -> Any:
         return self.trunk.parameters()
@@ -159,17 +161,25 @@ class Full:
     def __call__(self, **inputs: Any) -> Any:
         self.seen.append(len(inputs["input_ids"]))
         if self.seen[-1] > self.fits:
-            raise torch.cuda.OutOfMemoryError("no room")
+            raise self.error
         return self.trunk(**inputs)
 
 
-@pytest.mark.parametrize("fits", [1, 0])
+FULL = [
+    torch.cuda.OutOfMemoryError("no room"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+    RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported later"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+]
+
+
+@pytest.mark.parametrize(("fits", "error"), [*((1, error) for error in FULL), (0, FULL[0])])
 def test_a_batch_that_does_not_fit_is_halved_down_to_one_window(
-    tmp_path: Path, data: Data, fits: int
+    tmp_path: Path, data: Data, fits: int, error: Exception
 ) -> None:
     model = tiny_models.make(tmp_path / "gpt2", "gpt2", data[2])
     runs = batches.runs_from(window_tensors(mapped(model, data, "reference")))
-    full = Full(load_trunk(model), fits)
+    full = Full(load_trunk(model), fits, error)
     planned = batches.plan_batches(runs, 400)
     if fits:
         forward.compute(full, runs, planned, tmp_path)
@@ -178,6 +188,32 @@ def test_a_batch_that_does_not_fit_is_halved_down_to_one_window(
         return
     with pytest.raises(MemoryError, match="one window"):
         forward.compute(full, runs, planned, tmp_path)
+
+
+def test_other_failures_of_a_batch_are_no_lack_of_memory(tmp_path: Path, data: Data) -> None:
+    model = tiny_models.make(tmp_path / "gpt2", "gpt2", data[2])
+    runs = batches.runs_from(window_tensors(mapped(model, data, "reference")))
+    full = Full(load_trunk(model), 1, RuntimeError("CUDA error: device-side assert triggered"))
+    with pytest.raises(RuntimeError, match="assert"):
+        forward.compute(full, runs, batches.plan_batches(runs, 400), tmp_path)
+
+
+def test_models_that_do_not_read_a_plain_text_are_refused(tmp_path: Path, data: Data) -> None:
+    model = tiny_models.make(tmp_path / "gpt2", "gpt2", data[2])
+    runs = batches.runs_from(window_tensors(mapped(model, data, "aligned")))
+    size = {"vocab_size": 464, "hidden_size": 16, "intermediate_size": 16}
+    xmod = transformers.XmodConfig(
+        **size, num_hidden_layers=1, num_attention_heads=2, languages=("en_XX", "fr_XX")
+    )
+    funnel = transformers.FunnelConfig(
+        vocab_size=464, d_model=16, n_head=2, d_head=8, d_inner=16, block_sizes=[1, 1]
+    )
+    for trunk, said in (
+        (transformers.XmodModel(xmod), "XmodModel cannot read a plain text: Input language"),
+        (transformers.FunnelModel(funnel), "FunnelModel gives no hidden state"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            forward.compute(trunk.eval(), runs, batches.plan_batches(runs, 400), tmp_path)
 
 
 @pytest.mark.parametrize(("value", "said"), [(float("nan"), "not finite"), (0.0, "zero for every")])
@@ -247,6 +283,39 @@ def test_words_and_windows_must_belong_together(tmp_path: Path, data: Data) -> N
         batches.runs_from({})
 
 
+def test_every_process_gets_a_batch_where_there_are_windows_enough(
+    tmp_path: Path, data: Data
+) -> None:
+    """Equal windows that fit into one batch would leave nothing to the other processes."""
+    model = tiny_models.make(tmp_path / "gpt2", "gpt2", data[2])
+    runs = batches.runs_from(window_tensors(mapped(model, data, "reference")))
+    n = sum(map(len, batches.plan_batches(runs, 1)))
+    for processes in range(1, 6):
+        planned = batches.plan_batches(runs, 10**6, processes=processes)
+        assert sum(map(len, planned)) == n
+        assert len(planned) >= processes
+        shares = [batches.Share(rank, processes).of(len(planned)) for rank in range(processes)]
+        assert all(len(share) for share in shares)
+
+
+def test_a_model_with_random_weights_may_be_spread(tmp_path: Path, data: Data) -> None:
+    """Blocks that are put elsewhere, here on disk, give the states of the whole model."""
+    ids = torch.tensor([[5, 6, 7, 8]])
+    for kind in ("gpt2", "llama"):
+        folder = tiny_models.make(tmp_path / kind, kind, data[2])
+        (folder / "model.safetensors").unlink()
+        whole = untrained_model(folder, 3, spread=True)  # without a GPU all of it stays
+        room: dict[int | str, int] = {"cpu": whole.get_memory_footprint() * 19 // 20, "disk": 10**9}
+        spread = spread_out(untrained_model(folder, 3), room, tmp_path / f"disk-{kind}")
+        kept = {parameter.device.type for parameter in spread.parameters()}
+        assert kept == {"cpu", "meta"}
+        told = [
+            one.base_model(ids, output_hidden_states=True).hidden_states for one in (whole, spread)
+        ]
+        for expected, found in zip(*told, strict=True):
+            torch.testing.assert_close(found, expected)
+
+
 def test_weights_that_lie_outside_the_device_give_the_same_vectors(
     tmp_path: Path, data: Data
 ) -> None:
@@ -278,3 +347,33 @@ def test_of_a_mixture_of_experts_all_and_active_parameters_are_counted(
     assert size.n_active == size.n_parameters - idle
     dense = measure(load_config(tiny_models.make(tmp_path / "dense", "qwen3", data[2])))
     assert dense.n_active == dense.n_parameters
+
+
+SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 50}
+
+
+@pytest.mark.parametrize(
+    ("config", "expert"),
+    [
+        (
+            transformers.AriaTextConfig(
+                **SMALL, num_key_value_heads=1, intermediate_size=8, moe_num_experts=4, moe_topk=1
+            ),
+            3 * 16 * 8,
+        ),
+        (
+            transformers.JetMoeConfig(
+                **{**SMALL, "num_attention_heads": None},
+                **{"num_key_value_heads": 1, "kv_channels": 8, "intermediate_size": 8},
+                **{"num_local_experts": 4, "num_experts_per_tok": 1},
+            ),
+            3 * 16 * 8 + 2 * 16 * 8,
+        ),
+    ],
+    ids=["aria", "jetmoe"],
+)
+def test_the_experts_of_families_that_name_them_otherwise_are_counted(
+    config: Any, expert: int
+) -> None:
+    size = measure(config)
+    assert size.n_parameters - size.n_active == pytest.approx(2 * 3 * expert, rel=0.1)

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from lateralization import models
 from lateralization.errors import BadInput
 from lateralization.model_preparation import link, prepare
+from lateralization.untrained import untrained_trunk
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures" / "models"
@@ -147,7 +148,7 @@ def test_the_checkpoints_own_type_does_not_decide(gpt2: Path) -> None:
     model.save_pretrained(gpt2)
     assert models.load_trunk(gpt2).dtype == torch.float32
     assert models.load_trunk(gpt2, precision="bfloat16").dtype == torch.bfloat16
-    assert models.untrained_trunk(gpt2, 1).dtype == torch.float32
+    assert untrained_trunk(gpt2, 1).dtype == torch.float32
 
 
 @pytest.mark.parametrize(
@@ -196,6 +197,9 @@ def test_parameters_are_counted_as_in_the_study(config: Any, n_parameters: int) 
         (transformers.GPT2Config(), 512, "reference", 1024),
         (transformers.MambaConfig(), 10**30, "reference", 32000),
         (transformers.OPTConfig(), 10**30, "reference", 2048),
+        (transformers.XLNetConfig(), 10**30, "aligned", 32000),
+        (transformers.XLNetConfig(), 512, "aligned", 512),
+        (transformers.MptConfig(max_seq_len=1500), 10**30, "aligned", 1500),
         (
             transformers.RobertaConfig(max_position_embeddings=514, pad_token_id=1),
             10**30,
