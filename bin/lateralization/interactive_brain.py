@@ -139,6 +139,10 @@ def viewer(maps: Maps, what: str) -> tuple[str, str]:
         page = page.replace(name, f"viewer{place}")
     page = _replace_once(page, '"flagValue": false', '"flagValue": true')
     page = _replace_once(page, 'class="slider"', 'class="slider" aria-label="Opacity"')
+    # nilearn waits for each picture's own event, and misses one now and then: the page stays empty
+    images = "var images = ["
+    begin = f'window.addEventListener("load", initializeBrainSprite);\n{images}'
+    page = _replace_once(page, images, begin)
     areas = readout(maps, what)
     if areas:
         # below the brain, and before the scripts that call it
