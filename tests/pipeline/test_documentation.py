@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from lateralization.plan import make_plan
+
 from .conftest import NEXTFLOW, PROJECT
 
 pytestmark = pytest.mark.pipeline
@@ -30,18 +32,40 @@ def _nextflow(*arguments: str, folder: Path) -> str:
     ).stdout
 
 
+def _parameters(folder: Path, *arguments: str) -> dict[str, Any]:
+    """Parameters of nextflow.config as the engine has them."""
+    text = _nextflow("config", str(PROJECT), "-o", "json", *arguments, folder=folder)
+    found: dict[str, Any] = json.loads(text[text.index("{") :])["params"]
+    return found
+
+
 @pytest.fixture(scope="module")
 def configured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Parameters of nextflow.config with their defaults."""
-    text = _nextflow("config", str(PROJECT), "-o", "json", folder=tmp_path_factory.mktemp("config"))
-    found: dict[str, Any] = json.loads(text[text.index("{") :])["params"]
-    return found
+    return _parameters(tmp_path_factory.mktemp("config"))
 
 
 def test_the_configuration_has_the_schema_s_defaults(configured: dict[str, Any]) -> None:
     schema = {name: entry.get("default") for name, entry in _readme_module().parameters().items()}
     shown = {name: None if value in ("", None) else value for name, value in configured.items()}
     assert shown == schema
+
+
+def test_the_reference_profile_is_the_study_s_whole_sweep(tmp_path: Path) -> None:
+    given = _parameters(tmp_path, "-profile", "reference")
+    request = {
+        "params": {name: value for name, value in given.items() if value and name != "help"},
+        "launch_dir": str(tmp_path),
+        "project_dir": str(PROJECT),
+    }
+    plan = make_plan(request, PROJECT / "assets")
+    models = {model["name"]: model for model in plan["models"]}
+    untrained = {name for name, model in models.items() if model["seed"]}
+    steps = {name for name in models if name.startswith("pythia-6.9b_step")}
+    assert (len(models), len(untrained), len(steps)) == (28 + 9 + 6, 9, 6)
+    individual = {fit["model"] for fit in plan["fits"] if fit["subject"] == "EN057"}
+    assert individual == {name.removesuffix("_untrained_seed1") for name in untrained}
+    assert {model["mapping"] for model in models.values()} == {"reference"}
 
 
 def test_the_help_names_every_parameter(configured: dict[str, Any], tmp_path: Path) -> None:
