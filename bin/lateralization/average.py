@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lateralization.arrays import Array, Booleans, Floats, Single
 from lateralization.cleaning import Brain, read_series
@@ -61,6 +62,14 @@ def check_subjects(paths: Sequence[Path], n_voxels: int) -> None:
                 )
 
 
+def left_out_by_all(paths: Sequence[Path]) -> NDArray[np.uint8]:
+    """Return 1 where every subject is left out in a run, 0 elsewhere: (runs, voxels) uint8."""
+    common = read_tensor(paths[0], "left_out")
+    for path in paths[1:]:
+        common = common & read_tensor(path, "left_out")
+    return common
+
+
 def average_run(paths: Sequence[Path], run: str) -> Single:
     """Average one run over subjects and standardise it over time.
 
@@ -112,12 +121,9 @@ def average_subjects(paths: Sequence[Path], n_voxels: int) -> dict[str, Array]:
         See :func:`check_subjects`.
     """
     check_subjects(paths, n_voxels)
-    runs = run_names(paths[0])
-    left_out = np.ones((len(runs), n_voxels), dtype=np.uint8)
-    for path in paths:
-        left_out &= read_tensor(path, "left_out")
+    left_out = left_out_by_all(paths)
     tensors: dict[str, Array] = {}
-    for place, run in enumerate(progress(runs, f"average {len(paths)} subjects")):
+    for place, run in enumerate(progress(run_names(paths[0]), f"average {len(paths)} subjects")):
         tensors[run] = average_run(paths, run)
         tensors[run][:, left_out[place].astype(bool)] = 0.0
     return {**tensors, "left_out": left_out}

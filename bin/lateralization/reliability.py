@@ -15,7 +15,7 @@ import torch
 
 from lateralization import study
 from lateralization.arrays import Array, Floats, Single
-from lateralization.average import check_subjects, run_names
+from lateralization.average import check_subjects, left_out_by_all, run_names
 from lateralization.bold import kept_scans
 from lateralization.command import progress
 from lateralization.encoding import CHUNKS
@@ -203,9 +203,10 @@ def reliability(
     Returns
     -------
     r : array of shape (n_trials, n_runs, n_voxels)
+        NaN where every subject is left out in some run, whatever interpolation has put there.
     alphas : array of shape (n_trials, n_runs)
     halves : array of shape (n_trials, n_runs, n_voxels)
-        Correlation of the two halves, voxel by voxel (``ceilings``).
+        Correlation of the two halves, voxel by voxel (``ceilings``); NaN as ``r``.
 
     Raises
     ------
@@ -224,7 +225,8 @@ def reliability(
             alphas.append(result.alphas)
             both = zip(first, second, strict=True)
             halves_r.append(np.stack([columns_r(a, b) for a, b in both]))
-    return np.stack(r), np.stack(alphas), np.stack(halves_r)
+    nobody = np.where(left_out_by_all(ordered).any(axis=0), np.nan, 0.0)
+    return np.stack(r) + nobody, np.stack(alphas), np.stack(halves_r) + nobody
 
 
 def write_reliability(

@@ -179,6 +179,19 @@ def test_a_voxel_that_is_0_in_all_subjects_is_nan(subjects, tmp_path):
     assert np.isfinite(np.delete(r, 7, axis=2)).all()
 
 
+def test_a_voxel_that_all_subjects_leave_out_in_a_run_is_nan(subjects, tmp_path):
+    before, _, halves_before = reliability(subjects, N_VOXELS, tmp_path, n_trials=1, n_trim=TRIM)
+    for path in subjects:
+        left_out = read_tensors(path)["left_out"]
+        left_out[3, 7] = 1
+        left_out[5, 9] = path != subjects[2]  # one has it: the group is not without
+        change(path, left_out=left_out)
+    r, _, halves = reliability(subjects, N_VOXELS, tmp_path, n_trials=1, n_trim=TRIM)
+    for values, others in ((r, before), (halves, halves_before)):
+        assert np.isnan(values[..., 7]).all()
+        np.testing.assert_array_equal(np.delete(values, 7, 2), np.delete(others, 7, 2))
+
+
 def test_files_hold_a_volume_per_trial_and_the_runs(subjects, mask, tmp_path):
     for path in subjects:
         run = read_tensors(path)["run-4"]
