@@ -127,7 +127,8 @@ def _write_fit(folder: Path, language: str, subject: str, model: str, r: np.ndar
         "layers": list(range(len(r))),
         "alphas": np.full(r.shape[:2], 1e4), "r_per_run": np.nanmean(r, axis=2),
         "left_out": {"voxels": [], "reason": "constant in run 3"},
-        "revision": "abc123", "source": f"org/{model}", "precision": "float32",
+        "revision": "", "resolved_revision": "abc123", "source": f"org/{model}",
+        "precision": "float32",
     }  # fmt: skip
     write_json(record | more, f"{stem}_scores.json")
 

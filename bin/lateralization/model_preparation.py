@@ -181,6 +181,7 @@ def describe(spec: Mapping[str, Any], folder: Path, found: Mapping[str, Any]) ->
         "name": spec.get("name"),
         "source": spec.get("source"),
         "kind": spec.get("kind"),
+        "requested_revision": spec.get("revision") or "",
         "revision": found.get("revision"),
         "tokenizer_source": spec.get("tokenizer_source"),
         "architecture": (config.architectures or [type(config).__name__])[0],

@@ -135,12 +135,13 @@ def record(
     for part in scores.told:
         constant |= part.get("constant_regressors", {})
     first = scores.told[0]
-    of_model = ("source", "revision", "architecture", "seed", "n_parameters", "n_layers", "n_hid")
+    of_model = ("source", "architecture", "seed", "n_parameters", "n_layers", "n_hid")
     return {
         "language": meta["language"],
         "subject": meta["subject"],
         "model": meta["model"],
         **{key: model.get(key) for key in of_model},
+        "revision": model.get("requested_revision"),
         "resolved_revision": model.get("revision"),
         "precision": first.get("features", {}).get("precision", model.get("precision")),
         "encoding_precision": first.get("precision"),

@@ -147,8 +147,9 @@ def model_rows(summaries: list[Summary]) -> list[Row]:
     """List each model of a language once, with what its extraction recorded."""
     rows: dict[tuple[str, str], Row] = {}
     for one in summaries:
-        keys = ("source", "revision", "precision", "mapping", "alignment_rate", "n_words")
+        keys = ("source", "precision", "mapping", "alignment_rate", "n_words")
         told = {key: found_in(one.fit.record, key) for key in keys}
+        told["revision"] = found_in(one.fit.record, "resolved_revision")
         row = {"language": one.fit.language, "model": one.fit.model} | told | one.fit.traits
         rows.setdefault((one.fit.language, one.fit.model), row)
     return list(rows.values())

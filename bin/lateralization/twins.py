@@ -28,7 +28,8 @@ def is_twin(untrained: Fit, trained: Fit) -> bool:
     if named and named[1] == trained.model:
         return True
     sources = [
-        (fit.record.get("source"), fit.record.get("revision")) for fit in (untrained, trained)
+        (fit.record.get("source"), fit.record.get("resolved_revision"))
+        for fit in (untrained, trained)
     ]
     return bool(sources[0][0]) and sources[0] == sources[1]
 

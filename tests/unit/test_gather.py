@@ -37,7 +37,13 @@ def folder(tmp_path):
     nib.save(nib.Nifti1Image(volume, GRID_AFFINE), tmp_path / "mask.nii.gz")
     meta = {"language": "en", "subject": "EN057", "model": "gpt2", "id": "x"}
     write_json(meta, tmp_path / "meta.json")
-    model = {"source": "openai-community/gpt2", "revision": "abc", "seed": 0, "n_parameters": 7}
+    model = {
+        "source": "openai-community/gpt2",
+        "requested_revision": "step1000",
+        "revision": "abc",
+        "seed": 0,
+        "n_parameters": 7,
+    }
     write_json(model | {"n_layers": 4, "n_hid": 3, "precision": "float32"}, tmp_path / "model.json")
     write_json({"mapping": "reference", "alignment_rate": 1.0}, tmp_path / "words.json")
     return tmp_path
@@ -102,7 +108,7 @@ def test_record_names_what_was_fitted_and_how(folder):
     assert [record[key] for key in ("language", "subject", "model")] == ["en", "EN057", "gpt2"]
     assert record["layers"] == [0, 1]
     assert record["n_voxels"] == N_VOXELS
-    assert record["revision"] == record["resolved_revision"] == "abc"
+    assert (record["revision"], record["resolved_revision"]) == ("step1000", "abc")
     assert record["precision"] == "float32"
     assert record["n_parameters"] == 7
     assert record["mapping"] == "reference"

@@ -43,7 +43,9 @@ def remote(server: Hub, **over: Any) -> hub.Request:
 def test_a_model_of_the_hub_is_fetched_at_its_commit(server: Hub, tmp_path: Path) -> None:
     from_hub = spec(kind="hub", source="org/m", endpoint=server.url)
     model = prepare(from_hub, [], tmp_path / "cache", tmp_path / "model")
-    assert model["revision"] == COMMIT
+    assert (model["requested_revision"], model["revision"]) == ("", COMMIT)
+    asked = prepare(from_hub | {"revision": "main"}, [], tmp_path / "cache", tmp_path / "named")
+    assert (asked["requested_revision"], asked["revision"]) == ("main", COMMIT)
     names = {path.name for path in (tmp_path / "model").iterdir()}
     assert "model.safetensors" in names
     assert not names & {"pytorch_model.bin", "README.md"}

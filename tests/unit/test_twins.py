@@ -94,12 +94,14 @@ def test_the_interval_of_a_gain_is_over_runs_and_means_of_twins(monkeypatch):
 
 
 def test_twins_are_known_by_name_or_source():
-    trained = Fit("en", "average", "gpt2", record={"source": "org/gpt2", "revision": "1"})
+    trained = Fit("en", "average", "gpt2", record={"source": "org/gpt2", "resolved_revision": "1"})
     assert is_twin(Fit("en", "average", "gpt2_untrained_seed3"), trained)
     assert not is_twin(Fit("en", "average", "gpt2-xl_untrained_seed1"), trained)
-    other = {"source": "org/gpt2", "revision": "1"}
+    other = {"source": "org/gpt2", "resolved_revision": "1"}
     assert is_twin(Fit("en", "average", "blank", record=other), trained)
-    assert not is_twin(Fit("en", "average", "blank", record=other | {"revision": "2"}), trained)
+    assert not is_twin(
+        Fit("en", "average", "blank", record=other | {"resolved_revision": "2"}), trained
+    )
 
 
 def test_in_a_world_of_dimension_only_the_encoder_finds_no_gain():
