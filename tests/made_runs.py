@@ -67,7 +67,13 @@ def _study_specs(first: int) -> list[dict[str, Any]]:
         for name in UNTRAINED
     ]  # fmt: skip
     specs += [
-        {"name": f"pythia-6.9b_step{step}", "n_parameters": 6.9e9, "family": "pythia", "seed": 0}
+        {
+            "name": f"pythia-6.9b_step{step}",
+            "n_parameters": 6.9e9,
+            "family": "pythia",
+            "seed": 0,
+            "revision": f"step{step}",
+        }
         for step in STEPS
     ]
     return [{"n_hid": 64 + 16 * (first + i), **spec} for i, spec in enumerate(specs)]

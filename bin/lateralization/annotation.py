@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from lateralization import study
+from lateralization.command import say
 from lateralization.description import COLUMNS
 from lateralization.errors import BadInput
-from lateralization.files import check_columns, numbers, read_table
+from lateralization.files import check_columns, md5_of, numbers, read_table
 from lateralization.problems import listed
 
 STANDARD = dict(zip(COLUMNS, COLUMNS, strict=True))
@@ -137,27 +138,38 @@ def read_words(
         Columns run, row (label in the file, from 0), word, onset, offset; in the order of the
         runs, in a run in the order of the file.
     report : dict
-        ``corrections`` (applied, absent_rows, unexpected), ``n_rows``, ``n_words`` and
-        ``rows_without_word``.
+        ``corrections`` (applied, absent_rows, unexpected), ``n_rows``, ``n_words``,
+        ``rows_without_word`` and ``rows_left_out``.
 
     Raises
     ------
     BadInput
-        As :func:`read_rows`; a word has no times or times that go backwards, a section is no run,
-        or a run has no word.
+        As :func:`read_rows`; a word has no times or times that go backwards, or a section is no
+        run, in an annotation that is not the published one; or a run has no word.
     """
     table = read_rows(Path(path), columns)
     n_rows = len(table)
     table, done = correct(table, language, corrections)
     is_word = np.array([isinstance(word, str) and word != " " for word in table["word"]], bool)
-    words = _spoken(table[is_word], path, n_runs)
+    kept, published = table[is_word], is_published(path, language)
+    if published:
+        kept = _of_the_study(kept, n_runs)
+    words = _spoken(kept, path, n_runs)
+    if not published:
+        _check_times(words, path)
     report = {
         "corrections": done.as_dict(),
         "n_rows": n_rows,
         "n_words": len(words),
         "rows_without_word": int((~is_word).sum()),
+        "rows_left_out": int(is_word.sum()) - len(words),
     }
     return words, report
+
+
+def is_published(path: Path | str, language: str) -> bool:
+    """Tell whether a file is the study's annotation of a language, byte for byte."""
+    return md5_of(Path(path)) == study.ANNOTATION_MD5.get(language)
 
 
 def read_corrections(path: Path | str) -> pd.DataFrame:
@@ -233,6 +245,30 @@ def correct(
     return table.drop(index=sorted(set(dropped))), report
 
 
+def _of_the_study(kept: pd.DataFrame, n_runs: int) -> pd.DataFrame:
+    """Return the rows of the published annotation that are used, and say what is odd about others.
+
+    As in the study, a row of no run is passed over, and a word that ends before it starts enters
+    with the times that it has. A word without times added nothing to the study's regressors, or
+    lasted to the end of its run: it is left out.
+    """
+    onset, offset = numbers(kept["onset"]), numbers(kept["offset"])
+    in_run = np.isin(numbers(kept["section"]), np.arange(1, n_runs + 1))
+    timed = np.isfinite(onset) & np.isfinite(offset)
+    odd = {
+        f"their section is none of the runs 1 to {n_runs}, so they are left out": ~in_run,
+        "they have no times, so they are left out": in_run & ~timed,
+        "they end before they start, and are used as the study used them": (
+            in_run & timed & (offset < onset)
+        ),
+    }
+    for what, rows in odd.items():
+        if rows.any():
+            first = _where(kept, rows)
+            say(f"published annotation: {int(rows.sum())} words, first at {first}: {what}")
+    return kept[in_run & timed]
+
+
 def _spoken(kept: pd.DataFrame, path: Path | str, n_runs: int) -> pd.DataFrame:
     """Return the rows with a word, checked, in the order of the runs."""
     words = pd.DataFrame(
@@ -244,7 +280,6 @@ def _spoken(kept: pd.DataFrame, path: Path | str, n_runs: int) -> pd.DataFrame:
             "offset": _seconds(kept, "offset", path),
         }
     )
-    _check_times(words, path)
     _check_runs(words, path, n_runs)
     return words.sort_values("run", kind="stable", ignore_index=True)
 

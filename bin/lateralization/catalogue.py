@@ -73,6 +73,8 @@ class Model:
         What a sheet or the study says; None: counted from the model.
     predictors
         Numbers that the asymmetry is regressed on (ppl, hellaswag, a sheet's further columns).
+    own_predictors
+        Language → numbers that hold in it alone, as a perplexity that was measured on its text.
     mapping
         How words find their tokens: ``reference`` or ``aligned``.
     languages
@@ -92,6 +94,7 @@ class Model:
     n_layers: int | None = None
     n_hid: int | None = None
     predictors: dict[str, float] = field(default_factory=dict)
+    own_predictors: dict[str, dict[str, float]] = field(default_factory=dict)
     mapping: str = "aligned"
     languages: list[str] = field(default_factory=list)
     family: str = ""
@@ -194,20 +197,20 @@ def family_of(source: str) -> str:
     return word[0] if word else name
 
 
-def study_table(assets: Path) -> dict[str, dict[str, str]]:
-    """Return the rows of the study's model lists, model → row; a model's first list counts."""
-    rows: dict[str, dict[str, str]] = {}
+def study_lists(assets: Path) -> dict[str, dict[str, dict[str, str]]]:
+    """Return the study's model lists: language → model → row."""
+    lists = {}
     for language in ("en", "fr", "cn"):
         with (assets / f"models_{language}.csv").open(encoding="utf-8", newline="") as handle:
-            for row in csv.DictReader(handle):
-                rows.setdefault(row["model"], row)
-    return rows
+            lists[language] = {row["model"]: row for row in csv.DictReader(handle)}
+    return lists
 
 
 def study_names(assets: Path) -> list[str]:
     """Return the short names of all models that the study used, checkpoints included."""
     steps = [f"{PYTHIA}_step{step}" for step in PYTHIA_STEPS]
-    return [*study_table(assets), *steps]
+    names = [name for models in study_lists(assets).values() for name in models]
+    return [*dict.fromkeys(names), *steps]
 
 
 def is_study_model(name: str, study: list[str]) -> bool:

@@ -33,13 +33,22 @@ def exit_code(error: BaseException) -> int:
     return OUT_OF_MEMORY if is_out_of_memory(error) else BUG
 
 
+def _parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Parse the command line; a wrong one, of which argparse has told, is bad input."""
+    try:
+        return parser.parse_args()
+    except SystemExit as left:
+        sys.exit(BadInput.exit_code if left.code else 0)
+
+
 def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> NoReturn:
     """Parse the command line, call ``main`` and leave with the exit code of what happened.
 
-    Bad input leaves with 65 and one line, a passing failure with 75, lack of memory (host or
-    GPU) with 137 so that the pipeline retries with more, anything else is a bug: traceback and 1.
+    Bad input, a wrong command line included, leaves with 65 and one line, a passing failure with
+    75, lack of memory (host or GPU) with 137 so that the pipeline retries with more, anything else
+    is a bug: traceback and 1.
     """
-    arguments = parser.parse_args()
+    arguments = _parsed(parser)
     try:
         main(arguments)
     except Exception as error:

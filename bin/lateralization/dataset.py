@@ -1,7 +1,6 @@
 """The data set: what is in a local folder, what is in a manifest."""
 
 import csv
-import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -252,9 +251,3 @@ def local_annotation(root: Path, name: str, problems: Problems) -> Path | None:
         problems.add(f"--dataset: {path} does not exist{hint}; put the annotation there")
         return None
     return path
-
-
-def md5_of(path: Path) -> str:
-    """Return the md5 of a file, as OpenNeuro's manifest states it."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -41,8 +41,8 @@ COLUMNS = {
     "n_left": "voxels used on the left",
     "n_right": "voxels used on the right",
     "kind": (
-        "model (trained), baseline, untrained, checkpoint (a training step) or features (of "
-        "--features)"
+        "model (trained), baseline, untrained, checkpoint (a training step: at a revision "
+        "step<N>, or one of several NAME_step<N> of one NAME) or features (of --features)"
     ),
     "family": "family of the model",
     "n_parameters": "number of parameters, tied weights once",

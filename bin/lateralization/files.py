@@ -1,6 +1,7 @@
 """Reading and writing the files between stages; nothing half-written is ever taken for whole."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -222,3 +223,9 @@ def numbers(cells: "pd.Series[Any]") -> Floats:
     except OverflowError:  # a whole number that no float holds: as text it is infinite
         values = pd.to_numeric(cells.astype(str), errors="coerce")
     return values.to_numpy(np.float64)
+
+
+def md5_of(path: Path) -> str:
+    """Return the md5 of a file, as OpenNeuro's manifest states it."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

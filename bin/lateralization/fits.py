@@ -30,7 +30,8 @@ MODEL, BASELINE, UNTRAINED, CHECKPOINT = "model", "baseline", "untrained", "chec
 AVERAGE = "average"
 
 RANDOM_SEED = re.compile(r"(random_\w+_\d+d)_seed\d+")
-TRAINING_STEP = re.compile(r".+_step\d+")
+TRAINING_STEP = re.compile(r"(.+)_step\d+")
+STEP_REVISION = re.compile(r"step\d+")
 
 
 @dataclass(frozen=True)
@@ -110,14 +111,23 @@ def _number(*candidates: Any) -> float:
 
 
 def kind_of(name: str, plan: dict[str, Any]) -> str:
-    """Tell models, baselines, untrained models and training steps apart."""
+    """Tell models, baselines, untrained models and training steps apart.
+
+    A training step is a model at a revision ``step<N>``, or one of several ``NAME_step<N>`` of one
+    NAME: a single folder that is called so is a model, and counts among the others.
+    """
     given = {entry["name"]: entry.get("kind") for entry in plan.get("baselines", [])}
     if name in given:
         return FEATURES if given[name] == FEATURES else BASELINE
-    seeds = {entry["name"]: entry.get("seed") for entry in plan.get("models", [])}
-    if _number(seeds.get(name)) > 0:
+    models = {entry["name"]: entry for entry in plan.get("models", [])}
+    mine = models.get(name, {})
+    if _number(mine.get("seed")) > 0:
         return UNTRAINED
-    return CHECKPOINT if TRAINING_STEP.fullmatch(name) else MODEL
+    step = TRAINING_STEP.fullmatch(name)
+    named = [TRAINING_STEP.fullmatch(other) for other in models]
+    series = [other for other in named if step and other and other[1] == step[1]]
+    at_step = STEP_REVISION.fullmatch(str(mine.get("revision")))
+    return CHECKPOINT if at_step or len(series) > 1 else MODEL
 
 
 def describe_fit(record: dict[str, Any], plan: dict[str, Any]) -> Fit:
@@ -141,7 +151,9 @@ def describe_fit(record: dict[str, Any], plan: dict[str, Any]) -> Fit:
     if kind in (BASELINE, FEATURES):
         size = [np.nan] * 3
     family = spec.get("family") or family_of(record["model"])
-    predictors = {name: _number(value) for name, value in (spec.get("predictors") or {}).items()}
+    own = (spec.get("own_predictors") or {}).get(record["language"], {})
+    given = {**(spec.get("predictors") or {}), **own}
+    predictors = {name: _number(value) for name, value in given.items()}
     return Fit(
         record["language"], record["subject"], record["model"], kind,
         kind if kind in (BASELINE, FEATURES) else str(family),

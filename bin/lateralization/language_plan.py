@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from lateralization import dataset, given_files, stories
-from lateralization.annotation import read_words
+from lateralization.annotation import is_published, read_words
 from lateralization.confounds import check_table
 from lateralization.dataset import Subject
-from lateralization.description import STUDY, Description, find_description
+from lateralization.description import STUDY, Description
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.given_files import Grid
@@ -175,18 +175,8 @@ def _annotation(manifest: list[dict[str, Any]], language: str, site: Site) -> di
     path = dataset.local_annotation(site.root, name, site.problems)
     if path is None:
         return entry | {"published": False}
-    published = dataset.md5_of(path) == _published_md5(language, site)
+    published = is_published(path, language)
     return entry | {"path": str(path), "source": [str(path)], "published": published}
-
-
-def _published_md5(language: str, site: Site) -> str | None:
-    """Return the md5 of the study's annotation of a language; None where it has none."""
-    study = find_description(STUDY, site.root, site.assets)
-    if language not in study.languages or study.manifest is None:
-        return None
-    rows = dataset.read_manifest(study.manifest)
-    row = dataset.remote_annotation(rows, study.languages[language].annotation)
-    return str(row["md5"])
 
 
 def _prosody(manifest: list[dict[str, Any]], language: str, site: Site) -> dict[str, Any] | None:

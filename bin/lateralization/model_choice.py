@@ -57,12 +57,16 @@ def _models(items: Sequence[str], choice: Choice) -> list[Model]:
         if model is None:
             continue
         model.languages = languages
+        if row.folder is not None and languages != choice.parameters["languages"]:
+            # a sheet of one language speaks of it alone
+            model.own_predictors = {languages[0]: model.predictors}
+            model.predictors = {}
         same = next((other for other in found if _same_of_another_language(other, model)), None)
         if same is None:
             found.append(model)
         else:
             same.languages = [*same.languages, *languages]
-            same.predictors = {**model.predictors, **same.predictors}
+            same.own_predictors = {**model.own_predictors, **same.own_predictors}
     return found
 
 
@@ -210,15 +214,20 @@ def _check_local(row: Row, model: Model, choice: Choice) -> None:
 
 
 def _add_published(row: Row, model: Model, choice: Choice) -> None:
-    """Add what the study published of a model that was given by its short name alone."""
-    published = catalogue.study_table(choice.assets).get(model.name)
+    """Add what the study published of a model that was given by its short name alone.
+
+    Its size is the same in every list; perplexity and HellaSwag are those of the language's own.
+    """
+    lists = catalogue.study_lists(choice.assets)
+    published = {code: models[model.name] for code, models in lists.items() if model.name in models}
     if row.folder is not None or not published or model.seed or model.revision:
         return
     for name in ("n_parameters", "n_layers", "n_hid"):
-        setattr(model, name, int(published[name]))
-    for name in ("ppl", "hellaswag"):
-        if published[name]:
-            model.predictors[name] = float(published[name])
+        setattr(model, name, int(next(iter(published.values()))[name]))
+    for code, entry in published.items():
+        skill = {name: float(entry[name]) for name in ("ppl", "hellaswag") if entry[name]}
+        if skill and code in choice.parameters["languages"]:
+            model.own_predictors[code] = skill
 
 
 def _set_mapping(model: Model, choice: Choice) -> None:
@@ -319,7 +328,7 @@ def _note_hub_models(models: list[Model], choice: Choice) -> None:
     published = [
         m.name
         for m in models
-        if m.predictors and m.kind == "hub" and "models" not in choice.parameters.failed
+        if m.own_predictors and m.kind == "hub" and "models" not in choice.parameters.failed
     ]
     if published and not any(item.endswith(".csv") for item in choice.parameters["models"]):
         choice.notes.append(

@@ -41,5 +41,12 @@ ISC_TRIALS = 10
 ISC_SEED = 1234
 """Split-half trials of the inter-subject reliability, and the seed of their shuffles."""
 
+ANNOTATION_MD5 = {
+    "en": "e157ef21efb92a887656eeba8004e569",
+    "fr": "7e202a048bc9eee76c7c787d6e958218",
+    "cn": "582aae73f8d10b9982362b99d7f55919",
+}
+"""The published annotations: their rows are what they are, and the corrections are of them."""
+
 ROI_ORDER = ("TP", "aSTS", "pSTS", "AG_TPJ", "BA44", "BA45", "BA47")
 """Order of the seven regions in tables and figures."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lateralization.dataset import md5_of
+from lateralization.files import md5_of
 
 from .conftest import PROJECT, Copy, Run, arguments, copy_project
 from .engines import SCRIPT, need, variables

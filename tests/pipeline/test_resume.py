@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lateralization.dataset import md5_of
+from lateralization.files import md5_of
 
 from .conftest import NEXTFLOW, PROJECT, Copy, Run, arguments, copy_project, rows_of
 

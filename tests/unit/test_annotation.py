@@ -7,7 +7,9 @@ import pytest
 
 from lateralization.annotation import read_corrections, read_words, standard_annotation
 from lateralization.errors import BadInput
+from lateralization.files import md5_of
 from lateralization.stories import read_texts
+from lateralization.study import ANNOTATION_MD5
 
 ROWS = ["The,0.5,0.7,1", ",0,0,1", '" ",1,1,1', "null,1,2,1", "Fox,2.0,2.5,1", "one,0.1,0.4,2"]
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -110,6 +112,30 @@ def test_bad_annotations_are_named(tmp_path: Path, rows: list[str], header: str,
         read_words(annotation(tmp_path, rows, header), "en", None, 1)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+ODD = ["The,0.5,0.7,1", "fox,,1,1", "soon,1,,1", "said,3,2,1", "nowhere,4,5,", "ten,4,5,10",
+       "one,0.1,0.4,2"]  # fmt: skip
+
+
+def test_odd_rows_of_the_published_annotation_are_passed_over_or_used_as_in_the_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = annotation(tmp_path, ODD)
+    with pytest.raises(BadInput):
+        read_words(path, "en", None, 2)
+    monkeypatch.setitem(ANNOTATION_MD5, "en", md5_of(path))
+    words, report = read_words(path, "en", None, 2)
+    assert words["word"].tolist() == ["The", "said", "one"]
+    assert words["row"].tolist() == [0, 3, 6]
+    assert (report["n_words"], report["rows_left_out"]) == (3, 4)
+    said = capsys.readouterr().err
+    assert "2 words, first at row 4 (line 6): their section is none of the runs 1 to 2" in said
+    assert "2 words, first at row 1 (line 3): they have no times" in said
+    assert "1 words, first at row 3 (line 5): they end before they start" in said
+    # of another language it is not the published one
+    with pytest.raises(BadInput):
+        read_words(path, "fr", None, 2)
 
 
 def test_other_encodings_are_refused(tmp_path: Path) -> None:

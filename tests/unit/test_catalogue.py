@@ -1,9 +1,12 @@
 """Names of models: hub ids, sheets, folders, baselines."""
 
+from dataclasses import asdict
+
 import pytest
 from tiny_dataset import ASSETS, PROJECT, truncate, write_model
 
 from lateralization import catalogue
+from lateralization.fits import describe_fit
 from lateralization.model_choice import choose
 from lateralization.model_request import Choice
 from lateralization.parameters import load_schema, normalise
@@ -73,6 +76,26 @@ def test_sheets_of_several_languages_share_their_models(tmp_path):
     assert by_name["Qwen1.5-0.5B"].languages == ["en", "cn"]
     assert by_name["Qwen2-7B"].languages == ["fr", "cn"]
     assert by_name["gpt2-base-chinese"].tokenizer_source == "bert-base-chinese"
+    # English perplexity says nothing of Chinese scores
+    assert by_name["Qwen1.5-0.5B"].predictors == {}
+    assert set(by_name["Qwen1.5-0.5B"].own_predictors) == {"en", "cn"}
+    assert by_name["Qwen1.5-0.5B"].own_predictors["cn"] == {}
+
+
+@pytest.mark.parametrize(
+    ("languages", "known"), [("en", ["en"]), ("cn", []), ("en,cn", ["en"]), ("fr", [])]
+)
+def test_a_short_name_has_the_skill_of_its_languages_own_list(tmp_path, languages, known):
+    (model,), _, _ = chosen(
+        tmp_path, models="Qwen1.5-0.5B", languages=languages, baselines="random_vector"
+    )
+    assert (model.n_parameters, model.predictors) == (463987712, {})
+    assert sorted(model.own_predictors) == known
+    plan = {"models": [asdict(model)], "baselines": []}
+    for language in languages.split(","):
+        record = {"language": language, "subject": "average", "model": model.name, "layers": [0]}
+        found = describe_fit(record, plan).predictors
+        assert set(found) == ({"ppl", "hellaswag"} if language in known else set())
 
 
 def test_untrained_models_and_checkpoints_are_read_from_their_names(tmp_path):
@@ -94,7 +117,7 @@ def test_a_hub_id_keeps_its_name_and_is_aligned(tmp_path):
 def test_the_studys_numbers_come_with_a_short_name(tmp_path):
     (model,), _, notes = chosen(tmp_path, models="gpt2")
     assert model.n_parameters == 124439808
-    assert model.predictors["hellaswag"] == 31.53
+    assert model.own_predictors["en"]["hellaswag"] == 31.53
     assert any("published by the study" in note for note in notes)
 
 

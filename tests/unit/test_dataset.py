@@ -21,6 +21,7 @@ from lateralization import dataset, stories
 from lateralization.errors import BadInput
 from lateralization.problems import Problems
 from lateralization.runs import check_runs
+from lateralization.study import ANNOTATION_MD5
 
 
 def checked(root, averaged=True):
@@ -186,9 +187,9 @@ def test_the_manifest_holds_the_studys_subjects(language, n):
         [row["path"] for row in s.remote] == sorted(row["path"] for row in s.remote)
         for s in subjects
     )
-    assert (
-        dataset.remote_annotation(manifest, STUDY.languages[language].annotation)["bytes"] > 900_000
-    )
+    annotation = dataset.remote_annotation(manifest, STUDY.languages[language].annotation)
+    assert annotation["bytes"] > 900_000
+    assert annotation["md5"] == ANNOTATION_MD5[language]
 
 
 def test_addresses_follow_the_endpoint():

@@ -31,6 +31,15 @@ def made_words(rng, n_words, seconds):
     return onsets, durations
 
 
+def test_words_that_end_before_they_start_are_those_of_the_study():
+    onsets, durations = np.array([10.0, 30.0, 50.3, 60.0]), np.array([0.4, -2.5, 0.0, -90.0])
+    amplitudes, times = np.array([1.0, -2.0, 0.5, 1.0]), frame_times(40)
+    found = hrf_operator(onsets, durations, 40) @ amplitudes
+    expected = by_convolution(onsets, durations, amplitudes, times)
+    assert np.abs(expected).max() > 0.1
+    np.testing.assert_allclose(found, expected, atol=1e-10)
+
+
 def test_response_has_the_published_samples():
     response = study_hrf()
     assert response.shape == (800,)

@@ -9,6 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 from tiny_dataset import (
+    ANNOTATION,
     ASSETS,
     PROJECT,
     run_path,
@@ -20,8 +21,9 @@ from tiny_dataset import (
 )
 
 from lateralization.errors import BadInput
+from lateralization.files import md5_of
 from lateralization.plan import make_plan
-from lateralization.study import GRID_AFFINE, GRID_SHAPE
+from lateralization.study import ANNOTATION_MD5, GRID_AFFINE, GRID_SHAPE
 from lateralization.summary import summary
 
 
@@ -273,8 +275,8 @@ def test_corrections_follow_the_annotations_md5(world, monkeypatch):
     assert plan_of(world, **own(world, corrections="ds003643"))["languages"][0][
         "corrections"
     ] == "ds003643"  # fmt: skip
-    md5 = "e157ef21efb92a887656eeba8004e569"
-    monkeypatch.setattr("lateralization.dataset.md5_of", lambda path: md5)
+    annotation = world / "data" / ANNOTATION
+    monkeypatch.setitem(ANNOTATION_MD5, "en", md5_of(annotation))
     assert plan_of(world, **own(world))["languages"][0]["corrections"] == "ds003643"
 
 

@@ -10,6 +10,7 @@ from made_runs import MadeRun, made_mask, write_run
 from lateralization.dictionary import TABLES
 from lateralization.errors import BadInput
 from lateralization.files import read_json, read_tensors, write_json
+from lateralization.fits import kind_of
 from lateralization.made_tables import read_tables
 from lateralization.tables import lateralize
 
@@ -271,3 +272,19 @@ def test_a_rise_on_one_side_of_zero_is_no_recovery():
     by_run = np.linspace(0.01, 0.05, 6)[:, None] + np.random.default_rng(0).normal(0, 1e-3, (6, 9))
     found = order_found(by_run, np.linspace(-1, 1, 6))
     assert (found["signs"], found["recovered"]) == ("no", "no")
+
+
+@pytest.mark.parametrize(
+    ("models", "kinds"),
+    [
+        # a folder that is only called so is one trained model among others
+        ([("run_step5000", None), ("other_step9000", None)], ["model", "model"]),
+        ([("run_step10", None), ("run_step200", None)], ["checkpoint", "checkpoint"]),
+        ([("pythia-6.9b_step1000", "step1000"), ("gpt2", None)], ["checkpoint", "model"]),
+        ([("early", "step512"), ("pinned", "main"), ("gpt2_steps", None)],
+         ["checkpoint", "model", "model"]),
+    ],
+)  # fmt: skip
+def test_training_steps_are_told_from_models_by_revision_or_series(models, kinds):
+    plan = {"models": [{"name": name, "revision": revision} for name, revision in models]}
+    assert [kind_of(name, plan) for name, _ in models] == kinds
