@@ -102,12 +102,12 @@ def fit_of(part) {
     part.name.replaceFirst(/_layers-\d+\.safetensors$/, '')
 }
 
-// layer_blocks([n_layers: 13, kind: 'hub', …], [layers: 'all', layers_per_task: 5, …]) ->
+// layer_blocks([n_layers: 13, …], [layers: 'all', layers_per_task: 5, …]) ->
 // ['0,1,2,3,4', '5,6,7,8,9', '10,11,12']; the same layers as fitted_layers of layer_choice.py, which VALIDATE
 // counts and checks: a single layer is fitted whatever is asked of the models, and --last_layer is about models.
 // Where none is left, ENCODE is asked for 'none', and says so.
 def layer_blocks(features, plan) {
-    def is_model = features.kind in ['hub', 'local']
+    def is_model = !features.kind // baselines and a user's own features have one
     def end = features.n_layers - (is_model && plan.parameters.last_layer == 'no' ? 1 : 0)
     def every = plan.layers.toString().startsWith('every:') ? plan.layers.substring(6) as int : 1
     def wanted = plan.layers instanceof List ? plan.layers : (0..<end).findAll { layer -> layer % every == 0 }

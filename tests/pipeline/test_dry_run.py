@@ -26,6 +26,7 @@ def dry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     secret = [str(NEXTFLOW), "secrets", "set", "HF_TOKEN", TOKEN]
     subprocess.run(secret, env=surroundings, cwd=folder, check=True, capture_output=True)
     command = [str(NEXTFLOW), "run", str(PROJECT / "main.nf"), "-stub", *workflow.CASES["smallest"]]
+    command += ["--last_layer", "no", "--layers_per_task", "7"]
     done = subprocess.run(
         command, env=surroundings, cwd=folder, capture_output=True, text=True, timeout=1500,
         check=False,
@@ -43,6 +44,15 @@ def test_every_stage_has_a_stub_that_makes_its_files(dry: Path) -> None:
     stubbed = {name for name, text in stages.items() if "\n    stub:\n" in text}
     assert stubbed == set(stages) - {"VALIDATE"}
     assert {task["status"] for task in tasks} == {"COMPLETED"}
+
+
+def test_the_last_layer_of_the_model_is_left_out_and_a_baseline_keeps_its_one(dry: Path) -> None:
+    tasks = tasks_of(dry / "results" / "pipeline_info" / "trace.tsv")
+    tags = {task["tag"].split("model-")[1] for task in tasks if task["process"] == "ENCODE"}
+    assert tags == {
+        "gpt2-base-french 0,1,2,3,4,5,6", "gpt2-base-french 7,8,9,10,11",
+        "random_vector_300d_seed1 0",
+    }  # fmt: skip
 
 
 def test_a_token_is_in_nothing_that_a_run_writes(dry: Path) -> None:

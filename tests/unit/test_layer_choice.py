@@ -18,12 +18,12 @@ from lateralization.summary import n_layers
 ASKED = ("all", "every:2", "every:5", [0, 6, 12], [12], [13], [0, 99], [99], [0])
 CASES = [(asked, depth, last, kind)
          for asked in ASKED for depth in (0, 1, 12, 13) for last in ("yes", "no")
-         for kind in ("hub", "local", "features", "glove")]  # fmt: skip
+         for kind in (None, "features", "glove")]  # fmt: skip
 
 
 def layers_of(case):
     asked, depth, last, kind = case
-    return fitted_layers(asked, depth, last=last == "yes" or kind in ("features", "glove"))
+    return fitted_layers(asked, depth, last=last == "yes" or kind is not None)
 
 
 def test_the_last_layer_is_the_models():
@@ -41,7 +41,7 @@ def test_the_tasks_have_the_layers_that_the_plan_counts(tmp_path):
     source = (PROJECT / "modules" / "scores.nf").read_text(encoding="utf-8")
     function = source[source.index("def layer_blocks(") :]
     cases = [
-        {"features": {"n_layers": depth + 1, "kind": kind},
+        {"features": {"n_layers": depth + 1} | ({"kind": kind} if kind else {}),
          "plan": {"layers": asked, "layers_per_task": 2, "parameters": {"last_layer": last}}}
         for asked, depth, last, kind in CASES
     ]  # fmt: skip
@@ -65,8 +65,8 @@ def test_the_tasks_have_the_layers_that_the_plan_counts(tmp_path):
 
 def test_the_plan_counts_the_layers_of_each():
     for asked, depth, last, kind in CASES:
-        model = {"name": "one", "kind": kind, "source": "x", "n_layers": depth, "n_hid": 1}
-        is_model = kind in ("hub", "local")
+        model = {"name": "one", "kind": "hub", "source": "x", "n_layers": depth, "n_hid": 1}
+        is_model = kind is None
         if is_model and not depth:
             continue
         plan = {

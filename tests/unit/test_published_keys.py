@@ -71,7 +71,8 @@ def write_fits(folder, plan):
         save_tensors(f"{stem}_runs.safetensors", {"r": r})
         trained = fit["model"].removesuffix("_untrained_seed1")
         size = sizes.get(trained) or 6.9e9
-        write_json(fit | {"n_parameters": size, "n_layers": 2, "n_hid": 64}, f"{stem}_scores.json")
+        told = {"n_parameters": size, "n_layers": 2, "n_hid": 64, "layers": list(range(n_layers))}
+        write_json(fit | told, f"{stem}_scores.json")
     return sorted(folder.glob("*_scores.json")), sorted(folder.glob("*_runs.safetensors"))
 
 
