@@ -87,7 +87,6 @@ def compute(
         written: Future[None] | None = None
         for number in progress(mine, "windows through the model", len(mine)):
             tensors = _fitting(Network(trunk, head), by_number, list(batches[number]), room)
-            _check_finite(tensors, trunk)
             if written:
                 written.result()
             written = writer.submit(collector.put, number, tensors)
@@ -141,6 +140,8 @@ def _forward(network: Network, runs: Mapping[int, Run], batch: Sequence[Window])
     ------
     _NoRoom
         Memory does not hold the batch.
+    BadInput
+        The model does not read a plain text, or a layer has values that are not finite.
     """
     import torch
 
@@ -150,7 +151,7 @@ def _forward(network: Network, runs: Mapping[int, Run], batch: Sequence[Window])
             inputs = inputs_of(network.trunk, runs, batch)
             out = answer(network.trunk, **inputs)
             states = states_of(out, network.trunk, inputs["input_ids"].shape)
-            tensors = {"segments": segments} | _sums(states, tokens, lengths)
+            tensors = {"segments": segments} | _sums(states, tokens, lengths, network.trunk)
             if network.head:
                 bits = _surprisal(network.head, out, inputs, _places(batch, runs, tokens))
                 tensors["surprisal"] = np.add.reduceat(bits, np.cumsum(lengths) - lengths)
@@ -198,12 +199,15 @@ def states_of(out: Any, trunk: Any, shape: Sequence[int]) -> Sequence[Any]:
     return tuple(states)
 
 
-def _sums(states: Sequence[Any], tokens: Integers, lengths: Integers) -> Tensors:
-    """Sum the states over the tokens of each segment; wait for the device once, at the end."""
+def _sums(states: Sequence[Any], tokens: Integers, lengths: Integers, trunk: Any) -> Tensors:
+    """Sum the states over the tokens of each segment; wait for the device once, at the end.
+
+    Whether sums are finite is found where they are: one byte per layer leaves the device for it.
+    """
     import torch
 
     places: dict[Any, tuple[Any, Any]] = {}
-    results = []
+    results, finite = [], []
     for state in states:
         flat = state.flatten(0, 1)
         if flat.device not in places:
@@ -212,6 +216,7 @@ def _sums(states: Sequence[Any], tokens: Integers, lengths: Integers) -> Tensors
         chosen, counts = places[flat.device]
         picked = flat.index_select(0, chosen).float()
         total = torch.segment_reduce(picked, "sum", lengths=counts, axis=0, unsafe=True)
+        finite.append(total.isfinite().all())
         if total.device.type != "cpu":
             host = torch.empty(total.shape, dtype=total.dtype, pin_memory=True)
             total = host.copy_(total, non_blocking=True)
@@ -219,6 +224,7 @@ def _sums(states: Sequence[Any], tokens: Integers, lengths: Integers) -> Tensors
     for device in places:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
+    _check_finite([bool(every) for every in finite], trunk)
     return {f"layer-{layer}": total.numpy() for layer, total in enumerate(results)}
 
 
@@ -268,21 +274,21 @@ def segments_of(
     segments, tokens, lengths = [], [], []
     for row, item in enumerate(batch):
         table = runs[item.run].segments
-        for number in np.flatnonzero(table[:, 1] == item.window).tolist():
-            start, stop = table[number, 2:].tolist()
-            segments.append((item.run, number))
-            tokens.append(np.arange(start, stop) + row * item.length)
-            lengths.append(stop - start)
-    joined = np.concatenate(tokens) if tokens else np.empty(0, np.int64)
-    return np.array(segments, np.int64).reshape(-1, 2), joined, np.array(lengths, np.int64)
+        numbers = np.flatnonzero(table[:, 1] == item.window)
+        starts, sizes = table[numbers, 2], table[numbers, 3] - table[numbers, 2]
+        segments.append(np.column_stack([np.full(len(numbers), item.run), numbers]))
+        # tokens count on within a segment; each begins at its own place
+        firsts = row * item.length + starts - (np.cumsum(sizes) - sizes)
+        tokens.append(np.repeat(firsts, sizes) + np.arange(sizes.sum()))
+        lengths.append(sizes)
+    return np.concatenate(segments), np.concatenate(tokens), np.concatenate(lengths)
 
 
-def _check_finite(tensors: Tensors, trunk: Any) -> None:
+def _check_finite(finite: Sequence[bool], trunk: Any) -> None:
     """Refuse layers with NaN or infinite values."""
-    for name, values in tensors.items():
-        if name.startswith("layer-") and not np.isfinite(values).all():
-            precision = str(next(trunk.parameters()).dtype).removeprefix("torch.")
-            raise BadInput(
-                f"{name.replace('-', ' ')} has values that are not finite in {precision}; "
-                "use --precision float32 or check the checkpoint"
-            )
+    if not all(finite):
+        precision = str(next(trunk.parameters()).dtype).removeprefix("torch.")
+        raise BadInput(
+            f"layer {finite.index(False)} has values that are not finite in {precision}; "
+            "use --precision float32 or check the checkpoint"
+        )
