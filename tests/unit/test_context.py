@@ -86,7 +86,10 @@ def alone(model: Path, run: MappedRun, context: int) -> tuple[list[Any], list[fl
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["gpt2", "llama", "opt-projected", "gpt2-french", "mamba"])
+@pytest.mark.parametrize(
+    "kind",
+    ["gpt2", "llama", "opt-projected", "gpt2-french", "mamba", "mistral-local", "gemma3-local"],
+)
 @pytest.mark.parametrize("context", [1, 20])
 def test_each_word_alone_with_its_context_gives_the_same(
     tmp_path: Path, data: Data, kind: str, context: int
@@ -133,22 +136,56 @@ def test_a_context_as_long_as_the_run_is_no_limit(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("context", [1, 4])
+@pytest.mark.parametrize(("kind", "positions"), [("bert", 1024), ("bert", 96), ("modernbert", 96)])
+@pytest.mark.parametrize("context", [1, 4, 20])
 def test_a_model_of_both_directions_reads_a_word_with_as_much_on_both_sides(
-    tmp_path: Path, data: Data, context: int
+    tmp_path: Path, data: Data, kind: str, positions: int, context: int
 ) -> None:
-    model = tiny_models.make(tmp_path / "bert", "bert", data[2], 1024)
+    """A word near the end of its window, or across it, too: brute force, a word at a time."""
+    model = tiny_models.make(tmp_path / kind, kind, data[2], positions)
     found = mapped(model, data, "aligned")
-    assert len(found[0].windows.ids) == 1
-    run = limited(runs_from(window_tensors(found))[0], context, False)
+    assert (len(found[0].windows.ids) > 2) == (positions == 96)
+    trunk = load_model(model).base_model
+    runs = [limited(run, context, False) for run in runs_from(window_tensors(found))]
+    compute(trunk, runs, plan_batches(runs, 1000), tmp_path)
+    merge(runs, tmp_path, tmp_path / "out.safetensors")
+    vectors = read_tensors(tmp_path / "out.safetensors")
     tokens, spans, _ = stream(found[0])
-    cls, sep = 2, 3
-    for (_, window, first, stop), (start, end) in zip(run.segments.tolist(), spans, strict=True):
+    row = found[0].windows.ids[0, found[0].windows.mask[0] == 1]
+    full = tiny_models.plain_class(AutoConfig.from_pretrained(model)).from_pretrained(model).eval()
+    expected = []
+    for start, end in spans:
         before = max(0, start - context + 1)
-        expected = [cls, *tokens[before : end + context - 1], sep]
-        assert run.ids[window, : len(expected)].tolist() == expected
-        assert (first, stop) == (1 + start - before, 1 + end - before)
-        assert run.mask[window].sum() == len(expected)
+        ids = torch.tensor([[row[0], *tokens[before : end + context - 1], row[-1]]])
+        with torch.no_grad():
+            states = full(input_ids=ids, output_hidden_states=True).hidden_states
+        place = slice(1 + start - before, 1 + end - before)
+        expected.append([state[0, place].mean(0).numpy() for state in states])
+    for layer in range(3):
+        told = np.array([word[layer] for word in expected])
+        bound = 1e-5 * np.abs(told).max()
+        np.testing.assert_allclose(vectors[f"run-1/layer-{layer}"], told, rtol=0, atol=bound)
+
+
+@pytest.mark.parametrize("mapping", ["aligned", "reference"])
+def test_what_a_word_may_see_is_read_from_its_window_where_it_does_not_fit_into_one(
+    tmp_path: Path, data: Data, mapping: str
+) -> None:
+    model = tiny_models.make(tmp_path / "bert", "bert", data[2])
+    for run in runs_from(window_tensors(mapped(model, data, mapping))):
+        length = run.ids.shape[1]
+        for context in (30, 60, 200):
+            cut = limited(run, context, False)
+            assert cut.ids.shape[1] <= length
+            old, new = run.segments, cut.segments
+            assert (old[:, 0] == new[:, 0]).all()
+            assert (old[:, 3] - old[:, 2] == new[:, 3] - new[:, 2]).all()
+            for before, after in zip(old, new, strict=True):
+                tokens = run.ids[before[1], before[2] : before[3]]
+                assert (tokens == cut.ids[after[1], after[2] : after[3]]).all()
+                kept = cut.mask[after[1], after[2] : after[3]]
+                # the study's rule gives the last word the padding of its window
+                assert (kept == run.mask[before[1], before[2] : before[3]]).all()
 
 
 def plain_bits(model: Path, run: MappedRun) -> list[float]:

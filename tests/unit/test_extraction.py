@@ -59,6 +59,11 @@ def test_every_architecture_gives_the_vectors_of_a_plain_restatement(
     ]
     assert all(covers), table[~np.array(covers)]
     assert not any(run.unaligned for run in runs)
+    trunk = load_trunk(model)
+    with torch.no_grad():
+        out = trunk(torch.tensor(runs[0].windows.ids[:1]), output_hidden_states=True)
+    # what the study calls the last layer: after the final norm, where there is one
+    torch.testing.assert_close(out.hidden_states[-1], out.last_hidden_state, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "bert"])

@@ -74,6 +74,36 @@ def sentencepiece(texts: Sequence[str], side: str = "right") -> PreTrainedTokeni
     )
 
 
+def unigram(texts: Sequence[str]) -> PreTrainedTokenizerFast:
+    """SentencePiece's unigram model with its normaliser, as XLM-RoBERTa; no byte fallback."""
+    inner = Tokenizer(models.Unigram())
+    inner.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC()])
+    inner.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+    )
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    trainer = trainers.UnigramTrainer(
+        vocab_size=200, special_tokens=special, unk_token="<unk>", show_progress=False
+    )
+    inner.train_from_iterator(texts, trainer)
+    inner.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner, unk_token="<unk>", eos_token="</s>", pad_token="<pad>"
+    )
+
+
+def across_words(texts: Sequence[str]) -> PreTrainedTokenizerFast:
+    """BPE that nothing keeps from joining words: a token may hold several."""
+    inner = Tokenizer(models.BPE(unk_token="<unk>"))
+    trainer = trainers.BpeTrainer(
+        vocab_size=900, special_tokens=["<unk>", "</s>"], max_token_length=12, show_progress=False
+    )
+    inner.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="<unk>", eos_token="</s>")
+
+
 def wordpiece(texts: Sequence[str]) -> PreTrainedTokenizerFast:
     """WordPiece with CLS and SEP, as BERT: every Chinese character is a token."""
     inner = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -125,6 +155,7 @@ def _gemma3(size: int, positions: int) -> Any:
 
 ENDS = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 1}
 GROUPED = {"num_key_value_heads": 1}
+LOCAL = ["sliding_attention", "full_attention"]
 HEADS = GROUPED | {"head_dim": 8}
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 8}
 CLS = {"cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3}
@@ -161,6 +192,24 @@ KINDS: dict[str, Maker] = {
     "mamba2": (partial(_mamba, "Mamba2", num_heads=4, head_dim=8, n_groups=1), bare),
     "bert": (partial(_decoder, "Bert", is_decoder=False), wordpiece),
     "modernbert": (partial(_decoder, "ModernBert", pad_token_id=1, **CLS), cls_sep),
+    "xlm-roberta": (partial(_decoder, "XLMRoberta", pad_token_id=1, is_decoder=False), unigram),
+    "mistral-local": (partial(_decoder, "Mistral", sliding_window=8, **GROUPED), sentencepiece),
+    "gemma3-local": (
+        partial(_decoder, "Gemma3Text", sliding_window=8, layer_types=LOCAL, **HEADS),
+        sentencepiece,
+    ),
+    "qwen2-local": (
+        partial(
+            *(_decoder, "Qwen2"),
+            **{"use_sliding_window": True, "sliding_window": 8, "max_window_layers": 1},
+            **GROUPED,
+        ),
+        bare,
+    ),
+    "modernbert-local": (
+        partial(_decoder, "ModernBert", local_attention=8, pad_token_id=1, **CLS),
+        cls_sep,
+    ),
 }
 
 
