@@ -209,9 +209,8 @@ def shared_and_each(
     features: Sequence[Array],
     subjects: Sequence[Sequence[Array]],
     alphas: Array,
-    device: str = "cpu",
 ) -> tuple[float, list[float]]:
-    """Encode several subjects with one set of features.
+    """Encode several subjects with one set of features, on the CPU.
 
     Returns
     -------
@@ -219,15 +218,13 @@ def shared_and_each(
     """
 
     def search() -> Search:
-        system = make_system(features, float(alphas.min()), device)
+        system = make_system(features, float(alphas.min()))
         return Search(system, len(features), alphas, risk=RISK, dtype=torch.float32)
 
     shared, started = timed(search)
     each = []
     for bold in subjects:
-        seconds, _ = timed(
-            lambda bold=bold: started.fit(Voxels(bold, chunk=CHUNKS[device], device=device))
-        )
+        seconds, _ = timed(lambda bold=bold: started.fit(Voxels(bold)))
         each.append(seconds)
     return shared, each
 

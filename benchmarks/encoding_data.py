@@ -38,6 +38,9 @@ SILENT = 0.4
 STRENGTHS = (0.1, 0.6)
 """Range of the correlation between a voxel and its planted answer."""
 
+HALF = 24
+"""Subjects whose mean is a half of RELIABILITY."""
+
 NOISE_MEMORY = 0.5
 """Correlation of the noise from one scan to the next."""
 
@@ -153,7 +156,7 @@ def make_bold(story: Story, n_voxels: int, subject: int = 0) -> list[Array]:
     return runs
 
 
-def make_group(story: Story, n_voxels: int, half: int, n_subjects: int = 24) -> list[Array]:
+def make_group(story: Story, n_voxels: int, half: int) -> list[Array]:
     """Return the mean of one half of the subjects: the answer, and noise that averaging left.
 
     Not standardised, as the means of RELIABILITY are not.
@@ -165,7 +168,7 @@ def make_group(story: Story, n_voxels: int, half: int, n_subjects: int = 24) -> 
         rng = np.random.default_rng([story.seed, 6, run, half])
         noise = rng.standard_normal((story.n_scans[run], n_voxels), np.float32)
         answer = strength * standardise(latent @ weights)
-        runs.append(trim(answer + noise / np.float32(np.sqrt(n_subjects)), TRIM))
+        runs.append(trim(answer + noise / np.float32(np.sqrt(HALF)), TRIM))
     return runs
 
 

@@ -101,12 +101,12 @@ def call(command: list[str | Path], what: str) -> None:
         fail(f"{what} failed (see above); it is safe to run this again")
 
 
-def serves(venv: Path) -> bool:
-    """Tell whether a .venv was made here (not copied from elsewhere) and its Python runs."""
-    python = venv / "bin" / "python"
-    activate = venv / "bin" / "activate"
+def serves() -> bool:
+    """Tell whether .venv was made here (not copied from elsewhere) and its Python runs."""
+    python = VENV / "bin" / "python"
+    activate = VENV / "bin" / "activate"
     try:
-        here = str(venv) in activate.read_text()
+        here = str(VENV) in activate.read_text()
         ran = subprocess.run([python, "-c", ""], check=False, capture_output=True)
     except OSError:
         return False
@@ -115,7 +115,7 @@ def serves(venv: Path) -> bool:
 
 def make_venv() -> None:
     """Make .venv where there is none that serves; pip comes from the Python or from outside."""
-    if not serves(VENV):
+    if not serves():
         if importlib.util.find_spec("venv") is None:
             fail("this Python has no venv module: install it (Debian, Ubuntu: python3-venv)")
         bundled = importlib.util.find_spec("ensurepip") is not None
@@ -165,7 +165,7 @@ def set_up(level: str, choice: str | None) -> None:
             return
         start = time.monotonic()
         STAMP.unlink(missing_ok=True)
-        if UNFINISHED.exists() and not serves(VENV):
+        if UNFINISHED.exists() and not serves():
             shutil.rmtree(VENV)
         make_venv()
         install(level)

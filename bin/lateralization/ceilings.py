@@ -45,12 +45,12 @@ def average_ceiling(halves: Floats) -> Floats:
     return ceiling
 
 
-def chosen_elsewhere(ceiling: Floats, percentile: float = ISC_PERCENTILE) -> Booleans:
+def chosen_elsewhere(ceiling: Floats) -> Booleans:
     """Choose, for every run, the voxels whose mean ceiling over the other runs is high.
 
     Returns
     -------
-    (n_runs, n_voxels) bool: strictly above the percentile; with one run none.
+    (n_runs, n_voxels) bool: strictly above the 75th percentile; with one run none.
     """
     n_runs = len(ceiling)
     chosen = np.zeros(ceiling.shape, bool)
@@ -60,7 +60,7 @@ def chosen_elsewhere(ceiling: Floats, percentile: float = ISC_PERCENTILE) -> Boo
     for run in range(n_runs):
         known = others[run][np.isfinite(others[run])]
         if known.size:
-            chosen[run] = others[run] > np.percentile(known, percentile)
+            chosen[run] = others[run] > np.percentile(known, ISC_PERCENTILE)
     return chosen
 
 

@@ -14,18 +14,18 @@ POINTS = 101
 MIN_VOXELS = 10
 
 
-def density(values: NDArray[np.floating], points: int = POINTS) -> tuple[Any, Any] | None:
+def density(values: NDArray[np.floating]) -> tuple[Any, Any] | None:
     """Estimate a density between the smallest and the largest value (Gaussian kernel, Scott).
 
     Returns
     -------
-    x, density : (points,) arrays; None for fewer than 10 values or a constant.
+    x, density : (101,) arrays; None for fewer than 10 values or a constant.
     """
     kept = np.asarray(values, dtype=np.float64)
     kept = kept[np.isfinite(kept)]
     if kept.size < MIN_VOXELS or np.ptp(kept) <= 1e-12 * np.abs(kept).max():
         return None
-    x = np.linspace(kept.min(), kept.max(), points)
+    x = np.linspace(kept.min(), kept.max(), POINTS)
     return x, _binned_kde(kept, x)
 
 

@@ -25,7 +25,7 @@ SHARE_OF_RUNS = 0.5
 """A voxel is in the common mask when strictly more than this share of the runs have it."""
 
 
-def epi_mask(run: Array, affine: Array = GRID_AFFINE) -> Booleans:
+def epi_mask(run: Array) -> Booleans:
     """Compute the brain mask of one run as nilearn's ``compute_multi_epi_mask`` does per image.
 
     The mean over time is smoothed (FWHM of one voxel) and cut in the widest gap between 20 % and
@@ -33,17 +33,17 @@ def epi_mask(run: Array, affine: Array = GRID_AFFINE) -> Booleans:
 
     Parameters
     ----------
-    run : (x, y, z, scans) float32
-    affine : (4, 4), mm
+    run : (37, 46, 38, scans) float32
+        On the target grid.
 
     Returns
     -------
-    (x, y, z) bool
+    (37, 46, 38) bool
         Empty when no brain was found; the group decides whether that matters.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an empty mask is reported by the caller, by name
-        mask = compute_epi_mask(nib.Nifti1Image(run, affine))
+        mask = compute_epi_mask(nib.Nifti1Image(run, GRID_AFFINE))
     return np.asarray(mask.dataobj).astype(bool)
 
 

@@ -29,7 +29,6 @@ def extract_features(
     mapping: str = "aligned",
     *,
     seed: int = 0,
-    n_runs: int | None = None,
 ) -> dict[str, Array]:
     """Compute the word vectors of a local model in one call, on the CPU.
 
@@ -42,13 +41,11 @@ def extract_features(
     texts : list of Path
         One text per run.
     language : str
-        ``en``, ``fr`` or ``cn``.
+        A code of the data set, ``en``.
     mapping : str
         ``reference`` or ``aligned``.
     seed : int
         0 for the pretrained weights, otherwise random weights with this seed.
-    n_runs : int or None
-        Runs; as many as texts when None.
 
     Returns
     -------
@@ -56,7 +53,7 @@ def extract_features(
         ``run-<r>/layer-<k>``, shape (n_words, width), float32.
     """
     offline()
-    n = n_runs or len(texts)
+    n = len(texts)
     words, _ = read_words(annotation, language, None, n)
     tokenizer = load_tokenizer(Path(model_dir))
     length = max_length(load_config(Path(model_dir)), tokenizer, mapping)

@@ -16,6 +16,7 @@ from scipy import stats
 from lateralization.arrays import Floats
 
 LEVEL = 0.95
+SEED = 1234
 MIN_SUBJECTS = 3
 
 
@@ -136,7 +137,7 @@ def widened(interval: Interval) -> Interval:
     return Interval(interval.mean, float(low), float(high), n)
 
 
-def voxel_bootstrap(values: Floats, n_boot: int = 1000, seed: int = 1234) -> tuple[float, float]:
+def voxel_bootstrap(values: Floats, n_boot: int = 1000) -> tuple[float, float]:
     """Percentile bootstrap of the mean over voxels, as the study draws its bars and bands.
 
     Neighbouring voxels depend on each other, so this interval is far too narrow for inference; it
@@ -146,6 +147,6 @@ def voxel_bootstrap(values: Floats, n_boot: int = 1000, seed: int = 1234) -> tup
     kept = kept[np.isfinite(kept)]
     if kept.size < 2:
         return np.nan, np.nan
-    drawn = np.random.default_rng(seed).integers(kept.size, size=(n_boot, kept.size))
+    drawn = np.random.default_rng(SEED).integers(kept.size, size=(n_boot, kept.size))
     low, high = np.percentile(kept[drawn].mean(axis=1), [2.5, 97.5])
     return float(low), float(high)

@@ -70,23 +70,20 @@ def confound_ridges(
     alphas: Floats = study.ALPHAS,
     *,
     device: str = "cpu",
-    risk: float = RISK,
     choices: Choices = STUDY,
 ) -> list[EncodeResult]:
     """Predict subjects from the confounds alone; the first band has the weight 1.
 
     Parameters
     ----------
-    bands, subjects, alphas, device, risk, choices
+    bands, subjects, alphas, device, choices
         As in ``joint_ridges``.
     """
     if len(bands) > 1:
-        joint = joint_ridges(
-            bands[0], bands[1:], subjects, alphas, device=device, risk=risk, choices=choices
-        )
+        joint = joint_ridges(bands[0], bands[1:], subjects, alphas, device=device, choices=choices)
         return [EncodeResult(one.r, one.alphas, np.empty(0)) for one in joint]
     system = make_system(bands[0], float(np.min(alphas)), device)
-    return nested_ridges(system, subjects, alphas, risk=risk, choices=choices)
+    return nested_ridges(system, subjects, alphas, choices=choices)
 
 
 class Joint:

@@ -6,6 +6,8 @@ import time
 from lateralization.command import say
 
 MEGABYTE = 1e6
+EVERY = 5.0
+"""Seconds between lines."""
 
 
 class Meter:
@@ -19,12 +21,10 @@ class Meter:
         Files in all.
     n_bytes
         Bytes in all; None when that is not known.
-    every
-        Seconds between lines.
     """
 
-    def __init__(self, label: str, n_files: int, n_bytes: int | None, every: float = 5.0) -> None:
-        self.label, self.n_files, self.n_bytes, self.every = label, n_files, n_bytes, every
+    def __init__(self, label: str, n_files: int, n_bytes: int | None) -> None:
+        self.label, self.n_files, self.n_bytes = label, n_files, n_bytes
         self.files = 0
         self.bytes = 0
         self.received = 0
@@ -38,7 +38,7 @@ class Meter:
             if received:
                 self.received += n_bytes
             now = time.monotonic()
-            if now - self._last < self.every:
+            if now - self._last < EVERY:
                 return
             self._last = now
         say(self.line())

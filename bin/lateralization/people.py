@@ -27,7 +27,7 @@ TIE = 1e-12
 """Share of a mean below which two means are equal: the same flips summed in another order."""
 
 
-def sign_flip_p(values: Floats, n_flips: int = N_FLIPS, seed: int = SEED) -> float:
+def sign_flip_p(values: Floats, n_flips: int = N_FLIPS) -> float:
     """Two-sided p of the mean under random signs.
 
     Exact up to 14 values; beyond, ``n_flips`` random flips and the identity, which keeps the size
@@ -52,7 +52,7 @@ def sign_flip_p(values: Floats, n_flips: int = N_FLIPS, seed: int = SEED) -> flo
         bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
         reached = np.abs((1.0 - 2.0 * bits) @ kept) >= observed - TIE * np.abs(kept).sum()
         return float(reached.mean())
-    signs = np.random.default_rng(seed).choice((-1.0, 1.0), size=(n_flips, n))
+    signs = np.random.default_rng(SEED).choice((-1.0, 1.0), size=(n_flips, n))
     reached = np.abs(signs @ kept) >= observed - TIE * np.abs(kept).sum()
     return float((1 + reached.sum()) / (n_flips + 1))
 

@@ -45,11 +45,11 @@ def size(n_parameters: float) -> str:
     return f"{n_parameters:.0f}"
 
 
-def interval(low: float, high: float, digits: int = 4) -> str:
+def interval(low: float, high: float) -> str:
     """Write the limits of a 95 % interval of a difference."""
     if not (math.isfinite(low) and math.isfinite(high)):
         return "no interval"
-    return f"95 % interval {signed(low, digits)} to {signed(high, digits)}"
+    return f"95 % interval {signed(low)} to {signed(high)}"
 
 
 def plural(n: int, word: str) -> str:
