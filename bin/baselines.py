@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from lateralization import own_features, study
-from lateralization.annotation import read_corrections, read_words
+from lateralization.annotation import read_words
 from lateralization.baselines import baseline, baseline_table, split_runs
 from lateralization.command import run, say
 from lateralization.files import read_json, save_tensors, write_json, write_table
@@ -16,11 +16,8 @@ def main(arguments: argparse.Namespace) -> None:
     """Write NAME_words.tsv, NAME_activations.safetensors and NAME_activations.json."""
     start = time.perf_counter()
     spec = read_json(arguments.spec)
-    corrections = None
-    if arguments.corrections != "none":
-        corrections = read_corrections(arguments.corrections)
     words, report = read_words(
-        arguments.annotation, arguments.language, corrections, arguments.n_runs
+        arguments.annotation, arguments.language, arguments.corrections, arguments.n_runs
     )
     if spec.get("kind") == own_features.KIND:
         tensors, found = own_features.encodable(arguments.given, words, arguments.n_runs)
@@ -59,7 +56,7 @@ if __name__ == "__main__":
     parser.add_argument("--annotation", type=Path, required=True, help="CSV of the data set")
     parser.add_argument("--language", required=True, help="en, fr, cn …")
     parser.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of the story")
-    parser.add_argument("--corrections", default="none", help="TSV, or none")
+    parser.add_argument("--corrections", type=Path, help="TSV; without it none")
     parser.add_argument("--given", type=Path, help="what its kind reads besides the annotation")
     parser.add_argument("--out-prefix", required=True)
     run(main, parser)

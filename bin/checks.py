@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from lateralization import study
-from lateralization.annotation import read_corrections, read_words
+from lateralization.annotation import read_words
 from lateralization.checking import check_files, excluded
 from lateralization.command import run, say
 from lateralization.files import save_tensors, write_json, write_table
@@ -13,10 +13,9 @@ from lateralization.files import save_tensors, write_json, write_table
 
 def main(arguments: argparse.Namespace) -> None:
     """Write the table, the outliers and the correlations, say one line per outlier."""
-    corrections = None
-    if arguments.corrections != "none":
-        corrections = read_corrections(arguments.corrections)
-    words, _ = read_words(arguments.annotation, arguments.language, corrections, arguments.n_runs)
+    words, _ = read_words(
+        arguments.annotation, arguments.language, arguments.corrections, arguments.n_runs
+    )
     table, one_out = check_files(
         arguments.clean, arguments.subjects, arguments.mask, words,
         tr=arguments.tr, n_trim=arguments.trim,
@@ -38,7 +37,7 @@ parser.add_argument("--mask", required=True, type=Path, help="their brain mask")
 parser.add_argument("--annotation", type=Path, required=True, help="CSV of the data set")
 parser.add_argument("--language", required=True, help="en, fr, cn …")
 parser.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of the story")
-parser.add_argument("--corrections", default="none", help="TSV, or none")
+parser.add_argument("--corrections", type=Path, help="TSV; without it none")
 parser.add_argument("--tr", type=float, default=study.TR, help="repetition time, s")
 parser.add_argument("--trim", type=int, default=study.TRIM, help="scans dropped at each end")
 parser.add_argument("--out-prefix", required=True)

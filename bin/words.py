@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from lateralization import study
-from lateralization.annotation import read_corrections, read_words
+from lateralization.annotation import read_words
 from lateralization.command import run, say
 from lateralization.files import save_tensors, write_json, write_table
 from lateralization.mapping import map_words, mapping_report, window_tensors, words_table
@@ -23,11 +23,8 @@ def main(arguments: argparse.Namespace) -> None:
     """Write NAME_words.tsv, NAME_windows.safetensors and NAME_words.json."""
     offline()
     without_torch()
-    corrections = None
-    if arguments.corrections != "none":
-        corrections = read_corrections(arguments.corrections)
     words, report = read_words(
-        arguments.annotation, arguments.language, corrections, arguments.n_runs
+        arguments.annotation, arguments.language, arguments.corrections, arguments.n_runs
     )
     texts = read_texts(arguments.texts, arguments.n_runs)
     tokenizer = load_tokenizer(arguments.model_dir)
@@ -64,7 +61,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--language", required=True, help="en, fr, cn …")
     parser.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of the story")
-    parser.add_argument("--corrections", default="none", help="TSV, or none")
+    parser.add_argument("--corrections", type=Path, help="TSV; without it none")
     parser.add_argument("--model-dir", type=Path, required=True, help="folder with the tokenizer")
     parser.add_argument("--mapping", default="aligned", choices=("reference", "aligned"))
     parser.add_argument("--name", required=True, help="the model's name")

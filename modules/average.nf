@@ -9,7 +9,7 @@ process AVERAGE {
 
     output:
     tuple val(meta), path("${meta.id}_average.safetensors"), path(mask), emit: bold
-    tuple val(meta), path("${meta.id}_average_run-*.nii.gz"), emit: images
+    tuple val(meta), path("${meta.id}_average_run-*.nii.gz")
 
     script:
     """

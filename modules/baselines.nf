@@ -17,7 +17,7 @@ process BASELINES {
     ${described}
     END_OF_JSON
     baselines.py --spec baseline.json --annotation ${annotation} --language ${meta.language} --n-runs ${meta.n_runs} \\
-        --corrections ${meta.corrections == 'none' ? 'none' : corrections} \\
+        ${corrections ? "--corrections ${corrections}" : ''} \\
         ${given ? "--given ${given}" : ''} --out-prefix ${meta.id}
     """
 

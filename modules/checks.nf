@@ -15,7 +15,7 @@ process CHECKS {
     """
     checks.py --clean ${subjects} --subjects ${meta.subjects.join(' ')} --mask ${mask} \\
         --tr ${meta.tr} --trim ${meta.trim} --language ${meta.language} --n-runs ${meta.n_runs} \\
-        --annotation ${annotation} --corrections ${meta.corrections == 'none' ? 'none' : corrections} \\
+        --annotation ${annotation} ${corrections ? "--corrections ${corrections}" : ''} \\
         --out-prefix ${meta.id}
     """
 

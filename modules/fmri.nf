@@ -15,7 +15,7 @@ workflow FMRI {
     plan // [languages: [[language: 'en', mask: null, …]], parameters: [isc_trials: 10, …], …]
     bold // [[id: 'sub-EN057', language: 'en', individual: false, group: true, …], [run-1.nii.gz, …]]
     given // ['mask', [id: 'lang-en', …], [mask.nii.gz]]: what the user gives is not computed
-    stories // ['en', [language: 'en', n_runs: 9, corrections: 'none'], [annotation: …, texts: …, corrections: …]]
+    stories // ['en', [language: 'en', n_runs: 9], [annotation: …, texts: …, corrections: …]]
 
     main:
     // [[id: 'lang-en', language: 'en', n_runs: 9, tr: 2.0, trim: 10], <the language in the plan>]
@@ -74,8 +74,8 @@ workflow FMRI {
         group
             .map { lang, subjects, mask -> [lang.language, lang, subjects, mask] }
             .join(stories)
-            .map { _language, lang, subjects, mask, story, heard ->
-                def told = [subjects: subjects.collect { path -> id_of(path) }, corrections: story.corrections]
+            .map { _language, lang, subjects, mask, _story, heard ->
+                def told = [subjects: subjects.collect { path -> id_of(path) }]
                 [lang + told, subjects, mask, heard.annotation, heard.corrections]
             },
         stamp('checks'),

@@ -10,7 +10,7 @@ process GATHER {
     output:
     tuple val(meta), path("${meta.id}_scores.nii.gz"), path("${meta.id}_runs.safetensors"),
         path("${meta.id}_scores.json"), emit: scores
-    path "${meta.id}_unique.nii.gz", emit: unique, optional: true // where confounds went jointly
+    path "${meta.id}_unique.nii.gz", optional: true // where confounds went jointly
 
     script:
     """

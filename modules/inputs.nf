@@ -23,8 +23,8 @@ workflow INPUTS {
         .join(of_kind(fetched, 'texts'), remainder: true)
         .join(corrections)
         .map { lang, annotation, texts, applied ->
-            def story = lang.subMap(['language', 'n_runs']) + [corrections: applied]
-            [lang.language, story, [annotation: annotation, texts: texts ?: [], corrections: corrections_file(applied)]]
+            def heard = [annotation: annotation, texts: texts ?: [], corrections: corrections_of(applied)]
+            [lang.language, lang.subMap(['language', 'n_runs']), heard]
         }
 
     bold = of_kind(fetched, 'bold').mix(plan.flatMap { made -> local_runs(made) })
@@ -37,7 +37,7 @@ workflow INPUTS {
     emit:
     bold // [[id: 'sub-EN057', subject: 'EN057', language: 'en', …], [run-1.nii.gz, …]]
     given // ['mask', [id: 'lang-en', …], [mask.nii.gz]]
-    stories // ['en', [language: 'en', n_runs: 9, corrections: 'none'], [annotation: …, texts: …, corrections: …]]
+    stories // ['en', [language: 'en', n_runs: 9], [annotation: …, texts: …, corrections: …]]
     prosody // [[id: 'lang-en', …], [prosody.csv]]
     glove // [[id: 'glove'], [glove.zip]]
     atlas // [atlas.nii.gz, atlas.tsv]
@@ -100,7 +100,10 @@ def wanted_models(plan) {
     }
 }
 
-// The table of corrections; where none are applied, one that is not read
-def corrections_file(applied) {
-    applied in ['none', 'ds003643'] ? file("${projectDir}/assets/corrections_ds003643.tsv") : file(applied, glob: false)
+// The table of corrections; [] where none are applied
+def corrections_of(applied) {
+    if (applied == 'none') {
+        return []
+    }
+    applied == 'ds003643' ? file("${projectDir}/assets/corrections_ds003643.tsv") : file(applied, glob: false)
 }

@@ -7,12 +7,12 @@ process RELEASE {
     ext mounts: { cache_mounts(cache_dir) }
 
     input:
-    tuple val(meta), path(receipt), path(activations), path(logs)
+    tuple val(meta), path(receipt), path(activations), path(logs) // beside the activations: their layers and words
     val cache_dir
     val code
 
     output:
-    path 'released.json', emit: released
+    path 'released.json'
 
     script:
     """

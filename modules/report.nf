@@ -11,7 +11,7 @@ process REPORT {
     val code
 
     output:
-    path 'report.html', emit: report
+    path 'report.html'
     path 'report.json'
     path 'dataset_description.json'
 

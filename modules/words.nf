@@ -14,7 +14,7 @@ process WORDS {
     script:
     """
     words.py --annotation ${annotation} --texts ${texts} --language ${meta.language} --n-runs ${meta.n_runs} \\
-        --corrections ${meta.corrections == 'none' ? 'none' : corrections} --model-dir model \\
+        ${corrections ? "--corrections ${corrections}" : ''} --model-dir model \\
         --mapping ${meta.mapping} --name ${meta.id} --out-prefix ${meta.id}
     """
 

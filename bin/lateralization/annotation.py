@@ -115,7 +115,7 @@ def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame
 def read_words(
     path: Path | str,
     language: str,
-    corrections: pd.DataFrame | None = None,
+    corrections: Path | str | None = None,
     n_runs: int = study.N_RUNS,
     columns: Mapping[str, str] = STANDARD,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -126,9 +126,9 @@ def read_words(
     path, columns
         As for :func:`read_rows`.
     language : str
-        ``en``, ``fr`` or ``cn``: selects the corrections.
-    corrections : DataFrame or None
-        As :func:`read_corrections` returns it; None corrects nothing.
+        A code of the data set, as ``en``: selects the corrections.
+    corrections : Path or None
+        For :func:`read_corrections`; None corrects nothing.
     n_runs : int
         Number of runs; every run must have words.
 
@@ -144,12 +144,13 @@ def read_words(
     Raises
     ------
     BadInput
-        As :func:`read_rows`; a word has no times or times that go backwards, or a section is no
-        run, in an annotation that is not the published one; or a run has no word.
+        As :func:`read_rows` and :func:`read_corrections`; a word has no times or times that go
+        backwards, or a section is no run, in an annotation that is not the published one; or a run
+        has no word.
     """
     table = read_rows(Path(path), columns)
     n_rows = len(table)
-    table, done = correct(table, language, corrections)
+    table, done = correct(table, language, read_corrections(corrections) if corrections else None)
     is_word = np.array([isinstance(word, str) and word != " " for word in table["word"]], bool)
     kept, published = table[is_word], is_published(path, language)
     if published:

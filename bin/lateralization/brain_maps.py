@@ -9,8 +9,9 @@ from scipy import stats
 from lateralization.areas import Areas
 from lateralization.arrays import Array, Row, Single
 from lateralization.asymmetry import Brain
+from lateralization.catalogue import RANDOM_SEED
 from lateralization.densities import density_rows
-from lateralization.fits import AVERAGE, BASELINE, MODEL, RANDOM_SEED, Space
+from lateralization.fits import AVERAGE, BASELINE, MODEL, Space
 from lateralization.model_tables import groups
 from lateralization.parcels import side_mean
 from lateralization.region_tables import sized_models

@@ -47,6 +47,9 @@ BASELINE_KINDS = ("random_vector", "random_embedding", "glove", *confounds.KINDS
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _HUB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+RANDOM_SEED = re.compile(r"(random_\w+_\d+d)_seed\d+")
+"""Name of a random baseline, and what those of its other seeds begin with."""
+
 _UNTRAINED = re.compile(r"(?P<base>.+)_untrained_seed(?P<seed>[1-9]\d*)")
 _STEP = re.compile(r"(?P<base>(?:.*/)?pythia[^/]*)_step(?P<step>\d+)")
 

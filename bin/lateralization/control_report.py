@@ -8,6 +8,7 @@ import pandas as pd
 
 from lateralization import wording
 from lateralization.data_checks import MIN_SUBJECTS
+from lateralization.dictionary import LN_N
 from lateralization.figure_style import Tables, of
 from lateralization.findings import BAD, GOOD, NOTE, Remark, who
 from lateralization.fits import AVERAGE, MODEL
@@ -140,7 +141,7 @@ def about_score(tables: Tables, language: str, subject: str) -> Remark | None:
         "selection": selection_of(tables, language, subject), **PUBLISHED,
     }  # fmt: skip
     size = _only(
-        tables["controls"], analysis="partial", predictor="ln_n_parameters", **place
+        tables["controls"], analysis="partial", predictor=LN_N, **place
     )  # fmt: skip
     score = _only(tables["controls"], analysis="partial", predictor="score", **place)
     path = _only(tables["mediation"], path="indirect", **place)

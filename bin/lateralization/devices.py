@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lateralization.batches import BATCH_TOKENS
+from lateralization.models import BYTES
 
 GIB = 2**30
 
@@ -29,8 +30,6 @@ ANY_GPU_HOLDS = GIB
 
 SPARE = 0.5
 """Share of the memory beside the weights that a batch is planned to take."""
-
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 @dataclass(frozen=True)

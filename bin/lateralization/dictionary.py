@@ -4,6 +4,14 @@ from dataclasses import dataclass, field
 
 from lateralization import control_dictionary
 
+LN_N = "ln_n_parameters"
+"""Name of the size of models among the predictors."""
+
+LARGE = 3e9
+"""The study looks at models above this size apart: there skill, not size, explains the score."""
+
+LARGE_SUBSET = "n_parameters > 3e9"
+
 COLUMNS = {
     "language": "code of the language, as in --languages",
     "subject": "average, or the id of an individual",

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from lateralization import catalogue, own_features
-from lateralization.annotation import read_corrections, read_words
+from lateralization.annotation import read_words
 from lateralization.catalogue import Baseline
 from lateralization.confounds import FREQUENCY, check_table
 from lateralization.description import STUDY
@@ -88,10 +88,8 @@ def _check(path: Path, features: Features, language: dict[str, Any], assets: Pat
 def _words(language: dict[str, Any], assets: Path) -> pd.DataFrame:
     """Read the words of a local annotation as BASELINES will, with the run's corrections."""
     entry, fixes = language["annotation"], language["corrections"]
-    corrections = None
-    if fixes != "none":
-        corrections = read_corrections(assets / STUDY_CORRECTIONS if fixes == STUDY else fixes)
+    path = {"none": None, STUDY: assets / STUDY_CORRECTIONS}.get(fixes, fixes)
     words, _ = read_words(
-        entry["path"], language["language"], corrections, language["n_runs"], entry["columns"]
+        entry["path"], language["language"], path, language["n_runs"], entry["columns"]
     )
     return words

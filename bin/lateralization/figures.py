@@ -28,6 +28,7 @@ from lateralization import (
 )
 from lateralization.brain_figures import Maps
 from lateralization.command import progress
+from lateralization.dictionary import LARGE_SUBSET
 from lateralization.figure_style import Drawing, Tables, TooFewError, style
 from lateralization.files import write_json, writing
 from lateralization.made_tables import read_tables, subjects_drawn
@@ -80,7 +81,7 @@ FIGURES = (
     Plan("predictors", "size", predictor_figures.predictors),
     *_variants("skill", "size", predictor_figures.scatters, "region", REGIONS),
     *_variants("skill_large", "size", partial(predictor_figures.scatters,
-               subset=predictor_figures.LARGE), "region", REGIONS, more=True),
+               subset=LARGE_SUBSET), "region", REGIONS, more=True),
     *_variants("families", "size", family_figures.families_together, "region", REGIONS, more=True),
     *_variants("families_apart", "size", family_figures.families_apart, "region", REGIONS,
                more=True),

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from lateralization import wording
+from lateralization.catalogue import RANDOM_SEED
+from lateralization.dictionary import LN_N
 from lateralization.figure_style import Tables, of
 from lateralization.intervals import MIN_SUBJECTS
-from lateralization.model_figures import WORDS, models_of, selection_of
+from lateralization.model_figures import PUBLISHED, WORDS, models_of, selection_of
 
 PER_TENFOLD = float(np.log(10))
 """A slope per unit of ln N times this is the change per tenfold size."""
@@ -42,8 +44,7 @@ def _slope_row(
     tables: Tables, language: str, subject: str, outcome: str, **where: str
 ) -> pd.Series | None:
     wanted = {
-        "predictor": "ln_n_parameters", "subset": "all", "layer": "best_voxel",
-        "midline": "shared", **where,
+        "predictor": LN_N, "subset": "all", **PUBLISHED, **where,
     }  # fmt: skip
     rows = of(tables["regressions"], language=language, subject=subject, outcome=outcome, **wanted)
     return rows.iloc[0] if len(rows) == 1 and np.isfinite(rows.iloc[0]["slope"]) else None
@@ -92,7 +93,7 @@ def answer(tables: Tables, language: str, subject: str, name: str) -> Remark:
         return answer_over_models(row, place)
     rows = of(
         tables["asymmetry"], language=language, subject=subject, selection=selection,
-        layer="best_voxel", midline="shared",
+        **PUBLISHED,
     )  # fmt: skip
     models = rows[rows["kind"] == "model"]
     shown = (models if len(models) else rows).sort_values(["left", "right"]).iloc[-1]
@@ -124,11 +125,11 @@ def about_choices(tables: Tables, language: str, subject: str) -> Remark | None:
 def about_baselines(tables: Tables, language: str, subject: str) -> Remark | None:
     """Say whether baselines or untrained models lean by more than any trained model does."""
     rows = of(
-        tables["asymmetry"], language=language, subject=subject, layer="best_voxel",
-        midline="shared", selection=selection_of(tables, language, subject),
+        tables["asymmetry"], language=language, subject=subject,
+        selection=selection_of(tables, language, subject), **PUBLISHED,
     )  # fmt: skip
     rows = rows[np.isfinite(rows["left_minus_right"])]
-    rows = rows[~rows["model"].astype(str).str.fullmatch(r"random_\w+_\d+d_seed\d+")]
+    rows = rows[~rows["model"].astype(str).str.fullmatch(RANDOM_SEED.pattern)]
     control = rows[rows["kind"].isin(["baseline", "untrained"])]
     models = rows[rows["kind"] == "model"]
     if models.empty:
@@ -152,7 +153,7 @@ def about_baselines(tables: Tables, language: str, subject: str) -> Remark | Non
 def about_score(tables: Tables, language: str, subject: str) -> Remark | None:
     """Say whether size explains the asymmetry beyond the brain score itself."""
     selection = selection_of(tables, language, subject)
-    predictor = f"ln_n_parameters given score_{selection}"
+    predictor = f"{LN_N} given score_{selection}"
     row = _slope_row(tables, language, subject, f"l_minus_r_{selection}", predictor=predictor)
     if row is None:
         return None
@@ -198,8 +199,7 @@ def about_people(tables: Tables, language: str) -> Remark:
         return Remark(NOTE, f"{wording.plural(n, 'individual')} fitted: too few for an interval "
                       f"over people ({MIN_SUBJECTS} are needed).")  # fmt: skip
     found = of(
-        tables["subjects"], language=language, quantity="slope_l_minus_r_whole",
-        layer="best_voxel", midline="shared",
+        tables["subjects"], language=language, quantity="slope_l_minus_r_whole", **PUBLISHED,
     )  # fmt: skip
     if found.empty or not np.isfinite(found.iloc[0]["ci_low"]):
         return Remark(NOTE, f"{n} individuals were fitted; see their means and intervals below.")

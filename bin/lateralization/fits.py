@@ -10,7 +10,7 @@ import numpy as np
 
 from lateralization.arrays import Array, Booleans, Floats
 from lateralization.asymmetry import SHARED, STRICT, Brain, Layers
-from lateralization.catalogue import family_of
+from lateralization.catalogue import RANDOM_SEED, family_of
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.files import Rows, read_json
@@ -29,7 +29,6 @@ from lateralization.volumes import (
 MODEL, BASELINE, UNTRAINED, CHECKPOINT = "model", "baseline", "untrained", "checkpoint"
 AVERAGE = "average"
 
-RANDOM_SEED = re.compile(r"(random_\w+_\d+d)_seed\d+")
 TRAINING_STEP = re.compile(r"(.+)_step\d+")
 STEP_REVISION = re.compile(r"step\d+")
 

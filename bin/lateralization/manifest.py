@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from lateralization.dataset import POINTER
 from lateralization.description import Description
 from lateralization.errors import BadInput
 from lateralization.problems import listed
 
 COLUMNS = ("path", "bytes", "md5", "sha256", "language", "subject", "run")
 KEY = re.compile(r"(MD5|SHA256)E?-s(\d+)(?:-[A-Za-z]\d+)*--([0-9a-f]+)(?:\..*)?")
-POINTER = b"/annex/objects/"
 NONE = "n/a"
 LONGEST_POINTER = 32_768
 

@@ -8,6 +8,8 @@ from matplotlib import pyplot as plt
 from matplotlib import ticker
 
 from lateralization import wording
+from lateralization.catalogue import RANDOM_SEED
+from lateralization.dictionary import LN_N
 from lateralization.figure_style import (
     COLUMN,
     FEW_MODELS,
@@ -78,7 +80,7 @@ def midline_of(selection: str) -> str:
 
 def regression(tables: Tables, outcome: str, **where: Any) -> pd.Series | None:
     """Row of a regression on ln N over all models; None when it is not in the table."""
-    wanted = {"predictor": "ln_n_parameters", "subset": "all", **PUBLISHED, **where}
+    wanted = {"predictor": LN_N, "subset": "all", **PUBLISHED, **where}
     rows = of(tables["regressions"], outcome=outcome, **wanted)
     return rows.iloc[0] if len(rows) == 1 else None
 
@@ -212,7 +214,7 @@ def baselines(tables: Tables, language: str, subject: str) -> Drawing:
     rows = of(
         tables["asymmetry"], language=language, subject=subject, selection=selection, **PUBLISHED
     )
-    rows = rows[~rows["model"].astype(str).str.fullmatch(r"random_\w+_\d+d_seed\d+")]
+    rows = rows[~rows["model"].astype(str).str.fullmatch(RANDOM_SEED.pattern)]
     if not (rows["kind"] != "model").any():
         raise TooFewError("no baseline and no untrained model")
     rank = {kind: i for i, kind in enumerate(reversed(KINDS))}
@@ -258,7 +260,7 @@ def choices(tables: Tables, language: str, subject: str) -> Drawing:
     selection = selection_of(tables, language, subject)
     rows = of(
         tables["regressions"], language=language, subject=subject, subset="all",
-        outcome=f"l_minus_r_{selection}", predictor="ln_n_parameters",
+        outcome=f"l_minus_r_{selection}", predictor=LN_N,
     )  # fmt: skip
     rows = need(rows[np.isfinite(rows["slope"])], 1, "regressions (3 models are needed)")
     names = {

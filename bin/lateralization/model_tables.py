@@ -8,9 +8,9 @@ import pandas as pd
 
 from lateralization.arrays import Floats, Row
 from lateralization.asymmetry import BEST_VOXEL, CHOICES, RELIABLE, SHARED, STRICT, WHOLE
+from lateralization.dictionary import LARGE, LARGE_SUBSET, LN_N
 from lateralization.fits import CHECKPOINT, MODEL, UNTRAINED
 from lateralization.intervals import corrected_t
-from lateralization.people import LN_N
 from lateralization.regressions import (
     MIN_MODELS,
     Ols,
@@ -20,11 +20,6 @@ from lateralization.regressions import (
     regress,
 )
 from lateralization.summaries import Summary
-
-LARGE = 3e9
-"""The study looks at models above this size apart: there skill, not size, explains the score."""
-
-LARGE_SUBSET = "n_parameters > 3e9"
 
 
 def groups(summaries: list[Summary]) -> dict[tuple[str, str], list[Summary]]:

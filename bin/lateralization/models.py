@@ -12,7 +12,10 @@ from typing import Any, cast
 
 from lateralization.errors import BadInput, is_out_of_memory
 
-PRECISIONS = ("float32", "bfloat16", "float16")
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+"""Of a number in each precision that weights can have."""
+
+PRECISIONS = tuple(BYTES)
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "*.model", "vocab.*")
 

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from lateralization.arrays import Floats, Row
+from lateralization.dictionary import LN_N
 from lateralization.fits import AVERAGE
 from lateralization.intervals import MIN_SUBJECTS, t_interval
 
-LN_N = "ln_n_parameters"
 EXACT = 14
 """Up to this many subjects all sign flips are enumerated (2 to the 14th are 16,384)."""
 

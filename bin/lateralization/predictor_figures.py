@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
+from lateralization.dictionary import LARGE, LARGE_SUBSET, LN_N
 from lateralization.figure_style import (
     COLUMN,
     INK,
@@ -20,8 +21,6 @@ from lateralization.figure_style import (
 )
 from lateralization.model_figures import PUBLISHED, WORDS, dots, family_legend, selection_of
 
-LN_N = "ln_n_parameters"
-LARGE = "n_parameters > 3e9"
 NAMES = {"ppl": "perplexity", "hellaswag": "HellaSwag (%)", LN_N: "number of parameters"}
 
 
@@ -74,8 +73,8 @@ def scatters(
     if subset == "all":
         found = found[found["predictor"] != LN_N]
     rows = _points(tables, language, subject, region)
-    if subset == LARGE:
-        rows = rows[rows["n_parameters"] > 3e9]
+    if subset == LARGE_SUBSET:
+        rows = rows[rows["n_parameters"] > LARGE]
     need(found, 1, "predictors with 3 models")
     found = found.head(3)
     figure, grid = plt.subplots(
@@ -97,7 +96,7 @@ def scatters(
             axes.invert_xaxis()
     grid[0][0].set_ylabel("brain score (r)")
     family_legend(figure, fullest(grid[0]), rows)
-    which = ", models above three billion parameters" if subset == LARGE else ""
+    which = ", models above three billion parameters" if subset == LARGE_SUBSET else ""
     return Drawing(
         figure,
         f"Brain score against skill{which}, {WORDS[region]}",
@@ -158,7 +157,7 @@ def predictors(tables: Tables, language: str, subject: str) -> Drawing:
         tables["regressions"], language=language, subject=subject, outcome=f"score_{region}",
         subset="all", **PUBLISHED,
     )  # fmt: skip
-    found = found[~found["predictor"].astype(str).str.startswith("ln_n_parameters")]
+    found = found[~found["predictor"].astype(str).str.startswith(LN_N)]
     found = need(found[np.isfinite(found["r"])], 1, "predictors besides size with 3 models")
     found = found.assign(strength=found["r"].abs()).sort_values("strength")
     figure, axes = plt.subplots(figsize=(COLUMN * 1.2, 0.9 + 0.3 * len(found)))

@@ -11,11 +11,12 @@ from scipy import stats
 from lateralization.areas import Areas
 from lateralization.arrays import Floats, Row
 from lateralization.asymmetry import BEST_VOXEL, SHARED
+from lateralization.dictionary import LN_N
 from lateralization.fits import MODEL, Space
 from lateralization.intervals import voxel_bootstrap
 from lateralization.model_tables import groups
 from lateralization.parcels import area_rows, parcel_rows, relation_rows
-from lateralization.people import LN_N, holm
+from lateralization.people import holm
 from lateralization.regressions import MIN_MODELS, voxel_slopes
 from lateralization.summaries import Summary
 

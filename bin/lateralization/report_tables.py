@@ -10,11 +10,10 @@ import pandas as pd
 from lateralization import wording
 from lateralization.dictionary import COLUMNS, TABLES
 from lateralization.figure_style import Tables
+from lateralization.model_figures import PUBLISHED
 
 MAX_ROWS = 400
 """More rows than this are cut in the page; the file in tables/ has them all."""
-
-PUBLISHED = {"layer": "best_voxel", "midline": "shared"}
 
 
 @dataclass(frozen=True)

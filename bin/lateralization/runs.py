@@ -17,11 +17,11 @@ from lateralization.command import progress
 from lateralization.dataset import Subject, is_unfetched
 from lateralization.problems import Problems, listed
 from lateralization.study import GRID_AFFINE, GRID_SHAPE, MIN_SCANS, TR, TRIM
+from lateralization.volumes import AFFINE_TOLERANCE_MM
 
 MIN_KEPT = 10
 """Scans of a run that must be left once both ends are trimmed."""
 
-AFFINE_TOLERANCE_MM = 1e-3
 CHUNK = 1 << 22
 
 

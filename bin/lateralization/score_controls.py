@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lateralization.arrays import Floats
+from lateralization.dictionary import LN_N
 from lateralization.intervals import LEVEL
 from lateralization.regressions import Regression, partial_regress, regress
 
@@ -236,27 +237,26 @@ def controls(values: Values, selection: str) -> Iterator[Control]:
     """Give all controls of one selection, in a fixed order."""
     size, difference = values.size, values.difference
     outcome, score = f"l_minus_r_{selection}", "score"
-    ln_n = "ln_n_parameters"
     plain = regress(size, difference)
-    yield Control("difference", outcome, ln_n, plain, t=_t_of(plain, 2))
+    yield Control("difference", outcome, LN_N, plain, t=_t_of(plain, 2))
     index = regress(size, laterality_index(values.left, values.right))
-    yield Control("laterality_index", f"index_{selection}", ln_n, index, t=_t_of(index, 2))
+    yield Control("laterality_index", f"index_{selection}", LN_N, index, t=_t_of(index, 2))
     sides, p_of_one = left_on_right(values.left, values.right)
     yield Control(
         "left_on_right", f"left_{selection}", f"right_{selection}", sides, t=_t_of(sides, 2),
         p_of_one=p_of_one,
     )  # fmt: skip
     for name, analysis, x, y, given, held in (
-        (ln_n, "left_given_right", size, values.left, f"right_{selection}", values.right),
-        (ln_n, "partial", size, difference, score, values.score),
-        (score, "partial", values.score, difference, ln_n, size),
+        (LN_N, "left_given_right", size, values.left, f"right_{selection}", values.right),
+        (LN_N, "partial", size, difference, score, values.score),
+        (score, "partial", values.score, difference, LN_N, size),
     ):
         found = partial_regress(x, y, held)
         told = outcome if analysis == "partial" else f"left_{selection}"
         yield Control(analysis, told, name, found, given=given, t=_t_of(found, 3))
     within, t = family_fixed_effects(size, difference, values.families)
-    yield Control("family_fixed_effects", outcome, ln_n, within, given="family", t=t)
+    yield Control("family_fixed_effects", outcome, LN_N, within, given="family", t=t)
     for family, found in leave_one_family_out(size, difference, values.families):
         yield Control(
-            "leave_one_family_out", outcome, ln_n, found, left_out=family, t=_t_of(found, 2)
+            "leave_one_family_out", outcome, LN_N, found, left_out=family, t=_t_of(found, 2)
         )

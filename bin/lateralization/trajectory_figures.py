@@ -8,6 +8,7 @@ from matplotlib import pyplot as plt
 
 from lateralization import wording
 from lateralization.change_points import axis_of, place_on
+from lateralization.dictionary import LN_N
 from lateralization.figure_style import (
     INK,
     PAGE,
@@ -21,7 +22,7 @@ from lateralization.figure_style import (
     zero_line,
 )
 from lateralization.model_figures import PUBLISHED, WORDS, selection_of
-from lateralization.predictor_figures import LN_N, NAMES, predictor_values
+from lateralization.predictor_figures import NAMES, predictor_values
 
 MAX_PANELS = 3
 KIND_LOOKS = {"model": ("#0072b2", "o", "models"), "checkpoint": ("#cc79a7", "s", "steps")}

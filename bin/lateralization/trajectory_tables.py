@@ -8,9 +8,9 @@ import numpy as np
 from lateralization.arrays import Row
 from lateralization.asymmetry import BEST_VOXEL, RELIABLE, SHARED, WHOLE
 from lateralization.change_points import find_bend
+from lateralization.dictionary import LN_N
 from lateralization.fits import CHECKPOINT, MODEL
 from lateralization.model_tables import groups, outcomes
-from lateralization.people import LN_N
 from lateralization.summaries import Summary
 
 OUTCOMES = tuple(f"{kind}_{region}" for region in (WHOLE, RELIABLE)

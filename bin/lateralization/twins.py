@@ -12,10 +12,10 @@ import numpy as np
 
 from lateralization.arrays import Row
 from lateralization.control_tables import Place, scores_by_place, sides_by_place
+from lateralization.dictionary import LN_N
 from lateralization.fits import MODEL, UNTRAINED, Fit
 from lateralization.intervals import corrected_t
 from lateralization.model_tables import groups
-from lateralization.people import LN_N
 from lateralization.regressions import regress
 from lateralization.summaries import Summary
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from lateralization.annotation import read_corrections, read_words, standard_annotation
@@ -21,10 +20,10 @@ def annotation(folder: Path, rows: list[str], header: str = "word,onset,offset,s
     return path
 
 
-def corrections(folder: Path, *rows: str) -> pd.DataFrame:
+def corrections(folder: Path, *rows: str) -> Path:
     path = folder / "corrections.tsv"
     path.write_text("\n".join(["language\trow\taction\tword\told\treason", *rows]) + "\n")
-    return read_corrections(path)
+    return path
 
 
 def test_rows_without_a_word_are_left_out_and_labels_stay(tmp_path: Path) -> None:
@@ -175,7 +174,7 @@ def test_newlines_of_a_text_stay(tmp_path: Path) -> None:
 )
 def test_bad_corrections_are_named(tmp_path: Path, line: str, said: str) -> None:
     with pytest.raises(BadInput, match=said):
-        corrections(tmp_path, line)
+        read_corrections(corrections(tmp_path, line))
 
 
 def test_corrections_without_columns_are_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lateralization import extraction
-from lateralization.annotation import read_corrections, read_words
+from lateralization.annotation import read_words
 from lateralization.errors import BadInput
 from lateralization.mapping import (
     MappedRun,
@@ -37,7 +37,7 @@ def mapped(model: str, mapping: str) -> list[MappedRun]:
     words, _ = read_words(
         FIXTURES / "annotation" / code / f"lpp{code}_word_information.csv",
         language,
-        read_corrections(ROOT / "assets" / "corrections_ds003643.tsv"),
+        ROOT / "assets" / "corrections_ds003643.tsv",
     )
     tokenizer = load_tokenizer(FIXTURES / "models" / model)
     return map_words(
@@ -125,7 +125,7 @@ def changed(row: int, word: str, mapping: str, texts: list[str] | None = None) -
     words, _ = read_words(
         FIXTURES / "annotation" / "EN" / "lppEN_word_information.csv",
         "en",
-        read_corrections(ROOT / "assets" / "corrections_ds003643.tsv"),
+        ROOT / "assets" / "corrections_ds003643.tsv",
     )
     words.loc[words["row"] == row, "word"] = word
     tokenizer = load_tokenizer(FIXTURES / "models" / "gpt2-fixture")
