@@ -108,8 +108,8 @@ def make_case(folder: Path, case: str, n_layers: int, radius: tuple[float, ...])
     plan = {
         "parameters": {"dataset": "made"}, "notes": [], "models": models, "baselines": baselines,
         "fits": [{"language": "en", "subject": s, "model": m} for s, m in fits],
-        "languages": [{"language": "en", "code": "EN", "n_runs": 9, "tr": 2.0, "trim": 10,
-                       "subjects": [{"subject": one} for one in people]}],
+        "languages": [{"language": "en", "code": "EN", "name": "English", "n_runs": 9,
+                       "tr": 2.0, "trim": 10, "subjects": [{"subject": one} for one in people]}],
     }  # fmt: skip
     write_json(plan, folder / "plan.json")
     made_atlas(folder)

@@ -17,6 +17,23 @@ from lateralization.models import PRECISIONS, offline
 from lateralization.read_ahead import read_ahead
 
 
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    command = argparse.ArgumentParser(prog="activations", description=__doc__)
+    command.add_argument("--model-dir", type=Path, required=True)
+    command.add_argument("--model-json", type=Path, required=True)
+    command.add_argument("--words", type=Path, required=True, help="NAME_words.tsv")
+    command.add_argument("--windows", type=Path, required=True, help="NAME_windows.safetensors")
+    command.add_argument("--precision", default="float32", choices=PRECISIONS)
+    command.add_argument("--seed", type=int, default=0, help="0: pretrained; above: untrained")
+    command.add_argument("--untrained-mode", default="eval", choices=("eval", "train"))
+    command.add_argument("--processes", type=int, default=1, help="ranks on this machine at most")
+    command.add_argument("--context", type=int, default=0, help="tokens of left context; 0: all")
+    command.add_argument("--surprisal", type=Path, help="NAME_surprisal.tsv, when wanted")
+    command.add_argument("--out", type=Path, required=True, help="NAME_activations.safetensors")
+    return command
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Start further processes when asked to; otherwise be one of them."""
     offline()
@@ -80,16 +97,4 @@ def n_windows(path: Path, context: int) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="activations", description=__doc__)
-    parser.add_argument("--model-dir", type=Path, required=True)
-    parser.add_argument("--model-json", type=Path, required=True)
-    parser.add_argument("--words", type=Path, required=True, help="NAME_words.tsv")
-    parser.add_argument("--windows", type=Path, required=True, help="NAME_windows.safetensors")
-    parser.add_argument("--precision", default="float32", choices=PRECISIONS)
-    parser.add_argument("--seed", type=int, default=0, help="0: pretrained; above: untrained")
-    parser.add_argument("--untrained-mode", default="eval", choices=("eval", "train"))
-    parser.add_argument("--processes", type=int, default=1, help="ranks on this machine at most")
-    parser.add_argument("--context", type=int, default=0, help="tokens of left context; 0: all")
-    parser.add_argument("--surprisal", type=Path, help="NAME_surprisal.tsv, when wanted")
-    parser.add_argument("--out", type=Path, required=True, help="NAME_activations.safetensors")
-    run(main, parser)
+    run(main, parser())

@@ -9,6 +9,22 @@ from lateralization.average import write_average
 from lateralization.command import run, say
 
 
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    command = argparse.ArgumentParser(prog="average", description=__doc__)
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument("--clean", nargs="+", type=Path, default=[], help="cleaned subjects")
+    source.add_argument(
+        "--given", nargs="+", type=Path, default=[], help="the runs of a given average subject"
+    )
+    command.add_argument("--mask", required=True, type=Path, help="brain mask")
+    command.add_argument("--tr", type=float, default=study.TR, help="repetition time, s")
+    command.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of a given average")
+    command.add_argument("--out", required=True, type=Path, help="safetensors file to write")
+    command.add_argument("--nifti-prefix", required=True, help="start of the NIfTIs' names")
+    return command
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Average, write, say one line."""
     n_left_out = write_average(
@@ -24,17 +40,5 @@ def main(arguments: argparse.Namespace) -> None:
     say(f"{arguments.out.name}: average {origin}, {n_left_out} voxels left out")
 
 
-parser = argparse.ArgumentParser(prog="average", description=__doc__)
-source = parser.add_mutually_exclusive_group(required=True)
-source.add_argument("--clean", nargs="+", type=Path, default=[], help="cleaned subjects")
-source.add_argument(
-    "--given", nargs="+", type=Path, default=[], help="the runs of a given average subject"
-)
-parser.add_argument("--mask", required=True, type=Path, help="brain mask")
-parser.add_argument("--tr", type=float, default=study.TR, help="repetition time, s")
-parser.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of a given average")
-parser.add_argument("--out", required=True, type=Path, help="safetensors file to write")
-parser.add_argument("--nifti-prefix", required=True, help="start of the NIfTIs' names")
-
 if __name__ == "__main__":
-    run(main, parser)
+    run(main, parser())

@@ -12,6 +12,19 @@ from lateralization.command import run, say
 from lateralization.files import read_json, save_tensors, write_json, write_table
 
 
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    command = argparse.ArgumentParser(prog="baselines", description=__doc__)
+    command.add_argument("--spec", type=Path, required=True, help="JSON: one baseline of the plan")
+    command.add_argument("--annotation", type=Path, required=True, help="CSV of the data set")
+    command.add_argument("--language", required=True, help="en, fr, cn …")
+    command.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of the story")
+    command.add_argument("--corrections", type=Path, help="TSV; without it none")
+    command.add_argument("--given", type=Path, help="what its kind reads besides the annotation")
+    command.add_argument("--out-prefix", required=True)
+    return command
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Write NAME_words.tsv, NAME_activations.safetensors and NAME_activations.json."""
     start = time.perf_counter()
@@ -51,12 +64,4 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="baselines", description=__doc__)
-    parser.add_argument("--spec", type=Path, required=True, help="JSON: one baseline of the plan")
-    parser.add_argument("--annotation", type=Path, required=True, help="CSV of the data set")
-    parser.add_argument("--language", required=True, help="en, fr, cn …")
-    parser.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of the story")
-    parser.add_argument("--corrections", type=Path, help="TSV; without it none")
-    parser.add_argument("--given", type=Path, help="what its kind reads besides the annotation")
-    parser.add_argument("--out-prefix", required=True)
-    run(main, parser)
+    run(main, parser())

@@ -11,6 +11,22 @@ from lateralization.command import run, say
 from lateralization.files import save_tensors, write_json, write_table
 
 
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    command = argparse.ArgumentParser(prog="checks", description=__doc__)
+    command.add_argument("--clean", required=True, nargs="+", type=Path, help="cleaned subjects")
+    command.add_argument("--subjects", required=True, nargs="+", help="their ids, in that order")
+    command.add_argument("--mask", required=True, type=Path, help="their brain mask")
+    command.add_argument("--annotation", type=Path, required=True, help="CSV of the data set")
+    command.add_argument("--language", required=True, help="en, fr, cn …")
+    command.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of the story")
+    command.add_argument("--corrections", type=Path, help="TSV; without it none")
+    command.add_argument("--tr", type=float, default=study.TR, help="repetition time, s")
+    command.add_argument("--trim", type=int, default=study.TRIM, help="scans dropped at each end")
+    command.add_argument("--out-prefix", required=True)
+    return command
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Write the table, the outliers and the correlations, say one line per outlier."""
     words, _ = read_words(
@@ -30,17 +46,5 @@ def main(arguments: argparse.Namespace) -> None:
     say(f"{arguments.language}: {len(arguments.clean)} subjects, {len(out)} with an outlier")
 
 
-parser = argparse.ArgumentParser(prog="checks", description=__doc__)
-parser.add_argument("--clean", required=True, nargs="+", type=Path, help="cleaned subjects")
-parser.add_argument("--subjects", required=True, nargs="+", help="their ids, in the same order")
-parser.add_argument("--mask", required=True, type=Path, help="their brain mask")
-parser.add_argument("--annotation", type=Path, required=True, help="CSV of the data set")
-parser.add_argument("--language", required=True, help="en, fr, cn …")
-parser.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of the story")
-parser.add_argument("--corrections", type=Path, help="TSV; without it none")
-parser.add_argument("--tr", type=float, default=study.TR, help="repetition time, s")
-parser.add_argument("--trim", type=int, default=study.TRIM, help="scans dropped at each end")
-parser.add_argument("--out-prefix", required=True)
-
 if __name__ == "__main__":
-    run(main, parser)
+    run(main, parser())

@@ -9,6 +9,18 @@ from lateralization.cleaning import clean_subject
 from lateralization.command import run, say
 
 
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    command = argparse.ArgumentParser(prog="clean", description=__doc__)
+    command.add_argument("--bold", required=True, nargs="+", type=Path, help="resampled, in order")
+    command.add_argument("--constant", required=True, type=Path, help="map of constant voxels")
+    command.add_argument("--mask", required=True, type=Path, help="brain mask")
+    command.add_argument("--tr", required=True, type=float, help="repetition time, s")
+    command.add_argument("--smooth", action="store_true", help="as individuals are, not the group")
+    command.add_argument("--out", required=True, type=Path, help="safetensors file to write")
+    return command
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Clean, write, say one line."""
     n_left_out = clean_subject(
@@ -22,13 +34,5 @@ def main(arguments: argparse.Namespace) -> None:
     say(f"{arguments.out.name}: {len(arguments.bold)} runs, {n_left_out} voxels left out")
 
 
-parser = argparse.ArgumentParser(prog="clean", description=__doc__)
-parser.add_argument("--bold", required=True, nargs="+", type=Path, help="resampled runs, in order")
-parser.add_argument("--constant", required=True, type=Path, help="map of constant source voxels")
-parser.add_argument("--mask", required=True, type=Path, help="brain mask")
-parser.add_argument("--tr", required=True, type=float, help="repetition time, s")
-parser.add_argument("--smooth", action="store_true", help="as individuals are, not the group")
-parser.add_argument("--out", required=True, type=Path, help="safetensors file to write")
-
 if __name__ == "__main__":
-    run(main, parser)
+    run(main, parser())

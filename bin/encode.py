@@ -14,6 +14,50 @@ from lateralization.command import run, say
 from lateralization.encoding import Task, encode_files
 
 
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    command = argparse.ArgumentParser(prog="encode", description=__doc__)
+    command.add_argument("--features", required=True, type=Path, help="hidden states of the words")
+    command.add_argument("--words", required=True, type=Path, help="table of words and their times")
+    command.add_argument(
+        "--bold", required=True, nargs="+", type=Path, help="cleaned runs, one file per subject"
+    )
+    command.add_argument(
+        "--layers", default="all", help="comma list of layers, all, or none that is left"
+    )
+    command.add_argument("--tr", type=float, default=study.TR, help="repetition time, s")
+    command.add_argument("--trim", type=int, default=study.TRIM, help="scans dropped at each end")
+    command.add_argument(
+        "--alpha", choices=("shared", "per_voxel"), default="shared", help="whose a penalty is"
+    )
+    command.add_argument(
+        "--hrf", choices=("glover", "fir"), default="glover", help="how words reach the scans"
+    )
+    command.add_argument(
+        "--inner-validation", choices=("one_run", "all_runs"), default="one_run",
+        help="training runs that penalties are tried on",
+    )  # fmt: skip
+    command.add_argument(
+        "--components", type=int, default=None, help="principal components of the training runs"
+    )
+    command.add_argument(
+        "--joint", nargs="*", default=[], type=Path, help="features that go jointly, one layer each"
+    )
+    command.add_argument("--joint-words", nargs="*", default=[], type=Path, help="their words")
+    command.add_argument(
+        "--precision", choices=("float32", "float64"), default="float32",
+        help="of the products; float64 shows by hand what float32 costs",
+    )  # fmt: skip
+    command.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto",
+        help="auto: the GPU where there is one",
+    )  # fmt: skip
+    command.add_argument(
+        "--out", required=True, nargs="+", type=Path, help="files to write, in the order of --bold"
+    )
+    return command
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Encode, write, say one line per subject."""
     values = vars(arguments).copy()
@@ -28,35 +72,5 @@ def main(arguments: argparse.Namespace) -> None:
     say(f"{len(outs)} subjects, {time.monotonic() - started:.1f} s on {part.told['device']}")
 
 
-parser = argparse.ArgumentParser(prog="encode", description=__doc__)
-parser.add_argument("--features", required=True, type=Path, help="hidden states of the words")
-parser.add_argument("--words", required=True, type=Path, help="table of words and their times")
-parser.add_argument(
-    "--bold", required=True, nargs="+", type=Path, help="cleaned runs, one file per subject"
-)
-parser.add_argument(
-    "--layers", default="all", help="comma list of layers, all, or none that is left"
-)
-parser.add_argument("--tr", type=float, default=study.TR, help="repetition time, s")
-parser.add_argument("--trim", type=int, default=study.TRIM, help="scans dropped at each end")
-parser.add_argument("--alpha", choices=("shared", "per_voxel"), default="shared")
-parser.add_argument("--hrf", choices=("glover", "fir"), default="glover")
-parser.add_argument(
-    "--inner-validation", choices=("one_run", "all_runs"), default="one_run",
-    help="training runs that penalties are tried on",
-)  # fmt: skip
-parser.add_argument(
-    "--components", type=int, default=None, help="principal components of the training runs"
-)
-parser.add_argument(
-    "--joint", nargs="*", default=[], type=Path, help="features that go jointly, one layer each"
-)
-parser.add_argument("--joint-words", nargs="*", default=[], type=Path, help="their words")
-parser.add_argument("--precision", choices=("float32", "float64"), default="float32")
-parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-parser.add_argument(
-    "--out", required=True, nargs="+", type=Path, help="files to write, in the order of --bold"
-)
-
 if __name__ == "__main__":
-    run(main, parser)
+    run(main, parser())

@@ -10,16 +10,16 @@ from lateralization.figures import draw_all
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    command = argparse.ArgumentParser(prog="figures.py", description=__doc__)
+    command = argparse.ArgumentParser(prog="figures", description=__doc__)
     command.add_argument("--tables", type=Path, required=True, help="folder of LATERALIZE")
     command.add_argument("--out", type=Path, required=True)
     command.add_argument("--processes", type=int, default=1, help="how many draw side by side")
     return command
 
 
-def main(given: argparse.Namespace) -> None:
+def main(arguments: argparse.Namespace) -> None:
     """Draw and say so."""
-    say(draw_all(given.tables, given.out, given.processes))
+    say(draw_all(arguments.tables, arguments.out, arguments.processes))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from lateralization.tables import Inputs, lateralize
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    command = argparse.ArgumentParser(prog="lateralize.py", description=__doc__)
+    command = argparse.ArgumentParser(prog="lateralize", description=__doc__)
     command.add_argument("--plan", type=Path, required=True)
     command.add_argument("--scores", type=Path, nargs="+", required=True, help="*_scores.json")
     command.add_argument("--runs", type=Path, nargs="+", required=True, help="*_runs.safetensors")
@@ -27,13 +27,11 @@ def parser() -> argparse.ArgumentParser:
     return command
 
 
-def main(given: argparse.Namespace) -> None:
+def main(arguments: argparse.Namespace) -> None:
     """Write the tables and say so."""
-    inputs = Inputs(
-        given.plan, given.scores, given.runs, given.masks, given.isc, given.rois,
-        given.truth, given.published, given.atlas, given.checks, given.ceilings,
-    )  # fmt: skip
-    say(lateralize(inputs, given.out))
+    values = vars(arguments).copy()
+    out = values.pop("out")
+    say(lateralize(Inputs(**values), out))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,17 @@ from lateralization.manifest import manifest, pinned_files
 SCHEMA = Path(__file__).resolve().parents[1] / "assets" / "dataset.schema.json"
 
 
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    command = argparse.ArgumentParser(prog="manifest", description=__doc__)
+    command.add_argument("--tree", type=Path, required=True, help="clone; no content is needed")
+    command.add_argument("--revision", default="HEAD", help="tag, branch or commit")
+    command.add_argument("--description", type=Path, required=True, help="dataset.json")
+    command.add_argument("--also", nargs="*", default=[], help="patterns of further files to pin")
+    command.add_argument("--out", type=Path, required=True, help="TSV, beside the description")
+    return command
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Read the tree, write the manifest, say one line."""
     description = read_description(arguments.description, SCHEMA)
@@ -21,12 +32,5 @@ def main(arguments: argparse.Namespace) -> None:
     say(f"{arguments.out}: {len(rows)} files of {description.name}, {total:.1f} GB")
 
 
-parser = argparse.ArgumentParser(prog="manifest", description=__doc__)
-parser.add_argument("--tree", type=Path, required=True, help="clone; no content is needed")
-parser.add_argument("--revision", default="HEAD", help="tag, branch or commit")
-parser.add_argument("--description", type=Path, required=True, help="dataset.json")
-parser.add_argument("--also", nargs="*", default=[], help="patterns of further files to pin")
-parser.add_argument("--out", type=Path, required=True, help="TSV, beside the description")
-
 if __name__ == "__main__":
-    run(main, parser)
+    run(main, parser())

@@ -9,6 +9,18 @@ from lateralization.epi_mask import copy_mask, write_group_mask
 from lateralization.volumes import load_mask
 
 
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    command = argparse.ArgumentParser(prog="mask", description=__doc__)
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--epi-masks", nargs="+", type=Path, default=[], help="one 4-D NIfTI of masks per subject"
+    )
+    source.add_argument("--given", type=Path, help="a mask made before")
+    command.add_argument("--out", required=True, type=Path, help="the mask to write")
+    return command
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Combine, write, say one line."""
     if arguments.given:
@@ -20,13 +32,5 @@ def main(arguments: argparse.Namespace) -> None:
     say(f"{arguments.out.name}: {n_voxels} voxels, {origin}")
 
 
-parser = argparse.ArgumentParser(prog="mask", description=__doc__)
-source = parser.add_mutually_exclusive_group(required=True)
-source.add_argument(
-    "--epi-masks", nargs="+", type=Path, default=[], help="one 4-D NIfTI of masks per subject"
-)
-source.add_argument("--given", type=Path, help="a mask made before")
-parser.add_argument("--out", required=True, type=Path, help="the mask to write")
-
 if __name__ == "__main__":
-    run(main, parser)
+    run(main, parser())

@@ -8,13 +8,17 @@ from lateralization.command import run, say
 from lateralization.files import write_json
 from lateralization.model_weights import remove_weights
 
-parser = argparse.ArgumentParser(prog="release", description=__doc__)
-parser.add_argument("--name", required=True, help="the model, for the log")
-parser.add_argument("--receipt", type=Path, required=True, help="MODEL's receipt")
-parser.add_argument(
-    "--activations", type=Path, nargs="+", required=True, help="NAME_activations.safetensors"
-)
-parser.add_argument("--out", type=Path, required=True, help="what was removed, JSON")
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    command = argparse.ArgumentParser(prog="release", description=__doc__)
+    command.add_argument("--name", required=True, help="the model, for the log")
+    command.add_argument("--receipt", type=Path, required=True, help="MODEL's receipt")
+    command.add_argument(
+        "--activations", type=Path, nargs="+", required=True, help="NAME_activations.safetensors"
+    )
+    command.add_argument("--out", type=Path, required=True, help="what was removed, JSON")
+    return command
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -25,4 +29,4 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    run(main, parser)
+    run(main, parser())

@@ -12,6 +12,28 @@ from lateralization.encoding import choose_device
 from lateralization.reliability import write_given, write_reliability
 
 
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    command = argparse.ArgumentParser(prog="reliability", description=__doc__)
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument("--clean", nargs="+", type=Path, default=[], help="cleaned subjects")
+    source.add_argument("--given", type=Path, help="a reliability made before")
+    command.add_argument("--mask", required=True, type=Path, help="brain mask")
+    command.add_argument("--trials", type=int, default=study.ISC_TRIALS, help="split-half trials")
+    command.add_argument("--seed", type=int, default=study.ISC_SEED, help="of the shuffles")
+    command.add_argument("--trim", type=int, default=study.TRIM, help="scans dropped at each end")
+    command.add_argument(
+        "--precision", choices=("float32", "float64"), default="float32",
+        help="of the products; float64 shows by hand what float32 costs",
+    )  # fmt: skip
+    command.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto",
+        help="auto: the GPU where there is one",
+    )  # fmt: skip
+    command.add_argument("--out-prefix", required=True, help="path and start of the files to write")
+    return command
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Score the trials or read them, write, say one line."""
     if arguments.given:
@@ -35,17 +57,5 @@ def main(arguments: argparse.Namespace) -> None:
     )
 
 
-parser = argparse.ArgumentParser(prog="reliability", description=__doc__)
-source = parser.add_mutually_exclusive_group(required=True)
-source.add_argument("--clean", nargs="+", type=Path, default=[], help="cleaned subjects")
-source.add_argument("--given", type=Path, help="a reliability made before")
-parser.add_argument("--mask", required=True, type=Path, help="brain mask")
-parser.add_argument("--trials", type=int, default=study.ISC_TRIALS, help="split-half trials")
-parser.add_argument("--seed", type=int, default=study.ISC_SEED, help="of the shuffles")
-parser.add_argument("--trim", type=int, default=study.TRIM, help="scans dropped at each end")
-parser.add_argument("--precision", choices=("float32", "float64"), default="float32")
-parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-parser.add_argument("--out-prefix", required=True, help="path and start of the files to write")
-
 if __name__ == "__main__":
-    run(main, parser)
+    run(main, parser())

@@ -11,7 +11,7 @@ from lateralization.report import write_report
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    command = argparse.ArgumentParser(prog="report.py", description=__doc__)
+    command = argparse.ArgumentParser(prog="report", description=__doc__)
     command.add_argument("--plan", type=Path, required=True)
     command.add_argument("--tables", type=Path, required=True, help="folder of LATERALIZE")
     command.add_argument("--figures", type=Path, required=True, help="folder of FIGURES")
@@ -21,11 +21,11 @@ def parser() -> argparse.ArgumentParser:
     return command
 
 
-def main(given: argparse.Namespace) -> None:
+def main(arguments: argparse.Namespace) -> None:
     """Write the page and say its first sentence."""
     said = write_report(
-        given.plan, given.tables, given.figures, given.template, given.out,
-        json.loads(given.run),
+        arguments.plan, arguments.tables, arguments.figures, arguments.template, arguments.out,
+        json.loads(arguments.run),
     )  # fmt: skip
     say(said)
 

@@ -10,6 +10,22 @@ from lateralization.raw_runs import given_receipt, remove_raw
 from lateralization.resampling import resample_subject
 
 
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    command = argparse.ArgumentParser(prog="resample", description=__doc__)
+    command.add_argument("--subject", required=True, help="name for the log, as sub-EN057")
+    command.add_argument(
+        "--bold",
+        required=True,
+        nargs="+",
+        type=Path,
+        help="4-D NIfTIs, in run order, or FETCH's receipt",
+    )
+    command.add_argument("--n-runs", type=int, default=study.N_RUNS, help="how many there must be")
+    command.add_argument("--out-prefix", required=True, help="start of the names of the files")
+    return command
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Resample, write, remove raw runs that are not kept, say one line."""
     receipt = given_receipt(arguments.bold)
@@ -22,17 +38,5 @@ def main(arguments: argparse.Namespace) -> None:
     say(f"{arguments.subject}: {len(bold)} runs resampled")
 
 
-parser = argparse.ArgumentParser(prog="resample", description=__doc__)
-parser.add_argument("--subject", required=True, help="name for the log, as sub-EN057")
-parser.add_argument(
-    "--bold",
-    required=True,
-    nargs="+",
-    type=Path,
-    help="4-D NIfTIs, in run order, or FETCH's receipt",
-)
-parser.add_argument("--n-runs", type=int, default=study.N_RUNS, help="how many there must be")
-parser.add_argument("--out-prefix", required=True, help="start of the names of what is written")
-
 if __name__ == "__main__":
-    run(main, parser)
+    run(main, parser())

@@ -13,11 +13,15 @@ from lateralization.files import write_json
 from lateralization.plan import make_plan
 from lateralization.summary import summary
 
-parser = argparse.ArgumentParser(prog="validate.py", description=__doc__)
-parser.add_argument(
-    "--assets", type=Path, required=True, help="folder of the study's lists and manifests"
-)
-parser.add_argument("--out", type=Path, default=Path("plan.json"), help="the plan, JSON")
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    command = argparse.ArgumentParser(prog="validate", description=__doc__)
+    command.add_argument(
+        "--assets", type=Path, required=True, help="folder of the study's lists and manifests"
+    )
+    command.add_argument("--out", type=Path, default=Path("plan.json"), help="the plan, JSON")
+    return command
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -37,4 +41,4 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    run(main, parser)
+    run(main, parser())

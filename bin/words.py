@@ -19,6 +19,23 @@ from lateralization.models import (
 from lateralization.stories import read_texts
 
 
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    command = argparse.ArgumentParser(prog="words", description=__doc__)
+    command.add_argument("--annotation", type=Path, required=True, help="CSV of the data set")
+    command.add_argument(
+        "--texts", type=Path, nargs="+", required=True, help="one per run, in order"
+    )
+    command.add_argument("--language", required=True, help="en, fr, cn …")
+    command.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of the story")
+    command.add_argument("--corrections", type=Path, help="TSV; without it none")
+    command.add_argument("--model-dir", type=Path, required=True, help="folder with the tokenizer")
+    command.add_argument("--mapping", default="aligned", choices=("reference", "aligned"))
+    command.add_argument("--name", required=True, help="the model's name")
+    command.add_argument("--out-prefix", required=True)
+    return command
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Write NAME_words.tsv, NAME_windows.safetensors and NAME_words.json."""
     offline()
@@ -54,16 +71,4 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="words", description=__doc__)
-    parser.add_argument("--annotation", type=Path, required=True, help="CSV of the data set")
-    parser.add_argument(
-        "--texts", type=Path, nargs="+", required=True, help="one per run, in order"
-    )
-    parser.add_argument("--language", required=True, help="en, fr, cn …")
-    parser.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of the story")
-    parser.add_argument("--corrections", type=Path, help="TSV; without it none")
-    parser.add_argument("--model-dir", type=Path, required=True, help="folder with the tokenizer")
-    parser.add_argument("--mapping", default="aligned", choices=("reference", "aligned"))
-    parser.add_argument("--name", required=True, help="the model's name")
-    parser.add_argument("--out-prefix", required=True)
-    run(main, parser)
+    run(main, parser())
