@@ -5,7 +5,6 @@ from typing import Any
 
 from lateralization.errors import BadInput
 from lateralization.files import read_json
-from lateralization.models import BYTES
 from lateralization.study import GRID_SHAPE, N_RUNS
 
 MASK_VOXELS = 27_000
@@ -13,6 +12,9 @@ MASK_VOXELS = 27_000
 
 STORY_WORDS = 15_400
 """About the number of words of the story, for the estimate of the activations' disk."""
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+"""Of a number in each precision that weights can have."""
 
 WINDOW = 2048
 """Tokens that the estimate of a pass's memory counts: one long window. Larger batches take what

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lateralization.batches import BATCH_TOKENS
-from lateralization.models import BYTES
+from lateralization.costs import BYTES
 
 GIB = 2**30
 

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from lateralization.costs import BYTES
 from lateralization.errors import BadInput, is_out_of_memory
-
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-"""Of a number in each precision that weights can have."""
 
 PRECISIONS = tuple(BYTES)
 

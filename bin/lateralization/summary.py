@@ -6,6 +6,7 @@ from typing import Any
 
 from lateralization.catalogue import PICKLED
 from lateralization.costs import (
+    BYTES,
     FIGURES,
     MEASURED,
     activations_disk,
@@ -17,7 +18,6 @@ from lateralization.costs import (
 )
 from lateralization.given_files import KINDS
 from lateralization.layer_choice import fitted_layers
-from lateralization.models import BYTES
 
 UNKNOWN = "unknown until fetched"
 
