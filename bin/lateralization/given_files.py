@@ -163,22 +163,24 @@ def _check(kind: str, path: Path, grid: Grid | None) -> None:
     if kind == "mask":
         load_mask(path)
     elif is_nifti(path):
-        _check_image(path, grid)
+        _check_image(path, grid, (4,) if kind == "average_subject" else (3, 4))
     elif path.suffix == ".gz":
         check_array(path, grid.n_voxels if grid else None)
     else:
         raise BadInput(f"{path} is neither NIfTI (.nii, .nii.gz) nor joblib (.gz); convert it")
 
 
-def _check_image(path: Path, grid: Grid | None) -> None:
-    """Check that a file is a 3-D or 4-D NIfTI on a grid."""
+def _check_image(path: Path, grid: Grid | None, needed: tuple[int, ...]) -> None:
+    """Check that a file is a NIfTI with the dimensions needed, on a grid."""
     try:
         image = nibabel.load(path)
         dimensions = len(image.shape)
     except Exception as error:
         raise BadInput(f"{path} cannot be read as NIfTI ({error}); copy it again") from error
-    if dimensions not in (3, 4):
-        raise BadInput(f"{path} has {dimensions} dimensions; 3 or 4 are needed")
+    if dimensions not in needed:
+        raise BadInput(
+            f"{path} has {dimensions} dimensions; {' or '.join(map(str, needed))} are needed"
+        )
     if grid is not None:
         check_same_grid(image, grid.shape, grid.affine, path, grid.name)
 

@@ -241,6 +241,13 @@ def test_given_files_share_the_masks_grid(world, given, capsys, kind, tmp_path):
     assert any(f"--{kind}: {run} has grid (5, 5, 5)" in one for one in lines)
 
 
+def test_a_run_of_a_given_average_subject_has_time(world, given, capsys, tmp_path):
+    run = tmp_path / "average" / "run-4.nii.gz"
+    save_moved(run, given["mask"])
+    lines = lines_of(world, capsys, **own(world, **given))
+    assert lines[0].startswith(f"--average_subject: {run} has 3 dimensions; 4 are needed")
+
+
 def test_a_given_mask_is_on_the_grid_of_the_runs(world, given, capsys, tmp_path):
     fine = np.diag([2.0, 2, 2, 1])
     fine[:3, 3] = -59, -90, -50
