@@ -94,7 +94,17 @@ class Asymmetry:
 
 
 def reliable_voxels(isc: Floats, percentile: float = ISC_PERCENTILE) -> Booleans:
-    """Select voxels strictly above a percentile of the reliability over the whole mask."""
+    """Select voxels strictly above a percentile of the reliability over the whole mask.
+
+    Parameters
+    ----------
+    isc : (n_voxels,) array
+        Mean over the trials; NaN where it is not known.
+
+    Returns
+    -------
+    (n_voxels,) bool
+    """
     above: Booleans = isc > np.nanpercentile(isc, percentile)
     return above
 
@@ -190,7 +200,10 @@ def _nanmean(values: Floats, axis: int | None = None) -> Floats:
 
 
 def usable(run_scores: Floats) -> Booleans:
-    """Tell the voxels that are finite in every run: only these enter any mean."""
+    """Tell the voxels that are finite in every run: only these enter any mean.
+
+    (n_runs, n_voxels) → (n_voxels,) bool.
+    """
     finite: Booleans = np.asarray(np.isfinite(run_scores).all(axis=0))
     return finite
 
@@ -202,6 +215,7 @@ def side_summary(score: Floats, side: Booleans) -> tuple[int, float, float]:
     ----------
     score : (n_voxels,) array
         Mean over the runs; a voxel that is not finite in every run is not finite here, and unused.
+    side : (n_voxels,) bool
     """
     values = score[side]
     values = values[np.isfinite(values)]
@@ -211,7 +225,15 @@ def side_summary(score: Floats, side: Booleans) -> tuple[int, float, float]:
 
 
 def mean_asymmetry(run_scores: Floats, region: Region, selection: str) -> Asymmetry:
-    """Compare the unpaired means of the two sides, with a corrected t interval over runs."""
+    """Compare the unpaired means of the two sides, with a corrected t interval over runs.
+
+    Parameters
+    ----------
+    run_scores : (n_runs, n_voxels) array
+        r of each test run, or what is made of it.
+    selection
+        What the voxels are called in the tables.
+    """
     valid = usable(run_scores)
     left, right = run_scores[:, region.left & valid], run_scores[:, region.right & valid]
     by_run = _nanmean(left, axis=1) - _nanmean(right, axis=1)
@@ -253,7 +275,10 @@ def pairs(brain: Brain, percentile: float | None = None) -> tuple[NDArray[np.int
 
 
 def paired_asymmetry(run_scores: Floats, brain: Brain, region: Region) -> Asymmetry | None:
-    """Compare each voxel with its mirror image, over pairs of which both are usable."""
+    """Compare each voxel with its mirror image, over pairs of which both are usable.
+
+    ``run_scores``: see :func:`mean_asymmetry`. None where there are no pairs (:func:`pairs`).
+    """
     found = pairs(brain, ISC_PERCENTILE if region.name == RELIABLE else None)
     if found is None:
         return None
@@ -268,7 +293,10 @@ def paired_asymmetry(run_scores: Floats, brain: Brain, region: Region) -> Asymme
 
 
 def percentile_asymmetry(run_scores: Floats, region: Region, selection: str) -> Asymmetry:
-    """Compare the 90th percentiles of the two sides, with a jackknife interval over runs."""
+    """Compare the 90th percentiles of the two sides, with a jackknife interval over runs.
+
+    Parameters as in :func:`mean_asymmetry`; NaN where a side has no usable voxel.
+    """
     valid = usable(run_scores)
     left, right = run_scores[:, region.left & valid], run_scores[:, region.right & valid]
     if left.shape[1] == 0 or right.shape[1] == 0:
@@ -296,6 +324,8 @@ def asymmetries(run_scores: Floats, brain: Brain, region: Region) -> Iterator[As
     The whole brain has mean and 90th percentile, the reliable voxels mean and mean of the
     score divided by the reliability, voxel by voxel; a ROI has its mean. Without the midline both
     also have the mean over homologous pairs of voxels.
+
+    ``run_scores``: (n_runs, n_voxels), of one choice of layers.
     """
     yield mean_asymmetry(run_scores, region, region.name)
     if region.name == WHOLE:

@@ -87,6 +87,11 @@ def average_run(paths: Sequence[Path], run: str) -> Single:
     -------
     (scans, voxels) float32
         Population sd 1; 0 where every subject is 0.
+
+    Raises
+    ------
+    BadInput
+        There are no subjects.
     """
     total: Floats | None = None
     for path in paths:

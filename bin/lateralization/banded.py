@@ -58,18 +58,21 @@ class Grid:
 
     @property
     def numbers(self) -> Floats:
-        """Give the numbers of all pairs, in the order in which the first of equals is taken."""
+        """Give the numbers of all pairs, (n_pairs,): of equals the first is taken."""
         return np.arange(1, len(self.pairs) + 1, dtype=np.float64)
 
     def read(self, numbers: Floats) -> tuple[Floats, Floats]:
-        """Return penalties, and weights with one axis more, of numbers; NaN stays NaN."""
+        """Return the penalties of numbers (of any shape), and their weights; NaN stays NaN.
+
+        The weights have one axis more, (…, n_bands).
+        """
         table = np.array([[np.nan] * (1 + len(self.widths)),
                           *([alpha, *weights] for alpha, weights in self.pairs)])  # fmt: skip
         found = table[np.nan_to_num(numbers).astype(int)]
         return found[..., 0], found[..., 1:]
 
     def factors(self, number: float, like: Tensor) -> Tensor:
-        """Return the square roots of a pair's weights, one for each column of the confounds."""
+        """Return the square roots of a pair's weights, one for each column: (n_confounds,)."""
         weights = np.repeat(self.pairs[int(number) - 1][1], self.widths)
         return torch.as_tensor(np.sqrt(weights)).to(like)
 
@@ -221,9 +224,7 @@ class BandedDual(Dual):
                 trained = torch.cat([self.confounds[run] for run in case.train])
                 residual = self.confounds[case.target] - rows @ trained
                 own.append([centre(rows), centre(residual), right.T, right.T @ trained])
-        return [
-            _assemble(self.grid, alphas, wanted, own, dtype) for own in parts
-        ]  # fmt: skip
+        return [_assemble(self.grid, alphas, wanted, own, dtype) for own in parts]
 
     def _trained(self, case: Case, base: tuple[int, ...], inverse: Tensor) -> Tensor:
         """Return ``M Z_S``, (n_training_scans, n_confounds), from the inverse of a larger set."""

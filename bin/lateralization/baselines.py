@@ -76,6 +76,11 @@ def baseline(
         float32 for GloVe, as in the study; float64 for all others.
     report : dict
         Words without a value of their own, for those that may have some.
+
+    Raises
+    ------
+    BadInput
+        The kind is unknown, or what it reads is missing or damaged.
     """
     kind, spoken = str(spec.get("kind")), [str(word) for word in words["word"]]
     if kind == "glove":

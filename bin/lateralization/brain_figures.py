@@ -55,7 +55,10 @@ class Maps:
 
 
 def glass_brain(volume: Array, affine: Array, **look: Any) -> Any:
-    """Project a volume through a glass brain; the strongest voxel along each line is seen."""
+    """Project a volume (x, y, z) through a glass brain: the strongest voxel of each line is seen.
+
+    ``affine``: (4, 4), mm; ``look`` goes to nilearn. Returns the figure and nilearn's display.
+    """
     figure = plt.figure(figsize=(PAGE, 1.9), layout="none")
     display = plotting.plot_glass_brain(
         as_image(volume, affine), figure=figure, colorbar=True, threshold=1e-9, annotate=True,
@@ -65,7 +68,7 @@ def glass_brain(volume: Array, affine: Array, **look: Any) -> Any:
 
 
 def as_image(volume: Array, affine: Array) -> Any:
-    """Make an image of a map."""
+    """Make an image of a map (x, y, z) with its affine (4, 4), mm."""
     return nib.Nifti1Image(np.asarray(volume, dtype=np.float32), affine)
 
 

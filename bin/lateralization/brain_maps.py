@@ -61,7 +61,7 @@ def best_model(members: list[Summary], space: Space, worst: bool = False) -> Sum
 
 
 def over_random(members: list[Summary], space: Space) -> dict[str, Array]:
-    """Best and worst model minus the random embedding, voxel by voxel; empty without both."""
+    """Best and worst model minus the random embedding, (n_voxels,) each; empty without both."""
     random = random_baseline(members)
     models = [one for one in members if one.fit.kind == MODEL]
     if random is None or not models:
@@ -74,7 +74,10 @@ def over_random(members: list[Summary], space: Space) -> dict[str, Array]:
 
 
 def slope_maps(members: list[Summary]) -> tuple[dict[str, Array], float]:
-    """Slopes on ln N, all of them and those that reach the published threshold, and the latter."""
+    """Slopes on ln N, (n_voxels,), all of them and those that reach the published threshold.
+
+    The threshold of |t| comes second; NaN, and no maps, with fewer than 3 sizes of models.
+    """
     models, ln_n = sized_models(members)
     if len(models) < MIN_MODELS or np.ptp(ln_n) == 0:
         return {}, np.nan
@@ -96,7 +99,7 @@ def area_numbers(areas: Areas, n_voxels: int) -> Single:
 def subject_maps(
     members: list[Summary], space: Space, areas: Areas | None = None
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Vectors over the voxels of one subject, and the words that belong to them."""
+    """Give the maps of one subject by name, (n_voxels,) each, and the words that belong to them."""
     best = best_model(members, space)
     values: dict[str, Any] = {"mask": np.ones(space.brain.n_voxels), "score": best.best}
     if space.brain.isc is not None:

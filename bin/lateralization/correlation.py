@@ -32,7 +32,7 @@ def moments(run: Array) -> tuple[Floats, Floats]:
 
 
 def is_usable(mean: Floats, deviation: Floats) -> Booleans:
-    """Tell which columns are finite and not constant, from their ``moments``."""
+    """Tell which columns are finite and not constant, from their ``moments``: (n_voxels,) bool."""
     with np.errstate(invalid="ignore"):
         usable: Booleans = np.isfinite(deviation) & (deviation > CONSTANT * np.abs(mean))
     return usable

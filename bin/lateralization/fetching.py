@@ -113,6 +113,12 @@ def wanted_files(parcel: dict[str, Any], cache: Path) -> list[Wanted]:
 
     Places: ``<cache>/ds003643/2.0.5/<path in the data set>``, ``<cache>/texts/<commit>/…``,
     ``<cache>/glove/…``.
+
+    Raises
+    ------
+    BadInput
+        The parcel has neither files nor an address, or a file has no checksum or would lie outside
+        the cache.
     """
     if parcel.get("files"):
         folder = cache / str(parcel.get("dataset", "data")) / str(parcel.get("version", "any"))

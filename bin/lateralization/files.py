@@ -215,7 +215,7 @@ def read_table(path: Path | str, text_columns: tuple[str, ...] = ()) -> "pd.Data
 
 
 def numbers(cells: "pd.Series[Any]") -> Floats:
-    """Return a column's cells as float64; NaN for what is no number."""
+    """Return a column's cells, (n_rows,), as float64; NaN for what is no number."""
     import pandas as pd
 
     try:

@@ -195,6 +195,11 @@ def iterate_fits(
     ------
     Fit and its scores, (n_layers, n_runs, n_voxels), to be read layer by layer. The average over
     seeds is taken per run and voxel, as published; its name has no ``_seed``.
+
+    Raises
+    ------
+    BadInput
+        See :func:`pair_files`; or scores have another form than the record says.
     """
     sums: dict[tuple[str, str, str], tuple[Fit, Floats, int]] = {}
     for description, tensor in progress(pair_files(scores, runs), "fits"):
@@ -274,6 +279,11 @@ class Spaces:
 
         Individuals have no reliability of their own: they are scored over the whole brain and
         in the ROIs, as published.
+
+        Raises
+        ------
+        BadInput
+            There is no mask of it, or files do not fit each other.
         """
         key = (language, subject)
         if key not in self._read:

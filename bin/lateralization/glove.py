@@ -54,6 +54,11 @@ def glove_vectors(words: Sequence[str], path: Path) -> tuple[Single, dict[str, i
         Zero for words that GloVe does not have.
     unknown : dict
         Those words and how often each occurs.
+
+    Raises
+    ------
+    BadInput
+        See :func:`glove_width` and :func:`read_glove`; or the file has none of the words.
     """
     keys = [glove_key(word) for word in words]
     wanted = set(keys) | {part for key in keys for part in SUMS.get(key, ())}

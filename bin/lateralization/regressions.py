@@ -112,6 +112,11 @@ def partial_regress(x: Floats, y: Floats, given: Floats) -> Regression:
 
     r is the partial correlation, p its t test with n − 3 degrees of freedom, and the slope is
     that of x in the regression of y on x and ``given``. Needs 4 models.
+
+    Parameters
+    ----------
+    x, y, given : (n_models,) arrays
+        Models of which one value is not finite are left out.
     """
     kept = np.isfinite(x) & np.isfinite(y) & np.isfinite(given)
     x, y, given = x[kept], y[kept], given[kept]

@@ -100,6 +100,11 @@ def group_means(
     ------
     list over runs of arrays (2 · n_trials, n_scans, n_voxels) float32
         Neither averaging nor trimming is followed by standardising, as in the study.
+
+    Raises
+    ------
+    BadInput
+        A run has too few scans to trim, or a value is not finite.
     """
     with TemporaryDirectory(dir=folder, prefix=".means-") as place, ExitStack() as stack:
         handles = [stack.enter_context(open_tensors(path)) for path in paths]

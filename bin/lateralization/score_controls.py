@@ -31,7 +31,7 @@ def laterality_index(left: Floats, right: Floats) -> Floats:
 
     Parameters
     ----------
-    left, right : arrays of one shape
+    left, right : (n_models,) arrays
         Mean scores of both sides. The index has a meaning for positive scores only: near zero it
         is noise divided by noise.
     """
@@ -43,7 +43,7 @@ def laterality_index(left: Floats, right: Floats) -> Floats:
 
 
 def left_on_right(left: Floats, right: Floats) -> tuple[Regression, float]:
-    """Regress the left score on the right one over models.
+    """Regress the left score on the right one, (n_models,) arrays, over models.
 
     Returns
     -------
@@ -63,6 +63,12 @@ def left_on_right(left: Floats, right: Floats) -> tuple[Regression, float]:
 
 def family_fixed_effects(x: Floats, y: Floats, families: Sequence[str]) -> tuple[Regression, float]:
     """Regress y on x with an intercept for each family, so that only differences within count.
+
+    Parameters
+    ----------
+    x, y : (n_models,) arrays
+    families
+        The family of each model.
 
     Returns
     -------
@@ -93,7 +99,10 @@ def family_fixed_effects(x: Floats, y: Floats, families: Sequence[str]) -> tuple
 def leave_one_family_out(
     x: Floats, y: Floats, families: Sequence[str]
 ) -> Iterator[tuple[str, Regression]]:
-    """Give the regression of y on x without each family in turn, in the order of their names."""
+    """Give the regression of y on x without each family in turn, in the order of their names.
+
+    ``x`` and ``y``: (n_models,) arrays; ``families`` has the family of each model.
+    """
     named = np.asarray(families, dtype=str)
     for name in np.unique(named):
         yield str(name), regress(x[named != name], y[named != name])
@@ -158,6 +167,12 @@ def mediation(
     The indirect effect is the product of its two arrows, and total = direct + indirect. Intervals
     are percentiles of a bootstrap over families. Models are not assigned to sizes at random, so
     this describes; it does not show a cause.
+
+    Parameters
+    ----------
+    size, score, outcome : (n_models,) arrays
+    families
+        The family of each model.
 
     Returns
     -------

@@ -77,7 +77,7 @@ class Search:
     system : System
     n_runs : int
     alphas, risk
-        As in ``encode``.
+        As in ``ridge.encode``.
     dtype : torch.dtype
         Of the products with the voxels.
     choices : Choices

@@ -75,6 +75,10 @@ def load_image(path: Path | str, n_dimensions: int) -> Any:
 def image_data(image: Any, path: Path | str) -> Array:
     """Read the values of an opened image, in the file's own precision where it is not scaled.
 
+    Returns
+    -------
+    (x, y, z) or (x, y, z, scans), as the image is
+
     Raises
     ------
     BadInput
@@ -135,7 +139,13 @@ def save_volume(
     """Write an array as NIfTI in its own data type, atomically.
 
     The header is a plain one: sform code 2 ("aligned"), qform code 0, as in the study's files.
-    A 4-D image may carry its repetition time, in seconds.
+
+    Parameters
+    ----------
+    data : (x, y, z) or (x, y, z, n)
+    affine : (4, 4), mm
+    repetition_time
+        Of a 4-D image, seconds.
     """
     image = nib.Nifti1Image(data, affine, dtype=data.dtype)
     if repetition_time is not None:
@@ -172,6 +182,8 @@ def load_mask(path: Path | str) -> tuple[Booleans, Array]:
 def check_mirror_grid(shape: Sequence[int], affine: Array, path: Path | str) -> None:
     """Refuse a grid that reversing the first axis does not map onto itself across x = 0.
 
+    ``affine``: (4, 4), mm; ``path`` is named in the error.
+
     Raises
     ------
     BadInput
@@ -191,6 +203,8 @@ def check_same_grid(
     image: Any, shape: Sequence[int], affine: Array, path: Path | str, other: Path | str
 ) -> None:
     """Refuse an image whose first three axes are not on the grid of ``other``.
+
+    ``shape`` (three numbers) and ``affine`` ((4, 4), mm) are those of ``other``.
 
     Raises
     ------
