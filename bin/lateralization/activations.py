@@ -28,6 +28,7 @@ from lateralization.files import (
 from lateralization.forward import compute, input_device
 from lateralization.models import load_config, load_model
 from lateralization.ranks import Ranks
+from lateralization.spread_check import spread_difference
 from lateralization.surprisal import Head, head_of, reads_forward, surprisal_table
 from lateralization.untrained import untrained_model
 from lateralization.word_vectors import merge
@@ -136,6 +137,7 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
             model = load(task, ranks, plan)
         trunk = model.base_model
         check_vocabulary(trunk, runs)
+        difference = compared(task, plan, trunk, runs, clock)
         if task.context:
             forward = reads_forward(trunk, input_device(trunk))
             runs = all_limited(runs, task.context, forward)
@@ -152,10 +154,25 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
         return None
     with clock.time("write"):
         widths = write(task, runs, parts)
-    dealt = {"windows": sum(map(len, batches)), "batches": len(batches)}
+    dealt: dict[str, Any] = {"windows": sum(map(len, batches)), "batches": len(batches)}
     dealt |= {"tokens": sum(item.length for batch in batches for item in batch)}
+    dealt |= {"spread_difference": difference}
     described = describe(task, ranks, clock, plan.described() | dealt, widths)
     return described | {"no_surprisal": no_head}
+
+
+def compared(task: Task, plan: Plan, trunk: Any, runs: list[Run], clock: Clock) -> float | None:
+    """Compare a spread model with its checkpoint on one device; None without spread or checkpoint.
+
+    Raises
+    ------
+    BadInput
+        They differ.
+    """
+    if not plan.spread or task.seed:
+        return None
+    with clock.time("compare"):
+        return spread_difference(trunk, task.model_dir, runs, task.precision)
 
 
 def write(task: Task, runs: list[Run], parts: Path) -> list[int]:

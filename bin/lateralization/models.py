@@ -236,7 +236,8 @@ def load_model(
     precision : str
         Type of the weights, whatever the checkpoint's own type is.
     device : str
-        Where the model goes.
+        Where the model goes; ``disk`` leaves the weights in the checkpoint, from where the CPU
+        reads them block by block.
     placement : str or None
         ``auto`` spreads a model that is too large for one GPU over all of them.
     allow_pickle : bool
