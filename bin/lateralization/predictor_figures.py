@@ -116,11 +116,13 @@ def best_layer(tables: Tables, language: str, subject: str) -> Drawing:
         tables["layers"], language=language, subject=subject, region=region, midline="shared",
         kind="model",
     )  # fmt: skip
-    counts = best.groupby("model")["layer"].max() + 1
+    fitted = best.groupby("model")["layer"].max()
     best = best[best["is_best"].astype(str) == "True"].copy()
-    sizes = tables["asymmetry"].drop_duplicates("model").set_index("model")["n_parameters"]
-    best["n_parameters"] = best["model"].map(sizes)
-    best["depth"] = best["layer"] / best["model"].map(counts)
+    traits = tables["asymmetry"].drop_duplicates("model").set_index("model")
+    best["n_parameters"] = best["model"].map(traits["n_parameters"])
+    # all layers of a model count, as in the regressions, and not only those that were fitted
+    known = best["model"].map(traits["n_layers"].where(traits["n_layers"] > 0))
+    best["depth"] = best["layer"] / (known.fillna(best["model"].map(fitted)) + 1)
     best = best[best["n_parameters"] > 0].sort_values("n_parameters")
     figure, grid = plt.subplots(
         1, len(found), figsize=(PAGE * len(found) / 2, 2.7), squeeze=False, sharey=True

@@ -282,3 +282,19 @@ def test_a_region_outside_the_mask_leaves_its_cells_empty(tmp_path, empty):
                 brain_figures.roi_brain(
                     brain_figures.Maps(tmp_path / "tables" / "maps.safetensors", "en", "average")
                 )
+
+
+@pytest.mark.slow
+def test_the_best_layer_is_drawn_as_a_share_of_all_layers_of_a_model(full):
+    _, folder = full
+    tables = read_tables(folder.parent / "tables")
+    best = tables["layers"].query("subject == 'average' and region == 'reliable' and is_best")
+    best = best[(best["midline"] == "shared") & (best["kind"] == "model")]
+    fitted = tables["layers"]["layer"].max()
+    for n_layers, last in ((24.0, 24), (np.nan, fitted)):  # of 24 layers a few were fitted
+        tables["asymmetry"]["n_layers"] = n_layers
+        with style():
+            axes = predictor_figures.best_layer(tables, "en", "average").figure.axes[0]
+            points = [y for line in axes.lines if line.get_marker() not in ("None", "")
+                      for y in line.get_ydata()]  # fmt: skip
+        np.testing.assert_allclose(sorted(points), sorted(best["layer"] / (last + 1)))
