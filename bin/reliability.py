@@ -23,10 +23,6 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=study.ISC_SEED, help="of the shuffles")
     command.add_argument("--trim", type=int, default=study.TRIM, help="scans dropped at each end")
     command.add_argument(
-        "--precision", choices=("float32", "float64"), default="float32",
-        help="of the products; float64 shows by hand what float32 costs",
-    )  # fmt: skip
-    command.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto",
         help="auto: the GPU where there is one",
     )  # fmt: skip
@@ -47,7 +43,6 @@ def main(arguments: argparse.Namespace) -> None:
         n_trials=arguments.trials,
         seed=arguments.seed,
         n_trim=arguments.trim,
-        precision=arguments.precision,
         device=choose_device(arguments.device),
     )
     kept = np.isfinite(trials).all(axis=0)

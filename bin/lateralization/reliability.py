@@ -242,7 +242,6 @@ def write_reliability(
     n_trials: int,
     seed: int,
     n_trim: int = study.TRIM,
-    precision: Precision = "float32",
     device: str = "cpu",
 ) -> Floats:
     """Write ``<prefix>_isc.nii.gz`` (one volume per trial) and ``<prefix>_isc_runs.safetensors``.
@@ -261,7 +260,6 @@ def write_reliability(
         n_trials=n_trials,
         seed=seed,
         n_trim=n_trim,
-        precision=precision,
         device=device,
     )
     trials: Floats = r.mean(axis=1)
