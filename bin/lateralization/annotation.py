@@ -152,12 +152,7 @@ def read_words(
     n_rows = len(table)
     table, done = correct(table, language, read_corrections(corrections) if corrections else None)
     is_word = np.array([isinstance(word, str) and word != " " for word in table["word"]], bool)
-    kept, published = table[is_word], is_published(path, language)
-    if published:
-        kept = _of_the_study(kept, n_runs)
-    words = _spoken(kept, path, n_runs)
-    if not published:
-        _check_times(words, path)
+    words = _spoken(table[is_word], path, n_runs, published=is_published(path, language))
     report = {
         "corrections": done.as_dict(),
         "n_rows": n_rows,
@@ -270,8 +265,10 @@ def _of_the_study(kept: pd.DataFrame, n_runs: int) -> pd.DataFrame:
     return kept[in_run & timed]
 
 
-def _spoken(kept: pd.DataFrame, path: Path | str, n_runs: int) -> pd.DataFrame:
+def _spoken(kept: pd.DataFrame, path: Path | str, n_runs: int, *, published: bool) -> pd.DataFrame:
     """Return the rows with a word, checked, in the order of the runs."""
+    if published:
+        kept = _of_the_study(kept, n_runs)
     words = pd.DataFrame(
         {
             "run": _sections(kept, path, n_runs),
@@ -281,6 +278,8 @@ def _spoken(kept: pd.DataFrame, path: Path | str, n_runs: int) -> pd.DataFrame:
             "offset": _seconds(kept, "offset", path),
         }
     )
+    if not published:
+        _check_times(words, path)
     _check_runs(words, path, n_runs)
     return words.sort_values("run", kind="stable", ignore_index=True)
 

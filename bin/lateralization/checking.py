@@ -180,8 +180,7 @@ def check_files(
         heard.append([_mean(run[:, heard_at]) for run in tensors])
     checks = check_group(series, tr)
     tsnr = np.array([_tsnr(path, len(runs)) for path in paths])
-    # one subject alone has no group that it could be far below
-    for subject, run in np.argwhere(low_tsnr(tsnr)) if len(paths) > 1 else ():
+    for subject, run in np.argwhere(low_tsnr(tsnr)):
         checks[subject * len(runs) + run].reasons.append("low signal-to-noise ratio over time")
     rates = {(subject, run): row for subject, run, row in _rate_rows(heard, words, tr)}
     rows = [

@@ -212,6 +212,8 @@ def _judge_signal(checks: Sequence[Check], middle: float, spread: float) -> None
 def low_tsnr(tsnr: Floats) -> Booleans:
     """Tell the runs whose temporal signal-to-noise ratio is far below that of the group.
 
+    One subject alone has no group that it could be below.
+
     Parameters
     ----------
     tsnr : (n_subjects, n_runs)
@@ -219,7 +221,7 @@ def low_tsnr(tsnr: Floats) -> Booleans:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.where(tsnr > 0, np.log(tsnr), np.nan)
-    if not np.isfinite(logs).any():
+    if len(tsnr) < 2 or not np.isfinite(logs).any():
         return np.zeros(tsnr.shape, bool)
     middle = np.nanmedian(logs)
     spread = max(1.4826 * float(np.nanmedian(np.abs(logs - middle))), TSNR_SPREAD)

@@ -72,15 +72,9 @@ def plan_language(
             "of a group; add subjects, or give --mask, --isc and --average_subject"
         )
     annotation = _annotation(manifest, language, site)
-    scans = {}
-    if not site.remote:
-        if group or "all" in wanted:
-            dataset.check_group(site.root, described, language, subjects, site.problems)
-        dataset.check_subjects(site.root, described, used, site.problems)
-        scans = check_runs(
-            used, group, site.problems, site.notes, tr=described.tr, n_trim=described.trim
-        )
-        _check_ends(language, annotation, scans, site)
+    if not site.remote and (group or "all" in wanted):
+        dataset.check_group(site.root, described, language, subjects, site.problems)
+    scans = {} if site.remote else _check_local(language, used, annotation, site, group=group)
     return {
         "language": language,
         "name": described.languages[language].name,
@@ -99,6 +93,19 @@ def plan_language(
         "n_scans": scans,
         "known_subjects": [s.subject for s in subjects],
     }
+
+
+def _check_local(
+    language: str, used: list[Subject], annotation: dict[str, Any], site: Site, *, group: bool
+) -> dict[str, list[int]]:
+    """Check what is used of a data set on disk; return the scans of each subject's runs."""
+    described = site.described
+    dataset.check_subjects(site.root, described, used, site.problems)
+    scans = check_runs(
+        used, group, site.problems, site.notes, tr=described.tr, n_trim=described.trim
+    )
+    _check_ends(language, annotation, scans, site)
+    return scans
 
 
 def stacks(known: list[str], individuals: list[str], parameters: Parameters) -> list[list[str]]:

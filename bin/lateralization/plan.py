@@ -66,8 +66,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
     check_layers(models, baselines, site)
     _note_choices(parameters, notes)
     fits = _fits(languages, models, baselines)
-    if parameters.sound(*parameters.values):
-        _check_fits(languages, fits, problems)
+    _check_fits(languages, fits, site)
     shared = {"glove": _glove(site, baselines), "atlas": _atlas(site)}
     places = {name: _place(parameters[name], launch) for name in ("outdir", "cache_dir")}
     for name, place in places.items():
@@ -255,14 +254,14 @@ def _fits(
     return fits
 
 
-def _check_fits(
-    languages: list[dict[str, Any]], fits: list[dict[str, str]], problems: Problems
-) -> None:
-    """Report a language for which nothing would be fitted."""
+def _check_fits(languages: list[dict[str, Any]], fits: list[dict[str, str]], site: Site) -> None:
+    """Report a language for which nothing would be fitted, where nothing else is wrong."""
+    if not site.parameters.sound(*site.parameters.values):
+        return
     for language in languages:
         name = language["language"]
-        if not problems and not any(fit["language"] == name for fit in fits):
-            problems.add(
+        if not site.problems and not any(fit["language"] == name for fit in fits):
+            site.problems.add(
                 f"--languages: nothing is fitted for {name}; name a model and a subject of this "
                 "language, or leave it out"
             )
