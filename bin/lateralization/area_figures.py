@@ -8,6 +8,7 @@ from matplotlib import colormaps
 from matplotlib import pyplot as plt
 
 from lateralization import wording
+from lateralization.dictionary import Tables
 from lateralization.figure_style import (
     COLUMN,
     INK,
@@ -16,7 +17,6 @@ from lateralization.figure_style import (
     QUIET,
     RIGHT,
     Drawing,
-    Tables,
     need,
     of,
     say_statistics,

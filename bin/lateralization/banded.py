@@ -15,10 +15,11 @@ so that another weight costs a matrix of as many rows and columns as there are c
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lateralization.arrays import Array, Floats
 from lateralization.systems import (
@@ -31,8 +32,6 @@ from lateralization.systems import (
     plus_diagonal,
     products,
 )
-
-Tensor: TypeAlias = torch.Tensor
 
 WEIGHTS = (0.0, 1.0, 1e2, 1e4, 1e6)
 """Weights of a band of confounds beside the model's 1: left out, as the model, and up to free."""

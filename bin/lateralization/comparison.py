@@ -8,9 +8,8 @@ import pandas as pd
 
 from lateralization.arrays import Row
 from lateralization.asymmetry import BEST_VOXEL, RELIABLE, SHARED, STRICT, regions
+from lateralization.dictionary import Tables
 from lateralization.fits import AVERAGE, Space
-
-Tables = dict[str, pd.DataFrame]
 
 MODEL_COLUMNS = {
     "score_whole": ("scores", {"region": "whole"}),

@@ -10,6 +10,7 @@ Regressors have mean 0 in every run: no mean is taken off, and none of the run t
 from collections.abc import Iterator, Sequence
 
 import torch
+from torch import Tensor
 
 from lateralization.arrays import Floats
 from lateralization.systems import (
@@ -17,7 +18,6 @@ from lateralization.systems import (
     Dual,
     Primal,
     Runs,
-    Tensor,
     centre,
     columns_of,
 )

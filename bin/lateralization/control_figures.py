@@ -4,13 +4,13 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from lateralization import wording
+from lateralization.dictionary import Tables
 from lateralization.figure_style import (
     INK,
     LEFT,
     PAGE,
     QUIET,
     Drawing,
-    Tables,
     need,
     of,
 )

@@ -8,8 +8,8 @@ import pandas as pd
 
 from lateralization import wording
 from lateralization.data_checks import MIN_SUBJECTS
-from lateralization.dictionary import LN_N
-from lateralization.figure_style import Tables, of
+from lateralization.dictionary import LN_N, Tables
+from lateralization.figure_style import of
 from lateralization.findings import BAD, GOOD, NOTE, Remark, who
 from lateralization.fits import AVERAGE, MODEL
 from lateralization.model_figures import PUBLISHED, selection_of

@@ -1,15 +1,13 @@
 """Pearson's r of many predictions with the same voxels, without temporary copies."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lateralization.arrays import Array, Booleans, Floats
 from lateralization.study import CONSTANT
-
-Tensor: TypeAlias = torch.Tensor
 
 BLOCK = 512
 """Voxels at a time, so that their float64 copies stay in a cache."""

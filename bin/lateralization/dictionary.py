@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass, field
 
+import pandas as pd
+
 from lateralization import control_dictionary
+
+Tables = dict[str, pd.DataFrame]
+"""All tables of a run by their names."""
 
 LN_N = "ln_n_parameters"
 """Name of the size of models among the predictors."""

@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from lateralization import wording
+from lateralization.dictionary import Tables
 from lateralization.figure_style import (
     PAGE,
     Drawing,
-    Tables,
     TooFewError,
     families,
     family_name,

@@ -87,9 +87,6 @@ class Drawing:
     alt: str
 
 
-Tables = dict[str, pd.DataFrame]
-
-
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in the project's style."""

@@ -28,8 +28,8 @@ from lateralization import (
 )
 from lateralization.brain_figures import Maps
 from lateralization.command import progress
-from lateralization.dictionary import LARGE_SUBSET
-from lateralization.figure_style import Drawing, Tables, TooFewError, style
+from lateralization.dictionary import LARGE_SUBSET, Tables
+from lateralization.figure_style import Drawing, TooFewError, style
 from lateralization.files import write_json, writing
 from lateralization.made_tables import read_tables, subjects_drawn
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from lateralization import wording
 from lateralization.catalogue import RANDOM_SEED
-from lateralization.dictionary import LN_N
-from lateralization.figure_style import Tables, of
+from lateralization.dictionary import LN_N, Tables
+from lateralization.figure_style import of
 from lateralization.intervals import MIN_SUBJECTS
 from lateralization.model_figures import PUBLISHED, WORDS, models_of, selection_of
 

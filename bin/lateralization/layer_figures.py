@@ -9,11 +9,11 @@ from matplotlib import pyplot as plt
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap
 
+from lateralization.dictionary import Tables
 from lateralization.figure_style import (
     FEW_MODELS,
     PAGE,
     Drawing,
-    Tables,
     need,
     of,
     short,

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from lateralization.dictionary import TABLES
+from lateralization.dictionary import TABLES, Tables
 from lateralization.errors import BadInput
-from lateralization.figure_style import Tables
 from lateralization.files import read_table
 
 TEXT_COLUMNS = (

@@ -9,7 +9,7 @@ from matplotlib import ticker
 
 from lateralization import wording
 from lateralization.catalogue import RANDOM_SEED
-from lateralization.dictionary import LN_N
+from lateralization.dictionary import LN_N, Tables
 from lateralization.figure_style import (
     COLUMN,
     FEW_MODELS,
@@ -19,7 +19,6 @@ from lateralization.figure_style import (
     QUIET,
     RIGHT,
     Drawing,
-    Tables,
     TooFewError,
     families,
     family_name,

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from lateralization import wording
+from lateralization.dictionary import Tables
 from lateralization.family_figures import panels
 from lateralization.figure_style import (
     COLUMN,
@@ -12,7 +13,6 @@ from lateralization.figure_style import (
     QUIET,
     RIGHT,
     Drawing,
-    Tables,
     TooFewError,
     fit_line,
     need,

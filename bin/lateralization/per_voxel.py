@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lateralization.arrays import Floats
 from lateralization.correlation import correlate
 from lateralization.folds import Fold
-from lateralization.search import TIE, EncodeResult, Hats, Search, Tensor
+from lateralization.search import TIE, EncodeResult, Hats, Search
 from lateralization.voxels import Blocks, Voxels
 
 NEAR = 2e-5

@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from lateralization.dictionary import LARGE, LARGE_SUBSET, LN_N
+from lateralization.dictionary import LARGE, LARGE_SUBSET, LN_N, Tables
 from lateralization.figure_style import (
     COLUMN,
     INK,
     PAGE,
     Drawing,
-    Tables,
     need,
     of,
     say_statistics,

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from lateralization import wording
+from lateralization.dictionary import Tables
 from lateralization.family_figures import panels
 from lateralization.figure_style import (
     LEFT,
@@ -14,7 +15,6 @@ from lateralization.figure_style import (
     QUIET,
     RIGHT,
     Drawing,
-    Tables,
     TooFewError,
     need,
     of,

@@ -10,9 +10,8 @@ from typing import Any
 import jinja2
 
 from lateralization import __version__, control_report, findings
-from lateralization.dictionary import TABLES
+from lateralization.dictionary import TABLES, Tables
 from lateralization.errors import BadInput
-from lateralization.figure_style import Tables
 from lateralization.files import read_json, write_json, writing
 from lateralization.made_tables import read_tables, subjects_drawn
 from lateralization.methods_text import CITATIONS, paragraphs

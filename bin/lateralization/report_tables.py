@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from lateralization import wording
-from lateralization.dictionary import COLUMNS, TABLES
-from lateralization.figure_style import Tables
+from lateralization.dictionary import COLUMNS, TABLES, Tables
 from lateralization.model_figures import PUBLISHED
 
 MAX_ROWS = 400

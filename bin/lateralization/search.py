@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lateralization.arrays import Floats
 from lateralization.choices import STUDY, Choices
@@ -23,7 +24,6 @@ from lateralization.race import Race
 from lateralization.systems import Case, System
 from lateralization.voxels import Blocks, Voxels
 
-Tensor: TypeAlias = torch.Tensor
 Hats: TypeAlias = list[Tensor]
 Measured: TypeAlias = tuple[Tensor, Tensor]
 

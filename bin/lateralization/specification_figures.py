@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from lateralization import wording
-from lateralization.figure_style import INK, LEFT, PAGE, QUIET, Drawing, Tables, need, of, zero_line
+from lateralization.dictionary import Tables
+from lateralization.figure_style import INK, LEFT, PAGE, QUIET, Drawing, need, of, zero_line
 
 SHOWN = 400
 """More specifications than this are thinned in the figure, evenly along the curve."""

@@ -8,14 +8,14 @@ computed in float64; only the finished H is cast to the precision of the product
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lateralization.arrays import Floats
 
-Tensor: TypeAlias = torch.Tensor
 Runs = tuple[int, ...]
 
 

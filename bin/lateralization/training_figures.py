@@ -8,11 +8,11 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from lateralization import wording
+from lateralization.dictionary import Tables
 from lateralization.family_figures import panels
 from lateralization.figure_style import (
     COLUMN,
     Drawing,
-    Tables,
     TooFewError,
     families,
     family_name,

@@ -8,13 +8,12 @@ from matplotlib import pyplot as plt
 
 from lateralization import wording
 from lateralization.change_points import axis_of, place_on
-from lateralization.dictionary import LN_N
+from lateralization.dictionary import LN_N, Tables
 from lateralization.figure_style import (
     INK,
     PAGE,
     QUIET,
     Drawing,
-    Tables,
     need,
     of,
     short,

@@ -5,12 +5,12 @@ from matplotlib import colormaps
 from matplotlib import pyplot as plt
 
 from lateralization import wording
+from lateralization.dictionary import Tables
 from lateralization.figure_style import (
     INK,
     PAGE,
     QUIET,
     Drawing,
-    Tables,
     need,
     of,
     short,

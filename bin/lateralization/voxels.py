@@ -1,17 +1,17 @@
 """The voxels of one subject on their way through the solver: in random order, chunk by chunk."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lateralization.arrays import Array, Booleans
 from lateralization.correlation import is_usable, moments
 from lateralization.errors import BadInput
 from lateralization.systems import System
 
-Tensor: TypeAlias = torch.Tensor
 Precision = Literal["float32", "float64"]
 
 CHUNK = 1024
