@@ -29,7 +29,7 @@ from lateralization.forward import compute, input_device
 from lateralization.models import load_config, load_model
 from lateralization.ranks import Ranks
 from lateralization.spread_check import spread_difference
-from lateralization.surprisal import Head, head_of, reads_forward, surprisal_table
+from lateralization.surprisal import head_of, reads_forward, surprisal_table
 from lateralization.untrained import untrained_model
 from lateralization.word_vectors import merge
 
@@ -130,8 +130,7 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
     share = Share(ranks.rank, 1 if task.in_order else ranks.n_ranks)
     parts = task.out.parent / f".parts-{task.out.name}"
     plan = agreed_plan(task, ranks, runs, parts)
-    head: Head | None = None
-    no_head: str | None = None
+    head, no_head = None, None
     if not task.in_order or ranks.rank == 0:
         with clock.time("load"):
             model = load(task, ranks, plan)
@@ -155,10 +154,10 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
     with clock.time("write"):
         widths = write(task, runs, parts)
     dealt: dict[str, Any] = {"windows": sum(map(len, batches)), "batches": len(batches)}
-    dealt |= {"tokens": sum(item.length for batch in batches for item in batch)}
-    dealt |= {"spread_difference": difference}
-    described = describe(task, ranks, clock, plan.described() | dealt, widths)
-    return described | {"no_surprisal": no_head}
+    n_tokens = sum(item.length for batch in batches for item in batch)
+    dealt |= {"tokens": n_tokens, "spread_difference": difference}
+    done = describe(task, ranks, clock, plan.described() | dealt, widths)
+    return done | {"no_surprisal": no_head}
 
 
 def compared(task: Task, plan: Plan, trunk: Any, runs: list[Run], clock: Clock) -> float | None:

@@ -228,8 +228,7 @@ def reliability(
             result = predict_group(first, second, precision=precision, device=device)
             r.append(result.r)
             alphas.append(result.alphas)
-            both = zip(first, second, strict=True)
-            halves_r.append(np.stack([columns_r(a, b) for a, b in both]))
+            halves_r.append(np.stack([columns_r(a, b) for a, b in zip(first, second, strict=True)]))
     nobody = np.where(left_out_by_all(ordered).any(axis=0), np.nan, 0.0)
     return np.stack(r) + nobody, np.stack(alphas), np.stack(halves_r) + nobody
 

@@ -138,6 +138,11 @@ def make_windows(tokenizer: Any, text: str, max_length: int) -> Windows:
         max_length=max_length,
         eos=tokenizer.eos_token_id,
     )
+    return _checked(windows)
+
+
+def _checked(windows: Windows) -> Windows:
+    """Return windows that follow a text; refuse others, and those that hold nothing of it."""
     if windows.special.all():
         raise BadInput("the tokenizer makes no token of the text; is it this language's?")
     if (np.diff(windows.spans[..., 1].max(axis=1)) < 0).any():
