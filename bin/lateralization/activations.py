@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lateralization.arrays import Floats
-from lateralization.batches import Run, Share, plan_batches, runs_from
+from lateralization.batches import Run, Share, Window, plan_batches, runs_from
 from lateralization.command import say
 from lateralization.context import all_limited
 from lateralization.devices import Plan, bytes_per_token, choose, free_bytes, weights_bytes
@@ -135,12 +135,12 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
         with clock.time("load"):
             model = load(task, ranks, plan)
         trunk = model.base_model
-        check_vocabulary(trunk, runs)
-        difference = compared(task, plan, trunk, runs, clock)
         if task.context:
             forward = reads_forward(trunk, input_device(trunk))
             runs = all_limited(runs, task.context, forward)
         batches = plan_batches(runs, plan.batch_tokens, task.in_order, share.n_ranks)
+        check_vocabulary(trunk, runs, batches)
+        difference = compared(task, plan, trunk, runs, clock)
         if task.surprisal:
             head, no_head = head_of(model, input_device(trunk))
         del model
@@ -263,10 +263,18 @@ def check_words(words: pd.DataFrame, runs: list[Run]) -> None:
             )
 
 
-def check_vocabulary(trunk: Any, runs: list[Run]) -> None:
-    """Refuse token ids that the model's embedding does not have."""
+def check_vocabulary(trunk: Any, runs: Sequence[Run], batches: Sequence[Sequence[Window]]) -> None:
+    """Refuse token ids that the model's embedding does not have, in what is read.
+
+    Padding that is not read may have any: some tokenizers add a token for it when they are loaded.
+    """
     size = int(trunk.get_input_embeddings().weight.shape[0])
-    largest = max(int(run.ids.max()) for run in runs)
+    by_number = {run.number: run for run in runs}
+    largest = max(
+        int(by_number[item.run].ids[item.window, : item.length].max())
+        for batch in batches
+        for item in batch
+    )
     if largest >= size:
         raise BadInput(
             f"the tokenizer gives token {largest} and the model knows {size} tokens; "

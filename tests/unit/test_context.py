@@ -136,7 +136,9 @@ def test_a_context_as_long_as_the_run_is_no_limit(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "positions"), [("bert", 1024), ("bert", 96), ("modernbert-local", 96)])
+@pytest.mark.parametrize(
+    ("kind", "positions"), [("bert", 1024), ("bert", 96), ("modernbert-local", 96)]
+)
 @pytest.mark.parametrize("context", [1, 4, 20])
 def test_a_model_of_both_directions_reads_a_word_with_as_much_on_both_sides(
     tmp_path: Path, data: Data, kind: str, positions: int, context: int

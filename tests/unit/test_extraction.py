@@ -15,11 +15,12 @@ from restatement import Data, assert_equal_vectors, mapped, restated, write_data
 from transformers import AutoModelForCausalLM
 
 from lateralization import batches, extraction, forward, word_vectors
-from lateralization.activations import check_words
+from lateralization.activations import check_vocabulary, check_words
 from lateralization.alignment import comparable
+from lateralization.annotation import read_words
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors
-from lateralization.mapping import window_tensors, words_table
+from lateralization.mapping import map_words, window_tensors, words_table
 from lateralization.models import load_config, load_tokenizer, load_trunk, measure
 from lateralization.untrained import spread_out, untrained_model, untrained_trunk
 
@@ -321,6 +322,31 @@ def test_a_model_with_random_weights_may_be_spread(tmp_path: Path, data: Data) -
             torch.testing.assert_close(found, expected)
 
 
+def test_tokens_that_the_model_does_not_know_are_refused_where_they_are_read(
+    tmp_path: Path, data: Data
+) -> None:
+    """Padding is not read: a tokenizer may have added a token for it that the model lacks."""
+    model = tiny_models.make(tmp_path / "gpt2", "gpt2", data[2])
+    tokenizer = load_tokenizer(model)
+    tokenizer.add_special_tokens({"pad_token": "[PAD]"})
+    assert tokenizer.pad_token_id == len(tokenizer) - 1
+    words, _ = read_words(data[0], "en", None, 2)
+    made = map_words(tokenizer, words, data[2], language="en", mapping="aligned", max_length=96)
+    runs = batches.runs_from(window_tensors(made))
+    assert any((run.ids == tokenizer.pad_token_id).any() for run in runs)
+    trunk = load_trunk(model)
+    planned = batches.plan_batches(runs, 400)
+    read = max(int(run.ids[run.mask == 1].max()) for run in runs)
+    for size, known in ((tokenizer.pad_token_id, True), (read + 1, True), (read, False)):
+        trunk.set_input_embeddings(torch.nn.Embedding(size, tiny_models.WIDTH))
+        if known:
+            check_vocabulary(trunk, runs, planned)
+            forward.compute(trunk, runs, planned, tmp_path)
+            continue
+        with pytest.raises(BadInput, match=f"gives token {read} and the model knows {read} tokens"):
+            check_vocabulary(trunk, runs, planned)
+
+
 def test_weights_that_lie_outside_the_device_give_the_same_vectors(
     tmp_path: Path, data: Data
 ) -> None:
@@ -352,33 +378,3 @@ def test_of_a_mixture_of_experts_all_and_active_parameters_are_counted(
     assert size.n_active == size.n_parameters - idle
     dense = measure(load_config(tiny_models.make(tmp_path / "dense", "qwen3", data[2])))
     assert dense.n_active == dense.n_parameters
-
-
-SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 50}
-
-
-@pytest.mark.parametrize(
-    ("config", "expert"),
-    [
-        (
-            transformers.AriaTextConfig(
-                **SMALL, num_key_value_heads=1, intermediate_size=8, moe_num_experts=4, moe_topk=1
-            ),
-            3 * 16 * 8,
-        ),
-        (
-            transformers.JetMoeConfig(
-                **{**SMALL, "num_attention_heads": None},
-                **{"num_key_value_heads": 1, "kv_channels": 8, "intermediate_size": 8},
-                **{"num_local_experts": 4, "num_experts_per_tok": 1},
-            ),
-            3 * 16 * 8 + 2 * 16 * 8,
-        ),
-    ],
-    ids=["aria", "jetmoe"],
-)
-def test_the_experts_of_families_that_name_them_otherwise_are_counted(
-    config: Any, expert: int
-) -> None:
-    size = measure(config)
-    assert size.n_parameters - size.n_active == pytest.approx(2 * 3 * expert, rel=0.1)

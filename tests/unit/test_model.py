@@ -189,6 +189,36 @@ def test_parameters_are_counted_as_in_the_study(config: Any, n_parameters: int) 
     assert models.measure(config).n_parameters == n_parameters
 
 
+SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 50}
+
+
+@pytest.mark.parametrize(
+    ("config", "expert"),
+    [
+        (
+            transformers.AriaTextConfig(
+                **SMALL, num_key_value_heads=1, intermediate_size=8, moe_num_experts=4, moe_topk=1
+            ),
+            3 * 16 * 8,
+        ),
+        (
+            transformers.JetMoeConfig(
+                **{**SMALL, "num_attention_heads": None},
+                **{"num_key_value_heads": 1, "kv_channels": 8, "intermediate_size": 8},
+                **{"num_local_experts": 4, "num_experts_per_tok": 1},
+            ),
+            3 * 16 * 8 + 2 * 16 * 8,
+        ),
+    ],
+    ids=["aria", "jetmoe"],
+)
+def test_the_experts_of_families_that_name_them_otherwise_are_counted(
+    config: Any, expert: int
+) -> None:
+    size = models.measure(config)
+    assert size.n_parameters - size.n_active == pytest.approx(2 * 3 * expert, rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("config", "limit", "mapping", "expected"),
     [
