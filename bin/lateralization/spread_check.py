@@ -65,7 +65,7 @@ def spread_difference(
             raise BadInput(
                 f"layer {layer} of the model spread over several devices differs from that on one "
                 f"device (by {distance:.2g} of its size): copies between this machine's GPUs may "
-                "be wrong; set NCCL_P2P_DISABLE=1, or take one GPU that holds the model"
+                "be wrong; take one GPU that holds the model, or none (--gpus 0)"
             )
     return max(distances)
 
