@@ -90,9 +90,9 @@ spelling: setup-dev
 	@.venv/bin/codespell --skip '*/fixtures,*/__pycache__,*.tsv,*.csv,*.sha256' \
 	  --ignore-words setup/spelling.txt $(prose)
 
-# Schema, configuration, help and README name the same parameters.
+# Schema, configuration, help and README name the same parameters; sizes of files; what each image needs.
 documentation: setup-dev
-	$(python) -m pytest -q --no-header tests/pipeline/test_documentation.py
+	$(python) -m pytest -q --no-header tests/pipeline/test_documentation.py tests/unit/test_sizes.py tests/unit/test_images.py
 
 format: setup-dev ## put the Python into the one format
 	@.venv/bin/ruff check --fix $(sources)

@@ -57,7 +57,7 @@ def test_states_that_a_copy_breaks_are_refused(
     model, runs = made(tmp_path, data, "llama")
     trunk = load_trunk(model, precision=precision)
     trunk.layers[0].register_forward_hook(broken(values))
-    with pytest.raises(BadInput, match=r"layer 1 .* NCCL_P2P_DISABLE"):
+    with pytest.raises(BadInput, match=r"layer 1 .*--gpus 0"):
         spread_check.spread_difference(trunk, model, runs, precision)
 
 
