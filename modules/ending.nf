@@ -37,8 +37,8 @@ def publish_reports(run, parameters, published, pattern) {
     def tasks = trace.exists() ? rows_of(trace.readLines()) : []
     if (tasks.any { task -> task.process != 'VALIDATE' }) {
         files("${written}/${pattern}").each { path -> path.copyTo(published.resolve(path.name)) }
-        provenance(run, parameters, tasks, parameters.outdir).each { name, text -> published.resolve(name).text = text }
         tell_cost(tasks, parameters.gpus, published.resolveSibling('report.html'), published.resolve('cost.tsv'))
+        provenance(run, parameters, tasks, parameters.outdir).each { name, text -> published.resolve(name).text = text }
     }
 }
 

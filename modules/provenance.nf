@@ -29,8 +29,9 @@ def given(parameters) {
 // Of the pipeline, the engine, and the libraries, which REPORT knows
 def versions(run, tasks, outdir) {
     def reported = tasks.any { task -> task.process == 'REPORT' && task.status in ['COMPLETED', 'CACHED'] }
-    def report = file("${outdir}/report.json", glob: false)
-    def known = reported && report.exists() ? new groovy.json.JsonSlurper().parseText(report.text).versions : [:]
+    def page = file("${outdir}/report.json", glob: false)
+    def report = reported && page.exists() ? page.text : ''
+    def known = report ? new groovy.json.JsonSlurper().parseText(report).versions : [:] // of a dry run it is empty
     known + [
         lateralization: run.manifest.version,
         revision: run.commitId ?: '',

@@ -117,7 +117,7 @@ def _look():
 def _probed(copy: Copy) -> Copy:
     """Have every command of a copy of the project look around before it does anything."""
     command = copy.folder / "bin" / "lateralization" / "command.py"
-    begins = "    arguments = parser.parse_args()\n"
+    begins = "    arguments = _parsed(parser)\n"
     text = command.read_text()
     assert begins in text
     command.write_text(text.replace(begins, begins + "    _look()\n") + PROBE)

@@ -54,6 +54,8 @@ def test_a_run_publishes_to_a_bucket_what_it_publishes_to_a_folder(
     assert (copy.folder / ".nextflow" / "pipeline_info" / "report.html").exists()
     info = f"{store}/bucket/the results/pipeline_info"
     asked = {"headers": {"Authorization": "AWS any:any"}, "timeout": 300}  # objects are private
+    for name in ("params", "versions", "digests"):
+        assert requests.get(f"{info}/{name}.json", **asked).json()
     trace = requests.get(f"{info}/trace.tsv", **asked).text.splitlines()
     assert len(trace) - 1 == len(away.tasks)
     assert requests.get(f"{info}/cost.tsv", **asked).text.startswith("stage\ttasks\t")

@@ -184,11 +184,10 @@ def _prepare(copy: Copy, world: Path) -> Ordeal:
     command = copy.folder / "bin" / "lateralization" / "command.py"
     text = command.read_text()
     place = repr(str(fates))
-    begins, ends = "    arguments = parser.parse_args()\n", "    sys.exit(0)\n"
+    begins, ends = "    arguments = _parsed(parser)\n", "    sys.exit(0)\n"
     assert begins in text
     assert text.endswith(ends)
-    meet = "    name = parser.prog.removesuffix('.py')\n"
-    meet += f"    _note({place}, name, 'began')\n    _meet({place}, name)\n"
+    meet = f"    name = parser.prog\n    _note({place}, name, 'began')\n    _meet({place}, name)\n"
     text = text.removesuffix(ends).replace(begins, begins + meet)
     command.write_text(text + f"    _note({place}, name, 'ended')\n{ends}{HOOK}")
     # the same rule in smaller units, for the machine of the tests is small
