@@ -19,6 +19,7 @@ from lateralization.asymmetry import (
     best_mean_layers,
     best_voxel,
     choose,
+    layer_scores,
     mean_asymmetry,
     percentile_asymmetry,
     regions,
@@ -47,6 +48,11 @@ def made_brain(n=10, isc=True):
     values = np.linspace(0.1, 0.9, n)[np.random.default_rng(1).permutation(n)] if isc else None
     rois = {"TP": (order == 1, order == n - 2)}
     return Brain({"shared": shared, "strict": strict}, values, rois)
+
+
+def test_scores_of_a_layer_are_averaged_in_double_precision():
+    r = np.random.default_rng(0).uniform(-1, 1, (9, 50)).astype(np.float32)
+    np.testing.assert_array_equal(layer_scores(r), r.astype(np.float64).mean(axis=0))
 
 
 def test_best_voxel_is_the_maximum_over_layers_of_the_mean_over_runs():

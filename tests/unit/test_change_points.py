@@ -58,6 +58,8 @@ def test_training_steps_are_taken_on_a_logarithmic_axis():
     assert np.log10(found.place + 1) == pytest.approx(3.0, abs=0.1)
     assert axis_of(np.array([20.0, 30.0])) == ("linear", 0.0)
     assert axis_of(np.array([-1.0, 1000.0])) == ("linear", 0.0)
+    assert axis_of(np.array([0.0, 2.0, 1000.0])) == ("log10", 2.0)
+    assert axis_of(np.array([1.0, 2.0, 1000.0])) == ("log10", 0.0)
 
 
 def test_the_unit_of_the_predictor_changes_nothing_but_the_place():

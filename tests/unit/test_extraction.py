@@ -59,6 +59,8 @@ def test_every_architecture_gives_the_vectors_of_a_plain_restatement(
         for word, text in zip(table.word, table.text, strict=True)
     ]
     assert all(covers), table[~np.array(covers)]
+    ends = list(zip(table.end_window, table.end_token, strict=True))
+    assert all(map(tuple.__gt__, ends, zip(table.window, table.first_token, strict=True)))
     assert not any(run.unaligned for run in runs)
     trunk = load_trunk(model)
     with torch.no_grad():

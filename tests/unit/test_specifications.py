@@ -113,6 +113,9 @@ def test_many_regressions_are_those_of_scipy():
         assert found.slope_low[i] == pytest.approx(line.slope - half, rel=1e-9)
     assert np.isnan(found.r[4:]).all()
     assert np.isnan(regress_rows(x[:2], y[:, :2]).r).all()
+    one = (x - x.min()) / np.ptp(x)
+    np.testing.assert_allclose(regress_rows(one, y).r, found.r, atol=1e-12)
+    assert np.isnan(regress_rows(np.ones_like(x), y).r).all()
 
 
 def planted(brain, rise, n_models=8):

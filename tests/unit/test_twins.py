@@ -85,12 +85,16 @@ def test_the_interval_of_a_gain_is_over_runs_and_means_of_twins(monkeypatch):
     by_run = np.random.default_rng(3).normal(0.01, 0.02, (3, 9))
     place = ("reliable", "best_voxel", "shared")
     members = [SimpleNamespace(by_run={place: list(run)}) for run in by_run]
-    monkeypatch.setattr(twins, "scores_by_place", lambda one: {})
+    for member, score in zip(members, (0.5, 0.2, 0.1), strict=True):
+        member.score = score
+    monkeypatch.setattr(twins, "scores_by_place", lambda one: {place: one.score})
     monkeypatch.setattr(twins, "sides_by_place", lambda one: {place: (1.0, 0.0)})
     row = twins._gain(members[0], members[1:], place)
     interval, p = corrected_t(by_run[0] - by_run[1:].mean(axis=0))
     assert (row["ci_low"], row["ci_high"], row["p"]) == (interval.low, interval.high, p)
     assert row["n_twins"] == 2
+    gain = (row["trained_score"], row["untrained_score"], row["score_gain"])
+    assert gain == pytest.approx((0.5, 0.15, 0.35))
 
 
 def test_twins_are_known_by_name_or_source():
