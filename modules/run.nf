@@ -65,7 +65,6 @@ def named_in_parameters(parameters) {
 def listed(value) {
     (value instanceof Collection ? value : (value ?: '').toString().tokenize(',')).collect { name -> name.toString().trim() }
 }
-}
 
 // A file, and the manifest beside a description of a data set.
 def beside(path) {
