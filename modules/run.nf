@@ -23,7 +23,7 @@ def typed_numbers(parameters, command_line) {
 
 // Whether a folder can be written to, or made: a container does not see it, but results are published from here.
 def writable(folder) {
-    def place = folder instanceof java.nio.file.Path ? folder : file(folder, glob: false)
+    def place = (folder instanceof java.nio.file.Path) ? folder : file(folder, glob: false)
     place.exists() || !place.parent
         ? place.isDirectory() && java.nio.file.Files.isWritable(place)
         : writable(place.parent)
@@ -63,7 +63,7 @@ def named_in_parameters(parameters) {
 
 // listed('en, fr') -> ['en', 'fr'], and so of a list
 def listed(value) {
-    (value instanceof Collection ? value : (value ?: '').toString().tokenize(',')).collect { name -> name.toString().trim() }
+    ((value instanceof Collection) ? value : (value ?: '').toString().tokenize(',')).collect { name -> name.toString().trim() }
 }
 
 // A file, and the manifest beside a description of a data set.

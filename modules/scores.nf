@@ -110,7 +110,7 @@ def layer_blocks(features, plan) {
     def is_model = !features.kind // baselines and a user's own features have one
     def end = features.n_layers - (is_model && plan.parameters.last_layer == 'no' ? 1 : 0)
     def every = plan.layers.toString().startsWith('every:') ? plan.layers.substring(6) as int : 1
-    def wanted = plan.layers instanceof List ? plan.layers : (0..<end).findAll { layer -> layer % every == 0 }
+    def wanted = (plan.layers instanceof List) ? plan.layers : (0..<end).findAll { layer -> layer % every == 0 }
     def layers = features.n_layers == 1 ? [0] : wanted.findAll { layer -> layer < end }
     layers ? layers.collate(plan.layers_per_task).collect { block -> block.join(',') } : ['none']
 }

@@ -18,7 +18,7 @@ def language_of(described) {
 
 // as_list('run-1.nii') -> ['run-1.nii']: of one file a process emits the file, of several a list
 def as_list(paths) {
-    paths instanceof Collection ? paths : [paths]
+    (paths instanceof Collection) ? paths : [paths]
 }
 
 // Files in the order of their names, run-2 before run-10, whatever order the tasks ended in. A new list:
