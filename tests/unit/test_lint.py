@@ -33,12 +33,15 @@ def lint(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_findings_are_named_and_fail(tmp_path: Path) -> None:
     (tmp_path / "bad.nf").write_text("workflow {\n    nowhere.of(1).view()\n}\n")
     (tmp_path / "bad.config").write_text("params.a = 1\nif (true) { params.b = 2 }\n")
+    later = "    channel.of([1]).map { it -> it instanceof List ? it : [it] }.view()\n"
+    (tmp_path / "later.nf").write_text("workflow {\n" + later + "}\n")
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "left.nf").write_text("nonsense {{{\n")
     ran = lint(tmp_path)
     assert ran.returncode == 1
     assert "bad.nf:2:5: error: `nowhere` is not defined" in ran.stdout
     assert "bad.config:2:1: error: If statements cannot be mixed" in ran.stdout
+    assert "later.nf:2:1: error: brackets are missing around instanceof" in ran.stdout
     assert "left.nf" not in ran.stdout
 
 
