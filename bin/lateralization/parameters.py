@@ -18,8 +18,12 @@ from lateralization.files import read_json
 from lateralization.problems import Problems, listed, nearest
 
 NUMBER_LISTS = ("random_dims", "random_seeds")
-OF_SCHEDULERS = ("slurm_account", "slurm_partition", "slurm_gpu_partition", "slurm_qos", "gpu_type")
-"""What the engine's configuration reads as it came, before there is a plan."""
+OF_THE_ENGINE = (
+    "stage", "on_error", "outdir", "publish_activations", "gpus", "gpu_type", "task_cpus",
+    "max_cpus", "max_memory", "max_time", "image", "slurm_account", "slurm_partition",
+    "slurm_gpu_partition", "slurm_qos",
+)  # fmt: skip
+"""What the engine's configuration reads as it came, before there is a plan: one form counts."""
 
 MAX_RANGE = 100_000
 """Longest list that a range such as 1-10 may stand for."""
@@ -145,9 +149,11 @@ def _unknown(name: str, known: Mapping[str, Any]) -> str:
 
 def _checked(name: str, value: Any, entry: Mapping[str, Any], typed: str | None) -> Any:
     """Convert one value and check it against its entry in the schema."""
+    if name in OF_THE_ENGINE:
+        _as_the_engine_reads(value)
     if _lost_text(value, entry, typed):
-        if name in OF_SCHEDULERS and typed != str(value):
-            raise _Mistake(f"{typed} reaches the scheduler as {value}; give it in a -params-file")
+        if name in OF_THE_ENGINE and typed != str(value):
+            raise _Mistake(f"{typed} reaches the engine as {value}; give it in a -params-file")
         value = typed
     converted = _convert(name, value, entry)
     special = name == "layers" and (converted == "all" or str(converted).startswith("every:"))
@@ -156,6 +162,14 @@ def _checked(name: str, value: Any, entry: Mapping[str, Any], typed: str | None)
     for error in Draft202012Validator(dict(entry)).iter_errors(converted):
         raise _Mistake(_explain(error.validator, error.validator_value, error.instance, entry))
     return converted
+
+
+def _as_the_engine_reads(value: Any) -> None:
+    """Refuse what the engine would take for another value than the plan does."""
+    if isinstance(value, list) and len(value) == 1:
+        raise _Mistake(f"is a list; write the value alone: {value[0]}")
+    if isinstance(value, str) and value != value.strip():
+        raise _Mistake(f"is {value!r}; write it without the blanks around it")
 
 
 def _lost_text(value: Any, entry: Mapping[str, Any], typed: str | None) -> bool:

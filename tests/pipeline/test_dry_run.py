@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import NEXTFLOW, PROJECT, processes_of_the_project, tasks_of
+from .conftest import (
+    NEXTFLOW,
+    PROJECT,
+    arguments,
+    copy_project,
+    processes_of_the_project,
+    tasks_of,
+)
 
 sys.path.insert(0, str(PROJECT / "benchmarks"))
 
@@ -80,3 +87,17 @@ def test_the_benchmark_reads_what_a_run_leaves(dry: Path) -> None:
     table = workflow.worth(dry / "results" / "pipeline_info" / "trace.tsv")
     assert set(table["process"]) >= {"ENCODE", "REPORT"}
     assert table["share_of_work"].between(0, 1).all()
+
+
+def test_the_older_parser_reads_the_pipeline_in_a_folder_of_any_name(
+    small_world: Path, tmp_path: Path
+) -> None:
+    """Nextflow up to 25.10 has it by default, and the strict one finds no module there."""
+    copy = copy_project(tmp_path / "mon été" / "project")
+    done = subprocess.run(
+        copy.command("-stub", *arguments(small_world)), cwd=copy.folder,
+        env=copy.environment() | {"NXF_SYNTAX_PARSER": "v1"},
+        capture_output=True, text=True, timeout=1500, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (copy.folder / "results" / "report.html").exists()

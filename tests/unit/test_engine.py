@@ -216,6 +216,16 @@ def test_the_launcher_sets_defaults_inside_the_checkout(checkout: Path) -> None:
     assert path.startswith(f"PATH={checkout}/.venv/bin:")
 
 
+def test_below_a_folder_with_other_letters_the_older_parser_reads_the_pipeline(
+    checkout: Path,
+) -> None:
+    for name, parser in [("a b", "v2"), ("été", "v1"), ("書", "v1")]:
+        moved = checkout.rename(checkout.with_name(name))
+        lines = launch(moved).stdout.splitlines()
+        moved.rename(checkout)
+        assert f"NXF_SYNTAX_PARSER={parser}" in lines
+
+
 def test_a_variable_of_the_caller_wins(checkout: Path) -> None:
     own = {"NXF_HOME": "/tmp/own", "NXF_OFFLINE": "false", "NXF_SYNTAX_PARSER": "v1"}
     lines = launch(checkout, **own, NXF_OPTS="-Xmx2g -Da=b").stdout.splitlines()

@@ -92,7 +92,7 @@ def test_a_name_of_digits_keeps_its_zeros():
 
 def test_an_account_that_would_lose_its_zeros_on_the_way_to_the_scheduler_is_refused():
     (line,) = mistakes({"slurm_account": 123}, {"slurm_account": "0123"})
-    assert line == ("--slurm_account: 0123 reaches the scheduler as 123; give it in a -params-file")
+    assert line == ("--slurm_account: 0123 reaches the engine as 123; give it in a -params-file")
 
 
 @pytest.mark.parametrize("names", [("word-mapping", "wordMapping"), ("wordMapping",)])
@@ -165,3 +165,28 @@ def test_a_path_keeps_its_spaces_accents_and_commas():
 
 def test_the_typed_form_is_json():
     assert json.loads(json.dumps(typed({"layers": "0,6"}).values))["layers"] == [0, 6]
+
+
+@pytest.mark.parametrize("name", ["stage", "on_error", "outdir", "gpus", "max_memory", "image"])
+@pytest.mark.parametrize("form", ["[{}]", " {}", "{} "])
+def test_what_the_engine_reads_has_one_form(name, form):
+    value = {"stage": "fetch", "on_error": "report", "outdir": "out", "gpus": "1",
+             "max_memory": "8.GB", "image": "a/b:1"}[name]  # fmt: skip
+    typed({name: value})
+    given = [value] if form == "[{}]" else form.format(value)
+    (line,) = mistakes({name: given})
+    assert line.startswith(f"--{name}: is ")
+    assert "write" in line
+
+
+@pytest.mark.parametrize("value", ["0.GB", "0.00 MB", "0.h", "0d 0s", 0, "1.5", "128gb", "soon"])
+@pytest.mark.parametrize("name", ["max_memory", "max_time"])
+def test_a_limit_of_nothing_is_refused(name, value):
+    (line,) = mistakes({name: value})
+    assert f"--{name}: is " in line
+
+
+def test_a_folder_of_digits_keeps_its_zeros_or_is_refused():
+    assert typed({"outdir": 12}, {"outdir": "12"})["outdir"] == "12"
+    (line,) = mistakes({"outdir": 12}, {"outdir": "0012"})
+    assert "--outdir: 0012 reaches the engine as 12" in line
