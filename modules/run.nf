@@ -6,6 +6,7 @@ def request(parameters, run) {
         params: (parameters - [help: parameters.help]).collectEntries { name, value -> [name, plain(value)] },
         typed: typed_numbers(parameters, run.commandLine),
         launch_dir: run.launchDir.toString(),
+        work_dir: run.workDir.toString(),
         project_dir: run.projectDir.toString(),
         home_dir: System.getProperty('user.home'),
         outdir_writable: writable(parameters.outdir.toString()),

@@ -90,6 +90,8 @@ def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame
     """
     try:
         content = standard_annotation(path, columns)
+        if not content.strip():
+            raise BadInput(f"annotation {path} is empty; fetch or copy it again")
         check_columns(content, ",", f"annotation {path}", COLUMNS)
         table = pd.read_csv(
             io.BytesIO(content), dtype={"word": str}, encoding="utf-8", low_memory=False
@@ -103,7 +105,7 @@ def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame
     missing = [columns[name] for name in COLUMNS if name not in table]
     if missing:
         raise BadInput(
-            f"annotation {path}: no column {listed(missing)}; it has {listed(table.columns)}; a "
+            f"annotation {path}: no column {listed(missing)}; it has {listed(_shown(table))}; a "
             f"comma-separated file with {listed(columns[name] for name in COLUMNS)} is needed, or "
             "their names in dataset.json"
         )
@@ -291,7 +293,8 @@ def _sections(kept: pd.DataFrame, path: Path | str, n_runs: int) -> np.ndarray[A
     if bad.any():
         raise BadInput(
             f"annotation {path}, {_where(kept, bad)}: section "
-            f"{kept['section'].iloc[int(bad.argmax())]} is not one of the runs 1 to {n_runs}"
+            f"{kept['section'].iloc[int(bad.argmax())]} is not one of the runs 1 to {n_runs}; mend "
+            "the row"
         )
     return runs.astype(np.int64)
 
@@ -303,7 +306,7 @@ def _seconds(kept: pd.DataFrame, column: str, path: Path | str) -> np.ndarray[An
     if bad.any():
         raise BadInput(
             f"annotation {path}, {_where(kept, bad)}: {column} "
-            f"{kept[column].iloc[int(bad.argmax())]!r} is no number of seconds"
+            f"{str(kept[column].iloc[int(bad.argmax())])!r} is no number of seconds; mend the row"
         )
     return times
 
@@ -315,7 +318,7 @@ def _check_times(words: pd.DataFrame, path: Path | str) -> None:
         word = words.iloc[int(bad.argmax())]
         raise BadInput(
             f"annotation {path}, {_place(word['row'])}: {word['word']!r} ends at "
-            f"{word['offset']} s, before it starts at {word['onset']} s"
+            f"{word['offset']} s, before it starts at {word['onset']} s; mend its times"
         )
 
 
@@ -325,6 +328,11 @@ def _check_runs(words: pd.DataFrame, path: Path | str, n_runs: int) -> None:
     if empty:
         runs = ", ".join(map(str, empty))
         raise BadInput(f"annotation {path}: no word in section {runs}; every run needs words")
+
+
+def _shown(table: pd.DataFrame) -> list[str]:
+    """Return the columns' names; one with blanks around it in quotes."""
+    return [name if name == name.strip() else repr(name) for name in map(str, table.columns)]
 
 
 def _where(kept: pd.DataFrame, bad: np.ndarray[Any, Any]) -> str:

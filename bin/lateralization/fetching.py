@@ -216,13 +216,7 @@ def _standard(path: Path, columns: dict[str, str], target: Path) -> None:
 def _texts(parcel: dict[str, Any], origins: Sequence[Path], out: Path) -> None:
     """Write the texts of all runs, from a zip or from files; a zip is read in memory."""
     language, n_runs = parcel["language"], _n_runs(parcel)
-    if len(origins) == 1 and zipfile.is_zipfile(origins[0]):
-        found = stories.read_text_zip(origins[0], language, parcel.get("password"), n_runs)
-    elif len(origins) == 1 and origins[0].is_dir():
-        paths = stories.texts_of_folder(origins[0], language, n_runs)
-        found = stories.read_text_files(paths, language, n_runs)
-    else:
-        found = stories.read_text_files(list(origins), language, n_runs)
+    found = stories.texts_from(origins, language, parcel.get("password"), n_runs)
     for name, content in found.items():
         with writing(out / name) as temporary:
             temporary.write_bytes(content)

@@ -17,6 +17,7 @@ from lateralization.parameters import Parameters
 from lateralization.places import absolute
 from lateralization.problems import Problems, listed
 from lateralization.runs import check_runs
+from lateralization.story_check import check_told, out_of_order
 from lateralization.volumes import check_same_grid
 
 
@@ -75,6 +76,8 @@ def plan_language(
     if not site.remote and (group or "all" in wanted):
         dataset.check_group(site.root, described, language, subjects, site.problems)
     scans = {} if site.remote else _check_local(language, used, annotation, site, group=group)
+    texts = _texts(language, site) if has_models else None
+    _check_told(language, annotation, texts, site)
     return {
         "language": language,
         "name": described.languages[language].name,
@@ -84,7 +87,7 @@ def plan_language(
         "trim": described.trim,
         "annotation": annotation,
         "prosody": _prosody(manifest, language, site) if has_sound else None,
-        "texts": _texts(language, site) if has_models else None,
+        "texts": texts,
         "corrections": _corrections(language, annotation, site),
         **given,
         "subjects": [_subject(s, language, s.subject in individuals, group, site) for s in used],
@@ -234,6 +237,8 @@ def _check_ends(
             f"--dataset: {path}: {len(early)} words begin before 0 s (first: "
             f"{early['word'].iloc[0]!r}, row {early['row'].iloc[0]}); mend their times"
         )
+    if unordered := out_of_order(words):
+        site.notes.append(f"{language}: {path}: {unordered}")
     if not scans:
         return
     late = [
@@ -246,6 +251,25 @@ def _check_ends(
             f"{language}: words of run {listed(late)} end after the last scan; what lies after it "
             "is not used"
         )
+
+
+def _check_told(
+    language: str, annotation: dict[str, Any], texts: dict[str, Any] | None, site: Site
+) -> None:
+    """Compare a user's texts with the annotation; what cannot be read has been said."""
+    if not (texts and texts["source"] and annotation["path"]):
+        return
+    n_runs, columns = site.described.n_runs, site.described.columns
+    sources = [Path(source) for source in texts["source"]]
+    try:
+        words, _ = read_words(annotation["path"], language, None, n_runs, columns)
+        found = stories.texts_from(sources, language, texts["password"], n_runs)
+    except (BadInput, OSError):
+        return
+    try:
+        check_told(words, list(found.items()))
+    except BadInput as error:
+        site.problems.add(f"--texts: {error}")
 
 
 def _texts(language: str, site: Site) -> dict[str, Any] | None:

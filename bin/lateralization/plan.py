@@ -28,7 +28,8 @@ from lateralization.problems import Problems, listed, nearest
 SECRET = ("texts_password",)
 LAYERS_PER_TASK = 8
 """Layers that one ENCODE task fits: worth the seconds that starting it takes."""
-REMOTE = ("s3://", "gs://", "az://", "http://", "https://")
+READ_ONLY = ("http://", "https://", "ftp://")
+REMOTE = ("s3://", "gs://", "az://", *READ_ONLY)
 
 
 def project_folder(request: Mapping[str, Any]) -> Path:
@@ -44,7 +45,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
     ----------
     request
         ``params`` as Nextflow has them, ``launch_dir``, ``project_dir``, and where known
-        ``typed`` and ``outdir_writable``.
+        ``work_dir``, ``typed`` and ``outdir_writable``.
     assets
         Folder of the study's lists, manifests and addresses.
 
@@ -71,6 +72,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
     places = {name: _place(parameters[name], launch) for name in ("outdir", "cache_dir")}
     for name, place in places.items():
         _check_writable(name, place, request, problems)
+    _check_own_folder(places["outdir"], request, site)
     problems.stop()
     return {
         "parameters": _shown(parameters),
@@ -354,3 +356,24 @@ def _check_writable(name: str, place: str, request: Mapping[str, Any], problems:
     # a container does not see the folder; the request says what is so outside of it
     elif name == "outdir" and not request.get("outdir_writable", os.access(path, os.W_OK)):
         problems.add(f"--outdir: {path} is not writable; give another folder")
+
+
+def _check_own_folder(outdir: str, request: Mapping[str, Any], site: Site) -> None:
+    """Report results that could not be written, would be removed, or would overwrite the data."""
+    if outdir.startswith(READ_ONLY):
+        site.problems.add(
+            f"--outdir: {outdir} cannot be written to; give a folder or a bucket (s3://, gs://)"
+        )
+    if outdir.startswith(REMOTE):
+        return
+    place, work = Path(outdir), request.get("work_dir")
+    if work and (place == Path(work) or Path(work) in place.parents):
+        site.problems.add(
+            f"--outdir: {outdir} is in the work folder {work}, which may be removed after a run; "
+            "give a folder outside"
+        )
+    if not site.remote and place.resolve() == site.root.resolve():
+        site.problems.add(
+            f"--outdir: {outdir} is the data set, whose files the results would overwrite; give "
+            "another folder"
+        )

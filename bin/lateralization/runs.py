@@ -1,5 +1,6 @@
-"""Headers of the BOLD runs: readable, whole, on one grid, as long as the story needs."""
+"""Headers of the BOLD runs: readable, whole, on one grid, as long as the story needs, no copies."""
 
+import filecmp
 import gzip
 import zlib
 from collections import Counter
@@ -147,6 +148,7 @@ def check_runs(
         return {}
     scans: dict[str, list[int]] = {}
     trs: Counter[float] = Counter()
+    seen: dict[tuple[int, bytes], Path] = {}
     for subject in progress(subjects, "headers", len(subjects)):
         if any(is_unfetched(path) for path in subject.bold):
             continue
@@ -155,6 +157,7 @@ def check_runs(
             continue
         _check_grid(subject.subject, runs, problems)
         _check_length(subject.subject, runs, n_trim, problems)
+        _check_copies(runs, seen, problems)
         trs.update(run.tr for run in runs)
         scans[subject.subject] = [run.n_scans for run in runs]
     if averaged:
@@ -167,6 +170,25 @@ def check_runs(
             f"{listed(f'{t:g}' for t in odd)} s; {tr:g} s is used"
         )
     return scans
+
+
+def _check_copies(
+    runs: Sequence[Run], seen: dict[tuple[int, bytes], Path], problems: Problems
+) -> None:
+    """Report runs whose file has been seen before; ``seen`` grows by those that have not.
+
+    A gzip file ends in the checksum of what it holds: only where that and the size are equal are
+    two files compared.
+    """
+    for path in (run.path for run in runs if run.path.suffix == ".gz"):
+        with path.open("rb") as raw:
+            size = raw.seek(-8, 2) + 8
+            first = seen.setdefault((size, raw.read(8)), path)
+        if first != path and filecmp.cmp(first, path, shallow=False):
+            problems.add(
+                f"--dataset: {path} is the same file as {first}, and would count twice; put the "
+                "right run there, or take the copy out of the folder"
+            )
 
 
 def _check_grid(subject: str, runs: Sequence[Run], problems: Problems) -> None:

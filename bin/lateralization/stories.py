@@ -4,6 +4,7 @@ import lzma
 import re
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from lateralization.errors import BadInput
@@ -85,6 +86,21 @@ def _members(archive: zipfile.ZipFile, language: str, where: str, n_runs: int) -
     if missing:
         raise BadInput(f"--texts: {where} lacks {listed(missing)}; add the text to the zip")
     return {name: found[name] for name in names}
+
+
+def texts_from(
+    origins: Sequence[Path], language: str, password: str | None, n_runs: int = N_RUNS
+) -> dict[str, bytes]:
+    """Read the texts of a language from a zip, a folder, or one file for each run.
+
+    Returns and raises as :func:`read_text_zip` and :func:`read_text_files`.
+    """
+    if len(origins) == 1 and zipfile.is_zipfile(origins[0]):
+        return read_text_zip(origins[0], language, password, n_runs)
+    paths = list(origins)
+    if len(origins) == 1 and origins[0].is_dir():
+        paths = texts_of_folder(origins[0], language, n_runs)
+    return read_text_files(paths, language, n_runs)
 
 
 def read_text_zip(

@@ -43,9 +43,9 @@ def write_annotation(root: Path, code: str = "EN") -> Path:
 
 def write_dataset(root: Path, subjects=("EN901", "EN902"), scans=SCANS, first_run=7) -> Path:
     """Write subjects with nine runs each, whose numbers do not start at 1."""
-    for subject in subjects:
+    for number, subject in enumerate(subjects):
         for i, n_scans in enumerate(scans):
-            write_run(run_path(root, subject, first_run + i), n_scans, seed=i)
+            write_run(run_path(root, subject, first_run + i), n_scans, seed=100 * number + i)
     write_annotation(root)
     return root
 
@@ -53,7 +53,8 @@ def write_dataset(root: Path, subjects=("EN901", "EN902"), scans=SCANS, first_ru
 def write_texts(folder: Path, language: str = "en") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for run in range(1, 10):
-        text = f"Chapter {run}. Le « petit » prince — ‘said’ “so”.\n"
+        words = " ".join(f"word{i}" for i in range(20))
+        text = f"Chapter {run}. Le « petit » prince — ‘said’ “so”: {words}.\n"
         (folder / f"text_{language}_run{run}.txt").write_text(text, encoding="utf-8")
     return folder
 
