@@ -70,9 +70,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
     _check_fits(languages, fits, site)
     shared = {"glove": _glove(site, baselines), "atlas": _atlas(site)}
     places = {name: _place(parameters[name], launch) for name in ("outdir", "cache_dir")}
-    for name, place in places.items():
-        _check_writable(name, place, request, problems)
-    _check_own_folder(places["outdir"], request, site)
+    _check_places(places, request, site)
     problems.stop()
     return {
         "parameters": _shown(parameters),
@@ -335,6 +333,13 @@ def _truth(site: Site) -> str | None:
         return None
     path = site.root / "simulation.json"
     return str(path) if path.is_file() else None
+
+
+def _check_places(places: Mapping[str, str], request: Mapping[str, Any], site: Site) -> None:
+    """Report folders that cannot hold what is written into them."""
+    for name, place in places.items():
+        _check_writable(name, place, request, site.problems)
+    _check_own_folder(places["outdir"], request, site)
 
 
 def _check_writable(name: str, place: str, request: Mapping[str, Any], problems: Problems) -> None:

@@ -25,6 +25,9 @@ MIN_KEPT = 10
 
 CHUNK = 1 << 22
 
+CHECKSUM = 8
+"""Bytes at the end of a gzip file: checksum and length of what it holds."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -148,7 +151,6 @@ def check_runs(
         return {}
     scans: dict[str, list[int]] = {}
     trs: Counter[float] = Counter()
-    seen: dict[tuple[int, bytes], Path] = {}
     for subject in progress(subjects, "headers", len(subjects)):
         if any(is_unfetched(path) for path in subject.bold):
             continue
@@ -157,9 +159,9 @@ def check_runs(
             continue
         _check_grid(subject.subject, runs, problems)
         _check_length(subject.subject, runs, n_trim, problems)
-        _check_copies(runs, seen, problems)
         trs.update(run.tr for run in runs)
         scans[subject.subject] = [run.n_scans for run in runs]
+    _check_copies(subjects, problems)
     if averaged:
         _check_counts(scans, problems)
     # 0 and 1 are what writers put there that do not know the repetition time.
@@ -172,23 +174,28 @@ def check_runs(
     return scans
 
 
-def _check_copies(
-    runs: Sequence[Run], seen: dict[tuple[int, bytes], Path], problems: Problems
-) -> None:
-    """Report runs whose file has been seen before; ``seen`` grows by those that have not.
+def _check_copies(subjects: Sequence[Subject], problems: Problems) -> None:
+    """Report runs whose file is there twice, all in one line.
 
     A gzip file ends in the checksum of what it holds: only where that and the size are equal are
     two files compared.
     """
-    for path in (run.path for run in runs if run.path.suffix == ".gz"):
+    seen: dict[tuple[int, bytes], Path] = {}
+    copies = []
+    paths = (path for subject in subjects for path in subject.bold if path.suffix == ".gz")
+    for path in (path for path in paths if path.is_file() and path.stat().st_size > CHECKSUM):
         with path.open("rb") as raw:
-            size = raw.seek(-8, 2) + 8
-            first = seen.setdefault((size, raw.read(8)), path)
+            size = raw.seek(-CHECKSUM, 2)
+            first = seen.setdefault((size, raw.read()), path)
         if first != path and filecmp.cmp(first, path, shallow=False):
-            problems.add(
-                f"--dataset: {path} is the same file as {first}, and would count twice; put the "
-                "right run there, or take the copy out of the folder"
-            )
+            copies.append((path, first))
+    if copies:
+        path, first = copies[0]
+        more = f" ({len(copies) - 1} more are copies too)" if len(copies) > 1 else ""
+        problems.add(
+            f"--dataset: {path} is the same file as {first}, and would count twice{more}; put the "
+            "right run there, or take the copy out of the folder"
+        )
 
 
 def _check_grid(subject: str, runs: Sequence[Run], problems: Problems) -> None:

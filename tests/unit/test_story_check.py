@@ -1,4 +1,4 @@
-"""What is refused or said of data that cannot be what they are called, before anything is queued."""
+"""What VALIDATE says of data that cannot be what they are called."""
 
 import shutil
 
@@ -35,7 +35,7 @@ def test_a_text_of_another_story_is_named_with_its_run():
     words = pd.DataFrame({"run": [1, 1, 2, 2], "word": ["once", "when", "grown", "ups"]})
     check_told(words, [("one", b"once upon when"), ("two", b"grown-ups")])
     with pytest.raises(BadInput, match=r"two has 0% of the words .* run 2 \(grown, ups\); give"):
-        check_told(words, [("one", b"once when"), ("two", "der kleine Prinz".encode())])
+        check_told(words, [("one", b"once when"), ("two", b"der kleine Prinz")])
 
 
 @pytest.mark.parametrize("content", [b"Nichts davon.\n", b"\0\0\0\n"])
