@@ -4,7 +4,7 @@ process RESAMPLE {
     label 'small'
 
     input:
-    tuple val(meta), path(bold, stageAs: 'bold/*')
+    tuple val(meta), path(bold, stageAs: 'bold?/*') // of one name in folders of their own: sessions
     val code
 
     output:

@@ -3,13 +3,15 @@
 import csv
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lateralization.description import FILE, Description
 from lateralization.errors import BadInput
 from lateralization.problems import Problems, listed
+from lateralization.volumes import disordered
 
 OFFICIAL_ENDPOINT = "https://s3.amazonaws.com/openneuro.org"
 POINTER = b"/annex/objects/"
@@ -143,11 +145,23 @@ def is_unfetched(path: Path) -> bool:
         return False
 
 
+Name = TypeVar("Name", str, Path)
+
+
+def in_order(runs: Iterable[Name]) -> list[Name]:
+    """Sort the files of a subject's runs by name, run-9 before run-10 though no zero pads them."""
+
+    def padded(run: Name) -> list[str]:
+        return re.sub(r"\d+", lambda digits: digits[0].zfill(9), str(run)).split("/")
+
+    return sorted(runs, key=padded)
+
+
 def local_subjects(root: Path, description: Description, language: str) -> list[Subject]:
     """Find the subjects of a language in a local data set, and their runs; nothing is checked.
 
-    The order of the runs is that of their file names: numbers need not start at 1 nor be
-    contiguous.
+    The order of the runs is that of their file names (:func:`in_order`): numbers need not start
+    at 1 nor be contiguous.
 
     Parameters
     ----------
@@ -164,7 +178,7 @@ def local_subjects(root: Path, description: Description, language: str) -> list[
         if path.is_dir()
     ]
     return [
-        Subject(name, sorted(folder.glob(description.runs(name))), [])
+        Subject(name, in_order(folder.glob(description.runs(name))), [])
         for name, folder in named
         if description.languages[language].has(name)
     ]
@@ -197,7 +211,7 @@ def check_group(
 def check_subjects(
     root: Path, description: Description, subjects: list[Subject], problems: Problems
 ) -> None:
-    """Report ids that cannot be file names, another number of runs, and unfetched files.
+    """Report ids that cannot be file names, runs that are too many, few or in disorder, or absent.
 
     Parameters
     ----------
@@ -217,6 +231,11 @@ def check_subjects(
                 f"{n_runs}: {folder} must hold {n_runs} files "
                 f"{description.runs(subject.subject)}; add or remove runs, or take the subject "
                 "out of the folder"
+            )
+        elif numbers := disordered(subject.bold):
+            problems.add(
+                f"--dataset: the runs of {folder} are numbered {numbers} in the order of "
+                "their names; rename them so that names and numbers ascend together"
             )
     _check_fetched(root, [path for subject in subjects for path in subject.bold], problems)
 

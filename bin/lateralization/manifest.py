@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lateralization.dataset import POINTER
+from lateralization.dataset import POINTER, in_order
 from lateralization.description import Description
 from lateralization.errors import BadInput
 from lateralization.problems import listed
@@ -126,7 +126,7 @@ def manifest(
     rows = [
         _row(path, files[path], language, subject, str(run))
         for (language, subject), paths in _subjects(description, files).items()
-        for run, path in enumerate(sorted(paths), 1)
+        for run, path in enumerate(in_order(paths), 1)
     ]
     for code, spoken in description.languages.items():
         if spoken.annotation not in files:

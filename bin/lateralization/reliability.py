@@ -197,7 +197,7 @@ def reliability(
     Parameters
     ----------
     paths : list of Path
-        Bold files of the subjects; taken in the order of their names.
+        Bold files of the subjects; taken in the order of their ids, EN1 before EN10.
     n_voxels : int
         Voxels of the mask.
     folder : Path
@@ -218,7 +218,7 @@ def reliability(
     BadInput
         Fewer than 2 subjects, or files that do not fit each other and the mask.
     """
-    ordered = sorted(paths, key=lambda path: path.name)
+    ordered = sorted(paths, key=_id_first)
     halves = split_halves(len(ordered), n_trials, seed)
     check_subjects(ordered, n_voxels)
     r, alphas, halves_r = [], [], []
@@ -231,6 +231,11 @@ def reliability(
             halves_r.append(np.stack([columns_r(a, b) for a, b in zip(first, second, strict=True)]))
     nobody = np.where(left_out_by_all(ordered).any(axis=0), np.nan, 0.0)
     return np.stack(r) + nobody, np.stack(alphas), np.stack(halves_r) + nobody
+
+
+def _id_first(path: Path) -> list[str]:
+    """Sort key of ``sub-EN1_clean.safetensors``: its id alone, with which another may begin."""
+    return path.name.split("_")
 
 
 def write_reliability(

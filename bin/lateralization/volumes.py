@@ -221,7 +221,7 @@ def check_same_grid(
 
 
 def check_runs(paths: Sequence[Path | str], what: str, n_runs: int = N_RUNS) -> None:
-    """Refuse another number of runs, or file names whose run numbers do not ascend.
+    """Refuse another number of runs, or file names in disorder (:func:`disordered`).
 
     Raises
     ------
@@ -232,10 +232,20 @@ def check_runs(paths: Sequence[Path | str], what: str, n_runs: int = N_RUNS) -> 
         raise BadInput(
             f"{what}: {len(paths)} runs given, the story has {n_runs}; give one file each"
         )
+    if numbers := disordered(paths):
+        raise BadInput(f"{what}: runs are in the order {numbers}; give them in ascending order")
+
+
+def disordered(paths: Sequence[Path | str]) -> list[int]:
+    """Return the run numbers in the names of files that do not ascend; empty where they do.
+
+    Names without a number say nothing, nor do numbers that come twice: each session may count its
+    runs from 1.
+    """
     found = [re.search(r"_?run-0*(\d+)", Path(path).name) for path in paths]
     numbers = [int(match.group(1)) for match in found if match]
-    if len(numbers) == n_runs and any(np.diff(numbers) <= 0):
-        raise BadInput(f"{what}: runs are in the order {numbers}; give them in ascending order")
+    distinct = len(set(numbers)) == len(paths)
+    return numbers if distinct and numbers != sorted(numbers) else []
 
 
 # ---------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Finding and checking a data set: subjects, runs, headers, annotation, texts."""
 
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,6 +39,39 @@ def test_subjects_and_runs_are_found_in_order(tmp_path):
     subjects = dataset.local_subjects(tmp_path, STUDY, "en")
     assert [subject.subject for subject in subjects] == ["EN901", "EN902"]
     assert [path.name[21:27] for path in subjects[0].bold] == [f"run-{n:02d}" for n in range(7, 16)]
+
+
+def test_runs_that_no_zero_pads_are_in_the_order_of_their_numbers(tmp_path):
+    root = write_dataset(tmp_path, first_run=7)
+    for path in root.glob("derivatives/sub-*/func/*_run-0*"):
+        path.rename(path.with_name(path.name.replace("run-0", "run-")))
+    for subject in dataset.local_subjects(root, STUDY, "en"):
+        names = [path.name[21:27].rstrip("_") for path in subject.bold]
+        assert names == [f"run-{run}" for run in range(7, 16)]
+    assert not checked(root)[1]
+
+
+def test_every_session_may_count_its_runs_from_1(tmp_path):
+    sessions = replace(STUDY, bold="derivatives/sub-{subject}/ses-*/*_bold.nii.gz", n_runs=4)
+    for session, run in ((10, 1), (9, 1), (9, 2), (10, 2)):
+        path = tmp_path / f"derivatives/sub-EN901/ses-{session}/run-{run}_bold.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    problems = Problems()
+    (subject,) = dataset.local_subjects(tmp_path, sessions, "en")
+    dataset.check_subjects(tmp_path, sessions, [subject], problems)
+    assert not problems
+    assert [path.parts[-2:] for path in subject.bold] == [
+        (f"ses-{session}", f"run-{run}_bold.nii.gz") for session in (9, 10) for run in (1, 2)
+    ]
+
+
+def test_names_that_contradict_their_numbers_are_one_problem(tmp_path):
+    root = write_dataset(tmp_path, first_run=7)
+    for path in (root / "derivatives/sub-EN901/func").glob("*_run-0*"):
+        path.rename(path.with_name(f"z{path.name}"))
+    problem, *_ = checked(root)[1]
+    assert "sub-EN901 are numbered [10, 11, 12, 13, 14, 15, 7, 8, 9] in the order" in problem
 
 
 def test_a_good_data_set_has_no_problem(tmp_path):

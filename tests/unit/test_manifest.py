@@ -71,8 +71,8 @@ def other(tmp_path):
     tree = tmp_path / "tree"
     tree.mkdir()
     for subject in ("NL01", "NL02"):
-        for run in (2, 5, 11):
-            path = f"derivatives/{subject}/ses-1/{subject}_run-{run:02d}_bold.nii.gz"
+        for run in (2, 5, 11):  # no zero pads them: 11 is the last all the same
+            path = f"derivatives/{subject}/ses-1/{subject}_run-{run}_bold.nii.gz"
             annexed(tree, path, f"SHA256E-s{run}-S100-C1--{run:064x}.nii.gz")
     annexed(tree, "derivatives/NL01/ses-1/NL02_run-01_bold.nii.gz", "MD5-s1--" + "0" * 32)
     (tree / "words").mkdir()

@@ -164,6 +164,23 @@ def test_order_of_the_files_does_not_matter(subjects, tmp_path):
     np.testing.assert_array_equal(straight[0], turned[0])
 
 
+def test_an_id_that_begins_another_comes_first(subjects, tmp_path):
+    """The split is drawn from the order of the ids, as of sorted folders sub-EN1, sub-EN10."""
+    names = [f"sub-{name}_clean.safetensors" for name in ("EN065", "EN1", "EN10", "EN1b", "EN2")]
+    renamed = [path.rename(tmp_path / name) for path, name in zip(subjects, names, strict=True)]
+    r, _, _ = reliability(renamed, N_VOXELS, tmp_path, n_trials=3, n_trim=TRIM)
+    halves = split_halves(5, 3)
+    for trial, groups in enumerate(halves):
+        first, second = (
+            [
+                np.mean([read_tensors(renamed[i])[f"run-{run}"][TRIM:-TRIM] for i in members], 0)
+                for run in range(1, 10)
+            ]
+            for members in groups
+        )
+        np.testing.assert_allclose(r[trial], predict_group(first, second).r, atol=1e-4)
+
+
 def test_two_subjects_are_enough(subjects, tmp_path):
     r, *_ = reliability(subjects[:2], N_VOXELS, tmp_path, n_trials=2, n_trim=TRIM)
     assert np.isfinite(r).all()

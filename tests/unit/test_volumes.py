@@ -255,6 +255,7 @@ def test_runs_must_be_nine_and_in_order():
     names = [f"sub-EN059_task-lppEN_run-{run:02d}_bold.nii.gz" for run in [*range(7, 15), 17]]
     check_runs(names, "--bold")
     check_runs([f"part{run}.nii" for run in range(9)], "--bold")
+    check_runs([f"bold{run}/sub-1_run-{run % 3 + 1}.nii" for run in range(9)], "--bold")
     with pytest.raises(BadInput, match="8 runs given"):
         check_runs(names[:8], "--bold")
     with pytest.raises(BadInput, match="ascending"):
