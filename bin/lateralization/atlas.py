@@ -99,11 +99,18 @@ def read_labels(path: Path) -> dict[int, str]:
         Not a table of ``index`` and ``name``, or a label is no positive number or comes twice.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as handle:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
             rows = list(csv.DictReader(handle, delimiter="," if path.suffix == ".csv" else "\t"))
+        if rows and not {"index", "name"} <= rows[0].keys():
+            raise BadInput(
+                f"{path} is no table of index and name: its columns are "
+                f"{', '.join(map(str, rows[0]))} (a .csv has commas between them, others tabs)"
+            )
         names = {int(row["index"]): row["name"].strip() for row in rows if row["index"] != "0"}
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise BadInput(f"{path} is no table of index and name: {error}") from error
+        raise BadInput(
+            f"{path} is no table of index and name ({error}); give whole numbers and names"
+        ) from error
     if not names or len(names) < len([row for row in rows if row["index"] != "0"]):
         raise BadInput(f"{path}: give each label once, and at least one")
     if min(names) < 0:

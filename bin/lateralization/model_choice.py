@@ -14,6 +14,8 @@ from lateralization.places import absolute, folders_like, has_wildcard
 from lateralization.problems import Problems, listed, nearest
 from lateralization.sheets import Row, read_sheet
 
+NAMED_UNTRAINED = "_untrained_seed"
+
 
 def choose(choice: Choice) -> tuple[list[Model], list[Baseline]]:
     """Return the run's models and baselines."""
@@ -158,6 +160,13 @@ def _remote(text: str, choice: Choice) -> Model | None:
             "study or a hub id org/name"
         )
         return None
+    known = {catalogue.split_step(name)[0] for name in catalogue.study_names(choice.assets)}
+    near = nearest(base, sorted(known), 1)
+    if "/" not in base and base not in known and near:
+        choice.notes.append(
+            f"{base} is not in the study's lists and is taken for {source} of the hub (the nearest "
+            f"name of the lists is {near[0]})"
+        )
     tokenizer = catalogue.tokenizer_of(source, revision)
     return Model(text, source, "hub", revision=revision, tokenizer_source=tokenizer, seed=seed)
 
@@ -188,6 +197,13 @@ def _apply(row: Row, model: Model, choice: Choice) -> bool:
         )
         return False
     model.seed = row.seed or implied
+    if NAMED_UNTRAINED in model.name and not model.seed:
+        choice.problems.add(
+            f"--models: {model.name} is named untrained, and its seed is not one that can be read; "
+            f"write {model.name.split(NAMED_UNTRAINED)[0]}{NAMED_UNTRAINED}1, or another seed from "
+            "1 on"
+        )
+        return False
     if model.kind == "hub":
         model.revision = row.revision or model.revision
         model.family = row.family or catalogue.family_of(model.source)

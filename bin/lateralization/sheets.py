@@ -1,6 +1,7 @@
 """Model sheets: a CSV with one model per row."""
 
 import csv
+import difflib
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,10 @@ from lateralization.problems import Problems, listed, nearest
 WHOLE = ("seed", "n_parameters", "n_layers", "n_hid")
 TEXT = ("model", "source", "revision", "family")
 KNOWN = (*TEXT, *WHOLE, "ppl", "hellaswag")
+
+MISSPELT = 0.82
+"""Likeness from which a column is taken for a misspelt one of ``TEXT`` and ``WHOLE``: sources,
+n_layer. Further measures may be called like those that are there (hellaswag_0shot)."""
 
 
 @dataclass
@@ -87,10 +92,27 @@ def _check_header(header: list[str], path: Path, problems: Problems) -> bool:
             hint = "; separate the columns by commas, not semicolons"
         problems.add(f"--models: the sheet {path} has no column named model{hint}")
         return False
+    for name in header:
+        meant = _meant(name)
+        if meant and meant not in header:
+            problems.add(
+                f"--models: the sheet {path} has a column {name}, which would be a predictor of "
+                f"that name; rename it {meant}, or call the predictor something else"
+            )
+            return False
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         problems.add(f"--models: the sheet {path} has two columns {twice[0]}; keep one")
     return not twice
+
+
+def _meant(name: str) -> str | None:
+    """Return the known column that a further column's name is a misspelling of."""
+    if name in KNOWN or not name:
+        return None
+    plain = name.lower().replace(" ", "_")
+    near = difflib.get_close_matches(plain, (*TEXT, *WHOLE), n=1, cutoff=MISSPELT)
+    return plain if plain in KNOWN else near[0] if near else None
 
 
 def _number(cell: str) -> float | None:

@@ -274,12 +274,44 @@ def test_a_sheets_folders_are_relative_to_it_too(tmp_path):
         ("model,seed\ngpt2_untrained_seed1,2\n", "make them equal"),
         ("model,revision\npythia-6.9b_step0,step1000\n", "make them equal"),
         ("model\nnot a name\n", "no short name"),
+        (
+            "model,Seed\ngpt2,1\n",
+            "a column Seed, which would be a predictor of that name; rename it seed",
+        ),
+        ("model,sources\na,gpt2\n", "rename it source"),
+        ("model,n_layer\ngpt2,12\n", "rename it n_layers"),
+        ("model,PPL\ngpt2,12\n", "rename it ppl"),
+        ("model,source,seed\nmine_untrained_seed01,gpt2,\n", "mine_untrained_seed1, or another"),
     ],
 )
 def test_a_wrong_sheet_is_reported_with_its_place(tmp_path, text, says):
     lines = mistakes(tmp_path, models=sheet(tmp_path, text))
     assert says in lines[0]
-    assert "sheet.csv" in lines[0] or "no short name" in lines[0]
+    assert "sheet.csv" in lines[0] or "no short name" in lines[0] or "_seed" in lines[0]
+
+
+@pytest.mark.parametrize(
+    "column", ["hellaswag_0shot", "ppl2", "tokens_seen", "step", "layers_used"]
+)
+def test_a_further_measure_may_be_called_much_like_a_known_one(tmp_path, column):
+    models, _, _ = chosen(tmp_path, models=sheet(tmp_path, f"model,{column}\ngpt2,5\n"))
+    assert models[0].predictors[column] == 5
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt2_untrained_seed0", "gpt2_untrained_seedx", "gpt2_untrained_seed01"]
+)
+def test_a_seed_that_cannot_be_read_is_no_trained_model(tmp_path, name):
+    (line,) = mistakes(tmp_path, models=name)
+    assert f"{name} is named untrained" in line
+
+
+def test_a_name_that_is_not_the_studys_but_like_it_is_said(tmp_path):
+    _, _, notes = chosen(tmp_path, models="gpt2-mediun,pythia-6.9b_step1000,gpt2_untrained_seed1")
+    (note,) = [note for note in notes if "study's lists" in note]
+    assert "gpt2-mediun is not in" in note
+    assert "openai-community/gpt2-mediun" in note
+    assert "(the nearest name of the lists is gpt2-medium)" in note
 
 
 def test_a_sheet_that_is_not_utf8_is_reported(tmp_path):

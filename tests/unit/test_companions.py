@@ -243,6 +243,14 @@ def test_labels_that_cannot_be_paired_are_bad_input(tmp_path):
     (tmp_path / "x.tsv").write_text("index\tname\none\tLeft a\n")
     with pytest.raises(BadInput, match="no table of index and name"):
         read_labels(tmp_path / "x.tsv")
+    (tmp_path / "x.tsv").write_text("index\tlabel\n1\tLeft a\n")
+    with pytest.raises(BadInput, match="its columns are index, label"):
+        read_labels(tmp_path / "x.tsv")
+
+
+def test_labels_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "x.tsv").write_text("index\tname\n1\tLeft a\n", encoding="utf-8-sig")
+    assert read_labels(tmp_path / "x.tsv") == {1: "Left a"}
 
 
 @pytest.mark.parametrize(
