@@ -13,7 +13,7 @@ from lateralization.context import all_limited
 from lateralization.devices import gpu_memory, processes_for, weights_bytes
 from lateralization.files import read_json, read_table, read_tensors
 from lateralization.model_weights import whole_model
-from lateralization.models import PRECISIONS, offline
+from lateralization.models import PRECISIONS, called, offline
 from lateralization.read_ahead import read_ahead
 
 
@@ -48,7 +48,8 @@ def main(arguments: argparse.Namespace) -> None:
             ranks.launch(Path(__file__).resolve(), sys.argv[1:], processes)
             return
     try:
-        with whole_model(arguments.model_dir) as folder:
+        model = read_json(arguments.model_json)
+        with whole_model(arguments.model_dir) as folder, called(folder, str(model.get("name"))):
             work(arguments, folder)
     except Exception as error:
         ranks.leave(error)

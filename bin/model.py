@@ -7,6 +7,7 @@ from pathlib import Path
 from lateralization.command import run, say
 from lateralization.files import read_json, write_json
 from lateralization.model_preparation import prepare
+from lateralization.models import called
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,7 +23,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Prepare one model of the plan, describe it, say one line."""
     spec = read_json(arguments.spec)
-    model = prepare(spec, arguments.source, arguments.cache, arguments.out)
+    with called(arguments.out, str(spec.get("name"))):
+        model = prepare(spec, arguments.source, arguments.cache, arguments.out)
     write_json(model, arguments.out.parent / "model.json")
     say(
         f"{model['name']}: {model['architecture']}, {model['n_parameters']:,} parameters, "

@@ -10,6 +10,7 @@ from lateralization.command import run, say
 from lateralization.files import save_tensors, write_json, write_table
 from lateralization.mapping import map_words, mapping_report, window_tensors, words_table
 from lateralization.models import (
+    called,
     load_config,
     load_tokenizer,
     max_length,
@@ -44,16 +45,17 @@ def main(arguments: argparse.Namespace) -> None:
         arguments.annotation, arguments.language, arguments.corrections, arguments.n_runs
     )
     texts = read_texts(arguments.texts, arguments.n_runs)
-    tokenizer = load_tokenizer(arguments.model_dir)
-    length = max_length(load_config(arguments.model_dir), tokenizer, arguments.mapping)
-    runs = map_words(
-        tokenizer,
-        words,
-        texts,
-        language=arguments.language,
-        mapping=arguments.mapping,
-        max_length=length,
-    )
+    with called(arguments.model_dir, arguments.name):
+        tokenizer = load_tokenizer(arguments.model_dir)
+        length = max_length(load_config(arguments.model_dir), tokenizer, arguments.mapping)
+        runs = map_words(
+            tokenizer,
+            words,
+            texts,
+            language=arguments.language,
+            mapping=arguments.mapping,
+            max_length=length,
+        )
     prefix = arguments.out_prefix
     description = {"name": arguments.name, "language": arguments.language}
     description |= mapping_report(runs, arguments.mapping) | {"annotation": report}

@@ -25,7 +25,7 @@ from lateralization.files import (
     write_json,
     write_table,
 )
-from lateralization.forward import compute, input_device
+from lateralization.forward import compute, input_device, input_embedding
 from lateralization.models import load_config, load_model
 from lateralization.ranks import Ranks
 from lateralization.spread_check import spread_difference
@@ -268,7 +268,7 @@ def check_vocabulary(trunk: Any, runs: Sequence[Run], batches: Sequence[Sequence
 
     Padding that is not read may have any: some tokenizers add a token for it when they are loaded.
     """
-    size = int(trunk.get_input_embeddings().weight.shape[0])
+    size = int(input_embedding(trunk).weight.shape[0])
     by_number = {run.number: run for run in runs}
     largest = max(
         int(by_number[item.run].ids[item.window, : item.length].max())

@@ -36,6 +36,10 @@ ALIGNED_SHARE = 0.5
 """A word is aligned when at least this share of its characters is found in the text."""
 
 
+LETTERS = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ı": "i"})
+"""Letters that Unicode does not take apart, as they are written where they cannot be typed."""
+
+
 @dataclass(frozen=True)
 class Alignment:
     """Where each unit (word or Chinese character) of a run is in the text.
@@ -68,7 +72,8 @@ def comparable(text: str) -> tuple[str, Integers]:
     letters: list[str] = []
     origin: list[int] = []
     for place, character in enumerate(text):
-        for part in unicodedata.normalize("NFKD", character.casefold()).casefold():
+        plain = character.casefold().translate(LETTERS)
+        for part in unicodedata.normalize("NFKD", plain).casefold():
             if part.isalnum():
                 letters.append(part)
                 origin.append(place)

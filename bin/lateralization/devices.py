@@ -176,10 +176,9 @@ def bytes_per_token(config: Any, precision: str) -> float:
     """Estimate the memory that one token takes during a pass: all states, and one block's work."""
     inner = config.get_text_config()
     width, layers = int(inner.hidden_size), int(inner.num_hidden_layers) + 1
-    between = next(
-        (int(n) for n in (getattr(inner, k, None) for k in ("intermediate_size", "n_inner")) if n),
-        4 * width,
-    )
+    told = [getattr(inner, name, None) for name in ("intermediate_size", "n_inner")]
+    between = next((n for n in told if n), 4 * width)
+    between = max(between) if isinstance(between, list) else int(between)  # Gemma-3n: one per block
     heads = int(getattr(inner, "num_attention_heads", 0) or 0)
     block = 8 * width + 4 * between + 2 * heads * 1024
     return float(BYTES[precision] * (layers * width + block) + 4 * layers * width)

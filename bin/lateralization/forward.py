@@ -262,9 +262,17 @@ def input_device(trunk: Any) -> Any:
     Weights that are kept in host memory or on disk have no device (``meta``) until they are used;
     accelerate's hook of the embedding then knows where it computes.
     """
-    embedding = trunk.get_input_embeddings()
+    embedding = input_embedding(trunk)
     hook = getattr(embedding, "_hf_hook", None)
     return getattr(hook, "execution_device", None) or next(embedding.parameters()).device
+
+
+def input_embedding(trunk: Any) -> Any:
+    """Return the embedding of the tokens; BART's kin have theirs in a decoder within the trunk."""
+    try:
+        return trunk.get_input_embeddings()
+    except NotImplementedError:
+        return trunk.decoder.get_input_embeddings()
 
 
 def segments_of(

@@ -42,6 +42,11 @@ def check_model_folder(
         Content of ``config.json``; empty when it cannot be read.
     """
     config = _read_config(folder, problems)
+    if config.get("is_encoder_decoder") is True:
+        problems.add(
+            f"--models: {folder} is an encoder–decoder ({config.get('model_type')}); choose a "
+            "model that reads a text in one pass (GPT, Llama, BERT …)"
+        )
     if not any(all((folder / name).is_file() for name in names) for names in TOKENIZERS):
         problems.add(
             f"--models: {folder} has no tokenizer (tokenizer.json, or vocab.json and merges.txt, "

@@ -6,6 +6,8 @@ Nothing here touches the network. Code that a model repository brings along is n
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -76,6 +78,16 @@ def without_torch() -> None:
     Configurations and tokenizers need none. Call before transformers is imported.
     """
     sys.modules.setdefault("torch", cast(Any, None))
+
+
+@contextmanager
+def called(folder: Path, name: str) -> Iterator[None]:
+    """Let what is refused bear a model's name: its folder has the same one in every task."""
+    try:
+        yield
+    except BadInput as error:
+        said = str(error).replace(f"model {folder}", f"model {name}", 1)
+        raise BadInput(said if said.startswith("model ") else f"model {name}: {said}") from error
 
 
 def load_config(folder: Path) -> Any:
@@ -166,7 +178,14 @@ def measure(config: Any) -> Size:
     inner = config.get_text_config()
     n_parameters = sum(unique.values())
     n_active = n_parameters - _idle(model, inner)
-    return Size(n_parameters, int(inner.num_hidden_layers), int(inner.hidden_size), n_active)
+    return Size(n_parameters, _blocks(inner), int(inner.hidden_size), n_active)
+
+
+def _blocks(config: Any) -> int:
+    """Return how many blocks a model has; of a decoder by itself (BART's) those of the decoder."""
+    names = ("decoder_layers", "num_decoder_layers") if getattr(config, "is_decoder", False) else ()
+    told = (getattr(config, name, None) for name in (*names, "num_hidden_layers"))
+    return next(int(number) for number in told if number is not None)
 
 
 def _idle(model: Any, config: Any) -> int:
@@ -294,7 +313,7 @@ def answer(model: Any, **inputs: Any) -> Any:
     """
     try:
         return model(**inputs)
-    except (TypeError, ValueError, NotImplementedError) as error:
+    except (TypeError, ValueError, IndexError, NotImplementedError) as error:
         raise BadInput(
             f"{type(model).__name__} cannot read a plain text: {_line(error)}; choose another model"
         ) from error
@@ -313,14 +332,14 @@ def fuse(model: Any) -> None:
 def check_loaded(model: Any, info: dict[str, Any], folder: Path) -> None:
     """Refuse a model with weights that are missing or of another shape.
 
-    A head that is missing is no fault: it is not used.
+    A head or a pooler that is missing is no fault: neither is used.
     """
     prefix = f"{model.base_model_prefix}."
     has_head = model.base_model is not model
     missing = sorted(
         str(name)
         for name in info.get("missing_keys", ())
-        if not has_head or str(name).startswith(prefix)
+        if (not has_head or str(name).startswith(prefix)) and "pooler" not in str(name).split(".")
     )
     mismatched = sorted(str(entry) for entry in info.get("mismatched_keys", ()))
     if missing or mismatched or info.get("error_msgs"):

@@ -5,6 +5,7 @@ model's own head, gives the token's probability. A word's surprisal is the sum o
 -log2 p, in bits (Hale, NAACL 2001; Levy, Cognition 2008).
 """
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -38,34 +39,59 @@ def reads_forward(trunk: Any, device: Any) -> bool:
 def head_of(model: Any, device: Any) -> tuple[Head | None, str | None]:
     """Return what makes logits of a model's last states and None, or None and why there is none.
 
-    The product with the output embedding, its scale and its cap are compared with what the whole
-    model answers, so that a head of an unknown kind is not taken for a plain one.
+    The head is the model itself, whose trunk gives way to the states: scales, caps and layers of
+    its own are in it. What it says of a few tokens is compared with what the whole model answers.
+    The model is of no other use after that.
     """
     import torch
 
-    trunk, product = model.base_model, model.get_output_embeddings()
-    if model is trunk or product is None:
+    trunk = model.base_model
+    if model is trunk or model.get_output_embeddings() is None:
         return None, "the model or its checkpoint has no language-modelling head"
     if not reads_forward(trunk, device):
         return None, "the model reads in both directions"
-    config = model.config.get_text_config()
-    cap = getattr(config, "final_logit_softcapping", None)
-    scale = float(getattr(config, "logit_scale", None) or 1)
-    scale /= float(getattr(config, "logits_scaling", None) or 1)
-
-    def logits(states: Any) -> Any:
-        values = product(states).float() * scale
-        return cap * torch.tanh(values / cap) if cap else values
-
     ids = torch.tensor([[4, 5, 6, 7]], device=device)
     with torch.inference_mode():
-        told = model(input_ids=ids, use_cache=False).logits.float()
-        found = logits(trunk(input_ids=ids, use_cache=False).last_hidden_state).to(told.device)
-    if told.shape != found.shape or not torch.allclose(
-        told, found, rtol=1e-2, atol=1e-2 * told.std().item()
+        whole = model(input_ids=ids, use_cache=False).logits[0].float()
+        out = trunk(input_ids=ids, use_cache=False)
+        logits = _own_head(model, out)
+        found = logits(out.last_hidden_state[0]).to(whole.device)
+    bound = 1e-4 if trunk.dtype == torch.float32 else 1e-2
+    if whole.shape != found.shape or not torch.allclose(
+        whole, found, rtol=bound, atol=bound * whole.std().item()
     ):
         return None, "the model's head is of an unknown kind"
     return logits, None
+
+
+def _own_head(model: Any, answered: Any) -> Head:
+    """Return a model as a function of last states; ``answered`` is what its trunk gives."""
+    import torch
+
+    class Told(torch.nn.Module):
+        """Answers in the trunk's place with the states that it is given."""
+
+        states: Any = None
+
+        @property
+        def decoder(self) -> Any:
+            """What some models ask instead of the trunk around it (OPT, BART)."""
+            return self
+
+        def forward(self, *_: Any, **__: Any) -> Any:
+            out = copy.copy(answered)
+            out["last_hidden_state"] = self.states
+            return out
+
+    told = Told()
+    setattr(model, model.base_model_prefix, told)
+
+    def logits(states: Any) -> Any:
+        told.states = states[None]
+        ids = torch.zeros((1, len(states)), dtype=torch.int64, device=states.device)
+        return model(input_ids=ids, use_cache=False).logits[0].float()
+
+    return logits
 
 
 def of_tokens(head: Head, states: Any, ids: Any, tokens: Any) -> Floats:

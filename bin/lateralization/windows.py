@@ -204,7 +204,8 @@ def reference_pieces(anchors: Integers, owners: Sequence[int], windows: Windows)
     enter = np.full(n_windows, windows.stride, np.int64)
     enter[0] = 0
     leave = np.full(n_windows, length, np.int64)
-    by_word = _cut(anchors, owners, _last_end(anchors, windows), enter, leave)
+    last_end = int(anchors[-1, 0]), _last_end(anchors, windows)
+    by_word = _cut(anchors, owners, last_end, enter, leave)
     _borrow(by_word)
     return Pieces(joined(by_word), enter, leave)
 
@@ -224,7 +225,7 @@ def aligned_pieces(anchors: Integers, owners: Sequence[int], windows: Windows) -
     token.
     """
     enter, leave = fresh_start(windows), text_end(windows)
-    by_word = _cut(anchors, owners, int(leave[anchors[-1, 0]]), enter, leave)
+    by_word = _cut(anchors, owners, (len(leave) - 1, int(leave[-1])), enter, leave)
     for word, (window, position) in zip(owners, anchors.tolist(), strict=True):
         if not by_word[word]:
             by_word[word] = [[word, window, position, window, position + 1]]
@@ -232,10 +233,14 @@ def aligned_pieces(anchors: Integers, owners: Sequence[int], windows: Windows) -
 
 
 def _cut(
-    anchors: Integers, owners: Sequence[int], last_end: int, enter: Integers, leave: Integers
+    anchors: Integers,
+    owners: Sequence[int],
+    last_end: tuple[int, int],
+    enter: Integers,
+    leave: Integers,
 ) -> dict[int, list[list[int]]]:
     """Cut the tokens at the anchors; return each word's pieces that have a token."""
-    ends = np.concatenate([anchors[1:], [[anchors[-1, 0], last_end]]])
+    ends = np.concatenate([anchors[1:], [last_end]])
     table = np.column_stack([np.asarray(owners, np.int64), anchors, ends]).astype(np.int64)
     full = set(Pieces(table, enter, leave).segments()[:, 0].tolist())
     by_word: dict[int, list[list[int]]] = {word: [] for word in owners}

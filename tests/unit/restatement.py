@@ -95,8 +95,7 @@ def restated(
             ]
         index = {place: i for i, place in enumerate(places)}
         first = [index[tuple(anchor)] for anchor in run.anchors.tolist()]
-        last = max(i for i, (number, _) in enumerate(places) if number == run.anchors[-1, 0]) + 1
-        ends = [max(b, a + 1) for a, b in zip(first, [*first[1:], last], strict=True)]
+        ends = [max(b, a + 1) for a, b in zip(first, [*first[1:], len(places)], strict=True)]
         owners = np.array(units(run.words["word"].tolist(), language)[1])
         for layer in range(len(states[0])):
             means = np.array(

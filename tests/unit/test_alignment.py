@@ -37,6 +37,12 @@ def test_spelling_variants_compare_equal_enough(spoken: str, printed: str) -> No
     assert align([spoken], printed).aligned.all()
 
 
+def test_a_ligature_is_part_of_its_word_however_it_is_spelt() -> None:
+    words = ["mouton", "oeuvre", "Æsop", "aesop", "Lodz"]
+    text = "mouton (œuvre) aesop Æsop Łódź"
+    assert align(words, text).starts.tolist() == [0, 8, 15, 21, 26]
+
+
 def test_split_and_joined_words_align() -> None:
     found = align(["lamp", "keeper", "did", "n't", "goodbye"], "lamp-keeper didn't good bye")
     assert found.aligned.all()

@@ -197,6 +197,10 @@ def test_a_folders_name_must_fit_file_names(tmp_path):
     [
         (lambda f: (f / "config.json").unlink(), "no config.json"),
         (lambda f: (f / "config.json").write_text("{"), "cannot read"),
+        (
+            lambda f: (f / "config.json").write_text('{"is_encoder_decoder": true}'),
+            "is an encoder–decoder",
+        ),
         (lambda f: (f / "tokenizer.json").unlink(), "no tokenizer"),
         (lambda f: (f / "model.safetensors").unlink(), "no weights"),
         (lambda f: truncate(f / "model.safetensors", 0.95), "not whole"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
+import transformers
 from restatement import Data, mapped, write_data
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -30,9 +31,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
 def extracted(model: Any, runs: list[Run], folder: Path) -> tuple[Arrays, list[Any]]:
     """Return word vectors and, for each run, the surprisal of its segments."""
     folder.mkdir(parents=True)
+    trunk = model.base_model
     head, _ = head_of(model, torch.device("cpu"))
     given = head if callable(head) else None
-    compute(model.base_model, runs, plan_batches(runs, 1000), folder, head=given)
+    compute(trunk, runs, plan_batches(runs, 1000), folder, head=given)
     merge(runs, folder, folder / "out.safetensors")
     bits = [np.full(len(run.segments), np.nan) for run in runs]
     for part in folder.glob("part-*"):
@@ -56,8 +58,7 @@ def stream(run: MappedRun) -> tuple[list[int], list[tuple[int, int]], int]:
     windows, places = run.windows, places_of(run)
     index = {place: i for i, place in enumerate(places)}
     starts = [index[tuple(anchor)] for anchor in run.anchors.tolist()]
-    # the last word ends with its window
-    last = 1 + max(i for i, (window, _) in enumerate(places) if window == run.anchors[-1, 0])
+    last = sum(place < tuple(run.pieces.table[-1, 3:]) for place in places)
     spans = list(zip(starts, [*starts[1:], last], strict=True))
     return (
         [int(windows.ids[place]) for place in places],
@@ -237,7 +238,9 @@ def test_models_without_surprisal_say_why(tmp_path: Path, data: Data) -> None:
     assert callable(head_of(load_model(tmp_path / "gpt2"), torch.device("cpu"))[0])
     strange = load_model(tmp_path / "gpt2")
     plain = strange.forward
-    strange.forward = lambda **given: _warmed(plain(**given))
+    strange.forward = lambda input_ids, **given: _biased(
+        plain(input_ids=input_ids, **given), input_ids
+    )
     assert "unknown kind" in str(head_of(strange, torch.device("cpu"))[1])
 
 
@@ -251,23 +254,53 @@ def test_no_surprisal_comes_from_a_head_that_the_checkpoint_lacks(
     assert whole.base_model is not whole
     whole.base_model.save_pretrained(model)
     bare = load_model(model)
-    head, reason = head_of(bare, torch.device("cpu"))
     ids = torch.tensor([[4, 5, 6, 7]])
     with torch.no_grad():
-        torch.testing.assert_close(
-            bare.base_model(ids).last_hidden_state, whole.base_model(ids).last_hidden_state
-        )
+        states = bare.base_model(ids).last_hidden_state
+        torch.testing.assert_close(states, whole.base_model(ids).last_hidden_state)
+        head, reason = head_of(bare, torch.device("cpu"))
         if kind == "gpt2":
             assert callable(head)
-            torch.testing.assert_close(
-                head(bare.base_model(ids).last_hidden_state), whole(ids).logits
-            )
+            torch.testing.assert_close(head(states[0]), whole(ids).logits[0])
             return
     assert head is None
     assert "has no language-modelling head" in str(reason)
 
 
-def _warmed(out: Any) -> Any:
-    """Scale the logits as a model with a temperature would."""
-    out.logits = out.logits * 3
+def _biased(out: Any, ids: Any) -> Any:
+    """Let the logits hang on the tokens themselves, past the trunk."""
+    out.logits = out.logits + ids[..., None]
     return out
+
+
+HEADS: dict[str, dict[str, Any]] = {
+    "RecurrentGemma": {"logits_soft_cap": 0.5, "head_dim": 8, "lru_width": 16},
+    "Gemma2": {"final_logit_softcapping": 0.5, "head_dim": 8},
+    "Cohere": {"logit_scale": 0.25},
+    "Granite": {"logits_scaling": 4.0},
+    "HyperCLOVAX": {"logits_scaling": 4.0},
+    "Bert": {"is_decoder": True},
+    "Bart": {"d_model": 16, "decoder_layers": 1, "decoder_attention_heads": 2},
+    "OPT": {"ffn_dim": 16, "word_embed_proj_dim": 8, "do_layer_norm_before": False},
+}
+"""Scales, caps, a layer before the product, a decoder within the trunk, a projection."""
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_is_the_models_own_whatever_it_does_to_the_product(name: str) -> None:
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    shape |= {"intermediate_size": 16, "vocab_size": 50, "num_key_value_heads": 1}
+    shape |= {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    config = getattr(transformers, f"{name}Config")(**shape, **HEADS[name])
+    torch.manual_seed(5)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    ids = torch.randint(3, 50, (1, 9))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+        expected = model(ids, use_cache=False).logits[0]
+        states = model.base_model(ids, use_cache=False).last_hidden_state[0]
+        head, reason = head_of(model, torch.device("cpu"))
+        assert reason is None
+        assert head is not None
+        torch.testing.assert_close(head(states), expected)

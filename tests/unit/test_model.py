@@ -28,6 +28,9 @@ def gpt2(tmp_path: Path) -> Path:
     return shutil.copytree(FIXTURES / "gpt2-fixture", tmp_path / "gpt2")
 
 
+SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 50}
+
+
 def spec(**over: Any) -> dict[str, Any]:
     return {"name": "m", "source": "m", "kind": "local", "mapping": "aligned", "seed": 0} | over
 
@@ -143,6 +146,28 @@ def test_a_checkpoint_without_a_head_is_whole(tmp_path: Path) -> None:
     assert models.load_trunk(tmp_path).config.num_hidden_layers == 1
 
 
+def test_a_checkpoint_without_a_pooler_is_whole(tmp_path: Path) -> None:
+    """Masked models are saved without the layer that the bare model has on top."""
+    config = transformers.AlbertConfig(**SMALL, embedding_size=8, intermediate_size=16)
+    whole = transformers.AlbertForMaskedLM(config)
+    whole.save_pretrained(tmp_path)
+    ids = torch.tensor([[4, 5, 6, 7]])
+    with torch.no_grad():
+        read, expected = models.load_trunk(tmp_path)(ids), whole.albert.eval()(ids)
+    torch.testing.assert_close(read.last_hidden_state, expected.last_hidden_state)
+
+
+def test_the_blocks_of_a_decoder_by_itself_are_counted(tmp_path: Path) -> None:
+    shape = {"d_model": 16, "vocab_size": 50, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
+    shape |= {"encoder_layers": 2, "decoder_layers": 3, "max_position_embeddings": 80}
+    transformers.BartForCausalLM(transformers.BartConfig(**shape)).save_pretrained(tmp_path)
+    size = models.measure(models.load_config(tmp_path))
+    with torch.no_grad():
+        trunk, ids = models.load_trunk(tmp_path), torch.tensor([[4, 5]])
+        states = trunk(ids, use_cache=False, output_hidden_states=True).hidden_states
+    assert (size.n_layers, size.n_hid) == (len(states) - 1, 16) == (3, 16)
+
+
 def test_the_checkpoints_own_type_does_not_decide(gpt2: Path) -> None:
     model = transformers.AutoModelForCausalLM.from_pretrained(gpt2, dtype=torch.float16)
     model.save_pretrained(gpt2)
@@ -187,9 +212,6 @@ def test_the_checkpoints_own_type_does_not_decide(gpt2: Path) -> None:
 )
 def test_parameters_are_counted_as_in_the_study(config: Any, n_parameters: int) -> None:
     assert models.measure(config).n_parameters == n_parameters
-
-
-SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 50}
 
 
 @pytest.mark.parametrize(
@@ -306,4 +328,5 @@ def test_the_command_leaves_with_65_and_one_line(gpt2: Path, tmp_path: Path) -> 
     )
     assert done.returncode == 65
     assert "no config.json" in done.stderr.splitlines()[-1]
+    assert "model m:" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

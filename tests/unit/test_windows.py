@@ -223,6 +223,14 @@ def test_aligned_words_have_no_special_token_and_no_padding() -> None:
         assert not windows.special[window, start:end].any()
 
 
+def test_the_last_word_goes_on_to_the_end_of_the_text() -> None:
+    """Its end may lie in a later window than its first token."""
+    windows = windows_of(252, 1, 1)
+    assert len(windows.ids) == 4
+    rows = covered(aligned_pieces(np.array([[0, 3], [2, 125]]), range(2), windows))
+    assert rows[-1] == [(2, 125, 127), (3, 65, 67)]
+
+
 def test_words_on_one_token_share_it() -> None:
     anchors = np.array([[0, 1], [0, 1], [0, 4]])
     pieces = aligned_pieces(anchors, range(3), some_windows(1, 80))

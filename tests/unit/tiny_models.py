@@ -133,6 +133,14 @@ def _opt(size: int, positions: int, **more: Any) -> Any:
     return transformers.OPTConfig(max_position_embeddings=positions, **shape)
 
 
+def _bart(size: int, positions: int) -> Any:
+    """Return the configuration of a decoder that its class takes from an encoder–decoder's."""
+    shape: dict[str, Any] = {"d_model": WIDTH, "encoder_layers": 2, "decoder_layers": 2}
+    shape |= {f"{part}_attention_heads": 2 for part in ("encoder", "decoder")}
+    shape |= {"encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "vocab_size": size}
+    return transformers.BartConfig(max_position_embeddings=positions, **shape)
+
+
 def _decoder(name: str, size: int, positions: int, **more: Any) -> Any:
     """Return the configuration of a class whose arguments have Llama's names."""
     shape = {"hidden_size": WIDTH, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -174,6 +182,7 @@ KINDS: dict[str, Maker] = {
     "gpt2-french": (_gpt2, roberta),
     "opt": (_opt, opening),
     "opt-projected": (partial(_opt, word_embed_proj_dim=8, do_layer_norm_before=False), opening),
+    "bart": (_bart, roberta),
     "llama": (partial(_decoder, "Llama", tie_word_embeddings=False), sentencepiece),
     "llama3": (partial(_decoder, "Llama", rope_theta=5e5, **GROUPED), llama3),
     "mistral": (partial(_decoder, "Mistral", **GROUPED), sentencepiece),
