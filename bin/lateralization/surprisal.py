@@ -68,26 +68,20 @@ def _own_head(model: Any, answered: Any) -> Head:
     """Return a model as a function of last states; ``answered`` is what its trunk gives."""
     import torch
 
-    class Told(torch.nn.Module):
-        """Answers in the trunk's place with the states that it is given."""
+    told = torch.nn.Module()
+    told.__dict__["decoder"] = told  # what some ask instead of the trunk around it: OPT, BART
+    given: list[Any] = []
 
-        states: Any = None
+    def answer_with_given(*_: Any, **__: Any) -> Any:
+        out = copy.copy(answered)
+        out["last_hidden_state"] = given.pop()
+        return out
 
-        @property
-        def decoder(self) -> Any:
-            """What some models ask instead of the trunk around it (OPT, BART)."""
-            return self
-
-        def forward(self, *_: Any, **__: Any) -> Any:
-            out = copy.copy(answered)
-            out["last_hidden_state"] = self.states
-            return out
-
-    told = Told()
+    told.forward = answer_with_given
     setattr(model, model.base_model_prefix, told)
 
     def logits(states: Any) -> Any:
-        told.states = states[None]
+        given.append(states[None])
         ids = torch.zeros((1, len(states)), dtype=torch.int64, device=states.device)
         return model(input_ids=ids, use_cache=False).logits[0].float()
 
