@@ -15,19 +15,35 @@ def hand_over(run) {
 // VALIDATE refused the run (then nothing is published), and make the reason the last line on stderr.
 // A bucket is out of reach by then (its client ends with the session): it gets what is known before.
 def when_done(run, parameters) {
-    def published = file("${parameters.outdir}/pipeline_info")
+    def published = reached("${parameters.outdir}/pipeline_info")
     def here = published.fileSystem == java.nio.file.FileSystems.default
     if (!here) {
         run.onComplete { publish_reports(run, parameters, published, 'trace.tsv') }
     }
     Runtime.runtime.addShutdownHook(new Thread({
         if (here) {
-            publish_reports(run, parameters, published, '*')
+            try {
+                publish_reports(run, parameters, published, '*')
+            }
+            catch (Exception error) {
+                System.err.println("--outdir: ${published} does not hold the engine's reports (${error}); they are in ${run.launchDir}/.nextflow/pipeline_info")
+            }
         }
         if (!run.success && run.errorMessage) {
             System.err.println(run.errorMessage.readLines().findAll { line -> line.trim() }.last())
         }
     }))
+}
+
+// The path that an address means; an engine without the plugin of its bucket says so in one line.
+def reached(address) {
+    try {
+        return file(address, glob: false)
+    }
+    catch (Exception error) {
+        System.err.println("--outdir: ${address}: ${error.message}; give a folder, or use your own Nextflow with that plugin")
+        System.exit(1)
+    }
 }
 
 // Copy the engine's reports of this pattern, with what the run was made of and what each stage took beside them.

@@ -60,6 +60,7 @@ def named_in_parameters(parameters) {
     paths
         .collectMany { name -> listed(parameters[name]) }
         .collectMany { name -> languages.collect { language -> name.replace('{lang}', language) }.unique() }
+        .findAll { name -> !(name ==~ /\w+:\/\/.*/) } // no file of this machine: VALIDATE says what may be an address
 }
 
 // listed('en, fr') -> ['en', 'fr'], and so of a list

@@ -123,6 +123,24 @@ def test_every_picture_is_visible(browser):
     assert all(natural > 0 and width > 100 and height > 30 for natural, width, height in sizes)
 
 
+def test_no_table_is_cut_off_on_paper(browser):
+    """A4 upright, less its margins, is 718 pixels wide."""
+    page = {"width": 718, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    before = browser.execute_script("return [innerWidth, innerHeight]")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", page)
+    wide = browser.execute_script(
+        """document.querySelectorAll('details').forEach(one => one.open = true);
+        return [...document.querySelectorAll('.scroll')].map(
+            one => [one.closest('details')?.id, one.scrollWidth, one.clientWidth]);"""
+    )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    again = page | dict(zip(("width", "height"), before, strict=True))
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", again)
+    assert len(wide) > 5
+    assert [one for one in wide if one[1] > one[2] + 1] == []
+
+
 def enter_viewer(browser):
     """Bring the interactive brain to the middle of the screen, at once, and look into its frame.
 

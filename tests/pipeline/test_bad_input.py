@@ -88,6 +88,7 @@ CAUSES: dict[str, tuple[Cause, list[str], list[str]]] = {
     "cores that are no number": (_nothing, ["--max_cpus", "many"], ["max_cpus", "many"]),
     "memory that is no size": (_nothing, ["--max_memory", "lots"], ["max_memory", "lots"]),
     "time that is no duration": (_nothing, ["--max_time", "soon"], ["max_time", "soon"]),
+    "an address for a folder": (_nothing, ["--dataset", "s3://bucket/data"], ["--dataset"]),
     "missing folder": (_nothing, ["--dataset", "/nowhere/data"], ["/nowhere/data"]),
     "contradiction": (_nothing, ["--isc", "isc.nii.gz"], ["isc"]),
     "unknown subject": (_nothing, ["--subjects", "average,EN999"], ["EN999", "EN901"]),
@@ -117,3 +118,11 @@ def test_bad_input_is_refused_before_anything_is_queued(
     assert {task["process"] for task in run.tasks} <= {"VALIDATE"}
     assert {task["exit"] for task in run.tasks} == {"65"}
     assert not (tmp_path / "out").exists()
+
+
+def test_a_bucket_that_this_engine_cannot_reach_is_one_line(copy: Copy, small_world: Path) -> None:
+    run = copy.run(*arguments(small_world, "--outdir", "s3://bucket/results"))
+    assert run.exit_status != 0
+    assert run.last_line.startswith("--outdir: s3://bucket/results")
+    assert "nf-amazon" in run.last_line
+    assert not run.tasks

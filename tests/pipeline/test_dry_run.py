@@ -10,6 +10,7 @@ import pytest
 from .conftest import (
     NEXTFLOW,
     PROJECT,
+    Run,
     arguments,
     copy_project,
     processes_of_the_project,
@@ -89,15 +90,27 @@ def test_the_benchmark_reads_what_a_run_leaves(dry: Path) -> None:
     assert table["share_of_work"].between(0, 1).all()
 
 
-def test_the_older_parser_reads_the_pipeline_in_a_folder_of_any_name(
-    small_world: Path, tmp_path: Path
-) -> None:
-    """Nextflow up to 25.10 has it by default, and the strict one finds no module there."""
-    copy = copy_project(tmp_path / "mon été" / "project")
+@pytest.fixture(scope="module")
+def odd(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A dry run with the older parser, below a folder with an accent, beside a file in the way."""
+    copy = copy_project(tmp_path_factory.mktemp("mon été") / "project")
+    (copy.folder / "results").mkdir()
+    (copy.folder / "results" / "pipeline_info").write_text("in the way")
     done = subprocess.run(
         copy.command("-stub", *arguments(small_world)), cwd=copy.folder,
         env=copy.environment() | {"NXF_SYNTAX_PARSER": "v1"},
         capture_output=True, text=True, timeout=1500, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (copy.folder / "results" / "report.html").exists()
+    assert (copy.folder / "results" / "report.html").exists(), done.stdout + done.stderr
+    return Run(done.returncode, done.stdout, done.stderr)
+
+
+def test_the_older_parser_reads_the_pipeline_in_a_folder_of_any_name(odd: Run) -> None:
+    """Nextflow up to 25.10 has it by default, and the strict one finds no module there."""
+    assert odd.exit_status == 0, odd.stdout + odd.stderr
+
+
+def test_reports_of_the_engine_that_cannot_be_copied_are_one_line(odd: Run) -> None:
+    assert odd.last_line.startswith("--outdir: ")
+    assert "pipeline_info does not hold the engine's reports" in odd.last_line
+    assert "\tat " not in odd.stderr
