@@ -32,6 +32,9 @@ def when_done(run, parameters) {
         if (!run.success && run.errorMessage) {
             System.err.println(run.errorMessage.readLines().findAll { line -> line.trim() }.last())
         }
+        else if (!run.success && run.stats.ignoredCount) {
+            System.err.println("${run.stats.ignoredCount} tasks failed and were left out with what needs them (--on_error report): see ${parameters.outdir}/report.html and tables/failures.tsv")
+        }
     }))
 }
 

@@ -305,9 +305,12 @@ TABLES = {
         ),
     ),
     "failures": Table(
-        "Fits that were planned and have no scores",
+        "Fits that were planned and have no scores, and subjects that the group lacks",
         _columns("language subject model reason"),
-        {"reason": "what is known of the failure"},
+        {
+            "model": "name of the model or baseline; empty: the subject did not reach the group",
+            "reason": "what is known of the failure",
+        },
     ),
     "left_out": Table(
         "Voxels left out of every mean",

@@ -13,6 +13,7 @@ from lateralization.dictionary import LN_N, Tables
 from lateralization.figure_style import of
 from lateralization.intervals import MIN_SUBJECTS
 from lateralization.model_figures import PUBLISHED, WORDS, models_of, selection_of
+from lateralization.problems import listed
 
 PER_TENFOLD = float(np.log(10))
 """A slope per unit of ln N times this is the change per tenfold size."""
@@ -265,10 +266,26 @@ def about_published(tables: Tables, why_not: str) -> Remark:
     return Remark(BAD, f"{text}; these do not: {'; '.join(names.head(NAMED))}{more}.")
 
 
+def not_averaged(plan: dict[str, Any], tables: Tables) -> dict[str, list[str]]:
+    """Return the subjects that the group lacks: they failed, or were outliers and left out."""
+    failed, checks = tables["failures"], tables["checks"]
+    lacking = failed[failed["model"].isna() | (failed["model"] == "")]
+    if plan.get("parameters", {}).get("exclude_outliers") == "yes":
+        lacking = pd.concat([lacking, checks[checks["outlier"] == "yes"]])
+    languages = lacking.groupby("language")["subject"]
+    return {str(language): sorted(set(rows)) for language, rows in languages}
+
+
 def about_losses(tables: Tables) -> list[Remark]:
     """Say what failed and which voxels were left out."""
     remarks = []
     failed, lost = tables["failures"], tables["left_out"]
+    fitted = failed["model"].notna() & (failed["model"] != "")
+    for code, rows in failed[~fitted].groupby("language"):
+        names = listed(rows["subject"], NAMED)
+        remarks.append(Remark(BAD, f"The average subject and the reliability of {code} are "
+                              f"without {names}, whose runs failed on the way."))  # fmt: skip
+    failed = failed[fitted]
     if len(failed):
         names = ", ".join(
             f"{row['model']} ({row['subject']}, {row['language']})"

@@ -1,5 +1,7 @@
 """The methods paragraph, written from the parameters that were used, with its citations."""
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from lateralization import wording
@@ -7,6 +9,11 @@ from lateralization.confounds import ALL as CONFOUNDS
 from lateralization.own_features import KIND as FEATURES
 from lateralization.race import RISK
 from lateralization.study import ISC_PERCENTILE, N_RUNS, SMOOTHING_MM, TR, TRIM
+
+Absent = Mapping[str, Sequence[str]]
+"""Language → subjects that are in no mean over subjects."""
+
+NOBODY: Absent = MappingProxyType({})
 
 CITATIONS = {
     "study": (
@@ -73,8 +80,19 @@ def _of_data(plan: dict[str, Any], name: str, otherwise: float) -> float:
     return float(next((entry[name] for entry in plan.get("languages", [])), otherwise))
 
 
-def data_text(plan: dict[str, Any]) -> str:
-    """Describe subjects and preprocessing."""
+def _but(plan: dict[str, Any], absent: Absent) -> str:
+    """Name the subjects that are in no mean over subjects: `` but EN903 (English)``."""
+    names = {entry["language"]: entry["name"] for entry in plan.get("languages", [])}
+    told = [
+        f"{', '.join(subjects)} ({names.get(language, language)})"
+        for language, subjects in absent.items()
+        if subjects
+    ]
+    return f" but {' and '.join(told)}" if told else ""
+
+
+def data_text(plan: dict[str, Any], absent: Absent = NOBODY) -> str:
+    """Describe subjects and preprocessing; ``absent``: language → subjects that the group lacks."""
     n_runs, tr = _of_data(plan, "n_runs", N_RUNS), _of_data(plan, "tr", TR)
     where = "simulated data" if plan.get("truth") else "functional MRI"
     if plan.get("parameters", {}).get("dataset") == "ds003643" and not plan.get("truth"):
@@ -85,8 +103,9 @@ def data_text(plan: dict[str, Any]) -> str:
         "voxels that lie in the brain in more than half of the runs, made mirror-symmetric. Each "
         "voxel's time course was detrended, high-pass filtered at 1/128 Hz and standardised per "
         "run, as nilearn does it [nilearn]. The average subject is the mean over all subjects of a "
-        f"language, standardised again; individuals were smoothed with {SMOOTHING_MM:g} mm. "
-        "Voxels whose source signal is constant or not finite in a run were left out throughout."
+        f"language{_but(plan, absent)}, standardised again; individuals were smoothed with "
+        f"{SMOOTHING_MM:g} mm. Voxels whose source signal is constant or not finite in a run were "
+        "left out throughout."
     )
 
 
@@ -216,15 +235,15 @@ def statistics_text() -> str:
     )
 
 
-def paragraphs(plan: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Write the methods with numbered citations.
+def paragraphs(plan: dict[str, Any], absent: Absent = NOBODY) -> tuple[list[str], list[str]]:
+    """Write the methods with numbered citations; ``absent`` as for :func:`data_text`.
 
     Returns
     -------
     paragraphs, references (in order of first mention)
     """
     texts = [
-        data_text(plan), reliability_text(plan), model_text(plan), encoding_text(plan),
+        data_text(plan, absent), reliability_text(plan), model_text(plan), encoding_text(plan),
         statistics_text(),
     ]  # fmt: skip
     everything = " ".join(texts)

@@ -119,7 +119,7 @@ def make_report(
         ``figures.json``.
     """
     shown_tables = all_tables(tables, (*CHOICES, *control_report.CHOICES))
-    text, references = paragraphs(plan)
+    text, references = paragraphs(plan, findings.not_averaged(plan, tables))
     names = {entry["language"]: entry["name"] for entry in plan["languages"]}
     general = [
         *findings.about_losses(tables),

@@ -112,6 +112,21 @@ def failure_rows(plan: dict[str, Any], summaries: list[Summary]) -> list[Row]:
     ]
 
 
+def absent_rows(plan: dict[str, Any], checks: Sequence[Row]) -> list[Row]:
+    """List the subjects of a group that did not reach it; CHECKS sees all that did."""
+    present = {(str(row["language"]), str(row["subject"])) for row in checks}
+    checked = {language for language, _ in present}
+    reason = "no cleaned runs came back: in no mean over subjects and not in the reliability"
+    return [
+        {"language": entry["language"], "subject": one["subject"], "model": "",
+         "reason": f"{reason} (see pipeline_info/trace)"}
+        for entry in plan.get("languages", [])
+        for one in entry.get("subjects") or []
+        if one.get("group") and entry["language"] in checked
+        and (entry["language"], one["subject"]) not in present
+    ]  # fmt: skip
+
+
 def left_out_rows(summaries: list[Summary]) -> list[Row]:
     """List voxels left out; one row per subject where all its models agree."""
     rows = []
@@ -286,6 +301,7 @@ def build(inputs: Inputs) -> Built:
     read = summarise_all(inputs, plan)
     summaries, spaces = read.summaries, read.spaces
     areas, no_atlas = read_areas(inputs, spaces)
+    checks = check_rows(inputs.checks)
     rows: dict[str, Any] = {
         "scores": (row for one in summaries for row in one.scores),
         "asymmetry": (row for one in summaries for row in one.asymmetry),
@@ -294,7 +310,7 @@ def build(inputs: Inputs) -> Built:
         "ols": ols_rows(summaries),
         "models": model_rows(summaries),
         "predictors": predictor_rows(summaries),
-        "failures": failure_rows(plan, summaries),
+        "failures": absent_rows(plan, checks) + failure_rows(plan, summaries),
         "left_out": left_out_rows(summaries),
         "densities": density_table(summaries, spaces),
         "sensitivity": sensitivity_table(summaries, spaces),
@@ -304,7 +320,7 @@ def build(inputs: Inputs) -> Built:
         **specification_rows(summaries, read.readings),
         "unique": read.unique,
         "ceilings": read.ceilings,
-        "checks": check_rows(inputs.checks),
+        "checks": checks,
         **twin_rows(summaries),
     }
     tables = {name: frame(name, content) for name, content in rows.items()}
@@ -340,5 +356,5 @@ def lateralize(inputs: Inputs, out: Path) -> str:
     save_tensors(out / "maps.safetensors", maps, metadata)
     failed = built.tables["failures"]
     for row in failed.itertuples():
-        say(f"failed: {row.language} {row.subject} {row.model}")
+        say(f"failed: {row.language} {row.subject} {row.model}".rstrip())
     return f"{len(TABLES)} tables of {len(built.summaries)} fits, {len(failed)} failed"
