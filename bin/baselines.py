@@ -2,7 +2,6 @@
 """Make the features of a baseline or confound, or check those that a user gives."""
 
 import argparse
-import time
 from pathlib import Path
 
 from lateralization import own_features, study
@@ -27,7 +26,6 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Write NAME_words.tsv, NAME_activations.safetensors and NAME_activations.json."""
-    start = time.perf_counter()
     spec = read_json(arguments.spec)
     words, report = read_words(
         arguments.annotation, arguments.language, arguments.corrections, arguments.n_runs
@@ -53,7 +51,6 @@ def main(arguments: argparse.Namespace) -> None:
         "layers": list(range(len(first))),
         "widths": [tensors[name].shape[1] for name in first],
         "dtype": str(tensors[first[0]].dtype),
-        "seconds": {"all": round(time.perf_counter() - start, 3)},
         "annotation": report,
         **found,
     }

@@ -133,7 +133,7 @@ def to_grid(
     """
     from nilearn.image import resample_img
 
-    image = nib.Nifti1Image(labels.astype(np.int16), source)
+    image = nib.Nifti1Image(labels.astype(np.int32), source)
     moved = resample_img(
         image, target_affine=affine, target_shape=tuple(shape), interpolation="nearest",
         copy_header=True, force_resample=True,

@@ -7,6 +7,7 @@ from typing import Any
 from lateralization import wording
 from lateralization.confounds import ALL as CONFOUNDS
 from lateralization.own_features import KIND as FEATURES
+from lateralization.problems import listed
 from lateralization.race import RISK
 from lateralization.study import ISC_PERCENTILE, N_RUNS, SMOOTHING_MM, TR, TRIM
 
@@ -92,21 +93,55 @@ def _but(plan: dict[str, Any], absent: Absent) -> str:
 
 
 def data_text(plan: dict[str, Any], absent: Absent = NOBODY) -> str:
-    """Describe subjects and preprocessing; ``absent``: language → subjects that the group lacks."""
+    """Describe subjects and preprocessing; of what was given, only that it was.
+
+    ``absent``: language → subjects that the group lacks.
+    """
     n_runs, tr = _of_data(plan, "n_runs", N_RUNS), _of_data(plan, "tr", TR)
     where = "simulated data" if plan.get("truth") else "functional MRI"
     if plan.get("parameters", {}).get("dataset") == "ds003643" and not plan.get("truth"):
         where = "functional MRI of the data set ds003643 [data]"
-    return (
+    languages = plan.get("languages", [])
+    images = any(entry.get("subjects") for entry in languages)
+    parts = [
         f"We analysed {where} of listeners to a story in {n_runs:g} runs ({_languages(plan)}; "
-        f"repetition time {tr:g} s). Images were resampled to 4 mm; the group mask holds the "
-        "voxels that lie in the brain in more than half of the runs, made mirror-symmetric. Each "
-        "voxel's time course was detrended, high-pass filtered at 1/128 Hz and standardised per "
-        "run, as nilearn does it [nilearn]. The average subject is the mean over all subjects of a "
-        f"language{_but(plan, absent)}, standardised again; individuals were smoothed with "
-        f"{SMOOTHING_MM:g} mm. Voxels whose source signal is constant or not finite in a run were "
-        "left out throughout."
+        f"repetition time {tr:g} s).",
+        "Images were resampled to 4 mm." if images else "",
+        _mask_text(languages),
+        "Each voxel’s time course was detrended, high-pass filtered at 1/128 Hz and standardised "
+        "per run, as nilearn does it [nilearn]." if images else "",
+        _subjects_text(plan, absent),
+        "Voxels whose source signal is constant or not finite in a run were left out throughout.",
+    ]  # fmt: skip
+    return " ".join(part for part in parts if part)
+
+
+def _mask_text(languages: Sequence[dict[str, Any]]) -> str:
+    """Say where the group's mask comes from."""
+    if any(entry.get("mask") for entry in languages):
+        return "The group mask was taken from the file given."
+    return (
+        "The group mask holds the voxels that lie in the brain in more than half of the runs, "
+        "made mirror-symmetric."
     )
+
+
+def _subjects_text(plan: dict[str, Any], absent: Absent) -> str:
+    """Say what the average subject is, and how individuals differ; only of what is fitted."""
+    languages, found = plan.get("languages", []), []
+    if any(entry.get("average_subject") for entry in languages):
+        found.append("The average subject was taken from the files given.")
+    elif any(entry.get("average") for entry in languages):
+        found.append(
+            "The average subject is the mean over all subjects of a language"
+            f"{_but(plan, absent)}, standardised again."
+        )
+    people = [one for entry in languages for one in entry.get("subjects") or []]
+    if any(one.get("individual") for one in people):
+        found.append(
+            f"Individuals were smoothed with {SMOOTHING_MM:g} mm, within masks of their own."
+        )
+    return " ".join(found)
 
 
 def reliability_text(plan: dict[str, Any]) -> str:
@@ -133,7 +168,7 @@ def model_text(plan: dict[str, Any]) -> str:
         "aligned": "by a global character alignment of annotation and text",
     }
     how = " and ".join(ways[name] for name in sorted(m for m in mappings if m in ways))
-    names = ", ".join(str(entry["name"]) for entry in models[:30])
+    names = listed([entry["name"] for entry in models], 30)
     kinds = {entry["kind"] for entry in baselines}
     controls = []
     if "random_vector" in kinds:
@@ -149,19 +184,34 @@ def model_text(plan: dict[str, Any]) -> str:
         ending += f" Confounds, one number for each word, were fitted alone: {', '.join(shared)}."
     if own:
         ending += f" Features made elsewhere were fitted in the same way: {', '.join(own)}."
+    if not models:
+        return f"No language model was fitted.{ending}"
+    context = given.get("context")
+    alone = ""
+    if context:
+        alone = f"; each word was read with at most {int(context) - 1} tokens before it"
     return (
         f"Hidden states of {wording.plural(len(models), 'model')} ({names}) were computed with "
         f"transformers [transformers] in {given.get('precision', 'float32')} and averaged over "
-        f"the tokens of each word; words were found in the text {how or 'by the study’s rule'}."
-        + ending
+        f"the tokens of each word{alone}; words were found in the text "
+        f"{how or 'by the study’s rule'}.{_untrained_text(models, given)}{ending}"
     )
+
+
+def _untrained_text(models: Sequence[dict[str, Any]], given: Mapping[str, Any]) -> str:
+    """Say which models were not trained, and how they were read."""
+    names = [entry["name"] for entry in models if entry.get("seed")]
+    if not names:
+        return ""
+    dropout = ", and read with dropout, as in the published study [study]"
+    how = dropout if given.get("untrained_mode") == "train" else ""
+    return f" Random weights, drawn from a seed, had {listed(names, 30)}{how}."
 
 
 def encoding_text(plan: dict[str, Any]) -> str:
     """Describe the encoder and its cross-validation."""
-    chosen = str(plan.get("parameters", {}).get("layers", "all"))
     n_trim, n_runs = _of_data(plan, "trim", TRIM), _of_data(plan, "n_runs", N_RUNS)
-    layers = "Every layer" if chosen == "all" else f"Each of the layers {chosen}"
+    layers = _layers_text(plan.get("parameters", {}))
     encoder = plan.get("encoder", {})
     way = "was convolved with a haemodynamic response function [hrf]"
     if encoder.get("hrf") == "fir":
@@ -176,6 +226,18 @@ def encoding_text(plan: dict[str, Any]) -> str:
         f"Pearson’s correlation of prediction and signal, averaged over the {n_runs:g} test runs."
         f"{_joint_text(plan)}"
     )
+
+
+def _layers_text(given: Mapping[str, Any]) -> str:
+    """Say which layers were fitted, as the beginning of a sentence."""
+    chosen = given.get("layers", "all")
+    if isinstance(chosen, list):
+        text = f"Each of the layers {listed(chosen, 30)}"
+    elif str(chosen).startswith("every:"):
+        text = f"Every layer whose number is a multiple of {str(chosen).partition(':')[2]}"
+    else:
+        text = "Every layer"
+    return f"{text}, but each model’s last," if given.get("last_layer") == "no" else text
 
 
 def _joint_text(plan: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from lateralization.errors import BadInput
 from lateralization.figures import draw_all
 from lateralization.files import read_json, write_json
 from lateralization.made_tables import read_tables
-from lateralization.methods_text import encoding_text
+from lateralization.methods_text import data_text, encoding_text, model_text
 from lateralization.report import write_report
 from lateralization.tables import lateralize
 
@@ -204,6 +204,44 @@ def test_methods_tell_the_choices_of_the_encoder():
     text = encoding_text({"joint": ["word_rate", "glove"]})
     for words in ("together with word_rate and glove", "bands of their own", "[banded]"):
         assert words in text
+
+
+def test_methods_claim_nothing_of_what_was_given_or_not_fitted():
+    story = {"name": "English", "n_runs": 9, "tr": 2.0, "average": True}
+    language = story | {"mask": {"source": ["m"]}, "average_subject": {"source": ["a"]}}
+    text = data_text({"languages": [language]})
+    for words in ("mask was taken from the file given", "average subject was taken from the files"):
+        assert words in text
+    for words in ("resampled", "detrended", "smoothed", "mean over", "more than half"):
+        assert words not in text
+    people = [{"individual": True}, {"individual": False}]
+    language = story | {"subjects": people}
+    text = data_text({"languages": [language]})
+    for words in ("resampled", "detrended", "smoothed with 4 mm", "more than half of the runs"):
+        assert words in text
+    text = data_text({"languages": [language | {"average": False}]})
+    assert "average" not in text
+
+
+def test_methods_tell_how_models_were_read_and_which_layers_count():
+    assert model_text({}).startswith("No language model was fitted. No baseline")
+    models = [{"name": f"m{k}", "mapping": "aligned"} for k in range(31)]
+    text = model_text({"models": models, "parameters": {"context": 8}})
+    for words in ("31 models (m0, ", "m29 … (31 in all))", "with at most 7 tokens before it"):
+        assert words in text
+    untrained = [{"name": "gpt2_untrained_seed1", "seed": 1}, {"name": "gpt2", "seed": 0}]
+    text = model_text({"models": untrained, "parameters": {"untrained_mode": "train"}})
+    assert "weights, drawn from a seed, had gpt2_untrained_seed1, and read with dropout" in text
+    assert "dropout" not in model_text({"models": untrained})
+    for layers, last, said in (
+        ("all", "yes", "Every layer was"),
+        ("all", "no", "Every layer, but each model’s last, was"),
+        ("every:2", "yes", "Every layer whose number is a multiple of 2 was"),
+        ([0, 6], "yes", "Each of the layers 0, 6 was"),
+    ):
+        assert encoding_text({"parameters": {"layers": layers, "last_layer": last}}).startswith(
+            said
+        )
 
 
 @pytest.mark.slow
