@@ -131,7 +131,7 @@ def _subjects_text(plan: dict[str, Any], absent: Absent) -> str:
     languages, found = plan.get("languages", []), []
     if any(entry.get("average_subject") for entry in languages):
         found.append("The average subject was taken from the files given.")
-    elif any(entry.get("average") for entry in languages):
+    elif any(entry.get("average", True) for entry in languages):
         found.append(
             "The average subject is the mean over all subjects of a language"
             f"{_but(plan, absent)}, standardised again."

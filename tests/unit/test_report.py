@@ -207,7 +207,7 @@ def test_methods_tell_the_choices_of_the_encoder():
 
 
 def test_methods_claim_nothing_of_what_was_given_or_not_fitted():
-    story = {"name": "English", "n_runs": 9, "tr": 2.0, "average": True}
+    story = {"language": "en", "name": "English", "n_runs": 9, "tr": 2.0, "average": True}
     language = story | {"mask": {"source": ["m"]}, "average_subject": {"source": ["a"]}}
     text = data_text({"languages": [language]})
     for words in ("mask was taken from the file given", "average subject was taken from the files"):
