@@ -108,7 +108,14 @@ def _download(request: Request, cache: Path) -> Snapshot:
         folder = Path(
             snapshot_download(request.repository, allow_patterns=[*names, index], **options)
         )
-        names += [index, *_shards(folder / index)]
+        parts = _shards(folder / index)
+        lost = [name for name in parts if name not in siblings]
+        if lost:
+            raise BadInput(
+                f"model {request.repository} lacks {len(lost)} of {len(parts)} parts of its "
+                f"weights on the hub ({lost[0]}); choose another revision or model"
+            )
+        names += [index, *parts]
     elif request.weights:
         names.append(_single_file(siblings, request))
     folder = Path(snapshot_download(request.repository, allow_patterns=names, **options))

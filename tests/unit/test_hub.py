@@ -138,6 +138,9 @@ def test_weights_in_parts_are_those_of_the_index(server: Hub, tmp_path: Path) ->
     assert [entry["file"] for entry in model["weights"]] == sorted(parts)
     assert not (tmp_path / "model" / "consolidated.safetensors").exists()
     models.load_trunk(tmp_path / "model")
+    (server.folder / "model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(BadInput, match=r"lacks 1 of 2 parts .*00002-of-00002"):
+        hub.fetch(remote(server), tmp_path / "holed")
     index.write_text(json.dumps({"weight_map": {"a": "../../outside"}}))
     with pytest.raises(BadInput, match="outside"):
         hub.fetch(remote(server), tmp_path / "other")
