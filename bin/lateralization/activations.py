@@ -268,7 +268,10 @@ def check_vocabulary(trunk: Any, runs: Sequence[Run], batches: Sequence[Sequence
 
     Padding that is not read may have any: some tokenizers add a token for it when they are loaded.
     """
-    size = int(input_embedding(trunk).weight.shape[0])
+    table = getattr(input_embedding(trunk), "weight", None)
+    if table is None:
+        raise BadInput(f"{type(trunk).__name__} reads no tokens of a text; choose a language model")
+    size = int(table.shape[0])
     by_number = {run.number: run for run in runs}
     largest = max(
         int(by_number[item.run].ids[item.window, : item.length].max())

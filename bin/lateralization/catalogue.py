@@ -74,6 +74,8 @@ class Model:
         0: pretrained; >0: untrained, initialised with this seed.
     n_parameters, n_layers, n_hid
         What a sheet or the study says; None: counted from the model.
+    size_is_expected
+        They are the study's, for the plan only: what is counted from the model counts.
     predictors
         Numbers that the asymmetry is regressed on (ppl, hellaswag, a sheet's further columns).
     own_predictors
@@ -96,6 +98,7 @@ class Model:
     n_parameters: int | None = None
     n_layers: int | None = None
     n_hid: int | None = None
+    size_is_expected: bool = False
     predictors: dict[str, float] = field(default_factory=dict)
     own_predictors: dict[str, dict[str, float]] = field(default_factory=dict)
     mapping: str = "aligned"

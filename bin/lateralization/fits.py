@@ -145,7 +145,7 @@ def describe_fit(record: dict[str, Any], plan: dict[str, Any]) -> Fit:
     )
     kind = kind_of(record["model"], plan)
     size = [
-        _number(spec.get(key), record.get(key)) for key in ("n_parameters", "n_layers", "n_hid")
+        _number(record.get(key), spec.get(key)) for key in ("n_parameters", "n_layers", "n_hid")
     ]
     if kind in (BASELINE, FEATURES):
         size = [np.nan] * 3

@@ -240,6 +240,7 @@ def _add_published(row: Row, model: Model, choice: Choice) -> None:
         return
     for name in ("n_parameters", "n_layers", "n_hid"):
         setattr(model, name, int(next(iter(published.values()))[name]))
+    model.size_is_expected = True
     for code, entry in published.items():
         skill = {name: float(entry[name]) for name in ("ppl", "hellaswag") if entry[name]}
         if skill and code in choice.parameters["languages"]:

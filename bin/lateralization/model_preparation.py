@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lateralization import hub
-from lateralization.command import progress
+from lateralization.command import progress, say
 from lateralization.errors import BadInput, Transient
 from lateralization.files import read_json, write_json
 from lateralization.model_weights import set_aside
@@ -37,8 +37,8 @@ def prepare(
     spec : dict
         One entry of the plan's models: name, source, kind (``hub`` or ``local``), files, revision,
         tokenizer_source, seed, mapping; optionally n_parameters, n_layers, n_hid (they win over
-        what is computed), allow_pickle, endpoint, keep (False: the hub's weights are set aside,
-        with a receipt in their place).
+        what is computed, unless size_is_expected), allow_pickle, endpoint, keep (False: the hub's
+        weights are set aside, with a receipt in their place).
     sources : sequence of Path
         The files of a local model; those of ``spec`` when empty.
     cache : Path
@@ -177,6 +177,9 @@ def describe(spec: Mapping[str, Any], folder: Path, found: Mapping[str, Any]) ->
         "n_layers": size.n_layers,
         "n_hid": size.n_hid,
     }
+    if spec.get("size_is_expected"):
+        _compare_size(spec, given, measured)
+        given = dict.fromkeys(given)
     return {
         "name": spec.get("name"),
         "source": spec.get("source"),
@@ -196,6 +199,16 @@ def describe(spec: Mapping[str, Any], folder: Path, found: Mapping[str, Any]) ->
         "allow_pickle": allow_pickle,
         "weights": weights,
     }
+
+
+def _compare_size(
+    spec: Mapping[str, Any], expected: Mapping[str, Any], measured: Mapping[str, int]
+) -> None:
+    """Say when a model is of another size than the study's of that name: it is another model."""
+    differing = [name for name, value in measured.items() if value != expected[name]]
+    if differing:
+        sizes = ", ".join(f"{name} {measured[name]} ({expected[name]})" for name in differing)
+        say(f"{spec.get('name')}: not the size of the study's model of that name: {sizes}")
 
 
 def _check_offsets(tokenizer: Any, folder: Path) -> None:

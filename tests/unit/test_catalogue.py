@@ -117,6 +117,7 @@ def test_a_hub_id_keeps_its_name_and_is_aligned(tmp_path):
 def test_the_studys_numbers_come_with_a_short_name(tmp_path):
     (model,), _, notes = chosen(tmp_path, models="gpt2")
     assert model.n_parameters == 124439808
+    assert model.size_is_expected
     assert model.own_predictors["en"]["hellaswag"] == 31.53
     assert any("published by the study" in note for note in notes)
 

@@ -349,6 +349,13 @@ def test_tokens_that_the_model_does_not_know_are_refused_where_they_are_read(
             check_vocabulary(trunk, runs, planned)
 
 
+def test_a_model_of_pictures_is_refused() -> None:
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    sees = transformers.ViTModel(transformers.ViTConfig(**shape, intermediate_size=16))
+    with pytest.raises(BadInput, match="ViTModel reads no tokens of a text"):
+        check_vocabulary(sees, [], [])
+
+
 def test_weights_that_lie_outside_the_device_give_the_same_vectors(
     tmp_path: Path, data: Data
 ) -> None:

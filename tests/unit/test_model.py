@@ -60,6 +60,16 @@ def test_a_sheets_numbers_win_over_the_counted_ones(gpt2: Path, tmp_path: Path) 
     assert model["measured"]["n_parameters"] == 15552
 
 
+def test_the_counted_numbers_win_over_those_that_the_study_had(
+    gpt2: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mirror may serve another model under a name of the study."""
+    study = {"n_parameters": 124439808, "n_layers": 12, "n_hid": 768, "size_is_expected": True}
+    model = prepared(gpt2, tmp_path, **study)
+    assert (model["n_parameters"], model["n_layers"], model["n_hid"]) == (15552, 2, 16)
+    assert "not the size of the study's" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("missing", "said"),
     [
