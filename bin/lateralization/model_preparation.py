@@ -171,15 +171,11 @@ def describe(spec: Mapping[str, Any], folder: Path, found: Mapping[str, Any]) ->
     files = [] if seed else weight_files(folder, allow_pickle)
     size = measure(config)
     weights = _digests(files, found)
-    given = {name: spec.get(name) for name in ("n_parameters", "n_layers", "n_hid")}
-    measured = {
-        "n_parameters": size.n_parameters,
-        "n_layers": size.n_layers,
-        "n_hid": size.n_hid,
-    }
+    measured = {name: getattr(size, name) for name in ("n_parameters", "n_layers", "n_hid")}
+    given = {name: spec.get(name) for name in measured}
     if spec.get("size_is_expected"):
         _compare_size(spec, given, measured)
-        given = dict.fromkeys(given)
+        given = {}
     return {
         "name": spec.get("name"),
         "source": spec.get("source"),
@@ -189,7 +185,7 @@ def describe(spec: Mapping[str, Any], folder: Path, found: Mapping[str, Any]) ->
         "tokenizer_source": spec.get("tokenizer_source"),
         "architecture": (config.architectures or [type(config).__name__])[0],
         "model_type": config.model_type,
-        **{name: given[name] or value for name, value in measured.items()},
+        **{name: given.get(name) or value for name, value in measured.items()},
         "measured": measured,
         "n_active_parameters": size.n_active,
         "max_length": length,
