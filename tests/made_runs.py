@@ -132,7 +132,10 @@ def _write_fit(folder: Path, language: str, subject: str, model: str, r: np.ndar
         "language": language, "subject": subject, "model": model, "n_voxels": r.shape[2],
         "layers": list(range(len(r))),
         "alphas": np.full(r.shape[:2], 1e4), "r_per_run": np.nanmean(r, axis=2),
-        "left_out": {"voxels": [], "reason": "constant in run 3"},
+        "left_out": {
+            "voxels": [{"voxel": int(v)} for v in np.flatnonzero(np.isnan(r).any(axis=(0, 1)))],
+            "reason": "constant in run 3",
+        },
         "revision": "", "resolved_revision": "abc123", "source": f"org/{model}",
         "precision": "float32",
     }  # fmt: skip

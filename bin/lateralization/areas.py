@@ -12,6 +12,11 @@ Halves = tuple[Booleans, Booleans]
 """Voxels of the left side and of the right."""
 
 
+def within(sides: Mapping[str, Halves], used: Booleans) -> dict[str, Halves]:
+    """Cut named pairs of sides to the voxels that are used."""
+    return {name: (left & used, right & used) for name, (left, right) in sides.items()}
+
+
 @dataclass(frozen=True)
 class Areas:
     """Areas of the atlas within a mask: name → (left voxels, right voxels), in atlas order."""

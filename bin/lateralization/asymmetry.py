@@ -36,7 +36,7 @@ class Brain:
     Attributes
     ----------
     halves
-        ``shared`` and ``strict`` → (left, right).
+        ``shared`` and ``strict`` → (left, right), without the voxels that are left out.
     isc
         Mean over trials of the reliability, or None where there is none (individuals).
     rois
@@ -54,6 +54,12 @@ class Brain:
     def n_voxels(self) -> int:
         """Number of voxels of the mask."""
         return int(self.halves[SHARED][0].size)
+
+    @property
+    def used(self) -> Booleans:
+        """The voxels of the mask that were not left out."""
+        left, right = self.halves[SHARED]
+        return left | right
 
     @property
     def reliable(self) -> Booleans | None:
@@ -266,6 +272,7 @@ def pairs(brain: Brain, percentile: float | None = None) -> tuple[NDArray[np.int
     if brain.mirror is None or (percentile is not None and brain.isc is None):
         return None
     left = np.flatnonzero(brain.halves[STRICT][0])
+    left = left[brain.halves[STRICT][1][brain.mirror[left]]]  # without its partner it is no pair
     right = brain.mirror[left]
     if percentile is not None and brain.isc is not None:
         middle = (brain.isc[left] + brain.isc[right]) / 2

@@ -92,10 +92,8 @@ def ceiling_rows(fit: Fit, r: Floats, ceiling: Floats, brain: Brain, kind: str) 
     chosen = chosen_elsewhere(ceiling)
     for midline in (SHARED, STRICT):
         left, right = brain.halves[midline]
-        sides = {
-            name: _side(r, ceiling, chosen & side) for name, side in
-            {"left": left, "right": right, "both": left | right}.items()
-        }  # fmt: skip
+        whole = {"left": left, "right": right, "both": left | right}
+        sides = {name: _side(r, ceiling, chosen & side) for name, side in whole.items()}
         with np.errstate(invalid="ignore"):
             shares = {
                 name: np.where(top > LOWEST, score / top, np.nan)
@@ -105,9 +103,10 @@ def ceiling_rows(fit: Fit, r: Floats, ceiling: Floats, brain: Brain, kind: str) 
         for name, by_run in shares.items():
             score, top = sides.get(name, [sides["left"][i] - sides["right"][i] for i in (0, 1)])
             interval, p = corrected_t(by_run)
+            voxels = chosen & whole.get(name, whole["both"])
             yield fit.columns | {
                 "ceiling": kind, "midline": midline, "hemisphere": name,
-                "n_voxels": round(float((chosen & (left | right)).sum(axis=1).mean())),
+                "n_voxels": round(float(voxels.sum(axis=1).mean())),
                 "mean_r": float(np.mean(score)), "mean_ceiling": float(np.mean(top)),
                 "share": interval.mean, "ci_low": interval.low, "ci_high": interval.high, "p": p,
                 "ci_kind": f"t over {interval.n} test runs, corrected for shared training runs",

@@ -28,7 +28,10 @@ COLUMNS = {
         "left minus right of: mean; p90 (90th percentiles); index ((left - right) / (left + "
         "right) of means); over_ceiling (means divided by the mean reliability of their side)"
     ),
-    "scale": "axis of the predictor: linear, or log10 where it spans more than a factor of 100",
+    "scale": (
+        "axis of the predictor: linear, or log10 where it spans more than a factor of 100 (its "
+        "smallest value above 0 is added first where there is a 0)"
+    ),
     "place": "value of the predictor at the change point",
     "low": "smallest value at which a bend fits nearly as well (95 % profile interval)",
     "high": "largest such value",

@@ -8,7 +8,7 @@ import numpy as np
 from lateralization.arrays import Row
 from lateralization.asymmetry import CHOICES
 from lateralization.fits import MODEL
-from lateralization.model_tables import groups
+from lateralization.model_tables import groups, say_empty_regions
 from lateralization.score_controls import Control, Values, controls, mediation
 from lateralization.summaries import Summary
 
@@ -67,13 +67,15 @@ def control_rows(summaries: list[Summary]) -> dict[str, list[Row]]:
     rows: dict[str, list[Row]] = {"controls": [], "mediation": []}
     for (language, subject), members in groups(summaries).items():
         for (selection, layer, midline), values in values_of(members):
-            where = {"language": language, "subject": subject, "selection": selection,
-                     "layer": layer, "midline": midline}  # fmt: skip
-            rows["controls"] += [where | _control_row(one) for one in controls(values, selection)]
+            where: Row = {"language": language, "subject": subject, "selection": selection,
+                          "layer": layer, "midline": midline}  # fmt: skip
+            found = [where | _control_row(one) for one in controls(values, selection)]
+            rows["controls"] += say_empty_regions(found, members)
             paths, n_models, reason = mediation(
                 values.size, values.score, values.difference, values.families
             )
-            told: list[Row] = [asdict(path) for path in paths] or [{"path": ""}]
             more = {"n_models": n_models, "reason": reason}
-            rows["mediation"] += [where | row | more for row in told]
+            parts: list[Row] = [asdict(path) for path in paths] or [{"path": ""}]
+            told: list[Row] = [where | part | more for part in parts]
+            rows["mediation"] += say_empty_regions(told, members)
     return rows

@@ -84,11 +84,16 @@ COLUMNS = {
         "corrected for their shared training runs (Nadeau & Bengio 2003)"
     ),
     "runs_high": "upper limit of that interval",
-    "runs_p": "p of the slope, the same corrected t over test runs",
-    "subset": (
-        "all models, those above a size, one family, or untrained models (with 'untrained')"
+    "runs_p": (
+        "p of the slope, the same corrected t over test runs; only for l_minus_r_ of means, on ln N"
     ),
-    "ceiling_left": "mean reliability of the left voxels: the noise ceiling of the left",
+    "subset": (
+        "all models (and training steps, where the predictor is a column of the sheet that they "
+        "have), those above a size, one family, or untrained models (with 'untrained')"
+    ),
+    "ceiling_left": (
+        "mean reliability of the left voxels: the noise ceiling of the left; only for means"
+    ),
     "ceiling_right": "the same on the right",
     "in_ceiling": "left divided by its ceiling, minus right divided by its ceiling",
     "reason": "why the row's numbers are empty",

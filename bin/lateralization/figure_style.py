@@ -172,22 +172,54 @@ def family_name(name: Any) -> str:
     return FAMILY_NAMES.get(str(name), str(name))
 
 
+LABEL = "label of a point"
+OFFSETS = [(x, y) for y in (4, -4, 10, -10, 16, -16) for x in (5, -5)] + [(0, 7), (0, -7)]
+"""Places of a label about its point, in points; the first that is free is taken."""
+
+ROUNDS = 3
+"""How often every label looks for a place, given where the others then are."""
+
+
 def label_points(axes: Any, xs: Any, ys: Any, names: Any) -> None:
-    """Name each point beside it, on the side where the axes have room."""
-    middle = np.sqrt(np.prod(axes.get_xlim())) if axes.get_xscale() == "log" else np.mean(xs)
+    """Name each point; :func:`settle_labels` finds the label's place once the axes have theirs."""
     for x, y, name in zip(xs, ys, names, strict=True):
-        right = x < middle
-        axes.annotate(
-            short(name),
-            (x, y),
-            xytext=(5 if right else -5, 4),
-            textcoords="offset points",
-            ha="left" if right else "right",
-            fontsize=6.5,
-            color=QUIET,
-            path_effects=[HALO],
-            zorder=4,
-        )
+        label = axes.annotate(
+            short(name), (x, y), xytext=OFFSETS[0], textcoords="offset points", fontsize=6.5,
+            color=QUIET, path_effects=[HALO], zorder=4, gid=LABEL,
+        )  # fmt: skip
+        label.set_in_layout(False)  # where a label stands must not move the axes
+
+
+def _place(label: Any, offset: tuple[int, int]) -> Any:
+    """Put a label beside its point, and give the box that it takes there."""
+    x, y = offset
+    label.set(position=offset, ha="left" if x > 0 else "right" if x else "center")
+    label.set_va("bottom" if y > 0 else "top")
+    return label.get_window_extent()
+
+
+def _faults(box: Any, points: Any, boxes: list[Any], inside: Any) -> int:
+    """Count what a label covers, and corners of it beyond the axes."""
+    wide = box.padded(3)
+    covered = sum(wide.contains(*point) for point in points) + wide.count_overlaps(boxes)
+    return int(covered + sum(not inside.contains(*corner) for corner in (box.min, box.max)))
+
+
+def settle_labels(figure: Any) -> None:
+    """Put every label where it covers no other point and no other label, within its axes."""
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        labels = [text for text in axes.texts if text.get_gid() == LABEL]
+        points = [axes.transData.transform(label.xy) for label in labels]
+        boxes = [_place(label, OFFSETS[0]) for label in labels]
+        for number, label in [*enumerate(labels)] * ROUNDS:
+            points_of_others = points[:number] + points[number + 1 :]
+            boxes_of_others = boxes[:number] + boxes[number + 1 :]
+            found = [
+                _faults(_place(label, one), points_of_others, boxes_of_others, axes.bbox.padded(3))
+                for one in OFFSETS
+            ]
+            boxes[number] = _place(label, OFFSETS[int(np.argmin(found))])
 
 
 def short(name: str, length: int = 22) -> str:

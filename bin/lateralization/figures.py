@@ -29,7 +29,7 @@ from lateralization import (
 from lateralization.brain_figures import Maps
 from lateralization.command import progress
 from lateralization.dictionary import LARGE_SUBSET, Tables
-from lateralization.figure_style import Drawing, TooFewError, style
+from lateralization.figure_style import Drawing, TooFewError, settle_labels, style
 from lateralization.files import write_json, writing
 from lateralization.made_tables import read_tables, subjects_drawn
 
@@ -129,6 +129,7 @@ FIGURES = (
 
 def _save(drawing: Drawing, stem: str, out: Path) -> dict[str, str]:
     """Write SVG and PNG; no date goes in, so equal tables give equal files."""
+    settle_labels(drawing.figure)
     for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
         # Saving would give a figure without a layout engine (a glass brain) the style's.
         keep = mpl.rc_context({"figure.constrained_layout.use": False})

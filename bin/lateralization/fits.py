@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lateralization.areas import within
 from lateralization.arrays import Array, Booleans, Floats
 from lateralization.asymmetry import SHARED, STRICT, Brain, Layers
 from lateralization.catalogue import RANDOM_SEED, family_of
@@ -69,6 +70,12 @@ class Fit:
         return self.language, self.subject, self.model
 
     @property
+    def left_out(self) -> list[int]:
+        """Numbers of the voxels of the mask that were left out."""
+        told = self.record.get("left_out") or {}
+        return [int(voxel["voxel"]) for voxel in told.get("voxels", [])]
+
+    @property
     def columns(self) -> dict[str, Any]:
         """First columns of every table over fits."""
         return {"language": self.language, "subject": self.subject, "model": self.model}
@@ -93,6 +100,24 @@ class Space:
     mask: Booleans
     affine: Array
     brain: Brain
+
+    def without(self, left_out: Sequence[int]) -> "Space":
+        """Take voxels, by their number, out of hemispheres, regions and reliability.
+
+        The hemispheres stay halves of the whole mask: nothing else moves over the midline.
+        """
+        if not left_out:
+            return self
+        used = np.ones(self.brain.n_voxels, dtype=bool)
+        used[list(left_out)] = False
+        isc, rois = self.brain.isc, self.brain.rois or {}
+        cut = replace(
+            self.brain,
+            halves=within(self.brain.halves, used),
+            isc=None if isc is None else np.where(used, isc, np.nan),
+            rois=within(rois, used),
+        )
+        return replace(self, brain=cut)
 
 
 def _number(*candidates: Any) -> float:

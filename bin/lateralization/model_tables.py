@@ -1,6 +1,6 @@
 """Tables over models: regressions and least squares."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -13,6 +13,7 @@ from lateralization.fits import CHECKPOINT, MODEL, UNTRAINED
 from lateralization.intervals import corrected_t
 from lateralization.regressions import (
     MIN_MODELS,
+    NO_VOXEL,
     Ols,
     Regression,
     ols,
@@ -56,6 +57,19 @@ def outcomes(members: list[Summary], choice: str, midline: str) -> pd.DataFrame:
             row["best_layer"] = relative_best_layer(one)
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def say_empty_regions(rows: Iterable[Row], members: Sequence[Summary]) -> Iterator[Row]:
+    """Give rows about selections their true reason where a side of the selection is empty."""
+    empty = {
+        side["selection"]
+        for one in members
+        for side in one.asymmetry
+        if 0 in (side["n_left"], side["n_right"])
+    }
+    for row in rows:
+        told = row.get("selection", str(row.get("outcome", "")).removeprefix("l_minus_r_"))
+        yield row | {"reason": NO_VOXEL} if row["reason"] and told in empty else row
 
 
 def relative_best_layer(one: Summary) -> float:
@@ -169,11 +183,11 @@ def regression_rows(summaries: list[Summary]) -> Iterator[Row]:
     """
     for (language, subject), members in groups(summaries).items():
         for choice, midline, table in _tables(members):
-            for row in _one_table(members, table, choice, midline):
-                yield {"language": language, "subject": subject} | row
+            found = list(_one_table(members, table, choice, midline))
             if choice == BEST_VOXEL and midline == SHARED:
-                for row in _family_rows(table):
-                    yield {"language": language, "subject": subject} | row
+                found += _family_rows(table)
+            for row in say_empty_regions(found, members):
+                yield {"language": language, "subject": subject} | row
 
 
 def _ols_rows(first: Row, result: Ols) -> Iterator[Row]:
@@ -203,5 +217,5 @@ def ols_rows(summaries: list[Summary]) -> Iterator[Row]:
                     continue
                 first = {"language": language, "subject": subject, "outcome": outcome}
                 result = ols(models[outcome].to_numpy(dtype=np.float64), predictors)
-                for row in _ols_rows(first, result):
+                for row in say_empty_regions(_ols_rows(first, result), members):
                     yield row | {"layer": choice, "midline": midline}

@@ -16,7 +16,7 @@ from scipy import stats
 from lateralization.areas import Areas
 from lateralization.arrays import Booleans, Floats, Row
 from lateralization.people import holm
-from lateralization.regressions import MIN_MODELS, regress
+from lateralization.regressions import MIN_MODELS, NO_VOXEL, regress
 
 
 def side_mean(values: NDArray[np.floating], side: Booleans) -> float:
@@ -74,7 +74,8 @@ def area_rows(
             found = regress(ln_n, sides[0] - sides[1])
         row |= {
             "score_left": score[0], "score_right": score[1], "n_models": found.n_models,
-            "slope": found.slope, "r": found.r, "p": found.p, "reason": found.reason,
+            "slope": found.slope, "r": found.r, "p": found.p,
+            "reason": found.reason if left.any() and right.any() else NO_VOXEL,
         }  # fmt: skip
         rows.append(row)
     for column in ("isc_p", "p"):

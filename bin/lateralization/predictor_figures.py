@@ -18,6 +18,7 @@ from lateralization.figure_style import (
     short,
     size_axis,
 )
+from lateralization.fits import CHECKPOINT, MODEL
 from lateralization.model_figures import PUBLISHED, WORDS, dots, family_legend, selection_of
 
 NAMES = {"ppl": "perplexity", "hellaswag": "HellaSwag (%)", LN_N: "number of parameters"}
@@ -56,12 +57,15 @@ def predictor_values(tables: Tables, language: str, predictor: str) -> pd.Series
     return rows.drop_duplicates("model").set_index("model")["value"].astype(float)
 
 
-def _points(tables: Tables, language: str, subject: str, region: str) -> pd.DataFrame:
+def _points(tables: Tables, language: str, subject: str, region: str, names: Any) -> pd.DataFrame:
+    """Scores of the models that the regressions on these predictors hold: training steps too."""
     rows = of(
-        tables["scores"], language=language, subject=subject, kind="model", hemisphere="both",
-        region=region, **PUBLISHED,
+        tables["scores"], language=language, subject=subject, hemisphere="both", region=region,
+        **PUBLISHED,
     )  # fmt: skip
-    return rows.sort_values("n_parameters")
+    known = of(tables["predictors"], language=language, predictor=list(names))["model"]
+    step = (rows["kind"] == CHECKPOINT) & rows["model"].isin(known)
+    return rows[step | (rows["kind"] == MODEL)].sort_values("n_parameters")
 
 
 def scatters(
@@ -71,11 +75,11 @@ def scatters(
     found = known_predictors(tables, language, subject, f"score_{region}", subset)
     if subset == "all":
         found = found[found["predictor"] != LN_N]
-    rows = _points(tables, language, subject, region)
-    if subset == LARGE_SUBSET:
-        rows = rows[rows["n_parameters"] > LARGE]
     need(found, 1, "predictors with 3 models")
     found = found.head(3)
+    rows = _points(tables, language, subject, region, found["predictor"])
+    if subset == LARGE_SUBSET:
+        rows = rows[(rows["n_parameters"] > LARGE) & (rows["kind"] == MODEL)]
     figure, grid = plt.subplots(
         1, len(found), figsize=(PAGE * max(len(found), 1.5) / 3, 2.7), squeeze=False, sharey=True
     )

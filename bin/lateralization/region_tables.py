@@ -17,15 +17,13 @@ from lateralization.intervals import voxel_bootstrap
 from lateralization.model_tables import groups
 from lateralization.parcels import area_rows, parcel_rows, relation_rows
 from lateralization.people import holm
-from lateralization.regressions import MIN_MODELS, voxel_slopes
+from lateralization.regressions import MIN_MODELS, NO_VOXEL, voxel_slopes
 from lateralization.summaries import Summary
 
 ISC_BOOTSTRAPS = 10_000
 """Resamples of the bands around a region's reliability, as in the study."""
 
 P_VALUES = ("p", "runs_p", "slope_t_test_p")
-
-NO_VOXEL = "a side of the region has no voxel in the mask"
 
 
 def sized_models(members: list[Summary]) -> tuple[list[Summary], Floats]:

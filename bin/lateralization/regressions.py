@@ -17,6 +17,8 @@ from lateralization.intervals import LEVEL, fisher_interval
 MIN_MODELS = 3
 MIN_MODELS_OLS = 5
 
+NO_VOXEL = "a side of the region has no usable voxel"
+
 
 @dataclass(frozen=True)
 class Regression:

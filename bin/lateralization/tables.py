@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lateralization.areas import Areas
+from lateralization.areas import Areas, within
 from lateralization.arrays import Row, Single
 from lateralization.atlas import read_atlas
 from lateralization.brain_maps import brain_maps, density_table, sensitivity_table
@@ -265,7 +265,10 @@ def summarise_all(inputs: Inputs, plan: dict[str, Any]) -> Read:
     ceilings: list[Row] = []
     tops = Ceilings(inputs.ceilings, reader)
     for fit, r in iterate_fits(inputs.scores, inputs.runs, plan):
-        space = spaces.setdefault(fit.key[:2], reader.get(fit.language, fit.subject))
+        if fit.key[:2] not in spaces:
+            whole = reader.get(fit.language, fit.subject)
+            spaces[fit.key[:2]] = whole.without(fit.left_out)
+        space = spaces[fit.key[:2]]
         summaries.append(summarise(fit, r, space.brain))
         unique += unique_of(fit, r, space.brain)
         ceilings += tops.rows(fit, r, space)
@@ -285,7 +288,7 @@ def read_areas(
     for key, space in spaces.items():
         areas, reason = read_atlas(inputs.atlas, space.mask, space.affine)
         if areas is not None:
-            found[key] = areas
+            found[key] = Areas(within(areas.sides, space.brain.used))
     return found, reason
 
 

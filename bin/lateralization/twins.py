@@ -15,7 +15,7 @@ from lateralization.control_tables import Place, scores_by_place, sides_by_place
 from lateralization.dictionary import LN_N
 from lateralization.fits import MODEL, UNTRAINED, Fit
 from lateralization.intervals import corrected_t
-from lateralization.model_tables import groups
+from lateralization.model_tables import groups, say_empty_regions
 from lateralization.regressions import regress
 from lateralization.summaries import Summary
 
@@ -91,5 +91,6 @@ def twin_rows(summaries: list[Summary]) -> dict[str, list[Row]]:
             tables["twins"] += [row | where for row in rows]
             known = [row for row in rows if row["n_parameters"] > 0]
             head = {"language": language, "subject": subject} | where
-            tables["twin_regressions"] += [head | row for row in _regressions(known)]
+            told = [head | row for row in _regressions(known)]
+            tables["twin_regressions"] += say_empty_regions(told, members)
     return tables

@@ -77,6 +77,8 @@ def test_a_share_takes_away_what_noise_does_to_a_side():
             if row["midline"] == STRICT}  # fmt: skip
     assert rows["left"]["share"] == pytest.approx(0.6, abs=0.03)
     assert np.isnan(rows["right"]["share"])  # no right voxel is among the best quarter
+    counts = {name: row["n_voxels"] for name, row in rows.items()}
+    assert counts == {"left": 75, "right": 0, "both": 75, "left_minus_right": 75}
     flat = np.where(left, 0.8, 0.5)[rng.permutation(300)] + rng.normal(0, 0.05, (9, 300))
     rows = {row["hemisphere"]: row for row in ceiling_rows(FIT, 0.6 * flat, flat, brain, "x")
             if row["midline"] == STRICT}  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_runs import MadeRun, write_run
+from matplotlib import pyplot as plt
 
 from lateralization import (
     brain_figures,
@@ -27,12 +28,15 @@ from lateralization.figure_style import (
     TooFewError,
     families,
     family_name,
+    label_points,
+    settle_labels,
     short,
     style,
 )
 from lateralization.figures import FIGURES, draw_all
 from lateralization.files import read_json
 from lateralization.made_tables import read_tables
+from lateralization.regressions import NO_VOXEL
 from lateralization.tables import lateralize
 
 
@@ -221,6 +225,39 @@ def test_a_family_has_one_colour_in_all_panels_of_a_figure(full):
 
 
 @pytest.mark.slow
+def test_training_steps_are_drawn_where_the_regression_holds_them(full):
+    _, folder = full
+    tables = read_tables(folder.parent / "tables")
+    steps = tables["asymmetry"].query("kind == 'checkpoint'")["model"].unique()
+    given = pd.DataFrame({"language": "en", "model": steps, "predictor": "ppl", "value": 50.0})
+    tables["predictors"] = pd.concat([tables["predictors"], given], ignore_index=True)
+    sheet = tables["predictors"].query("language == 'en' and predictor == 'ppl'")
+    with style():
+        drawing = predictor_figures.scatters(tables, "en", "average", "whole")
+        (axes,) = [one for one in drawing.figure.axes if one.get_xlabel() == "perplexity"]
+        points = [line for line in axes.lines if line.get_marker() not in ("None", "")]
+        assert len(steps)
+        assert sum(len(line.get_xdata()) for line in points) == sheet["model"].nunique()
+
+
+def test_a_label_covers_no_other_point_and_no_other_label():
+    rng = np.random.default_rng(0)
+    with style():
+        figure, (axes, _) = plt.subplots(1, 2, figsize=(7.2, 2.8))
+        x, y = np.repeat([1e8, 1.2e8, 1.4e8, 3e9], 2), rng.uniform(-0.01, 0.01, 8)
+        axes.semilogx(x, y, "o")
+        label_points(axes, x, y, [f"tiny-llama-{i}" for i in range(8)])
+        settle_labels(figure)
+        points = axes.transData.transform(np.column_stack([x, y]))
+        boxes = [text.get_window_extent() for text in axes.texts]
+        for i, box in enumerate(boxes):
+            assert box.count_contains(points) == 0
+            assert box.count_overlaps(boxes[:i]) == 0
+            assert axes.bbox.padded(8).contains(*box.min)
+            assert axes.bbox.padded(8).contains(*box.max)
+
+
+@pytest.mark.slow
 def test_many_models_get_a_scale_instead_of_a_legend_of_layers(full):
     _, folder = full
     tables = read_tables(folder.parent / "tables")
@@ -263,8 +300,13 @@ def test_a_region_outside_the_mask_leaves_its_cells_empty(tmp_path, empty):
     tables = read_tables(tmp_path / "tables")
     table = tables["roi"].set_index("roi")
     assert list(table.index) == ["TP", "AG_TPJ"]
-    assert table.loc["TP", "reason"] == "a side of the region has no voxel in the mask"
+    assert table.loc["TP", "reason"] == NO_VOXEL
     assert table.loc["TP", ["left_minus_right", "r", "slope_left", "slope_t_test_p"]].isna().all()
+    for name, where in {
+        "regressions": "outcome == 'l_minus_r_TP'", "ols": "outcome == 'l_minus_r_TP'",
+        "controls": "selection == 'TP'", "mediation": "selection == 'TP'",
+    }.items():  # fmt: skip
+        assert set(tables[name].query(where)["reason"]) == {NO_VOXEL}, name
     sides = tables["asymmetry"].query("selection == 'TP'")
     assert len(sides)
     assert sides[["left", "right", "left_minus_right"]].isna().all(axis=None)
