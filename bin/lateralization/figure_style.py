@@ -113,7 +113,8 @@ def need(table: pd.DataFrame, n: int, what: str) -> pd.DataFrame:
         Fewer rows than needed.
     """
     if len(table) < n:
-        raise TooFewError(f"{len(table)} {what}, {n} needed" if len(table) else f"no {what}")
+        few = f"only {len(table)} of the {n} {what} that are needed"
+        raise TooFewError(few if len(table) else f"no {what}")
     return table
 
 

@@ -93,7 +93,8 @@ def test_few_data_leave_figures_out_with_a_note(tmp_path):
         "layers", "brain_score", "brain_left_minus_right", "densities_whole", "interactive_score",
         "interactive_left_minus_right",
     }  # fmt: skip
-    assert entries["asymmetry_by_size"]["note"] == "1 models of known size, 2 needed"
+    note = entries["asymmetry_by_size"]["note"]
+    assert note == "only 1 of the 2 models of known size that are needed"
     assert entries["brain_isc"]["note"] == "no reliability map"
     assert entries["baselines"]["note"] == "no baseline and no untrained model"
     assert entries["people"]["note"] == "no individual subjects"
