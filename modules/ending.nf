@@ -32,8 +32,8 @@ def when_done(run, parameters) {
         if (!run.success && run.errorMessage) {
             System.err.println(run.errorMessage.readLines().findAll { line -> line.trim() }.last())
         }
-        else if (!run.success && run.stats.ignoredCount) {
-            System.err.println("${run.stats.ignoredCount} tasks failed and were left out with what needs them (--on_error report): see ${parameters.outdir}/report.html and tables/failures.tsv")
+        else if (run.stats.ignoredCount) { // run.success does not know of them, the exit status does
+            System.err.println("failed tasks, left out with what needs them (--on_error report): ${run.stats.ignoredCount}; see ${parameters.outdir}/report.html and tables/failures.tsv")
         }
     }))
 }

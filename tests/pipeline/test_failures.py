@@ -63,7 +63,8 @@ def test_the_rest_goes_on_and_the_report_and_the_exit_status_say_what_failed(
 ) -> None:
     out, run = failing
     assert run.exit_status != 0
-    assert run.last_line.startswith("1 tasks failed and were left out")
+    assert run.last_line.startswith("failed tasks, left out with what needs them (--on_error ")
+    assert "report): 1; see " in run.last_line
     assert "tables/failures.tsv" in run.last_line
     rows = rows_of(out / "tables" / "failures.tsv")
     assert {row["model"] for row in rows} == {"broken-model"}
