@@ -32,7 +32,7 @@ def when_done(run, parameters) {
         if (!run.success && run.errorMessage) {
             System.err.println(run.errorMessage.readLines().findAll { line -> line.trim() }.last())
         }
-        else if (run.stats.ignoredCount) { // run.success does not know of them, the exit status does
+        else if (run.stats?.ignoredCount) { // run.success does not know of them, the exit status does
             System.err.println("failed tasks, left out with what needs them (--on_error report): ${run.stats.ignoredCount}; see ${parameters.outdir}/report.html and tables/failures.tsv")
         }
     }))
