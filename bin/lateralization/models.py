@@ -296,7 +296,7 @@ def _read_weights(folder: Path, *, precision: str, **options: Any) -> tuple[Any,
     }
     try:
         model, info = _auto_class(config).from_pretrained(folder, config=config, **options)
-        return model, info
+        return _with_trunk(model), info
     except Exception as error:
         if is_out_of_memory(error):
             raise
@@ -362,7 +362,14 @@ def from_config(config: Any) -> Any:
     """Build a model in float32 without weights of a checkpoint; torch's generator draws them."""
     import torch
 
-    return _auto_class(config).from_config(config, dtype=torch.float32)
+    return _with_trunk(_auto_class(config).from_config(config, dtype=torch.float32))
+
+
+def _with_trunk(model: Any) -> Any:
+    """Let ``base_model`` find the trunk of a model whose class names it otherwise (Llama-4)."""
+    if model.base_model is model and hasattr(model, "model"):
+        model.base_model_prefix = "model"
+    return model
 
 
 def known_precision(precision: str) -> str:

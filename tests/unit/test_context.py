@@ -16,7 +16,7 @@ from lateralization.context import limited
 from lateralization.files import read_tensors
 from lateralization.forward import compute, input_device
 from lateralization.mapping import MappedRun, window_tensors, words_table
-from lateralization.models import load_model
+from lateralization.models import from_config, load_model
 from lateralization.surprisal import head_of, reads_forward, surprisal_table
 from lateralization.word_vectors import merge
 
@@ -280,10 +280,11 @@ HEADS: dict[str, dict[str, Any]] = {
     "Granite": {"logits_scaling": 4.0},
     "HyperCLOVAX": {"logits_scaling": 4.0},
     "Bert": {"is_decoder": True},
+    "Llama4Text": {"intermediate_size_mlp": 16, "num_local_experts": 2, "head_dim": 8},
     "Bart": {"d_model": 16, "decoder_layers": 1, "decoder_attention_heads": 2},
     "OPT": {"ffn_dim": 16, "word_embed_proj_dim": 8, "do_layer_norm_before": False},
 }
-"""Scales, caps, a layer before the product, a decoder within the trunk, a projection."""
+"""Scales, caps, a layer before the product, a trunk of another name or within it, a projection."""
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -293,7 +294,7 @@ def test_a_head_is_the_models_own_whatever_it_does_to_the_product(name: str) -> 
     shape |= {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
     config = getattr(transformers, f"{name}Config")(**shape, **HEADS[name])
     torch.manual_seed(5)
-    model = AutoModelForCausalLM.from_config(config).eval()
+    model = from_config(config).eval()
     ids = torch.randint(3, 50, (1, 9))
     with torch.no_grad():
         for parameter in model.parameters():
