@@ -13,7 +13,7 @@ def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     command = argparse.ArgumentParser(prog="average", description=__doc__)
     source = command.add_mutually_exclusive_group(required=True)
-    source.add_argument("--clean", nargs="+", type=Path, default=[], help="cleaned subjects")
+    source.add_argument("--clean", nargs="*", type=Path, default=[], help="cleaned subjects")
     source.add_argument(
         "--given", nargs="+", type=Path, default=[], help="the runs of a given average subject"
     )

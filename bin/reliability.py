@@ -16,7 +16,7 @@ def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     command = argparse.ArgumentParser(prog="reliability", description=__doc__)
     source = command.add_mutually_exclusive_group(required=True)
-    source.add_argument("--clean", nargs="+", type=Path, default=[], help="cleaned subjects")
+    source.add_argument("--clean", nargs="*", type=Path, default=[], help="cleaned subjects")
     source.add_argument("--given", type=Path, help="a reliability made before")
     command.add_argument("--mask", required=True, type=Path, help="brain mask")
     command.add_argument("--trials", type=int, default=study.ISC_TRIALS, help="split-half trials")

@@ -97,10 +97,8 @@ workflow FMRI {
         taken(of_kind(given, 'average_subject').join(masks)).mix(computed(used, languages, 'average_subject')),
         stamp('average'),
     )
-    // halves of a group are compared: one subject alone has none
-    halves = used.filter { _lang, subjects, _mask -> subjects.size() > 1 }
     RELIABILITY(
-        taken(of_kind(given, 'isc').join(masks)).mix(computed(halves, languages, 'isc')),
+        taken(of_kind(given, 'isc').join(masks)).mix(computed(used, languages, 'isc')),
         plan.map { all -> all.parameters.subMap(['isc_trials', 'isc_seed']) },
         stamp('reliability'),
     )

@@ -35,8 +35,14 @@ def check_subjects(paths: Sequence[Path], n_voxels: int) -> None:
     Raises
     ------
     BadInput
-        Names the subject and the run; the length that most subjects have is taken as right.
+        There is none; or names the subject and the run: the length that most subjects have is taken
+        as right.
     """
+    if not paths:
+        raise BadInput(
+            "no subject is left to average: all have outliers (the log of CHECKS names the runs); "
+            "mend them, or give --exclude_outliers no"
+        )
     lengths: list[list[int]] = []
     runs = max((run_names(path) for path in paths), key=len)
     for path in paths:
@@ -87,18 +93,10 @@ def average_run(paths: Sequence[Path], run: str) -> Single:
     -------
     (scans, voxels) float32
         Population sd 1; 0 where every subject is 0.
-
-    Raises
-    ------
-    BadInput
-        There are no subjects.
     """
-    total: Floats | None = None
-    for path in paths:
-        series = read_tensor(path, run)
-        total = series.astype(np.float64) if total is None else np.add(total, series, out=total)
-    if total is None:
-        raise BadInput("no subjects to average; give at least one cleaned subject")
+    total: Floats = read_tensor(paths[0], run).astype(np.float64)
+    for path in paths[1:]:
+        total += read_tensor(path, run)
     standardised = standardise(total / len(paths))
     standardised[:, ~total.any(axis=0)] = 0.0
     return standardised.astype(np.float32)
@@ -228,11 +226,11 @@ def write_average(
         Number of voxels left out in any run.
     """
     brain = Brain(*load_mask(mask), mask)
-    if clean:
-        tensors = average_subjects(clean, int(brain.mask.sum()))
-    else:
+    if given:
         tensors = given_average(given, brain, n_runs)
-    save_tensors(out, tensors, {"n_subjects": str(len(clean)) if clean else "given"})
+    else:
+        tensors = average_subjects(clean, int(brain.mask.sum()))
+    save_tensors(out, tensors, {"n_subjects": "given" if given else str(len(clean))})
     for run in range(1, len(tensors["left_out"]) + 1):
         volume = to_volume(tensors[f"run-{run}"], brain.mask)
         save_volume(volume, brain.affine, f"{nifti_prefix}{run}.nii.gz", tr)

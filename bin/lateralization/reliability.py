@@ -65,7 +65,8 @@ def split_halves(
     if n_subjects < 2:
         raise BadInput(
             f"reliability needs two subjects to predict one from the other, there is {n_subjects}; "
-            "add subjects or give a map with --isc"
+            "add subjects or give a map with --isc; or, where others have outliers (the log of "
+            "CHECKS names their runs), mend them or give --exclude_outliers no"
         )
     if n_trials < 1:
         raise BadInput(f"--trials {n_trials}: give at least 1")

@@ -132,8 +132,8 @@ def test_a_subject_of_another_mask_or_with_a_run_missing_is_named(tmp_path, subj
 
 
 def test_no_subject_is_refused():
-    with pytest.raises(BadInput, match="no subjects"):
-        average_run([], "run-1")
+    with pytest.raises(BadInput, match="no subject is left"):
+        average_subjects([], N_VOXELS)
 
 
 def test_the_images_hold_the_average_and_zero_outside(tmp_path, subjects, mask_path):
@@ -233,6 +233,12 @@ def test_the_command_takes_subjects_or_images(tmp_path, subjects, mask_path):
     done = command(tmp_path, mask_path, "--given", *images)
     assert done.returncode == 0, done.stderr
     assert "average as given" in done.stderr
+
+
+def test_a_group_of_which_checks_left_nobody_is_bad_input(tmp_path, mask_path):
+    done = command(tmp_path, mask_path, "--clean")
+    assert done.returncode == 65
+    assert "no subject is left to average" in done.stderr.splitlines()[-1]
 
 
 def test_the_command_leaves_with_65_and_one_line_on_bad_input(tmp_path, subjects, mask_path):
