@@ -3,8 +3,9 @@
 COLUMNS = {
     "analysis": (
         "difference: left minus right on ln N; laterality_index: (left - right) / (left + right) "
-        "on ln N; left_on_right: left score on right score; left_given_right: left score on ln N "
-        "with the right score held constant; partial: with 'given' held constant; "
+        "on ln N, over models whose sides are above 0; left_on_right: left score on right score; "
+        "left_given_right: left score on ln N with the right score held constant; "
+        "partial: with 'given' held constant; "
         "family_fixed_effects: every family has an intercept of its own; leave_one_family_out: "
         "without the family left_out"
     ),
@@ -86,7 +87,7 @@ COLUMNS |= {
     "tsnr": "temporal signal-to-noise ratio, median over voxels; about 0 where means are taken off",
     "outlier": "yes, no",
     "n_twins": "untrained models of the same architecture (seeds), averaged",
-    "trained_score": "mean score of the trained model, both sides",
+    "trained_score": "mean score of the trained model, both sides; only for regions' means",
     "untrained_score": "that of its untrained twins",
     "score_gain": "trained_score less untrained_score",
     "trained_l_minus_r": "left minus right of the trained model",

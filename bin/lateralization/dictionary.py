@@ -135,7 +135,6 @@ COLUMNS = {
     "tolerance": "largest difference that counts as agreement",
     "agrees": "yes or no",
     "n_left_out": "voxels left out: constant or not finite in the source BOLD of some run",
-    "share": "voxels left out / voxels of the mask",
     "stage": "where it failed, if known",
     "order": "place in the planted order (increasing model size)",
     "recovered_order": "place in the order of what was recovered",
@@ -323,6 +322,7 @@ TABLES = {
         {
             "model": "all, where it is the same for every model of the subject",
             "n_voxels": "voxels of the mask",
+            "share": "voxels left out / voxels of the mask",
             "reason": "why they were left out",
         },
     ),

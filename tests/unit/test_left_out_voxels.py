@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from made_runs import MIDDLE, MadeRun, made_mask, write_run
 
+from lateralization.dictionary import describe
 from lateralization.fits import read_space
 from lateralization.made_tables import read_tables
 from lateralization.specifications import specify
@@ -60,6 +61,12 @@ def test_every_table_counts_the_voxels_that_are_used(tables):
     chosen = USED & (isc > np.percentile(isc[USED], 75))
     counts = [int((chosen & side).sum()) for side in (LEFT, RIGHT)]
     assert reliable[["n_left", "n_right"]].tolist() == counts
+
+
+def test_the_share_of_voxels_left_out_is_explained_as_such():
+    told = describe("left_out", 1)["columns"]
+    assert told["share"] == "voxels left out / voxels of the mask"
+    assert "ceiling" in describe("ceilings", 1)["columns"]["share"]
 
 
 @pytest.mark.slow
