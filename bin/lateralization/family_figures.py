@@ -48,6 +48,8 @@ def panels(names: list[str], height: float = 1.9, **how: Any) -> tuple[Any, list
         axes.set_title(name)
     for axes in grid.flat[len(names) :]:
         axes.set_axis_off()
+    for axes in grid.flat[max(len(names) - columns, 0) : len(names)]:
+        axes.xaxis.set_tick_params(which="both", labelbottom=True)  # below them is no panel
     return figure, list(grid.flat[: len(names)])
 
 

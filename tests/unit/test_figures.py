@@ -14,6 +14,7 @@ from matplotlib import pyplot as plt
 
 from lateralization import (
     brain_figures,
+    family_figures,
     layer_figures,
     model_figures,
     predictor_figures,
@@ -239,6 +240,17 @@ def test_training_steps_are_drawn_where_the_regression_holds_them(full):
         points = [line for line in axes.lines if line.get_marker() not in ("None", "")]
         assert len(steps)
         assert sum(len(line.get_xdata()) for line in points) == sheet["model"].nunique()
+
+
+@pytest.mark.parametrize("n_panels", [1, 4, 5, 7])
+def test_the_lowest_panel_of_every_column_says_its_numbers(n_panels):
+    with style():
+        figure, drawn = family_figures.panels([str(i) for i in range(n_panels)], sharex=True)
+        for axes in drawn:
+            axes.plot([1, 2, 3], [1, 2, 3])
+        figure.draw_without_rendering()
+        shown = [any(label.get_visible() for label in axes.get_xticklabels()) for axes in drawn]
+    assert shown == [place + 4 >= n_panels for place in range(n_panels)]
 
 
 def test_a_label_covers_no_other_point_and_no_other_label():
