@@ -194,12 +194,23 @@ def _average_subject(folder: Path, n_runs: int) -> list[Path]:
         for first in (1, 0):  # the study counts from 0
             paths = [folder / form.format(run=run) for run in range(first, first + n_runs)]
             if all(path.is_file() for path in paths):
+                _refuse_more(folder, [form.format(run=run) for run in (0, first + n_runs)], paths)
                 return paths
     names = [forms[0].format(run=run) for run in range(1, n_runs + 1)]
     missing = [name for name in names if not (folder / name).is_file()]
     raise BadInput(
         f"{folder} lacks {listed(missing)}; give all {n_runs} runs as NIfTI, or in the study's form"
     )
+
+
+def _refuse_more(folder: Path, names: list[str], paths: list[Path]) -> None:
+    """Refuse runs before or behind those that are taken: which are meant would be a guess."""
+    more = [name for name in names if (folder / name).is_file() and folder / name not in paths]
+    if more:
+        raise BadInput(
+            f"{folder} holds {listed(more)} beside the {len(paths)} runs from {paths[0].name} on; "
+            "the data set has no more: take it away"
+        )
 
 
 def refuse_published(dataset: str) -> None:

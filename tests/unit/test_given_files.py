@@ -1,6 +1,7 @@
 """A given mask, reliability and average subject in the plan, and what of a local folder is used."""
 
 import json
+import shutil
 
 import nibabel
 import numpy as np
@@ -103,6 +104,14 @@ def test_a_run_of_a_given_average_subject_has_time(world, given, capsys, tmp_pat
     save_moved(run, given["mask"])
     lines = lines_of(world, capsys, **own(world, **given))
     assert lines[0].startswith(f"--average_subject: {run} has 3 dimensions; 4 are needed")
+
+
+@pytest.mark.parametrize("more", [0, 10])
+def test_a_given_average_of_more_runs_is_not_guessed_at(world, given, capsys, tmp_path, more):
+    runs = tmp_path / "average"
+    shutil.copy(runs / "run-4.nii.gz", runs / f"run-{more}.nii.gz")
+    lines = lines_of(world, capsys, **own(world, **given))
+    assert lines[0].startswith(f"--average_subject: {runs} holds run-{more}.nii.gz beside the 9")
 
 
 def test_a_given_mask_is_on_the_grid_of_the_runs(world, given, capsys, tmp_path):
