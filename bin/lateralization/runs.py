@@ -161,7 +161,7 @@ def check_runs(
         _check_length(subject.subject, runs, n_trim, problems)
         trs.update(run.tr for run in runs)
         scans[subject.subject] = [run.n_scans for run in runs]
-    _check_copies(subjects, problems)
+    _note_copies(subjects, notes)
     if averaged:
         _check_counts(scans, problems)
     # 0 and 1 are what writers put there that do not know the repetition time.
@@ -174,8 +174,8 @@ def check_runs(
     return scans
 
 
-def _check_copies(subjects: Sequence[Subject], problems: Problems) -> None:
-    """Report runs whose file is there twice, all in one line.
+def _note_copies(subjects: Sequence[Subject], notes: list[str]) -> None:
+    """Mention runs whose file is there twice, all in one line: they may be meant, as in a test.
 
     A gzip file ends in the checksum of what it holds: only where that and the size are equal are
     two files compared.
@@ -192,9 +192,9 @@ def _check_copies(subjects: Sequence[Subject], problems: Problems) -> None:
     if copies:
         path, first = copies[0]
         more = f" ({len(copies) - 1} more are copies too)" if len(copies) > 1 else ""
-        problems.add(
-            f"--dataset: {path} is the same file as {first}, and would count twice{more}; put the "
-            "right run there, or take the copy out of the folder"
+        notes.append(
+            f"{path} is the same file as {first}, and counts twice{more}: put the right run there "
+            "if a copy is not meant"
         )
 
 
