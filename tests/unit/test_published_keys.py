@@ -62,17 +62,17 @@ def study_plan(folder):
 
 def write_fits(folder, plan):
     """Write scores of three layers for every fit of a plan."""
-    sizes = {model["name"]: model["n_parameters"] for model in plan["models"]}
+    models = {model["name"]: model for model in plan["models"]}
     rng = np.random.default_rng(2)
     for fit in plan["fits"]:
         stem = folder / f"lang-{fit['language']}_sub-{fit['subject']}_model-{fit['model']}"
-        n_layers = 3 if fit["model"] in sizes else 1
+        n_layers = 3 if fit["model"] in models else 1
         r = rng.normal(0.2, 0.05, (n_layers, N_RUNS, 4 * N_AREAS)).astype(np.float32)
         save_tensors(f"{stem}_runs.safetensors", {"r": r})
-        trained = fit["model"].removesuffix("_untrained_seed1")
-        size = sizes.get(trained) or 6.9e9
-        told = {"n_parameters": size, "n_layers": 2, "n_hid": 64, "layers": list(range(n_layers))}
-        write_json(fit | told, f"{stem}_scores.json")
+        trained = models.get(fit["model"].removesuffix("_untrained_seed1"), {})
+        size = {"n_parameters": 6.9e9, "n_layers": 2, "n_hid": 64}  # where no list says it
+        size |= {name: trained[name] for name in size if trained.get(name)}
+        write_json(fit | size | {"layers": list(range(n_layers))}, f"{stem}_scores.json")
     return sorted(folder.glob("*_scores.json")), sorted(folder.glob("*_runs.safetensors"))
 
 
