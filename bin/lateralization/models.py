@@ -42,9 +42,13 @@ OFFSET_POSITIONS = frozenset(
         "markuplm",
         "layoutlmv3",
         "esm",
+        "prophetnet",
     }
 )
 """Model types that count positions from the padding token's id + 1 within their table."""
+
+ONE_AHEAD = frozenset({"prophetnet"})
+"""Model types that look up the position after the last token's too, for the token they predict."""
 
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 CHOSEN = ("num_experts_per_tok", "top_k_experts", "moe_topk", "moe_top_k")
@@ -161,7 +165,7 @@ def max_length(config: Any, tokenizer: Any, mapping: str) -> int:
     limit = next((int(number) for number in told if number is not None), 0)
     length = limit if limit > 0 else UNLIMITED  # XLNet says -1
     if inner.model_type in OFFSET_POSITIONS:
-        length -= int(inner.pad_token_id or 0) + 1
+        length -= int(inner.pad_token_id or 0) + 1 + (inner.model_type in ONE_AHEAD)
     if mapping == "reference" or not tokenizer.model_max_length:
         return length
     return min(length, int(tokenizer.model_max_length))
@@ -313,7 +317,7 @@ def answer(model: Any, **inputs: Any) -> Any:
     """
     try:
         return model(**inputs)
-    except (TypeError, ValueError, IndexError, NotImplementedError) as error:
+    except (TypeError, ValueError, NotImplementedError) as error:
         raise BadInput(
             f"{type(model).__name__} cannot read a plain text: {_line(error)}; choose another model"
         ) from error

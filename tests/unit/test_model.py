@@ -294,6 +294,26 @@ def test_a_roberta_reads_exactly_its_window(tmp_path: Path) -> None:
         trunk(torch.full((1, length + 1), 5))
 
 
+def test_a_prophetnet_reads_exactly_its_window_and_one_too_long_is_no_fault_of_its_kind() -> None:
+    config = transformers.ProphetNetConfig(
+        vocab_size=30,
+        hidden_size=16,
+        num_decoder_layers=1,
+        num_decoder_attention_heads=2,
+        decoder_ffn_dim=16,
+        max_position_embeddings=82,
+        is_encoder_decoder=False,
+        is_decoder=True,
+        add_cross_attention=False,
+    )
+    trunk = models.from_config(config).eval().base_model
+    length = models.max_length(config, SimpleNamespace(model_max_length=None), "aligned")
+    read = models.answer(trunk, input_ids=torch.full((1, length), 5), use_cache=False)
+    assert read.last_hidden_state.shape[1] == length == 80
+    with pytest.raises(IndexError):  # a window that is too long is a fault of ours, and says so
+        models.answer(trunk, input_ids=torch.full((1, length + 1), 5), use_cache=False)
+
+
 def test_a_model_with_a_short_context_is_refused(gpt2: Path, tmp_path: Path) -> None:
     config = json.loads((gpt2 / "config.json").read_text()) | {"n_positions": 64}
     (gpt2 / "config.json").write_text(json.dumps(config))
