@@ -36,13 +36,22 @@ class Cluster:
     def __init__(self) -> None:
         self.settings = variables()
         self.record = Path(self.settings["SLURM_CONF"]).parent / "log" / "jobs.txt"
-        self.record_before = self.record.stat().st_size if self.record.exists() else 0
+        self.past = 0  # bytes of the record that tell of earlier jobs
 
     def call(self, *command: str, check: bool = True) -> str:
         """Run a command of Slurm and return what it printed."""
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0 or not check, f"{command}: {done.stderr}"
         return done.stdout
+
+    def begin_anew(self) -> None:
+        """End what an interrupted test left in the queue, and forget all jobs so far.
+
+        The queue outlives the daemons, and a cancelled job enters the record as it is cancelled.
+        """
+        self.call("scancel", "-u", "root", check=False)
+        wait_until(lambda: not self.queue(), "an empty queue")
+        self.past = self.record.stat().st_size if self.record.exists() else 0
 
     def queue(self) -> list[Queued]:
         """Return all jobs that wait, run or end (none while the controller is down)."""
@@ -55,11 +64,11 @@ class Cluster:
         return self.call("sinfo", "-h", "-n", node, "-o", "%T").strip()
 
     def ended(self) -> list[Job]:
-        """Return the jobs that ended since this object was made, in that order."""
+        """Return the jobs that ended since the beginning, in that order."""
         if not self.record.exists():
             return []
         found = []
-        for line in self.record.read_bytes()[self.record_before :].decode().splitlines():
+        for line in self.record.read_bytes()[self.past :].decode().splitlines():
             fields = dict(re.findall(r"(\w+)=(\S*)", line))
             found.append(Job(fields["Name"], fields["JobState"], fields))
         return found
