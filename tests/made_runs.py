@@ -224,7 +224,13 @@ def write_run(folder: Path, run: MadeRun | None = None, language: str = "en") ->
     if run.truth:
         steps = np.linspace(-0.02, 0.02, len(run.models))
         models = [
-            {"k": k, "name": name, "planted_left_minus_right": float(steps[k])}
+            {
+                "k": k,
+                "name": name,
+                "planted_left_minus_right": float(steps[k]),
+                "planted_left_minus_right_whole": float(steps[k]) / 2,
+                "planted_left_minus_right_individual": float(steps[k]) / 4,
+            }
             for k, name in enumerate(run.models)
         ]
         write_json({"world": "demo", "models": models}, folder / "simulation.json")

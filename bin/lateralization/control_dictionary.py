@@ -122,7 +122,7 @@ TABLES: dict[str, tuple[str, str, dict[str, str]]] = {
             "subject": "id, or all: the mean over subjects",
             "run": "run of the story, from 1",
             "n_scans": "scans of the run, untrimmed",
-            "reason": "why the run is an outlier",
+            "reason": "why the run is an outlier, or (subject all) what is amiss in everybody",
         },
     ),
     "ceilings": (

@@ -218,7 +218,7 @@ def about_data(tables: Tables, language: str, subject: str) -> Remark | None:
         return None
     bad = of(rows, outlier="yes")
     people = rows[rows["subject"] != "all"]
-    said = [str(text) for text in of(rows, subject="all")["reason"].dropna() if str(text)]
+    said = [str(text) for text in of(rows, subject="all")["reason"] if text]
     over = (
         f"{wording.plural(len(people), 'run')} of "
         f"{wording.plural(people['subject'].nunique(), 'subject')} of {language}"

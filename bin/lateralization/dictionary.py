@@ -22,9 +22,10 @@ COLUMNS = {
     "subject": "average, or the id of an individual",
     "model": "name of the model or baseline; random baselines without _seed are means over seeds",
     "layer": (
-        "number of the layer (0 is the embedding), or how it was chosen: best_voxel (maximum per "
-        "voxel, as published), best_mean (highest mean over the region), best_cv (per voxel, on "
-        "the other runs than it is scored on)"
+        "number of the hidden state (0 is the embedding; Mamba keeps none: there 0 is the first "
+        "block, and the last two are one block before and after the norm), or how it was chosen: "
+        "best_voxel (maximum per voxel, as published), best_mean (highest mean over the region), "
+        "best_cv (per voxel, on the other runs than it is scored on)"
     ),
     "region": "whole, reliable (reliability strictly above its 75th percentile), or a ROI",
     "hemisphere": "left, right or both",
@@ -64,7 +65,8 @@ COLUMNS = {
     "seed": "seed of an untrained model or baseline",
     "outcome": (
         "score_<region>, score_whole_p90, l_minus_r_<selection>, or best_layer (layer of the "
-        "highest mean over reliable voxels, divided by the number of layers with the embedding)"
+        "highest mean over reliable voxels, or all where there is no reliability, divided by the "
+        "number of layers with the embedding)"
     ),
     "predictor": (
         "ln_n_parameters (natural logarithm) or a numeric column of the model sheet; 'given "
@@ -92,10 +94,12 @@ COLUMNS = {
         "have), those above a size, one family, or untrained models (with 'untrained')"
     ),
     "ceiling_left": (
-        "mean reliability of the left voxels: the noise ceiling of the left; only for means"
+        "mean reliability (half against half) of the left voxels, which scores are divided by; no "
+        "upper bound: the average of all is more reliable than half of it (ceilings.tsv); only "
+        "for means"
     ),
     "ceiling_right": "the same on the right",
-    "in_ceiling": "left divided by its ceiling, minus right divided by its ceiling",
+    "in_ceiling": "left divided by ceiling_left, minus right divided by ceiling_right",
     "reason": "why the row's numbers are empty",
     "term": "const, ln_n_parameters, layers_with_embedding or n_hid",
     "coefficient": "ordinary least squares coefficient",
@@ -132,18 +136,23 @@ COLUMNS = {
     "published": "value of the published study",
     "ours": "value of this run",
     "difference": "ours minus published",
-    "tolerance": "largest difference that counts as agreement",
-    "agrees": "yes or no",
+    "tolerance": "largest difference that counts as agreement; empty for p values",
+    "agrees": "yes or no; p values agree within a factor of 2",
     "n_left_out": "voxels left out: constant or not finite in the source BOLD of some run",
     "stage": "where it failed, if known",
     "order": "place in the planted order (increasing model size)",
     "recovered_order": "place in the order of what was recovered",
-    "planted_left_minus_right": "left minus right that a perfect encoder would find",
+    "planted_left_minus_right": (
+        "left minus right that a perfect encoder would find: in the quarter of the voxels with the "
+        "largest signal (beside reliable) or everywhere (beside whole) for the average subject, "
+        "everywhere for an individual, whose own noise makes it smaller"
+    ),
     "recovered_left_minus_right": "left minus right of this run",
     "world": "name of the simulated world",
     "spearman": "rank correlation of planted order and recovered left minus right",
-    "signs": "whether the smallest and the largest model lean to the planted sides",
-    "recovered": "yes: rank correlation >= 0.9, slope_low > 0 and signs; else no",
+    "signs": "yes or no: the first and the last model lean to the planted sides",
+    "recovered": "yes: rank correlation >= 0.9, slope_low > 0 and signs; else no. Empty, as the "
+    "other verdicts, with fewer than 3 models",
     "source": "where the model came from",
     "revision": "resolved revision of the model's files",
     "precision": "of the weights during extraction",
@@ -203,7 +212,7 @@ TABLES = {
         ),
     ),
     "regressions": Table(
-        "Simple regressions over trained models",
+        "Simple regressions over trained models (in subsets named untrained, over untrained ones)",
         _columns(
             "language subject outcome predictor n_models r p slope intercept slope_low slope_high "
             "r_low r_high runs_low runs_high runs_p layer midline subset reason"
@@ -252,6 +261,7 @@ TABLES = {
             "quantity": "parcel_slope_vs_isc: slope of left minus right on ln N with left minus "
             "right of the reliability, over pairs; parcel_score_vs_isc: mean score with "
             "reliability, over sides",
+            "p": "two-sided p value; neighbouring areas are not independent, so it is too small",
         },
     ),
     "sensitivity": Table(
@@ -268,7 +278,11 @@ TABLES = {
     "densities": Table(
         "Densities over voxels of scores and of the reliability",
         _columns("language subject model kind region value density mean_r"),
-        {"model": "model or baseline, or isc: the reliability"},
+        {
+            "model": "model or baseline, or isc: the reliability",
+            "kind": "model, baseline, untrained, checkpoint, features, or isc",
+            "mean_r": "mean over voxels of the brain score, or of the reliability",
+        },
     ),
     "subjects": Table(
         "Means over individuals, with intervals over people",

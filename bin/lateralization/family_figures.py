@@ -18,6 +18,7 @@ from lateralization.figure_style import (
     size_axis,
     zero_line,
 )
+from lateralization.layer_figures import DEPTH, depth_of_mamba
 from lateralization.model_figures import PUBLISHED, WORDS
 
 MIN_FAMILIES = 2
@@ -125,7 +126,7 @@ def layers_by_family(
             one = mine[mine["model"] == name].sort_values("relative_depth")
             axes.plot(one["relative_depth"], one[column], color=colour, alpha=shade)
     words = "left minus right (r)" if column == "left_minus_right" else "brain score (r)"
-    figure.supxlabel("relative depth (0: embedding, 1: last layer)", fontsize=8)
+    figure.supxlabel(DEPTH, fontsize=8)
     figure.supylabel(words, fontsize=8)
     what = "Left minus right" if column == "left_minus_right" else "Brain score"
     low, high = (wording.number(float(limit)) for limit in (rows[column].min(), rows[column].max()))
@@ -135,6 +136,7 @@ def layers_by_family(
         "One line per model, the strongest colour for the smallest model of a family; no maximum "
         "over layers enters. Score and asymmetry should rise from the embedding and peak in the "
         "middle layers in every family; a family with another shape has other layers than it "
-        "seems (a model without its embedding, a last layer before its norm).",
+        "seems (a model without its embedding, a last layer before its norm)."
+        f"{depth_of_mamba(rows)}",
         f"{len(looks)} panels of layer profiles between {low} and {high}.",
     )

@@ -202,16 +202,20 @@ def write_table(table: "pd.DataFrame", path: Path | str) -> None:
 
 
 def read_table(path: Path | str, text_columns: tuple[str, ...] = ()) -> "pd.DataFrame":
-    """Read a TSV; only an empty cell is missing, and never in ``text_columns``.
+    """Read a TSV; only an empty cell is missing, and in ``text_columns`` it is an empty text.
 
     The word "null" or "NA" of a story must stay a word.
     """
     import pandas as pd
 
     converters: dict[Any, Any] = dict.fromkeys(text_columns, str)
-    return pd.read_csv(
+    table = pd.read_csv(
         path, sep="\t", keep_default_na=False, na_values=[""], converters=converters, quoting=0
     )
+    for name in table.columns.intersection(list(text_columns)):
+        # a converter's empty text counts as missing, too
+        table[name] = table[name].astype(object).where(table[name].notna(), "")
+    return table
 
 
 def numbers(cells: "pd.Series[Any]") -> Floats:

@@ -217,7 +217,7 @@ def about_people(tables: Tables, language: str) -> Remark:
 
 def _planted_remark(rows: pd.DataFrame, place: str) -> Remark | None:
     row = rows.iloc[0]
-    if pd.isna(row["recovered"]) or row["recovered"] == "":
+    if row["recovered"] == "":
         return Remark(
             NOTE,
             "Whether the planted rise is recovered cannot be said: "
@@ -269,7 +269,7 @@ def about_published(tables: Tables, why_not: str) -> Remark:
 def not_averaged(plan: dict[str, Any], tables: Tables) -> dict[str, list[str]]:
     """Return the subjects that the group lacks: they failed, or were outliers and left out."""
     failed, checks = tables["failures"], tables["checks"]
-    lacking = failed[failed["model"].isna() | (failed["model"] == "")]
+    lacking = failed[failed["model"] == ""]
     if plan.get("parameters", {}).get("exclude_outliers") == "yes":
         lacking = pd.concat([lacking, checks[checks["outlier"] == "yes"]])
     languages = lacking.groupby("language")["subject"]
@@ -280,7 +280,7 @@ def about_losses(tables: Tables) -> list[Remark]:
     """Say what failed and which voxels were left out."""
     remarks = []
     failed, lost = tables["failures"], tables["left_out"]
-    fitted = failed["model"].notna() & (failed["model"] != "")
+    fitted = failed["model"] != ""
     for code, rows in failed[~fitted].groupby("language"):
         names = listed(rows["subject"], NAMED)
         remarks.append(Remark(BAD, f"The average subject and the reliability of {code} are "

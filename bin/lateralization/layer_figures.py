@@ -21,6 +21,18 @@ from lateralization.figure_style import (
 )
 from lateralization.model_figures import WORDS, selection_of
 
+DEPTH = "relative depth (0: first hidden state, 1: last)"
+
+
+def depth_of_mamba(rows: pd.DataFrame) -> str:
+    """Say, where models of this kind are drawn, that their states are counted otherwise."""
+    if not rows["family"].str.contains("mamba").any():
+        return ""
+    return (
+        " Depth 0 is the embedding, but of Mamba the output of its first block; its last two "
+        "states are one, before and after the norm."
+    )
+
 
 def _colours(models: list[str]) -> dict[str, Any]:
     """Light for the smallest model, dark for the largest."""
@@ -61,7 +73,7 @@ def layers(tables: Tables, language: str, subject: str) -> Drawing:
         scores.plot(mine["relative_depth"], mine["mean_r"], **look)
         sides.plot(mine["relative_depth"], mine["left_minus_right"], **look)
     for axes, words in ((scores, "brain score (r)"), (sides, "left minus right (r)")):
-        axes.set_xlabel("relative depth (0: embedding, 1: last layer)")
+        axes.set_xlabel(DEPTH)
         axes.set_ylabel(words)
     if len(models) <= FEW_MODELS:
         figure.legend(*scores.get_legend_handles_labels(), loc="outside lower center", ncols=4)
@@ -74,7 +86,7 @@ def layers(tables: Tables, language: str, subject: str) -> Drawing:
         "Mean score and left minus right of each layer alone, darker for larger models. A "
         "healthy profile rises from the embedding to a broad peak in the middle and falls "
         "towards the last layer. A single spike, or a layer at zero between good ones, points to "
-        "a damaged layer file.",
+        f"a damaged layer file.{depth_of_mamba(rows)}",
         f"Layer profiles of {len(models)} models; the best layers lie at depths "
         f"{best['relative_depth'].min():.2f} to {best['relative_depth'].max():.2f}.",
     )

@@ -9,12 +9,16 @@ from scipy import stats
 from lateralization.arrays import Floats, Row
 from lateralization.asymmetry import BEST_VOXEL, RELIABLE, SHARED, WHOLE
 from lateralization.errors import BadInput
+from lateralization.fits import AVERAGE
 from lateralization.intervals import corrected_t, t_interval, widened
 from lateralization.model_tables import groups
 from lateralization.summaries import Summary
 
 MIN_SPEARMAN = 0.9
 """Rank agreement from which on the planted order counts as recovered."""
+
+PLANTED = "planted_left_minus_right"
+"""What a perfect encoder would find in the reliable voxels of the average subject."""
 
 
 def order_found(by_run: Floats, planted: Floats) -> dict[str, Any]:
@@ -55,6 +59,16 @@ def order_found(by_run: Floats, planted: Floats) -> dict[str, Any]:
     }
 
 
+def _variant(subject: str, selection: str) -> str:
+    """Name the planted value that a perfect encoder of such a subject and selection would find.
+
+    A subject's own noise is larger than the average's, so that the same signal gives less.
+    """
+    if subject != AVERAGE:
+        return f"{PLANTED}_individual"
+    return PLANTED if selection == RELIABLE else f"{PLANTED}_{WHOLE}"
+
+
 def planted_rows(summaries: list[Summary], truth: dict[str, Any]) -> Iterator[Row]:
     """Compare per subject the planted and the recovered asymmetry, models in planted order.
 
@@ -62,7 +76,8 @@ def planted_rows(summaries: list[Summary], truth: dict[str, Any]) -> Iterator[Ro
     ----------
     truth
         The simulator's ``simulation.json``: ``world`` and ``models``, each with ``name`` and
-        ``planted_left_minus_right``, in increasing model size.
+        ``planted_left_minus_right``, in increasing model size; ``worlds.FORMULA`` says which
+        voxels and how many subjects its variants are for.
 
     Raises
     ------
@@ -71,7 +86,8 @@ def planted_rows(summaries: list[Summary], truth: dict[str, Any]) -> Iterator[Ro
     """
     try:
         world, models = str(truth["world"]), list(truth["models"])
-        values = {str(one["name"]): float(one["planted_left_minus_right"]) for one in models}
+        values = {str(one["name"]): float(one[PLANTED]) for one in models}
+        told = {str(one["name"]): one for one in models}
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(f"the simulation's truth has no {error}; simulate the data again") from error
     for (language, subject), members in groups(summaries).items():
@@ -83,6 +99,7 @@ def planted_rows(summaries: list[Summary], truth: dict[str, Any]) -> Iterator[Ro
             continue
         by_run = np.stack([one.by_run[selection, BEST_VOXEL, SHARED] for one in used])
         planted = np.array([values[one.fit.model] for one in used])
+        variant = _variant(subject, selection)
         verdict = order_found(by_run, planted)
         places = stats.rankdata(by_run.mean(axis=1))
         for place, one in enumerate(used):
@@ -90,7 +107,7 @@ def planted_rows(summaries: list[Summary], truth: dict[str, Any]) -> Iterator[Ro
             yield {
                 "language": language, "subject": subject, "model": one.fit.model,
                 "order": place + 1, "recovered_order": int(places[place]),
-                "planted_left_minus_right": planted[place],
+                PLANTED: float(told[one.fit.model].get(variant, np.nan)),
                 "recovered_left_minus_right": interval.mean,
                 "ci_low": interval.low, "ci_high": interval.high, "selection": selection,
                 "world": world, "n_parameters": one.fit.n_parameters, **verdict,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lateralization import hrf, simulated_models, simulation, story, worlds
+from lateralization import simulated_models, simulation, story, worlds
 from lateralization.arrays import Booleans, Floats, Single
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
@@ -27,6 +27,12 @@ from lateralization.study import N_RUNS, TR
 from lateralization.volumes import save_volume
 
 MARKER = "simulated.json"
+CODE = (
+    "extraction hrf signals simulated_dataset simulated_models simulation story study volumes "
+    "worlds"
+)
+"""Modules that make the data."""
+
 THREADS = 2
 
 FIELD_MM = ((-81.3, 81.0), (-116.7, 82.0), (-76.9, 90.0))
@@ -318,9 +324,8 @@ def truth(
 
 
 def _digest(folder: Path) -> str:
-    """Return a digest of the simulator's own code and of the story."""
-    modules = (hrf, simulated_models, simulation, story, worlds)
-    files = [Path(str(module.__file__)) for module in modules] + [Path(__file__)]
+    """Return a digest of the code that makes the data, and of the story."""
+    files = [Path(__file__).with_name(f"{name}.py") for name in CODE.split()]
     content = b"".join(path.read_bytes() for path in files + sorted(folder.glob("*.txt")))
     return hashlib.sha256(content).hexdigest()
 
@@ -375,7 +380,7 @@ def simulate(out: Path, settings: Settings, story_folder: Path, if_missing: bool
     )
     world = worlds.make_world(settings.world, settings.models, settings.subjects, equal_runs)
     head = make_head(settings.voxel_mm)
-    forward = simulation.make_forward(world, designs, head.coordinates, settings.seed)
+    forward = simulation.make_forward(world, designs, head.coordinates, settings.seed, settings.tr)
     signals = [simulation.planted_signal(forward, design) for design in designs]
     write_bold(settings, head, forward, signals, out / "data")
     write_json(truth(settings, forward, n_parameters, lengths), out / "data" / "simulation.json")

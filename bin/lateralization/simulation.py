@@ -193,6 +193,8 @@ class Forward:
         Sign of the response to long words.
     noise_sd : (n_voxels,)
         Standard deviation of each subject's noise.
+    tr
+        Repetition time, seconds.
     """
 
     world: World
@@ -201,10 +203,11 @@ class Forward:
     weights: list[Single]
     length_sign: Floats
     noise_sd: Single
+    tr: float
 
 
 def make_forward(
-    world: World, designs: Sequence[Design], coordinates: Floats, seed: int
+    world: World, designs: Sequence[Design], coordinates: Floats, seed: int, tr: float = TR
 ) -> Forward:
     """Draw the weights of all models and scale them to the shares of a world."""
     profile = language_profile(coordinates)
@@ -218,7 +221,7 @@ def make_forward(
     planted = shares.sum(axis=0) + profile * (world.word_rate + world.word_length)
     noise_sd = (np.sqrt(1 - planted) * noise_factor(world, coordinates)).astype(np.float32)
     sign = np.where(field < 0, -1.0, 1.0)
-    return Forward(world, coordinates, profile, weights, sign, noise_sd)
+    return Forward(world, coordinates, profile, weights, sign, noise_sd, tr)
 
 
 def planted_signal(forward: Forward, design: Design) -> Single:
@@ -240,9 +243,9 @@ def late(signal: Array, scans: int) -> Array:
     return delayed
 
 
-def _rhythm(n_scans: int, hz: tuple[float, float], rng: np.random.Generator) -> Floats:
+def _rhythm(n_scans: int, hz: tuple[float, float], tr: float, rng: np.random.Generator) -> Floats:
     """Return a sine and a cosine of a slightly wandering rate, sampled at the scans, (n, 2)."""
-    seconds = TR * np.arange(n_scans)
+    seconds = tr * np.arange(n_scans)
     phase = 2 * np.pi * rng.uniform(*hz) * seconds
     phase += np.cumsum(rng.normal(0, 0.3, n_scans)) + rng.uniform(0, 2 * np.pi)
     return np.column_stack([np.sin(phase), np.cos(phase)])
@@ -263,7 +266,9 @@ def _autoregressive(n_scans: int, n_voxels: int, rng: np.random.Generator) -> Si
     return noise
 
 
-def subject_noise(n_scans: int, coordinates: Floats, rng: np.random.Generator) -> Single:
+def subject_noise(
+    n_scans: int, coordinates: Floats, rng: np.random.Generator, tr: float = TR
+) -> Single:
     """Draw physiological-like noise of one run of one subject.
 
     Autoregressive noise of each voxel, and drifts, respiration and heart beat (aliased by the
@@ -278,8 +283,8 @@ def subject_noise(n_scans: int, coordinates: Floats, rng: np.random.Generator) -
     noise *= np.float32(np.sqrt(NOISE_SHARES["autoregressive"]))
     parts = {
         "drift": _slow(n_scans),
-        "respiration": _rhythm(n_scans, RESPIRATION_HZ, rng),
-        "cardiac": _rhythm(n_scans, CARDIAC_HZ, rng),
+        "respiration": _rhythm(n_scans, RESPIRATION_HZ, tr, rng),
+        "cardiac": _rhythm(n_scans, CARDIAC_HZ, tr, rng),
     }
     for name, courses in parts.items():
         fields = smooth_fields(coordinates, courses.shape[1], rng, mirrored=False)
@@ -314,6 +319,6 @@ def subject_run(
     if damage and damage.subject == subject and run in damage.runs:
         delay = damage.scans
         heard = damage.runs[1 - damage.runs.index(run)] if len(damage.runs) > 1 else run
-    noise = subject_noise(len(signals[heard - 1]), forward.coordinates, rng)
+    noise = subject_noise(len(signals[heard - 1]), forward.coordinates, rng, forward.tr)
     bold: Single = late(signals[heard - 1], delay) + noise * forward.noise_sd
     return bold

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lateralization.arrays import Floats
+from lateralization.arrays import Booleans, Floats
 from lateralization.errors import BadInput
 
 WORLDS = ("demo", "equal", "word_rate", "shifted_run", "swapped_runs")
@@ -36,7 +36,8 @@ FORMULA = (
     "share of model k in the voxel's hemisphere, F = g (sum of all models' shares + word rate + "
     "word length) and f the noise factor: the correlation with a perfect estimate of its own "
     "component. expected_left and expected_right are means over the quarter of the voxels with "
-    "the largest profile."
+    "the largest profile, and planted_left_minus_right is their difference; _whole is that over "
+    "all voxels, and _individual that over all voxels of one subject (n = 1)."
 )
 
 
@@ -195,12 +196,19 @@ def truth_per_model(
     -------
     list of dict
         ``left_share``, ``right_share``, ``expected_left``, ``expected_right`` and
-        ``planted_left_minus_right``, in units of expected r (``FORMULA``).
+        ``planted_left_minus_right``, ``_whole``, ``_individual``, in units of expected r
+        (``FORMULA``).
     """
-    best = profile >= np.percentile(profile, 75)
-    expected = expected_r(world, profile, coordinates, n_subjects)
-    left = expected[:, best & (coordinates[:, 0] < 0)].mean(axis=1)
-    right = expected[:, best & (coordinates[:, 0] > 0)].mean(axis=1)
+
+    def sides(expected: Floats, used: Booleans) -> tuple[Floats, Floats]:
+        left, right = (used & (side * coordinates[:, 0] < 0) for side in (1, -1))
+        return expected[:, left].mean(axis=1), expected[:, right].mean(axis=1)
+
+    best, everywhere = profile >= np.percentile(profile, 75), np.ones(len(profile), bool)
+    average = expected_r(world, profile, coordinates, n_subjects)
+    left, right = sides(average, best)
+    whole = np.subtract(*sides(average, everywhere))
+    individual = np.subtract(*sides(expected_r(world, profile, coordinates, 1), everywhere))
     return [
         {
             "left_share": world.left[k],
@@ -208,6 +216,8 @@ def truth_per_model(
             "expected_left": float(left[k]),
             "expected_right": float(right[k]),
             "planted_left_minus_right": float(left[k] - right[k]),
+            "planted_left_minus_right_whole": float(whole[k]),
+            "planted_left_minus_right_individual": float(individual[k]),
         }
         for k in range(len(world.left))
     ]

@@ -153,6 +153,38 @@ def test_the_expected_r_is_what_a_perfect_encoder_of_the_component_gets() -> Non
     assert np.mean(found, axis=(0, 2)) == pytest.approx(expected.mean(axis=1), abs=0.05)
 
 
+def test_the_truth_of_one_subject_is_that_of_its_own_noise_over_all_voxels() -> None:
+    world, places = make_world("demo", len(WIDTHS), 4, ALTERED), mirrored_places(200)
+    profile = simulation.language_profile(places)
+    left = places[:, 0] < 0
+    for n_subjects, name in ((4, "whole"), (1, "individual")):
+        r = worlds.expected_r(world, profile, places, n_subjects)
+        told = [
+            model[f"planted_left_minus_right_{name}"]
+            for model in worlds.truth_per_model(world, profile, places, 4)
+        ]
+        assert told == pytest.approx(r[:, left].mean(axis=1) - r[:, ~left].mean(axis=1))
+
+
+@pytest.mark.parametrize("tr", [0.5, 1.0, 2.0])
+def test_breath_and_heart_keep_their_rates_at_any_repetition_time(
+    tr: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the rhythm: its spectrum peaks at a rate in its range, folded at half the scans'."""
+    monkeypatch.setattr(simulation, "NOISE_SHARES", {
+        "autoregressive": 0.0, "drift": 0.0, "respiration": 1.0, "cardiac": 0.0,
+    })  # fmt: skip
+    rng = np.random.default_rng(2)
+    noise = simulation.subject_noise(2000, mirrored_places(20), rng, tr)
+    power = (np.abs(np.fft.rfft(noise, axis=0)) ** 2).sum(axis=1)
+    rates = np.fft.rfftfreq(2000, tr)
+    low, high = simulation.RESPIRATION_HZ
+    folded = np.linspace(low, high, 50)
+    folded = np.abs(folded - np.round(folded * tr) / tr)
+    found = (rates * power).sum() / power.sum()
+    assert folded.min() - 0.02 < found < folded.max() + 0.02
+
+
 def test_the_right_hemisphere_is_noisier_in_the_world_of_word_rate_only(
     designs: list[simulation.Design],
 ) -> None:

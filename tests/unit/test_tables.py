@@ -91,6 +91,18 @@ def test_a_planted_rise_is_recovered(full):
     assert tables["planted"]["world"].unique().tolist() == ["demo"]
 
 
+def test_what_was_planted_is_that_of_the_subject_and_the_selection(full):
+    tables, folder = full
+    told = read_json(folder / "in" / "simulation.json")["models"]
+    for subject, name in (("average", ""), ("EN902", "_individual")):
+        rows = tables["planted"][tables["planted"]["subject"] == subject].set_index("model")
+        assert rows["selection"].unique().tolist() == ["whole" if name else "reliable"]
+        for model in told:
+            if model["name"] in rows.index:
+                found = rows.loc[model["name"], "planted_left_minus_right"]
+                assert found == pytest.approx(model[f"planted_left_minus_right{name}"])
+
+
 def test_baselines_stay_out_of_regressions_and_are_averaged_over_seeds(full):
     tables, folder = full
     rows = published(tables["asymmetry"], subject="average", selection="whole").set_index("model")
