@@ -14,10 +14,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from nilearn import datasets, plotting, surface
 
+from lateralization import wording
 from lateralization.arrays import Array
 from lateralization.figure_style import COLUMN, INK, LEFT, PAGE, RIGHT, Drawing, TooFewError
 from lateralization.files import read_metadata, read_tensors
-from lateralization.study import ISC_PERCENTILE
 
 SEQUENTIAL, DIVERGING = "magma_r", "PuOr_r"
 
@@ -77,27 +77,52 @@ def top_of(values: Array) -> float:
     return float(np.abs(values).max()) or 1.0
 
 
+def above_zero(volume: Array) -> Array:
+    """Set what is below 0 to 0, where it is not drawn.
+
+    A glass brain shows the strongest voxel of each line whatever its sign, and a scale from 0 has
+    no colour for a correlation below: it would look like the same value above, or hide one.
+    """
+    positive: Array = np.maximum(volume, 0)
+    return positive
+
+
+def correlation_brain(volume: Array, affine: Array) -> tuple[Any, Any, str]:
+    """Draw a map of correlations in a glass brain; the last is what its caption says of the scale.
+
+    Parameters as in :func:`glass_brain`, whose figure and display come first.
+    """
+    shown = above_zero(volume)
+    figure, display = glass_brain(
+        shown, affine, cmap=SEQUENTIAL, vmin=0, vmax=top_of(shown), display_mode="lyrz"
+    )
+    scale = (
+        "Each line of sight shows its highest value; values below 0 are drawn as 0, without "
+        f"colour ({wording.plural(int((volume < 0).sum()), 'voxel')})."
+    )
+    return figure, display, scale
+
+
 def isc_brain(maps: Maps) -> Drawing:
     """Inter-subject reliability in a glass brain."""
     isc = maps.volume("isc", "no reliability map")
-    inside = isc[maps.volume("mask", "no mask") > 0]
-    threshold = float(np.percentile(inside, ISC_PERCENTILE))
-    figure, display = glass_brain(
-        isc, maps.values["affine"], cmap=SEQUENTIAL, vmin=0, vmax=top_of(isc), display_mode="lyrz"
-    )
-    # The contour of the reliable voxels, as published.
-    display.add_contours(
-        as_image(isc, maps.values["affine"]), levels=[threshold], colors=INK, linestyles="dashed",
-        linewidths=0.8,
-    )  # fmt: skip
+    reliable, affine = maps.values["reliable"], maps.values["affine"]
+    inside = isc[maps.values["isc_known"] > 0]
+    figure, display, scale = correlation_brain(isc, affine)
+    if reliable.any():  # the contour of the reliable voxels, as published
+        display.add_contours(
+            as_image(reliable, affine), levels=[0.5], colors=INK, linestyles="dashed",
+            linewidths=0.8,
+        )  # fmt: skip
     return Drawing(
         figure,
         "Where people agree: reliability",
         "How well one half of the group predicts the other (mean over split-half trials). In "
         "good data, auditory cortex and the superior temporal lobes on both sides are darkest, "
-        f"then frontal language areas; voxels above {threshold:.2f}, inside the dashed line, are "
-        "the reliable ones. A bright rim around the brain, stripes, or a map without structure "
-        "mean motion, wrong order of runs, or subjects that did not hear the story.",
+        f"then frontal language areas; the {int(reliable.sum()):,} voxels above "
+        f"{float(maps.words['isc_threshold']):.2f}, inside the dashed line, are the reliable ones. "
+        f"{scale} A bright rim around the brain, stripes, or a map without structure mean motion, "
+        "wrong order of runs, or subjects that did not hear the story.",
         f"Glass brain of the reliability, from {inside.min():.2f} to {inside.max():.2f}.",
     )
 
@@ -105,18 +130,16 @@ def isc_brain(maps: Maps) -> Drawing:
 def score_brain(maps: Maps) -> Drawing:
     """Score of the best model in a glass brain."""
     score = maps.volume("score", "no score map")
-    figure, _ = glass_brain(
-        score, maps.values["affine"], cmap=SEQUENTIAL, vmin=0, vmax=top_of(score),
-        display_mode="lyrz",
-    )  # fmt: skip
+    figure, _, scale = correlation_brain(score, maps.values["affine"])
     return Drawing(
         figure,
         f"Brain score of {maps.model}",
         f"Correlation of predicted and measured signal for {maps.model}, the model with the "
         "highest mean, at the best layer of each voxel. The map should resemble that of the "
-        "reliability: no model can predict what does not repeat. High scores outside reliable "
-        "cortex (ventricles, edges) are a warning.",
-        f"Glass brain of the brain score of {maps.model}, at most {score.max():.2f}.",
+        f"reliability: no model can predict what does not repeat. {scale} High scores outside "
+        "reliable cortex (ventricles, edges) are a warning.",
+        f"Glass brain of the brain score of {maps.model}, at most "
+        f"{score[maps.values['mask'] > 0].max():.2f}.",
     )
 
 
@@ -163,17 +186,18 @@ def slope_brain(maps: Maps) -> Drawing:
 def isc_distribution(maps: Maps) -> Drawing:
     """Distribution of the reliability with the threshold of the reliable voxels."""
     isc = maps.volume("isc", "no reliability map")
-    inside = isc[maps.volume("mask", "no mask") > 0]
-    threshold = float(np.percentile(inside, ISC_PERCENTILE))
+    known = maps.values["isc_known"] > 0
+    inside, reliable = isc[known], maps.values["reliable"][known] > 0
+    threshold = float(maps.words["isc_threshold"])
     figure, axes = plt.subplots(figsize=(COLUMN * 1.2, 2.4))
-    counts, edges, bars = axes.hist(inside, bins=60, color="#9ca3af")
-    for edge, bar in zip(edges, bars, strict=False):
-        bar.set_color("#0072b2" if edge >= threshold else "#c3c8d0")
+    # Stacked, so that the bar which the threshold cuts has both colours.
+    counts, _, _ = axes.hist(
+        [inside[reliable], inside[~reliable]], bins=60, stacked=True, color=["#0072b2", "#c3c8d0"]
+    )
     axes.axvline(threshold, color=INK, linestyle="--", linewidth=1)
-    reliable = int((inside > threshold).sum())
     axes.annotate(
-        f"75th percentile: {threshold:.2f}\n{reliable:,} reliable voxels",
-        (threshold, counts.max()), xytext=(6, -2), textcoords="offset points", va="top",
+        f"75th percentile: {threshold:.2f}\n{int(reliable.sum()):,} reliable voxels",
+        (threshold, np.max(counts)), xytext=(6, -2), textcoords="offset points", va="top",
         fontsize=7.5,
     )  # fmt: skip
     axes.set_xlabel("reliability (r)")

@@ -17,6 +17,7 @@ from lateralization.parcels import side_mean
 from lateralization.region_tables import sized_models
 from lateralization.regressions import MIN_MODELS, voxel_slopes
 from lateralization.sensitivity import sensitivity_rows
+from lateralization.study import ISC_PERCENTILE
 from lateralization.summaries import Summary
 from lateralization.volumes import to_volume
 
@@ -96,14 +97,28 @@ def area_numbers(areas: Areas, n_voxels: int) -> Single:
     return numbers
 
 
+def reliability_maps(space: Space) -> tuple[dict[str, Any], dict[str, str]]:
+    """Give the reliability with the threshold and the reliable voxels that the tables have.
+
+    The percentile is over the voxels whose reliability is known: one that is left out has none,
+    though a map holds 0 there.
+    """
+    isc, reliable = space.brain.isc, space.brain.reliable
+    if isc is None or reliable is None:
+        return {}, {}
+    threshold = float(np.nanpercentile(isc, ISC_PERCENTILE))
+    values = {"isc": isc, "isc_known": np.isfinite(isc), "reliable": reliable}
+    return values, {"isc_threshold": repr(threshold)}
+
+
 def subject_maps(
     members: list[Summary], space: Space, areas: Areas | None = None
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Give the maps of one subject by name, (n_voxels,) each, and the words that belong to them."""
     best = best_model(members, space)
-    values: dict[str, Any] = {"mask": np.ones(space.brain.n_voxels), "score": best.best}
-    if space.brain.isc is not None:
-        values["isc"] = space.brain.isc
+    values: dict[str, Any] = {"mask": space.brain.used, "score": best.best}
+    reliability, words = reliability_maps(space)
+    values |= reliability
     if space.brain.mirror is not None:
         values["left_minus_right"] = best.best - best.best[space.brain.mirror]
     slopes, threshold = slope_maps(members)
@@ -111,7 +126,7 @@ def subject_maps(
         regions = [sides[place] for sides in (space.brain.rois or {}).values()]
         if np.any(regions):  # spheres outside the mask leave nothing to draw
             values[f"rois_{side}"] = np.any(regions, axis=0).astype(np.float32)
-    words = {"model": best.fit.model, "t_threshold": f"{threshold:.3f}"}
+    words |= {"model": best.fit.model, "t_threshold": f"{threshold:.3f}"}
     if areas is not None:
         values["areas"] = area_numbers(areas, space.brain.n_voxels)
         words["areas"] = "\n".join(areas.sides)
@@ -135,13 +150,16 @@ def brain_maps(
     -------
     maps
         ``<language>/<subject>/<what>`` → (x, y, z) float32 volume, 0 outside the mask and in
-        voxels left out; ``what`` is ``mask``, ``isc``, ``score`` (best model, best layer per
-        voxel), ``left_minus_right`` (minus its mirror image), ``slope`` (on ln N over models),
+        voxels left out; ``what`` is ``mask`` (1 in voxels that are used), ``isc``,
+        ``isc_known`` (1 where there is one), ``reliable`` (1 in the tables' reliable voxels),
+        ``score`` (best model, best layer per voxel), ``left_minus_right`` (minus its mirror
+        image), ``slope`` (on ln N over models),
         ``slope_strong`` (those with p < 1e-7), ``best_over_random``, ``worst_over_random``,
         ``rois_left``, ``rois_right``, ``areas`` (their numbers from 1),
         ``pairs`` and ``pairs_clear`` (of ``voxel_pairs``); and ``affine``, (4, 4), mm.
     metadata
-        ``<language>/<subject>/model`` → name of the best model, and others of these words;
+        ``<language>/<subject>/model`` → name of the best model, and others of these words:
+        ``isc_threshold``, above which voxels are reliable;
         ``areas`` has the names of the areas, a line each.
     """
     maps: dict[str, Array] = {}

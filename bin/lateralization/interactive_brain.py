@@ -11,20 +11,36 @@ from nilearn import datasets, plotting
 from numpy.typing import NDArray
 
 from lateralization.arrays import Array
-from lateralization.brain_figures import DIVERGING, SEQUENTIAL, Maps, as_image, top_of
+from lateralization.brain_figures import (
+    DIVERGING,
+    SEQUENTIAL,
+    Maps,
+    above_zero,
+    as_image,
+    top_of,
+)
 
+POSITIVE = "What is not above 0 or was left out has no colour and no value."
 INTERACTIVE = {
-    "score": (SEQUENTIAL, False, "Brain score of {model}"),
-    "left_minus_right": (DIVERGING, True, "Left minus right of {model}"),
-    "isc": (SEQUENTIAL, False, "Reliability"),
-}
-"""Map → colours, whether they are signed, and the title of its interactive viewer."""
+    "score": (SEQUENTIAL, False, "Brain score of {model}", POSITIVE),
+    "left_minus_right": (
+        DIVERGING, True, "Left minus right of {model}",
+        "Each voxel minus its mirror image.",
+    ),
+    "isc": (SEQUENTIAL, False, "Reliability", POSITIVE),
+}  # fmt: skip
+"""Map → colours, whether they are signed, the title of its viewer, and what it says below."""
 
 RESOLUTION = 3
 """Voxels of the viewer, mm: the maps have 4; nilearn's own 2 make the page three times as large."""
 
+LINE = """
+<p style="font: 14px sans-serif; margin: .3em 0"><span id="area" role="status">%s</span>
+<span style="color: #6b7280">%s</span></p>
+"""
+"""What stands below the brain: a part that follows the clicks, and one that stays."""
+
 READOUT = """
-<p id="area" role="status" style="font: 14px sans-serif; margin: .3em 0">%(hint)s</p>
 <script>
 const atlas = %(atlas)s;
 const labels = new Int16Array(atlas.shape[0] * atlas.shape[1] * atlas.shape[2]);
@@ -90,7 +106,7 @@ def area_means(areas: Array, volume: Array, n: int, difference: bool) -> list[st
 
 
 def readout(maps: Maps, what: str) -> str:
-    """Give the line of the page that names areas; empty without an atlas."""
+    """Give the script of the page that names areas; empty without an atlas."""
     if "areas" not in maps.values:
         return ""
     areas = maps.values["areas"].astype(np.int16)
@@ -103,7 +119,7 @@ def readout(maps: Maps, what: str) -> str:
         "means": area_means(areas, maps.values[what], len(names), what == "left_minus_right"),
     }
     text = json.dumps(atlas, separators=(",", ":")).replace("</", "<\\/")
-    return READOUT % {"hint": "Click into a slice: its area is named here.", "atlas": text}
+    return READOUT % {"atlas": text}
 
 
 def _replace_once(page: str, old: str, new: str) -> str:
@@ -126,11 +142,12 @@ def viewer(maps: Maps, what: str) -> tuple[str, str]:
         The map is not there.
     """
     volume = maps.volume(what, f"no map of {what.replace('_', ' ')}")
-    colours, signed, words = INTERACTIVE[what]
+    colours, signed, words, note = INTERACTIVE[what]
     title = words.format(model=maps.model)
+    shown = volume if signed else above_zero(volume)
     view = plotting.view_img(
-        as_image(volume, maps.values["affine"]), bg_img=background(), cmap=colours,
-        symmetric_cmap=signed, vmin=None if signed else 0, vmax=top_of(volume), threshold=1e-9,
+        as_image(shown, maps.values["affine"]), bg_img=background(), cmap=colours,
+        symmetric_cmap=signed, vmin=None if signed else 0, vmax=top_of(shown), threshold=1e-9,
         title=None, width_view=720,
     )  # fmt: skip
     page = re.sub(r"<link rel=\"icon\"[^>]*>", "", view.html)  # it would be fetched
@@ -144,9 +161,10 @@ def viewer(maps: Maps, what: str) -> tuple[str, str]:
     begin = f'window.addEventListener("load", initializeBrainSprite);\n{images}'
     page = _replace_once(page, images, begin)
     areas = readout(maps, what)
+    hint = "Click into a slice: its area is named here." if areas else ""
+    # below the brain, and before the scripts that call it
+    scripts = page.index("<script", page.index("</canvas>"))
+    page = page[:scripts] + LINE % (hint, note) + areas + page[scripts:]
     if areas:
-        # below the brain, and before the scripts that call it
-        scripts = page.index("<script", page.index("</canvas>"))
-        page = page[:scripts] + areas + page[scripts:]
         page = _replace_once(page, "brainsprite({", 'brainsprite({"onclick": sayArea, ')
     return page.replace("<title>", f"<title>{html.escape(title)}: ", 1), title

@@ -1,0 +1,186 @@
+"""What the brain figures draw and say is what the tables hold: sides, signs, counts and names."""
+
+import base64
+import io
+import json
+import re
+
+import nibabel
+import numpy as np
+import pytest
+from made_runs import MIDDLE, MadeRun, made_mask, write_run
+from matplotlib import colors
+from matplotlib import pyplot as plt
+
+from lateralization import brain_figures as brains
+from lateralization.brain_figures import Maps
+from lateralization.figure_style import style
+from lateralization.files import read_json, save_tensors, write_json
+from lateralization.interactive_brain import viewer
+from lateralization.made_tables import read_tables
+from lateralization.study import GRID_AFFINE
+from lateralization.tables import lateralize
+
+N_LEFT_OUT = 300
+MASK = made_mask()
+USED = MASK.copy()
+USED[MASK] = np.arange(MASK.sum()) >= N_LEFT_OUT
+LEFT_HALF = slice(None, MIDDLE[0])
+
+
+def maps_of(folder, run, subject="average", plan=None):
+    """Write the tables of a made run, of whose plan some models may be changed, and give maps."""
+    inputs = write_run(folder / "in", run)
+    if plan:
+        made = read_json(inputs.plan)
+        made["models"] = [entry | plan for entry in made["models"]]
+        write_json(made, inputs.plan)
+    lateralize(inputs, folder / "tables")
+    return Maps(folder / "tables" / "maps.safetensors", "en", subject)
+
+
+def given(folder, subject="average", words=None, **values):
+    """Give maps that hold some volumes and nothing else."""
+    name = f"en/{subject}"
+    tensors = {f"{name}/{what}": volume.astype(np.float32) for what, volume in values.items()}
+    metadata = {f"{name}/{word}": text for word, text in (words or {}).items()}
+    tensors[f"{name}/affine"] = GRID_AFFINE
+    save_tensors(folder / "maps.safetensors", tensors, metadata)
+    return Maps(folder / "maps.safetensors", "en", subject)
+
+
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory):
+    """Maps and tables of a run that left voxels out, all of them on the left."""
+    folder = tmp_path_factory.mktemp("cut")
+    run = MadeRun(layers=2, left_out=N_LEFT_OUT, atlas=True)
+    return maps_of(folder, run), read_tables(folder / "tables"), folder / "in"
+
+
+def overlay(page):
+    """Give the viewer's voxels, (x, y, z, 4) red, green, blue and alpha, and the x of its planes.
+
+    A voxel of alpha 0 is not drawn, and has no value.
+    """
+    said = page[page.index("= brainsprite({") :]
+    nx, ny, nz = (int(re.search(rf'"{axis}": (\d+)', said)[1]) for axis in "XYZ")
+    affine = np.array(json.loads(re.search(r'"affine": (\[\[.*?\]\])', said)[1]))
+    png = re.search(r'id="overlayImg[^>]*base64,([^"]+)', page)[1]
+    sprite = plt.imread(io.BytesIO(base64.b64decode(png)))
+    across = sprite.shape[1] // ny
+    tiles = [sprite[i // across * nz :, i % across * ny :][:nz, :ny] for i in range(nx)]
+    # Each tile is one sagittal slice: z from above, y from the back.
+    return np.stack([tile[::-1].swapaxes(0, 1) for tile in tiles]), affine
+
+
+def voxel_of(affine, place):
+    """Give the viewer's voxel at a voxel (x, y, z) of the study's grid."""
+    mm = GRID_AFFINE @ [*place, 1]
+    return tuple(np.rint(np.linalg.solve(affine, mm)[:3]).astype(int))
+
+
+def drawn(figure):
+    """Give the projections of a glass brain, 0 where nothing is drawn: left, y, right, z."""
+    images = [image.get_array() for axes in figure.axes for image in axes.images]
+    return [np.ma.filled(image, 0) for image in images]
+
+
+CENTRE = (12, 22, 18)
+
+
+def blob(value):
+    """Make a map that is 0.05 within the mask, but for 27 voxels around a place on the left."""
+    volume = np.where(MASK, 0.05, 0)
+    volume[tuple(slice(at - 1, at + 2) for at in CENTRE)] = value
+    return volume
+
+
+def test_the_reliable_voxels_of_the_figures_are_those_of_the_tables(cut):
+    maps, tables, folder = cut
+    where = "model == 'large' and layer == 'best_voxel' and region == 'reliable' and "
+    row = tables["scores"].query(where + "midline == 'shared' and hemisphere == 'both'")
+    n = int(row["n_voxels"].item())
+    isc = nibabel.load(folder / "lang-en_isc.nii.gz").get_fdata().mean(axis=3)
+    threshold = np.percentile(isc[USED], 75)
+    assert n == (USED & (isc > threshold)).sum()
+    with_zeros = np.where(USED, isc, 0)[MASK]
+    assert n != (with_zeros > np.percentile(with_zeros, 75)).sum()
+    np.testing.assert_array_equal(maps.values["reliable"] > 0, USED & (isc > threshold))
+    np.testing.assert_array_equal(maps.values["mask"] > 0, USED)
+    with style():
+        drawing = brains.isc_distribution(maps)
+        (axes,) = drawing.figure.axes
+        bars = {}
+        for bar in axes.patches:
+            colour = colors.to_hex(bar.get_facecolor())
+            bars[colour] = bars.get(colour, 0) + bar.get_height()
+        assert bars == {"#0072b2": n, "#c3c8d0": USED.sum() - n}
+        assert axes.lines[0].get_xdata()[0] == pytest.approx(threshold, abs=1e-6)
+        said = f"75th percentile: {threshold:.2f}\n{n:,} reliable voxels"
+        assert [text.get_text() for text in axes.texts] == [said]
+        assert drawing.alt == (
+            f"Histogram of {USED.sum():,} voxels with a threshold at {threshold:.2f}."
+        )
+        drawing = brains.isc_brain(maps)
+    assert f"the {n:,} voxels above {threshold:.2f}" in drawing.caption
+    least, most = isc[USED].min(), isc[USED].max()
+    assert drawing.alt == f"Glass brain of the reliability, from {least:.2f} to {most:.2f}."
+
+
+def test_the_contour_of_the_reliability_is_that_of_the_reliable_voxels(cut, monkeypatch):
+    maps, _, _ = cut
+    one = MASK & False
+    one[20:24, 20:24, 16:20] = True
+    monkeypatch.setitem(maps.values, "reliable", one.astype(np.float32))
+    with style():
+        axes = brains.isc_brain(maps).figure.axes[2]  # from behind: x and z
+        (contour,) = [one for one in axes.collections if one.get_linestyle()[0][1]]
+        points = np.vstack([path.vertices for path in contour.get_paths()])
+    low, high = (GRID_AFFINE[0] @ [x, 0, 0, 1] for x in (20, 24))
+    assert abs(points[:, 0].min() - low) < 4
+    assert abs(points[:, 0].max() - high) < 4
+
+
+def test_a_reliability_that_is_not_known_is_no_zero(tmp_path):
+    inputs = write_run(tmp_path / "in", MadeRun(layers=2, baselines=False))
+    image = nibabel.load(inputs.isc[0])
+    values = image.get_fdata().astype(np.float32)
+    values[MASK & ~USED] = np.nan
+    nibabel.save(nibabel.Nifti1Image(values, image.affine), inputs.isc[0])
+    lateralize(inputs, tmp_path / "tables")
+    with style():
+        drawing = brains.isc_distribution(
+            Maps(tmp_path / "tables/maps.safetensors", "en", "average")
+        )
+    assert f"{USED.sum():,} voxels" in drawing.alt
+
+
+@pytest.mark.parametrize("what", ["score", "isc"])
+def test_what_is_below_zero_is_drawn_as_zero(tmp_path, what):
+    words = {"isc_threshold": "0.01"}
+    more = {"mask": MASK, "isc_known": MASK, "reliable": MASK}
+    draw = {"score": brains.score_brain, "isc": brains.isc_brain}[what]
+    shown, captions, pages = {}, {}, {}
+    for value in (-0.4, 0.4):
+        maps = given(tmp_path, words=words, **{what: blob(value)}, **more)
+        with style():
+            drawing = draw(maps)
+            shown[value] = drawn(drawing.figure)
+            captions[value] = drawing.caption
+        pages[value] = overlay(viewer(maps, what)[0])
+    for image in shown[-0.4]:
+        # they hide no voxel before and behind them
+        assert sorted({*np.round(np.unique(image), 3)}) == [0, 0.05]
+    assert max(image.max() for image in shown[0.4]) == pytest.approx(0.4)
+    assert "values below 0 are drawn as 0, without colour (27 voxels)" in captions[-0.4]
+    assert "(0 voxels)" in captions[0.4]
+    voxel = voxel_of(pages[0.4][1], CENTRE)
+    assert {value: voxels[voxel][3] for value, (voxels, _) in pages.items()} == {-0.4: 0, 0.4: 1}
+
+
+def test_a_map_without_a_positive_value_is_an_empty_brain(tmp_path):
+    negative = np.where(MASK, -0.1, 0)
+    with style():
+        drawing = brains.score_brain(given(tmp_path, score=negative, mask=MASK))
+        assert not any(image.any() for image in drawn(drawing.figure))
+    assert drawing.alt.endswith("at most -0.10.")
