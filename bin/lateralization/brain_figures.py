@@ -145,9 +145,7 @@ def score_brain(maps: Maps) -> Drawing:
 
 def asymmetry_brain(maps: Maps) -> Drawing:
     """Each left voxel minus its mirror image, for the best model."""
-    difference = maps.volume("left_minus_right", "the mask is not mirror-symmetric")
-    left = difference.copy()
-    left[(left.shape[0] + 1) // 2 :] = 0
+    left = maps.volume("left_minus_right", "the mask is not mirror-symmetric")
     top = float(np.percentile(np.abs(left[left != 0]), 99.5)) if left.any() else 1.0
     figure, _ = glass_brain(
         left, maps.values["affine"], cmap=DIVERGING, vmin=-top, vmax=top, plot_abs=False,

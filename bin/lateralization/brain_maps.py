@@ -19,7 +19,8 @@ from lateralization.regressions import MIN_MODELS, voxel_slopes
 from lateralization.sensitivity import sensitivity_rows
 from lateralization.study import ISC_PERCENTILE
 from lateralization.summaries import Summary
-from lateralization.volumes import to_volume
+from lateralization.volumes import from_volume, to_volume
+from lateralization.voxel_pairs import difference_map
 
 SLOPE_P = 1e-7
 """Two-sided p that a voxel's slope must reach to be drawn in the published style."""
@@ -120,7 +121,7 @@ def subject_maps(
     reliability, words = reliability_maps(space)
     values |= reliability
     if space.brain.mirror is not None:
-        values["left_minus_right"] = best.best - best.best[space.brain.mirror]
+        values["left_minus_right"] = from_volume(difference_map(best, space), space.mask)
     slopes, threshold = slope_maps(members)
     for side, place in (("left", 0), ("right", 1)):
         regions = [sides[place] for sides in (space.brain.rois or {}).values()]
@@ -152,8 +153,8 @@ def brain_maps(
         ``<language>/<subject>/<what>`` → (x, y, z) float32 volume, 0 outside the mask and in
         voxels left out; ``what`` is ``mask`` (1 in voxels that are used), ``isc``,
         ``isc_known`` (1 where there is one), ``reliable`` (1 in the tables' reliable voxels),
-        ``score`` (best model, best layer per voxel), ``left_minus_right`` (minus its mirror
-        image), ``slope`` (on ln N over models),
+        ``score`` (best model, best layer per voxel), ``left_minus_right`` (each left voxel's
+        score minus that of its mirror image, 0 on the right), ``slope`` (on ln N over models),
         ``slope_strong`` (those with p < 1e-7), ``best_over_random``, ``worst_over_random``,
         ``rois_left``, ``rois_right``, ``areas`` (their numbers from 1),
         ``pairs`` and ``pairs_clear`` (of ``voxel_pairs``); and ``affine``, (4, 4), mm.

@@ -25,7 +25,7 @@ INTERACTIVE = {
     "score": (SEQUENTIAL, False, "Brain score of {model}", POSITIVE),
     "left_minus_right": (
         DIVERGING, True, "Left minus right of {model}",
-        "Each voxel minus its mirror image.",
+        "Each left voxel minus its mirror image, drawn on the left.",
     ),
     "isc": (SEQUENTIAL, False, "Reliability", POSITIVE),
 }  # fmt: skip
@@ -54,13 +54,17 @@ function sayArea() {
   const [nx, ny, nz] = atlas.shape;
   const inside = x >= 0 && y >= 0 && z >= 0 && x < nx && y < ny && z < nz;
   const area = inside ? labels[(x * ny + y) * nz + z] : 0;
+  const right = mm[0] >= 0, means = right && atlas.on_right || atlas.means[area - 1];
   document.getElementById("area").textContent = area
-    ? (mm[0] < 0 ? "Left " : "Right ") + atlas.names[area - 1] + ": " + atlas.means[area - 1]
+    ? (right ? "Right " : "Left ") + atlas.names[area - 1] + ": " + means
     : "No area of the atlas here.";
 }
 </script>
 """
-"""Names the area under the crosshair with the means of its two sides; filled with % formatting."""
+"""Names the area under the crosshair with the means of its two sides; filled with % formatting.
+
+``on_right`` stands for the means on the right of a map that has none there.
+"""
 
 
 @cache
@@ -78,21 +82,18 @@ def run_lengths(values: NDArray[np.integer]) -> list[int]:
 
 
 def area_means(areas: Array, volume: Array, n: int, difference: bool) -> list[str]:
-    """Say the mean of a map on both sides of every area; of a difference, on the left side.
+    """Say the mean of a map on both sides of every area; of a difference, over its left pairs.
 
     Parameters
     ----------
     areas, volume : (x, y, z) arrays
         Numbers of the areas from 1, and the map; x < middle is left.
     """
-    middle = areas.shape[0] // 2
-    sides = {
-        "left": np.arange(areas.shape[0]) < middle,
-        "right": np.arange(areas.shape[0]) > middle,
-    }
+    from_middle = 2 * np.arange(areas.shape[0]) - (areas.shape[0] - 1)
+    sides = {"left": from_middle < 0, "right": from_middle > 0}
     told = []
     for number in range(1, n + 1):
-        inside = areas == number
+        inside = (areas == number) & (not difference or volume != 0)  # a pair has both voxels
         means = {
             name: volume[inside & side[:, None, None]] for name, side in sides.items()
         }  # fmt: skip
@@ -117,6 +118,7 @@ def readout(maps: Maps, what: str) -> str:
         "runs": run_lengths(areas),
         "names": names,
         "means": area_means(areas, maps.values[what], len(names), what == "left_minus_right"),
+        "on_right": "see the left side" if what == "left_minus_right" else "",
     }
     text = json.dumps(atlas, separators=(",", ":")).replace("</", "<\\/")
     return READOUT % {"atlas": text}

@@ -16,7 +16,7 @@ from lateralization import brain_figures as brains
 from lateralization.brain_figures import Maps
 from lateralization.figure_style import style
 from lateralization.files import read_json, save_tensors, write_json
-from lateralization.interactive_brain import viewer
+from lateralization.interactive_brain import INTERACTIVE, area_means, viewer
 from lateralization.made_tables import read_tables
 from lateralization.study import GRID_AFFINE
 from lateralization.tables import lateralize
@@ -93,6 +93,45 @@ def blob(value):
     volume = np.where(MASK, 0.05, 0)
     volume[tuple(slice(at - 1, at + 2) for at in CENTRE)] = value
     return volume
+
+
+def test_left_minus_right_is_drawn_on_the_left_alone(cut):
+    maps, _, _ = cut
+    score, difference = maps.values["score"], maps.values["left_minus_right"]
+    both = (USED & USED[::-1])[LEFT_HALF]
+    expected = np.where(both, (score - score[::-1])[LEFT_HALF], 0)
+    np.testing.assert_allclose(difference[LEFT_HALF], expected, atol=1e-7)
+    assert not difference[MIDDLE[0] :].any()
+    page, _ = viewer(maps, "left_minus_right")
+    voxels, affine = overlay(page)
+    x = affine[0, 0] * np.arange(len(voxels)) + affine[0, 3]
+    assert (voxels[x < 0, ..., 3] > 0).any()
+    assert not (voxels[x > 0, ..., 3] > 0).any()
+    both_sides = overlay(viewer(maps, "score")[0])[0]
+    assert (both_sides[x > 0, ..., 3] > 0).any()
+
+
+def test_a_click_on_the_right_says_no_left_minus_right(cut):
+    maps, _, _ = cut
+    pages = {what: viewer(maps, what)[0] for what in INTERACTIVE}
+    atlas = {what: json.loads(re.search(r"const atlas = (.*);", page)[1])
+             for what, page in pages.items()}  # fmt: skip
+    assert atlas["left_minus_right"]["on_right"] == "see the left side"
+    assert atlas["score"]["on_right"] == atlas["isc"]["on_right"] == ""
+    assert "drawn on the left" in pages["left_minus_right"]
+    # The mean of an area is over pairs: a voxel whose partner was left out is no difference of 0.
+    areas, difference = maps.values["areas"][LEFT_HALF], maps.values["left_minus_right"][LEFT_HALF]
+    pairs = (USED & USED[::-1])[LEFT_HALF]
+    number = int(areas[MIDDLE[0] - 2, MIDDLE[1], MIDDLE[2]])
+    mean = difference[(areas == number) & pairs].mean()
+    told = atlas["left_minus_right"]["means"][number - 1]
+    assert told == f"left minus right {mean:.3f}"
+
+
+def test_a_grid_without_a_middle_plane_has_two_equal_halves():
+    volume = np.array([1.0, 1.0, 3.0, 5.0])[:, None, None]
+    told = area_means(np.ones((4, 1, 1), int), volume, 1, difference=False)
+    assert told == ["left 1.000, right 4.000"]
 
 
 def test_the_reliable_voxels_of_the_figures_are_those_of_the_tables(cut):
