@@ -238,13 +238,18 @@ def roi_brain(maps: Maps) -> Drawing:
     display = plotting.plot_glass_brain(None, figure=figure, display_mode="lyrz")
     for volume, colour in ((left, LEFT), (right, RIGHT)):
         display.add_contours(as_image(volume, affine), levels=[0.5], filled=True, colors=[colour])
+    n_left, n_right = int(left.sum()), int(right.sum())
+    counts = f"{n_left:,} voxels on the left and {n_right:,} on the right"
+    if n_left == n_right:
+        counts = f"{n_left:,} voxels on each side"
     return Drawing(
         figure,
         "The regions of interest",
         "Spheres of 10 mm around published peaks of the language network (orange), cut to the "
-        "brain mask, and their mirror images (green). The two sides have the same number of "
-        "voxels. Spheres that stick out of the brain mean a mask in another space.",
-        f"Glass brain with regions of {int(left.sum()):,} voxels on each side.",
+        f"voxels that are used, and their mirror images (green): {counts}. Counts that differ "
+        "much mean a side that lost voxels with its signal, and a comparison of unlike regions; "
+        "spheres that stick out of the brain mean a mask in another space.",
+        f"Glass brain with regions of {counts}.",
     )
 
 
@@ -325,8 +330,9 @@ def surface_over_random(maps: Maps, which: str = "best") -> Drawing:
         figure,
         f"{model} over the random embedding",
         f"Score of {model}, the {which} model, minus that of {maps.words.get('random', '')}, on "
-        "the fsaverage5 surface; best and worst share one scale. What remains is what the model "
-        "knows beyond which word is heard when: temporal, parietal and inferior frontal cortex "
-        "should stand out, auditory cortex should not.",
+        "the fsaverage5 surface; best and worst share one scale. Cortex without colour is "
+        "outside the mask, or the baseline predicts it as well or better. What remains is what the "
+        "model knows beyond which word is heard when: temporal, parietal and inferior frontal "
+        "cortex should stand out, auditory cortex should not.",
         f"Surface maps of both hemispheres, at most {volume.max():.2f} over the baseline.",
     )

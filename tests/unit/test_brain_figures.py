@@ -223,3 +223,36 @@ def test_a_map_without_a_positive_value_is_an_empty_brain(tmp_path):
         drawing = brains.score_brain(given(tmp_path, score=negative, mask=MASK))
         assert not any(image.any() for image in drawn(drawing.figure))
     assert drawing.alt.endswith("at most -0.10.")
+
+
+def test_both_sides_of_the_regions_are_counted(cut, tmp_path):
+    maps, tables, _ = cut
+    sides = tables["roi"][["n_left", "n_right"]]
+    n_left, n_right = (int(maps.values[f"rois_{side}"].sum()) for side in ("left", "right"))
+    assert 0 < n_left < n_right <= sides["n_right"].sum()
+    with style():
+        drawing = brains.roi_brain(maps)
+        told = f"{n_left} voxels on the left and {n_right} on the right"
+        assert told in drawing.caption
+        assert told in drawing.alt
+        sphere = MASK & False
+        sphere[12:15, 20:24, 16:20] = True
+        even = given(tmp_path, rois_left=sphere, rois_right=sphere[::-1])
+        assert "48 voxels on each side" in brains.roi_brain(even).caption
+
+
+def test_cortex_where_the_baseline_is_better_is_bare_and_said_to_be(tmp_path):
+    worse = np.where(made_mask((18, 22, 18)), -0.3, 0)
+    words = {"model": "a", "worst": "b", "random": "random_embedding_300d"}
+    maps = given(tmp_path, words=words, best_over_random=-worse, worst_over_random=worse)
+    with style():
+        faces = {}
+        for which in ("best", "worst"):
+            drawing = brains.surface_over_random(maps, which)
+            left = drawing.figure.axes[0].collections[0]
+            drawing.figure.canvas.draw()
+            faces[which] = left.get_facecolor()[:, :3]
+            assert "the baseline predicts it as well or better" in drawing.caption
+    grey = {which: np.ptp(colour, axis=1) < 0.01 for which, colour in faces.items()}
+    assert grey["worst"].all()
+    assert not grey["best"].all()
