@@ -21,9 +21,21 @@ from lateralization.files import read_metadata, read_tensors
 
 SEQUENTIAL, DIVERGING = "magma_r", "PuOr_r"
 
+KINDS = {
+    "baseline": "a baseline", "untrained": "an untrained model", "checkpoint": "a training step",
+    "features": "own features",
+}  # fmt: skip
+"""What stands for the best model where no trained model was fitted."""
+
 
 class Maps:
-    """Maps of one language and subject."""
+    """Maps of one language and subject.
+
+    Attributes
+    ----------
+    model, named
+        The best model, and that with what it is where it is no trained model.
+    """
 
     def __init__(self, path: Path, language: str, subject: str) -> None:
         prefix = f"{language}/{subject}/"
@@ -40,6 +52,8 @@ class Maps:
             if name.startswith(prefix)
         }
         self.model = self.words.get("model", "")
+        self.kind = KINDS.get(self.words.get("kind", ""), "")
+        self.named = f"{self.model} ({self.kind})" if self.kind else self.model
 
     def volume(self, what: str, missing: str) -> Array:
         """Give a map.
@@ -131,14 +145,17 @@ def score_brain(maps: Maps) -> Drawing:
     """Score of the best model in a glass brain."""
     score = maps.volume("score", "no score map")
     figure, _, scale = correlation_brain(score, maps.values["affine"])
+    which = "the model with the highest mean"
+    if maps.kind:
+        which = f"{maps.kind}: it has the highest mean where no fully trained model was fitted"
     return Drawing(
         figure,
-        f"Brain score of {maps.model}",
-        f"Correlation of predicted and measured signal for {maps.model}, the model with the "
-        "highest mean, at the best layer of each voxel. The map should resemble that of the "
-        f"reliability: no model can predict what does not repeat. {scale} High scores outside "
-        "reliable cortex (ventricles, edges) are a warning.",
-        f"Glass brain of the brain score of {maps.model}, at most "
+        f"Brain score of {maps.named}",
+        f"Correlation of predicted and measured signal for {maps.model} ({which}), at the best "
+        "layer of each voxel. The map should resemble that of the reliability: no model can "
+        f"predict what does not repeat. {scale} High scores outside reliable cortex (ventricles, "
+        "edges) are a warning.",
+        f"Glass brain of the brain score of {maps.named}, at most "
         f"{score[maps.values['mask'] > 0].max():.2f}.",
     )
 
@@ -154,13 +171,13 @@ def asymmetry_brain(maps: Maps) -> Drawing:
     strong = "left" if left[left != 0].mean() > 0 else "right"
     return Drawing(
         figure,
-        f"Left minus right, voxel by voxel, of {maps.model}",
+        f"Left minus right, voxel by voxel, of {maps.named}",
         "Score of each left voxel minus that of its mirror image, drawn on the left: orange "
         "where the left is better predicted, purple where the right is. Lateralised language "
         "shows as broad orange patches in temporal, parietal and inferior frontal cortex. Salt "
         "and pepper is noise; one colour everywhere means that one hemisphere has the better "
         "signal, not that language lives there.",
-        f"Glass brain of left minus right of {maps.model}; on average the {strong} is higher.",
+        f"Glass brain of left minus right of {maps.named}; on average the {strong} is higher.",
     )
 
 

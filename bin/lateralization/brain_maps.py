@@ -51,11 +51,15 @@ def random_baseline(members: list[Summary]) -> Summary | None:
 
 
 def best_model(members: list[Summary], space: Space, worst: bool = False) -> Summary:
-    """Trained model (baseline where there is none) with the highest mean score, or the lowest.
+    """Trained model with the highest mean score, or the lowest.
 
-    The mean is over the reliable voxels, or the whole brain where there are none.
+    Without any, all that was fitted competes; one seed of a random baseline stands for nothing
+    where its mean over seeds does. The mean is over the reliable voxels, or the whole brain where
+    there are none.
     """
-    models = [one for one in members if one.fit.kind == MODEL] or members
+    trained = [one for one in members if one.fit.kind == MODEL]
+    whole = [one for one in members if not RANDOM_SEED.fullmatch(one.fit.model)]
+    models = trained or whole or members
     region = space.brain.reliable
     where = np.ones(space.brain.n_voxels, dtype=bool) if region is None else region
     choose = min if worst else max
@@ -127,7 +131,9 @@ def subject_maps(
         regions = [sides[place] for sides in (space.brain.rois or {}).values()]
         if np.any(regions):  # spheres outside the mask leave nothing to draw
             values[f"rois_{side}"] = np.any(regions, axis=0).astype(np.float32)
-    words |= {"model": best.fit.model, "t_threshold": f"{threshold:.3f}"}
+    words |= {
+        "model": best.fit.model, "kind": best.fit.kind, "t_threshold": f"{threshold:.3f}"
+    }  # fmt: skip
     if areas is not None:
         values["areas"] = area_numbers(areas, space.brain.n_voxels)
         words["areas"] = "\n".join(areas.sides)
@@ -160,7 +166,7 @@ def brain_maps(
         ``pairs`` and ``pairs_clear`` (of ``voxel_pairs``); and ``affine``, (4, 4), mm.
     metadata
         ``<language>/<subject>/model`` → name of the best model, and others of these words:
-        ``isc_threshold``, above which voxels are reliable;
+        ``kind`` of that model, ``isc_threshold`` above which voxels are reliable;
         ``areas`` has the names of the areas, a line each.
     """
     maps: dict[str, Array] = {}

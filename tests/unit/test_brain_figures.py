@@ -256,3 +256,32 @@ def test_cortex_where_the_baseline_is_better_is_bare_and_said_to_be(tmp_path):
     grey = {which: np.ptp(colour, axis=1) < 0.01 for which, colour in faces.items()}
     assert grey["worst"].all()
     assert not grey["best"].all()
+
+
+@pytest.mark.parametrize(
+    ("plan", "model", "kind"),
+    [
+        ({"seed": 1}, "large", "an untrained model"),
+        ({"revision": "step100"}, "large", "a training step"),
+        (None, r"random_(vector|embedding)_300d", "a baseline"),
+    ],
+)
+def test_what_stands_for_the_best_model_is_called_what_it_is(tmp_path, plan, model, kind):
+    missing = () if plan else ("large",)
+    maps = maps_of(tmp_path, MadeRun(models={"large": 1e9}, layers=2, missing=missing), plan=plan)
+    assert re.fullmatch(model, maps.model)
+    named = f"{maps.model} ({kind})"
+    with style():
+        score, difference = brains.score_brain(maps), brains.asymmetry_brain(maps)
+    assert score.title == f"Brain score of {named}"
+    assert "no fully trained model was fitted" in score.caption
+    assert "the model with the highest mean" not in score.caption
+    assert difference.title == f"Left minus right, voxel by voxel, of {named}"
+    assert viewer(maps, "score")[1] == f"Brain score of {named}"
+
+
+def test_a_trained_model_is_called_the_one_with_the_highest_mean(cut):
+    with style():
+        drawing = brains.score_brain(cut[0])
+    assert drawing.title == "Brain score of large"
+    assert "for large (the model with the highest mean)" in drawing.caption
