@@ -35,6 +35,8 @@ class Maps:
     ----------
     model, named
         The best model, and that with what it is where it is no trained model.
+    of_person
+        End of a title: whose brain it is, where it is not the average.
     """
 
     def __init__(self, path: Path, language: str, subject: str) -> None:
@@ -54,6 +56,7 @@ class Maps:
         self.model = self.words.get("model", "")
         self.kind = KINDS.get(self.words.get("kind", ""), "")
         self.named = f"{self.model} ({self.kind})" if self.kind else self.model
+        self.of_person = "" if subject == "average" else f" in {subject}"
 
     def volume(self, what: str, missing: str) -> Array:
         """Give a map.
@@ -130,7 +133,7 @@ def isc_brain(maps: Maps) -> Drawing:
         )  # fmt: skip
     return Drawing(
         figure,
-        "Where people agree: reliability",
+        f"Where people agree: reliability{maps.of_person}",
         "How well one half of the group predicts the other (mean over split-half trials). In "
         "good data, auditory cortex and the superior temporal lobes on both sides are darkest, "
         f"then frontal language areas; the {int(reliable.sum()):,} voxels above "
@@ -150,7 +153,7 @@ def score_brain(maps: Maps) -> Drawing:
         which = f"{maps.kind}: it has the highest mean where no fully trained model was fitted"
     return Drawing(
         figure,
-        f"Brain score of {maps.named}",
+        f"Brain score of {maps.named}{maps.of_person}",
         f"Correlation of predicted and measured signal for {maps.model} ({which}), at the best "
         "layer of each voxel. The map should resemble that of the reliability: no model can "
         f"predict what does not repeat. {scale} High scores outside reliable cortex (ventricles, "
@@ -171,7 +174,7 @@ def asymmetry_brain(maps: Maps) -> Drawing:
     strong = "left" if left[left != 0].mean() > 0 else "right"
     return Drawing(
         figure,
-        f"Left minus right, voxel by voxel, of {maps.named}",
+        f"Left minus right, voxel by voxel, of {maps.named}{maps.of_person}",
         "Score of each left voxel minus that of its mirror image, drawn on the left: orange "
         "where the left is better predicted, purple where the right is. Lateralised language "
         "shows as broad orange patches in temporal, parietal and inferior frontal cortex. Salt "
@@ -190,7 +193,7 @@ def slope_brain(maps: Maps) -> Drawing:
     )  # fmt: skip
     return Drawing(
         figure,
-        "Where larger models predict better",
+        f"Where larger models predict better{maps.of_person}",
         "Slope of the score on the natural logarithm of the number of parameters. Orange in the "
         "language network is expected. Slopes as large in primary sensory areas or white matter "
         "speak of something else than language, such as better tracking of the word rate.",
@@ -219,7 +222,7 @@ def isc_distribution(maps: Maps) -> Drawing:
     axes.set_ylabel("voxels")
     return Drawing(
         figure,
-        "Distribution of the reliability",
+        f"Distribution of the reliability{maps.of_person}",
         "Reliable voxels are the quarter above the dashed line. With about fifty listeners the "
         "line lies near 0.5, with fewer it lies lower. A heap at zero with hardly a tail means "
         "that subjects do not share a response: check the order of runs and the timing.",
@@ -237,7 +240,7 @@ def strong_slope_brain(maps: Maps) -> Drawing:
     n = int((slope != 0).sum())
     return Drawing(
         figure,
-        "Where larger models predict better beyond doubt",
+        f"Where larger models predict better beyond doubt{maps.of_person}",
         f"Slopes on ln N in the {n:,} voxels whose t over models exceeds "
         f"{maps.words.get('t_threshold', '')} (two-sided p < 10⁻⁷), as published. With few models "
         "hardly any voxel passes; with many, those in the temporal and parietal language areas "
@@ -261,7 +264,7 @@ def roi_brain(maps: Maps) -> Drawing:
         counts = f"{n_left:,} voxels on each side"
     return Drawing(
         figure,
-        "The regions of interest",
+        f"The regions of interest{maps.of_person}",
         "Spheres of 10 mm around published peaks of the language network (orange), cut to the "
         f"voxels that are used, and their mirror images (green): {counts}. Counts that differ "
         "much mean a side that lost voxels with its signal, and a comparison of unlike regions; "
@@ -311,7 +314,7 @@ def area_brain(maps: Maps) -> Drawing:
     )  # fmt: skip
     return Drawing(
         figure,
-        "The areas of the atlas",
+        f"The areas of the atlas{maps.of_person}",
         "Areas of the atlas on the grid of the mask, both sides in the colour of their pair. "
         "Colours should follow the folds of the brain behind them and mirror each other; a shift "
         "to one side means an atlas in another space, and areas that are missing lie outside the "
@@ -345,7 +348,7 @@ def surface_over_random(maps: Maps, which: str = "best") -> Drawing:
     model = maps.model if which == "best" else maps.words.get("worst", "")
     return Drawing(
         figure,
-        f"{model} over the random embedding",
+        f"{model} over the random embedding{maps.of_person}",
         f"Score of {model}, the {which} model, minus that of {maps.words.get('random', '')}, on "
         "the fsaverage5 surface; best and worst share one scale. Cortex without colour is "
         "outside the mask, or the baseline predicts it as well or better. What remains is what the "

@@ -145,7 +145,7 @@ def viewer(maps: Maps, what: str) -> tuple[str, str]:
     """
     volume = maps.volume(what, f"no map of {what.replace('_', ' ')}")
     colours, signed, words, note = INTERACTIVE[what]
-    title = words.format(model=maps.named)
+    title = words.format(model=maps.named) + maps.of_person
     shown = volume if signed else above_zero(volume)
     view = plotting.view_img(
         as_image(shown, maps.values["affine"]), bg_img=background(), cmap=colours,

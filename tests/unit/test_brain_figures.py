@@ -15,6 +15,7 @@ from matplotlib import pyplot as plt
 from lateralization import brain_figures as brains
 from lateralization.brain_figures import Maps
 from lateralization.figure_style import style
+from lateralization.figures import FIGURES
 from lateralization.files import read_json, save_tensors, write_json
 from lateralization.interactive_brain import INTERACTIVE, area_means, viewer
 from lateralization.made_tables import read_tables
@@ -285,3 +286,24 @@ def test_a_trained_model_is_called_the_one_with_the_highest_mean(cut):
         drawing = brains.score_brain(cut[0])
     assert drawing.title == "Brain score of large"
     assert "for large (the model with the highest mean)" in drawing.caption
+
+
+@pytest.mark.slow
+def test_figures_of_one_person_name_the_person(tmp_path, cut):
+    run = MadeRun(
+        models={"a": 1e8, "b": 2e8, "c": 5e8}, layers=2, subjects=("EN901", "EN902"), atlas=True
+    )
+    person = maps_of(tmp_path, run, "EN901")
+    plans = [plan for plan in FIGURES if plan.brain and not plan.individuals]
+    titles = {}
+    with style():
+        for plan in plans:
+            for whose, maps in (("EN901", person), ("average", cut[0])):
+                try:
+                    made = plan.draw(maps)
+                except brains.TooFewError:
+                    continue
+                titles[plan.name, whose] = made[1] if plan.interactive else made.title
+    assert len([key for key in titles if key[1] == "EN901"]) >= 6
+    for (_, whose), title in titles.items():
+        assert title.endswith(" in EN901") == (whose == "EN901"), title
