@@ -25,7 +25,14 @@ FAMILY_COLOURS = (
     "#0072b2", "#cc79a7", "#56b4e9", "#e69f00", "#332288", "#882255", "#999933", "#44aa99",
     "#6b7280",
 )  # fmt: skip
-FAMILY_MARKERS = "osD^vPX<>"
+FAMILY_MARKERS = "osD^vPX<"
+"""One fewer than the colours: both go round, and 72 families pass before a pair comes again."""
+
+MOST_FAMILIES = 24
+"""More names than this have no room in a legend, and no reader keeps them apart."""
+
+OTHERS, OTHER_FAMILIES = ("#6b7280", "*"), "other families"
+"""Look and name of all families beyond those."""
 
 COLUMN, PAGE = 3.5, 7.2
 """Width in inches of one and of two columns of a journal."""
@@ -118,13 +125,39 @@ def need(table: pd.DataFrame, n: int, what: str) -> pd.DataFrame:
     return table
 
 
+def with_numbers(rows: pd.DataFrame, column: str, what: str, n: int = 1) -> pd.DataFrame:
+    """Return the rows whose number is known, or say with the table's own reason why they are few.
+
+    Raises
+    ------
+    TooFewError
+        Fewer than ``n`` rows have a number; the column ``reason`` says of the others why.
+    """
+    found = rows[np.isfinite(rows[column].astype(float))]
+    try:
+        return need(found, n, what)
+    except TooFewError as few:
+        missing = rows.drop(found.index)["reason"].dropna().astype(str)
+        reasons = "; ".join(text for text in missing.unique() if text)
+        raise TooFewError(f"{few}: {reasons}" if reasons else str(few)) from None
+
+
+def _steps_of_ten(axes: Any, factor: float) -> tuple[float, ...]:
+    """Choose which multiples of the powers of ten an axis over this factor has room to name."""
+    tenfold = axes.bbox.width * 72 / axes.figure.dpi / np.log10(factor * 1.35**2)  # points
+    for steps in ((1.0, 2.0, 5.0), (1.0, 3.0)):
+        nearest = np.diff(np.log10([*steps, 10.0])).min() * tenfold
+        if factor <= 30 and nearest >= NUMBER_WIDTH:
+            return steps
+    return (1.0,)
+
+
 def size_axis(axes: Any, sizes: pd.Series) -> None:
     """Make x a logarithmic axis of numbers of parameters, written 124M, 1.6B."""
     axes.set_xscale("log")
     low, high = float(sizes.min()), float(sizes.max())
     axes.set_xlim(low / 1.35, high * 1.35)
-    wide = high / low > 30
-    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=_steps_of_ten(axes, high / low)))
     axes.xaxis.set_minor_locator(ticker.NullLocator())
     axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: wording.size(value)))
     axes.set_xlabel("number of parameters")
@@ -172,6 +205,14 @@ def family_name(name: Any) -> str:
     """Name a family as people write it; most are written as models of the hub are named."""
     return FAMILY_NAMES.get(str(name), str(name))
 
+
+def family_label(name: Any, looks: dict[str, tuple[str, str]]) -> str:
+    """Name a family in a legend; those that share the look of the others share its name."""
+    return OTHER_FAMILIES if looks[str(name)] == OTHERS else family_name(name)
+
+
+NUMBER_WIDTH = 26
+"""Points that a number such as 100M takes on an axis, with some space."""
 
 LABEL = "label of a point"
 OFFSETS = [(x, y) for y in (4, -4, 10, -10, 16, -16) for x in (5, -5)] + [(0, 7), (0, -7)]
@@ -223,6 +264,30 @@ def settle_labels(figure: Any) -> None:
             boxes[number] = _place(label, OFFSETS[int(np.argmin(found))])
 
 
+def handles_of(panels: Any) -> dict[str, Any]:
+    """Give what the panels' legends would name: label → drawn thing, each label once."""
+    found: dict[str, Any] = {}
+    for axes in np.atleast_1d(panels).flat:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    return found
+
+
+def outside_legend(figure: Any, named: dict[str, Any], loc: str = "outside lower center") -> None:
+    """Put a legend outside the axes, in as many columns as the figure is wide enough for."""
+    for columns in range(len(named), 0, -1):
+        legend = figure.legend(named.values(), named.keys(), loc=loc, ncols=columns)
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
+
+
+def listing(words: Any) -> str:
+    """Join words as people write them: ``a``, ``a and b``, ``a, b and c``."""
+    *first, last = [str(word) for word in words]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def short(name: str, length: int = 22) -> str:
     """Cut a long name in its middle."""
     name = str(name)
@@ -233,10 +298,14 @@ def short(name: str, length: int = 22) -> str:
 
 
 def families(table: pd.DataFrame) -> dict[str, tuple[str, str]]:
-    """Give every family a colour and a marker, in the order of its smallest model."""
+    """Give every family a colour and a marker of its own, in the order of its smallest model.
+
+    Colours and markers go round by themselves, so that two families differ in one at least; those
+    beyond :data:`MOST_FAMILIES` share one look.
+    """
     order = table.sort_values("n_parameters")["family"].astype(str).unique()
-    last = len(FAMILY_COLOURS) - 1
-    return {
-        name: (FAMILY_COLOURS[min(i, last)], FAMILY_MARKERS[min(i, last)])
-        for i, name in enumerate(order)
+    own = {
+        name: (FAMILY_COLOURS[i % len(FAMILY_COLOURS)], FAMILY_MARKERS[i % len(FAMILY_MARKERS)])
+        for i, name in enumerate(order[:MOST_FAMILIES])
     }
+    return own | dict.fromkeys(order[MOST_FAMILIES:], OTHERS)

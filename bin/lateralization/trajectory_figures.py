@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib import ticker
 
 from lateralization import wording
+from lateralization.arrays import Floats
 from lateralization.change_points import axis_of, place_on
 from lateralization.dictionary import LN_N, Tables
 from lateralization.figure_style import (
@@ -14,16 +16,21 @@ from lateralization.figure_style import (
     PAGE,
     QUIET,
     Drawing,
-    need,
+    handles_of,
     of,
+    outside_legend,
     short,
     size_axis,
+    with_numbers,
     zero_line,
 )
 from lateralization.model_figures import PUBLISHED, WORDS, selection_of
 from lateralization.predictor_figures import NAMES, predictor_values
 
 MAX_PANELS = 3
+APART = 0.2
+"""Least distance of two numbers on an axis, as a share of it: nearer ones run into each other."""
+
 KIND_LOOKS = {"model": ("#0072b2", "o", "models"), "checkpoint": ("#cc79a7", "s", "steps")}
 LABELS = {"score": "brain score (r)", "l_minus_r": "left minus right (r)"}
 
@@ -51,9 +58,49 @@ def _bent_line(axes: Any, x: pd.Series, row: pd.Series, sized: bool) -> None:
         shown, ends = np.exp(shown), list(np.exp(ends))
     axes.axvspan(*ends, color=QUIET, alpha=0.15, linewidth=0)
     axes.plot(shown, float(row["level"]) + slopes * (grid - bend), color=INK, linewidth=1.1)
-    if scale == "log10" and not sized:
-        positive = float(values[values > 0].min())
-        axes.set_xscale("symlog" if shift else "log", **({"linthresh": positive} if shift else {}))
+
+
+def ticks_of(x: Floats, shift: float) -> list[float]:
+    """Choose numbers of a logarithmic axis: 0 where it begins there, and powers of ten.
+
+    Only those that stand apart on the axis of log(x + shift).
+    """
+    low, high = np.log10([x[x > 0].min(), x.max()])
+    powers = 10.0 ** np.arange(np.ceil(low - 1e-9), np.floor(high + 1e-9) + 1)
+    places = np.log10(x + shift)
+    kept: list[float] = []
+    for value in [0.0, *powers] if shift else powers:
+        near = kept and np.log10((value + shift) / (kept[-1] + shift)) < APART * np.ptp(places)
+        if not near:
+            kept.append(float(value))
+    return kept
+
+
+def predictor_axis(axes: Any, x: Floats) -> None:
+    """Make x the axis on which its bend was fitted, so that the two lines are straight on it.
+
+    A logarithmic one has no place for 0 and bends the lines once more where it takes to another
+    rule near 0 ("symlog"); the logarithm of the value plus a shift does neither.
+    """
+    scale, shift = axis_of(x)
+    if scale != "log10":
+        return
+    least = 1e-9 * (float(x[x > 0].min()) + shift)  # the margin of the axes may reach below it
+
+    def forward(values: Floats) -> Floats:
+        return np.log10(np.maximum(np.asarray(values) + shift, least))
+
+    axes.set_xscale("function", functions=(forward, lambda places: 10**places - shift))
+    axes.xaxis.set_major_locator(ticker.FixedLocator(ticks_of(x, shift)))
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: tick_text(value)))
+
+
+def tick_text(value: float) -> str:
+    """Write a power of ten, or 0: ``100k``, ``1k``, ``10``, ``0.01``, ``10⁻⁶``."""
+    if value >= 1000:
+        return wording.size(value)
+    return wording.number(value, 1).removeprefix("1.0 × ")
 
 
 def with_predictor(points: pd.DataFrame, tables: Tables, language: str, name: str) -> pd.DataFrame:
@@ -82,16 +129,17 @@ def _panel(axes: Any, points: pd.DataFrame, outcome: str, row: pd.DataFrame) -> 
                    fontweight="normal", color=QUIET)  # fmt: skip
     if sized:
         size_axis(axes, points["x"])
+    else:
+        predictor_axis(axes, points["x"].to_numpy(dtype=np.float64))
 
 
 def trajectories(tables: Tables, language: str, subject: str) -> Drawing:
     """Score and left minus right along the predictors, each with its bent line."""
     region = selection_of(tables, language, subject)
     rows = of(tables["trajectories"], language=language, subject=subject)
-    rows = rows[np.isfinite(rows["place"].astype(float))]
+    rows = rows[rows["outcome"].isin([f"{name}_{region}" for name in LABELS])]
+    rows = with_numbers(rows, "place", "predictors with a bend")
     outcomes = [name for name in LABELS if (rows["outcome"] == f"{name}_{region}").any()]
-    need(rows[rows["outcome"].isin([f"{name}_{region}" for name in outcomes])], 1,
-         "predictors with six different values")  # fmt: skip
     shown = rows[rows["outcome"] == f"{outcomes[-1]}_{region}"].sort_values("p", kind="stable")
     names = [str(name) for name in shown["predictor"].head(MAX_PANELS)]
     points = _points(tables, language, subject, region)
@@ -109,10 +157,13 @@ def trajectories(tables: Tables, language: str, subject: str) -> Drawing:
         axes.set_xlabel(NAMES.get(name, short(name)))
         if name == "ppl":
             axes.invert_xaxis()  # from bad to good, as in every figure; the column shares it
-    drawn = {label: line for axes in grid.flat
-             for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}  # fmt: skip
+    drawn = handles_of(grid)
     if len(drawn) > 1:
-        figure.legend(drawn.values(), drawn.keys(), loc="outside upper right", ncols=2)
+        outside_legend(figure, drawn, "outside upper right")
+    chosen = "" if len(shown) <= MAX_PANELS else (
+        f" Shown are the {MAX_PANELS} predictors of {len(shown)} with the smallest p for "
+        f"{LABELS[outcomes[-1]].removesuffix(' (r)')}; being chosen so, their p are too small."
+    )  # fmt: skip
     told = ", ".join(names)
     return Drawing(
         figure,
@@ -120,6 +171,8 @@ def trajectories(tables: Tables, language: str, subject: str) -> Drawing:
         "Two straight lines that meet where they fit best; the grey band is where the bend may "
         "lie (95 %), p tests the bend against a single line. A curve that rises and levels off "
         "gives a narrow band and a flat second line. A band over the whole range, or a p that is "
-        "not small, says that a straight line does as well and no place should be named.",
+        "not small, says that a straight line does as well and no place should be named. A "
+        "predictor that spans more than a factor of 100 has a logarithmic axis, with 0 at its foot "
+        f"where there is a step 0.{chosen}",
         f"{len(names) * len(outcomes)} panels with bent lines along {told}.",
     )
