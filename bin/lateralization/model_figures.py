@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib import ticker
 
-from lateralization import wording
+from lateralization import confounds, wording
 from lateralization.catalogue import RANDOM_SEED
 from lateralization.dictionary import LN_N, Tables
 from lateralization.figure_style import (
@@ -21,14 +21,17 @@ from lateralization.figure_style import (
     Drawing,
     TooFewError,
     families,
-    family_name,
+    family_label,
     fit_line,
+    handles_of,
     label_points,
     need,
     of,
+    outside_legend,
     say_statistics,
     short,
     size_axis,
+    with_numbers,
     zero_line,
 )
 
@@ -41,6 +44,14 @@ WORDS = {
     "whole_paired": "whole brain, voxel against mirror image",
     "reliable_paired": "reliable pairs of voxels",
 }
+MEASURES = {
+    "whole_p90": "90th percentile of the brain score over the voxels of each hemisphere (whole "
+    "brain, best layer per voxel)",
+    "reliable_iscnorm": "Mean over each hemisphere of the brain score divided by the reliability, "
+    "voxel by voxel (reliable voxels, best layer per voxel)",
+}
+"""What is drawn of a hemisphere, where it is not the mean of its scores."""
+
 KINDS = {
     "model": "#0072b2",
     "checkpoint": "#56b4e9",
@@ -66,9 +77,13 @@ def models_of(tables: Tables, language: str, subject: str, selection: str) -> pd
 
 
 def unit_of(selection: str, short: bool = False) -> str:
-    """Name the unit of a selection: a correlation, or a share of the noise ceiling."""
+    """Name the unit of a selection: a correlation, or one divided by the reliability.
+
+    The reliability is that of one half of the group against the other, which bounds no model of
+    the average of all: a score divided by it is no share of a ceiling.
+    """
     if selection.endswith("iscnorm"):
-        return "share of the ceiling" if short else "score / reliability"
+        return "score / reliability"
     return "r" if short else "brain score (r)"
 
 
@@ -104,17 +119,17 @@ def dots(
         axes.plot(
             members[x], members[column], marker=marker, color="#0072b2" if one else colour,
             linestyle="none", markeredgecolor="white", markeredgewidth=0.5, zorder=3,
-            label=family_name(family),
+            label=family_label(family, looks),
         )  # fmt: skip
     if len(everyone) <= FEW_MODELS:
         label_points(axes, rows[x], rows[column], rows["model"])
 
 
-def family_legend(figure: Any, axes: Any, rows: pd.DataFrame) -> None:
-    """Name the families below the figure, where the models are not named one by one."""
-    handles, labels = axes.get_legend_handles_labels()
-    if len(rows) > FEW_MODELS and len(labels) > 1:
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 8))
+def family_legend(figure: Any, panels: Any, rows: pd.DataFrame) -> None:
+    """Name the families of all panels below them, where models are not named one by one."""
+    named = handles_of(panels)
+    if len(rows) > FEW_MODELS and len(named) > 1:
+        outside_legend(figure, named)
 
 
 def error_bars(axes: Any, rows: pd.DataFrame) -> None:
@@ -158,10 +173,11 @@ def asymmetry_by_size(tables: Tables, language: str, subject: str, selection: st
     difference.set_title("Difference")
     family_legend(figure, difference, rows)
     first, last = rows.iloc[0], rows.iloc[-1]
+    mean = f"Mean brain score of each hemisphere ({WORDS[selection]}, best layer per voxel)"
     return Drawing(
         figure,
         f"Left minus right against model size, {WORDS[selection]}",
-        f"Mean brain score of each hemisphere ({WORDS[selection]}, best layer per voxel) and "
+        f"{MEASURES.get(selection, mean)} and "
         "their difference; bars are 95 % intervals over test runs. If language models become "
         "left-lateralised as they grow, the points on the right climb steadily through the zero "
         "line and the bars of the largest are clear of it. A cloud without slope, bars that all "
@@ -194,7 +210,7 @@ def score_by_size(tables: Tables, language: str, subject: str) -> Drawing:
         say_statistics(axes, found)
         axes.set_title(WORDS[region].capitalize())
         axes.set_ylabel("brain score (r)")
-    family_legend(figure, panels[0][0], mine)
+    family_legend(figure, panels, mine)
     return Drawing(
         figure,
         "Brain score against model size",
@@ -205,6 +221,24 @@ def score_by_size(tables: Tables, language: str, subject: str) -> Drawing:
         f"{wording.number(float(mine['mean_r'].iloc[0]))} to "
         f"{wording.number(float(mine['mean_r'].iloc[-1]))} in order of size.",
     )
+
+
+def what_they_know(rows: pd.DataFrame) -> str:
+    """Say of the baselines and untrained models among the rows what each can know."""
+    names = rows.loc[rows["kind"] == "baseline", "model"].astype(str)
+    told = {
+        "Random baselines know nothing of language beyond when a word is heard and, at most, which "
+        "word it is.": names.str.startswith("random_"),
+        "Baselines of one number per word know how fast, long, frequent, high or loud words are.":
+            names.isin(confounds.KINDS),
+        "GloVe knows more: which words go together, but not in which sentence they stand.":
+            names == "glove",
+        "Surprisal knows more: how far a language model foresaw each word.":
+            names.str.startswith(f"{confounds.SURPRISAL}_"),
+        "Untrained models have the build of a model and have read nothing.":
+            rows["kind"] == "untrained",
+    }  # fmt: skip
+    return " ".join(sentence for sentence, mine in told.items() if mine.any())
 
 
 def baselines(tables: Tables, language: str, subject: str) -> Drawing:
@@ -239,16 +273,16 @@ def baselines(tables: Tables, language: str, subject: str) -> Drawing:
     sides.set_xlabel("left minus right (r)")
     for axes in (scores, sides):
         axes.xaxis.set_major_locator(ticker.MaxNLocator(5))
-    figure.legend(*scores.get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    outside_legend(figure, handles_of(scores))
     lowest = rows.sort_values("left_minus_right").iloc[0]
     return Drawing(
         figure,
         f"Models beside baselines, {WORDS[selection]}",
-        "Baselines know nothing of language beyond when a word is heard and which word it is. A "
-        "trustworthy asymmetry of a model stands clear of theirs. Baselines that lean to one "
-        "side show how much confounds (word rate, signal quality) weigh: when they lean more "
-        "than the models do, the sign of a model's asymmetry is not evidence by itself, and its "
-        "change with size or training is what counts.",
+        f"{what_they_know(rows)} A trustworthy asymmetry of a model stands clear of those that "
+        "know no language. Where these lean to one side they show how much confounds (word rate, "
+        "signal quality) weigh: when they lean more than the models do, the sign of a model's "
+        "asymmetry is not evidence by itself, and its change with size or training is what "
+        "counts.".strip(),
         f"Dot plot of {len(rows)} models and baselines. The lowest left minus right is "
         f"{wording.signed(lowest['left_minus_right'])}, of {lowest['model']}.",
     )
@@ -261,7 +295,7 @@ def choices(tables: Tables, language: str, subject: str) -> Drawing:
         tables["regressions"], language=language, subject=subject, subset="all",
         outcome=f"l_minus_r_{selection}", predictor=LN_N,
     )  # fmt: skip
-    rows = need(rows[np.isfinite(rows["slope"])], 1, "regressions (3 models are needed)")
+    rows = with_numbers(rows, "slope", "regressions on size")
     names = {
         "best_voxel": "best layer per voxel (published)",
         "best_mean": "one layer per model",
@@ -304,8 +338,12 @@ def planted(tables: Tables, language: str, subject: str) -> Drawing:
     axes.set_xticks(x, [short(name, 14) for name in rows["model"]], rotation=30, ha="right")
     axes.set_ylabel("left minus right (r)")
     axes.legend(loc="best")
-    first = rows.iloc[0]
-    rank = wording.number(float(first["spearman"]), 2)
+    rank, decided = float(rows["spearman"].iloc[0]), rows["recovered"].iloc[0]
+    found = (
+        f"rank correlation {wording.number(rank, 2)}, recovered: {decided}"
+        if np.isfinite(rank)
+        else "3 models are needed to say whether their order is recovered"
+    )
     return Drawing(
         figure,
         "Planted and recovered",
@@ -314,6 +352,5 @@ def planted(tables: Tables, language: str, subject: str) -> Drawing:
         "should rise in the same order and cross zero near the same place; it may be flatter, "
         "since noise and shared features pull all scores together. In a world in which nothing "
         "is planted the blue line must not rise.",
-        f"Planted and recovered left minus right of {len(rows)} models; rank correlation {rank}, "
-        f"recovered: {first['recovered'] or 'not decided'}.",
+        f"Planted and recovered left minus right of {len(rows)} models; {found}.",
     )

@@ -16,10 +16,13 @@ from lateralization.figure_style import (
     RIGHT,
     Drawing,
     TooFewError,
+    handles_of,
     need,
     of,
+    outside_legend,
     size_axis,
     stars,
+    with_numbers,
     zero_line,
 )
 from lateralization.model_figures import PUBLISHED, regression
@@ -30,7 +33,7 @@ PLAIN, OVER_RANDOM, CEILING = "plain", "over_random", "ceiling"
 TITLES = {
     PLAIN: "Regions of interest and their mirror images",
     OVER_RANDOM: "Regions of interest over the random embedding",
-    CEILING: "Regions of interest and their noise ceilings",
+    CEILING: "Regions of interest and their reliability",
 }
 CAPTIONS = {
     PLAIN: "Mean score in 10 mm spheres of the language network on the left and in their mirror "
@@ -40,14 +43,21 @@ CAPTIONS = {
     OVER_RANDOM: "The same after the score of a random embedding is taken off each side. What is "
     "left is what a model knows beyond which word is heard when. A side that stands high here "
     "and low above owes its place to the confounds of the other side.",
-    CEILING: "The same with the mean reliability of each side (dashed, band: bootstrap over "
-    "voxels, which is too narrow). Models stay below the line; a side with the lower line "
-    "cannot be predicted as well, whatever the model.",
+    CEILING: "The same with the mean reliability of each side (one half of the group against the "
+    "other: dashed, band: bootstrap over voxels, which is too narrow). A side with the lower line "
+    "is measured worse, and what leans to the other side may be no more than that. The line is no "
+    "ceiling: the average of all repeats better than one half of the group does, and a good model "
+    "of it may lie above (what bounds it is in the table of ceilings). Models far above both lines "
+    "in every region are too good: look for a leak of test runs into the training.",
 }
 
 
 def _region_rows(tables: Tables, language: str, subject: str) -> tuple[list[str], pd.DataFrame]:
-    names = [str(name) for name in of(tables["roi"], language=language, subject=subject)["roi"]]
+    regions = of(tables["roi"], language=language, subject=subject)
+    regions = need(regions, 1, "regions of interest")
+    need(regions[(regions[["n_left", "n_right"]] > 0).all(axis=1)], 1,
+         "region of interest with a voxel on both sides")  # fmt: skip
+    names = [str(name) for name in regions["roi"]]
     rows = of(tables["asymmetry"], language=language, subject=subject, selection=names, **PUBLISHED)
     models = rows[(rows["kind"] == "model") & (rows["n_parameters"] > 0)]
     models = models[np.isfinite(models["left_minus_right"])]
@@ -65,19 +75,20 @@ def _random(rows: pd.DataFrame) -> pd.DataFrame:
     return found[width == width.max()].set_index("selection")
 
 
-def _ceilings(axes: Any, row: pd.Series) -> None:
+def _reliabilities(axes: Any, row: pd.Series) -> None:
     for side, colour, _ in SIDES:
         axes.axhline(row[f"isc_{side}"], color=colour, linestyle="--", linewidth=1)
         axes.axhspan(
             row[f"isc_{side}_low"], row[f"isc_{side}_high"], color=colour, alpha=0.15, linewidth=0
         )
+    axes.plot([], [], "--", color=QUIET, linewidth=1, label="reliability (half against half)")
 
 
 def rois(tables: Tables, language: str, subject: str, form: str = PLAIN) -> Drawing:
     """Left region and its mirror image against size, one panel per ROI."""
     names, rows = _region_rows(tables, language, subject)
     table = of(tables["roi"], language=language, subject=subject)
-    ceilings = {str(row["roi"]): row for _, row in table.iterrows()}
+    reliabilities = {str(row["roi"]): row for _, row in table.iterrows()}
     if form == CEILING and not np.isfinite(table["isc_left"]).any():
         raise TooFewError("no reliability map")
     random = _random(rows) if form == OVER_RANDOM else None
@@ -92,7 +103,7 @@ def rois(tables: Tables, language: str, subject: str, form: str = PLAIN) -> Draw
                 mine["n_parameters"], mine[side] - taken, marker + "-", color=colour, label=label
             )
         if form == CEILING:
-            _ceilings(axes, ceilings[name])
+            _reliabilities(axes, reliabilities[name])
         size_axis(axes, mine["n_parameters"])
         axes.set_xlabel("")
         found = regression(tables, f"l_minus_r_{name}", language=language, subject=subject)
@@ -103,7 +114,7 @@ def rois(tables: Tables, language: str, subject: str, form: str = PLAIN) -> Draw
             )  # fmt: skip
     figure.supxlabel("number of parameters", fontsize=8)
     figure.supylabel("brain score (r)", fontsize=8)
-    figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    outside_legend(figure, handles_of(drawn[0]), "outside upper right")
     words = ", ".join(names)
     return Drawing(figure, TITLES[form], CAPTIONS[form], f"{len(names)} panels: {words}.")
 
@@ -111,8 +122,7 @@ def rois(tables: Tables, language: str, subject: str, form: str = PLAIN) -> Draw
 def roi_slopes(tables: Tables, language: str, subject: str) -> Drawing:
     """Mean voxelwise slope on ln N of both sides of each ROI, as bars."""
     rows = of(tables["roi"], language=language, subject=subject)
-    rows = rows.astype({"slope_left": float})
-    rows = need(rows[np.isfinite(rows["slope_left"])], 1, "regions with slopes (3 models)")
+    rows = with_numbers(rows, "slope_left", "regions with slopes").astype({"slope_left": float})
     figure, axes = plt.subplots(figsize=(PAGE * 0.7, 2.8))
     places = np.arange(len(rows))
     for (side, colour, _), shift in zip(SIDES, (-0.2, 0.2), strict=True):

@@ -1,5 +1,7 @@
 """Figures that say how far a result can be trusted: densities of all models, other thresholds."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib import pyplot as plt
@@ -14,6 +16,7 @@ from lateralization.figure_style import (
     need,
     of,
     short,
+    with_numbers,
     zero_line,
 )
 from lateralization.model_figures import WORDS, models_of
@@ -23,14 +26,21 @@ MIDLINES = {
     "strict": ("#e69f00", "s", "without the midline"),
     "paired": ("#882255", "D", "mirror-image pairs"),
 }
-BASELINE_STYLES = ("-", "--", "-.", ":")
+BASELINE_DASHES = (
+    "-",
+    (0, (6, 2)),
+    (0, (1, 1.5)),
+    (0, (7, 2, 1.5, 2)),
+    (0, (3, 1.5, 1, 1.5, 1, 1.5)),
+)
+BASELINE_GREYS = (INK, "#8a919c", "#b6bbc3")
+"""Dashes first, then the grey: what two baselines share is never both."""
 
 
 def sensitivity(tables: Tables, language: str, subject: str) -> Drawing:
     """Slope of left minus right on ln N over the cut of the reliability, per midline rule."""
     rows = of(tables["sensitivity"], language=language, subject=subject)
-    rows = rows.astype({"slope": float})
-    rows = need(rows[np.isfinite(rows["slope"])], 2, "slopes at other thresholds (3 models)")
+    rows = with_numbers(rows, "slope", "slopes at other thresholds", 2).astype({"slope": float})
     figure, axes = plt.subplots(figsize=(PAGE * 0.75, 2.9))
     zero_line(axes)
     for shift, (midline, (colour, marker, label)) in zip((-0.8, 0, 0.8), MIDLINES.items(),
@@ -56,6 +66,12 @@ def sensitivity(tables: Tables, language: str, subject: str) -> Drawing:
     )
 
 
+def baseline_look(number: int) -> tuple[Any, str]:
+    """Give the dashes and the grey of a baseline by its place among the baselines."""
+    dashes, greys = len(BASELINE_DASHES), len(BASELINE_GREYS)
+    return BASELINE_DASHES[number % dashes], BASELINE_GREYS[number // dashes % greys]
+
+
 def densities(tables: Tables, language: str, subject: str, region: str) -> Drawing:
     """Densities over voxels of the scores of baselines and models, on one shared axis."""
     rows = of(tables["densities"], language=language, subject=subject, region=region)
@@ -72,18 +88,20 @@ def densities(tables: Tables, language: str, subject: str, region: str) -> Drawi
         axes.plot(mine["value"], mine["density"], color=colour, linewidth=1.0, label=label)
     for i, name in enumerate(others):
         mine = rows[rows["model"] == name]
-        style = BASELINE_STYLES[i % len(BASELINE_STYLES)]
-        axes.plot(mine["value"], mine["density"], style, color=INK, linewidth=1.2,
+        dashes, grey = baseline_look(i)
+        axes.plot(mine["value"], mine["density"], linestyle=dashes, color=grey, linewidth=1.2,
                   label=short(name, 26))  # fmt: skip
     axes.set_xlabel("brain score of a voxel (r)")
     axes.set_ylabel("density of voxels")
     axes.set_ylim(bottom=0)
-    axes.legend(loc="upper right", fontsize=6.5)
+    axes.legend(loc="upper right", fontsize=6.5, handlelength=4)  # long enough for the dashes
     return Drawing(
         figure,
         f"Distribution of scores over voxels, {WORDS[region]}",
         "All curves share one axis and enclose the same area, so heights can be compared. Models "
-        "run from light (smallest) to dark (largest); baselines are black. Baselines should lie "
-        "to the left of every model; a model on top of them has learnt nothing that shows here.",
-        f"Densities of {len(shown)} models and {len(others)} baselines.",
+        "run from light (smallest) to dark (largest); baselines are black or grey, each with "
+        "dashes of its own. Baselines should lie to the left of every model; a model on top of "
+        "them has learnt nothing that shows here.",
+        f"Densities of {wording.plural(len(shown), 'model')} and "
+        f"{wording.plural(len(others), 'baseline')}.",
     )

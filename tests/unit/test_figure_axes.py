@@ -4,14 +4,21 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from figure_tables import model, tables_of
+from matplotlib import pyplot as plt
 
 from lateralization import (
+    figure_style,
+    model_figures,
+    predictor_figures,
+    training_figures,
     trajectory_figures,
+    trust_figures,
 )
 from lateralization.catalogue import family_of
-from lateralization.figure_style import style
+from lateralization.figure_style import OTHER_FAMILIES, families, outside_legend, style
 
 PLACE = ("en", "average")
 STEPS = (0, 1, 8, 64, 512, 1000, 14000, 36000, 72000, 143000)
@@ -63,6 +70,21 @@ def test_numbers_of_a_logarithmic_axis_are_words_and_stand_apart(tokens):
                 assert words == ["0", "10", "1k", "100k"]
 
 
+@pytest.mark.parametrize("top", [1.6e9, 2.2e9, 9e9])
+def test_numbers_of_sizes_stand_apart_on_small_panels(top):
+    models = [model(f"{kind}{i}_{family}", size, family=family, kind=kind)
+              for family in "ab" for kind in ("model", "untrained")
+              for i, size in enumerate((1.24e8, 3e8, top))]  # fmt: skip
+    with style():
+        figure = training_figures.untrained(tables_of(models), *PLACE).figure
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            words, boxes = numbers_of(axes)
+            assert len(words) >= 2
+            for number, box in enumerate(boxes):
+                assert box.padded(4).count_overlaps(boxes[:number]) == 0, words
+
+
 def test_a_bent_line_over_steps_is_two_straight_ones_on_the_axis_as_it_is_drawn():
     tables = stepped_tables()
     row = tables["trajectories"].query("outcome == 'score_reliable' and predictor == 'step'")
@@ -79,3 +101,66 @@ def test_a_bent_line_over_steps_is_two_straight_ones_on_the_axis_as_it_is_drawn(
     changes = np.flatnonzero(np.abs(np.diff(rise)) > 1e-6 * np.abs(rise).max())
     assert len(changes) == 1
     assert x[0] == 0
+
+
+def test_legends_of_the_studys_models_are_within_the_figure():
+    tables = study_tables()
+    drawn = []
+    with style():
+        for draw, how in (
+            (predictor_figures.scatters, {"region": "whole"}),
+            (predictor_figures.scatters, {"region": "whole", "subset": "n_parameters > 3e9"}),
+            (model_figures.asymmetry_by_size, {}),
+            (model_figures.score_by_size, {}),
+        ):
+            figure = draw(tables, *PLACE, **how).figure
+            figure.draw_without_rendering()
+            for legend in figure.legends:
+                box = legend.get_window_extent()
+                assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+                drawn.append({text.get_text() for text in legend.get_texts()})
+    assert len(drawn) == 4
+    assert len(drawn[0]) == len({family_of(name) for name in tables["scores"]["model"]}) == 8
+
+
+def test_a_legend_of_names_wider_than_the_figure_stays_in_one_column():
+    with style():
+        figure, axes = plt.subplots(figsize=(2, 2))
+        handles = {f"{i}{'w' * 60}": axes.plot([0, 1])[0] for i in range(3)}
+        outside_legend(figure, handles)
+        assert len(figure.legends) == 1
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == list(handles)
+
+
+def test_families_differ_in_colour_or_marker_and_the_rest_are_named_once():
+    sizes = {f"family {i}": 1e6 * 2.0**i for i in range(40)}
+    looks = families(pd.DataFrame({"family": sizes.keys(), "n_parameters": sizes.values()}))
+    own = list(looks.values())[: figure_style.MOST_FAMILIES]
+    assert len(set(own)) == len(own) >= 20
+    assert len(set(looks.values())) == len(own) + 1
+    tables = tables_of([model(f"m{i}", size, family=f"family {i}")
+                        for i, size in enumerate(sizes.values())])  # fmt: skip
+    with style():
+        figure = model_figures.asymmetry_by_size(tables, *PLACE).figure
+        names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == [f"family {i}" for i in range(len(own))] + [OTHER_FAMILIES]
+
+
+@pytest.mark.parametrize("n", [5, 8, 12])
+def test_every_baseline_has_dashes_or_a_grey_of_its_own_in_the_legend_too(n):
+    names = [f"baseline_{i}" for i in range(n)]
+    tables = tables_of([model("gpt2")])
+    tables["densities"] = pd.DataFrame([
+        {"language": "en", "subject": "average", "region": "whole", "model": name,
+         "kind": "baseline", "value": x, "density": 1.0 + x}
+        for name in names for x in (0.0, 1.0)
+    ])  # fmt: skip
+    with style():
+        (axes,) = trust_figures.densities(tables, *PLACE, region="whole").figure.axes
+        legend = axes.get_legend()
+        for lines in (axes.lines, legend.get_lines()):
+            looks = {(line.get_color(), str(line._unscaled_dash_pattern)) for line in lines}
+            assert len(looks) == n
+        dashes = [line._unscaled_dash_pattern[1] for line in legend.get_lines()]
+        longest = max(sum(pattern) * 1.2 for pattern in dashes if pattern)
+        assert legend.handlelength * 6.5 > 1.5 * longest  # a whole turn of it is seen

@@ -1,13 +1,17 @@
 """Titles, captions and notes of absence say what is drawn, and no more."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from figure_tables import model, tables_of
 
 from lateralization import (
+    model_figures,
+    region_figures,
     trajectory_figures,
+    trust_figures,
 )
-from lateralization.figure_style import style
+from lateralization.figure_style import TooFewError, style
 
 PLACE = ("en", "average")
 
@@ -37,4 +41,94 @@ def test_trajectories_say_that_they_are_chosen_by_their_p(n, said):
     assert set(drawing.alt.split("along ")[1].rstrip(".").split(", ")) == smallest
 
 
+def test_the_caption_says_which_measure_is_drawn():
+    tables = tables_of(sized(4))
+    starts = {
+        "whole": "Mean brain score of each hemisphere (whole brain",
+        "whole_p90": "90th percentile of the brain score over the voxels of each hemisphere",
+        "reliable_iscnorm": "Mean over each hemisphere of the brain score divided by the reliab",
+    }
+    for selection, start in starts.items():
+        with style():
+            drawing = model_figures.asymmetry_by_size(tables, *PLACE, selection=selection)
+            words = [axes.get_ylabel() for axes in drawing.figure.axes]
+        assert drawing.caption.startswith(start)
+        assert "ceiling" not in " ".join([drawing.title, drawing.caption, *words])
+    assert words == ["score / reliability", "left minus right (score / reliability)"]
+
+
+@pytest.mark.parametrize(
+    ("names", "said", "unsaid"),
+    [
+        (["random_vector_300d"], ["Random baselines"], ["GloVe", "Surprisal", "Untrained"]),
+        (["glove", "surprisal_gpt2"], ["GloVe knows more", "Surprisal knows more"], ["Random"]),
+        (["word_rate"], ["one number per word"], ["Random", "GloVe"]),
+    ],
+)
+def test_what_baselines_know_is_said_of_those_that_are_drawn(names, said, unsaid):
+    models = [*sized(3), *(model(name, np.nan, kind="baseline") for name in names)]
+    with style():
+        caption = model_figures.baselines(tables_of(models), *PLACE).caption
+    assert all(words in caption for words in said)
+    assert not any(words in caption for words in unsaid)
+    assert "Baselines know nothing" not in caption
+
+
+@pytest.mark.parametrize("empty", ["", np.nan])
+def test_two_planted_models_are_too_few_to_say_whether_they_are_recovered(empty):
+    tables = tables_of(sized(3))
+    tables["planted"] = pd.DataFrame([
+        {"language": "en", "subject": "average", "model": f"m{i}", "order": i,
+         "planted_left_minus_right": i, "recovered_left_minus_right": i, "ci_low": 0, "ci_high": 1,
+         "spearman": np.nan, "recovered": empty} for i in (0, 1)
+    ])  # fmt: skip
+    with style():
+        alt = model_figures.planted(tables, *PLACE).alt
+    assert alt.endswith("3 models are needed to say whether their order is recovered.")
+    tables["planted"] = tables["planted"].assign(spearman=0.5, recovered="no")
+    with style():
+        assert "rank correlation 0.50, recovered: no" in model_figures.planted(tables, *PLACE).alt
+
+
 SAME_SIZE = [one | {"n_parameters": 1e8} for one in sized(3)]
+
+
+@pytest.mark.parametrize(
+    ("models", "reason"),
+    [(SAME_SIZE, "the predictor has one value only"), (sized(2), "2 models, 3 needed")],
+)
+def test_a_note_of_absence_says_the_tables_reason(models, reason):
+    tables = tables_of(models)
+    rows = tables["regressions"].query("predictor == 'ln_n_parameters' and subset == 'all'")
+    tables["sensitivity"] = rows[rows["outcome"] == "l_minus_r_whole"]
+    with style():
+        for draw in (model_figures.choices, trust_figures.sensitivity):
+            with pytest.raises(TooFewError) as note:
+                draw(tables, *PLACE)
+            assert str(note.value).endswith(f": {reason}")
+            assert "3 models are" not in str(note.value)
+
+
+def test_a_region_without_voxels_is_not_blamed_on_the_models():
+    tables = tables_of(sized(4), ["TP"])
+    tables["roi"]["n_right"] = 0
+    with style(), pytest.raises(TooFewError, match="voxel on both sides"):
+        region_figures.rois(tables, *PLACE)
+    tables["roi"] = tables["roi"].iloc[:0]
+    with style(), pytest.raises(TooFewError, match="no regions of interest"):
+        region_figures.rois(tables, *PLACE)
+
+
+def test_the_reliability_of_a_region_is_not_called_a_ceiling_of_models():
+    tables = tables_of([model(f"m{i}", 1e8 * 3.0**i, score=0.5) for i in range(4)], ["TP", "BA44"])
+    with style():
+        drawing = region_figures.rois(tables, *PLACE, form="ceiling")
+        axes = drawing.figure.axes[0]
+        dashed = {float(line.get_ydata()[0]) for line in axes.lines
+                  if line.get_linestyle() == "--" and len(line.get_ydata())}  # fmt: skip
+        names = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
+    assert dashed == {0.3, 0.2}
+    assert names == ["left", "right (mirror)", "reliability (half against half)"]
+    assert "ceiling" not in drawing.title
+    assert "below the line" not in drawing.caption
+    assert "may lie above" in drawing.caption
