@@ -6,27 +6,28 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
+from lateralization import wording
 from lateralization.dictionary import LARGE, LARGE_SUBSET, LN_N, Tables
 from lateralization.figure_style import (
     COLUMN,
     INK,
     PAGE,
     Drawing,
-    need,
+    listing,
     of,
     say_statistics,
     short,
     size_axis,
+    with_numbers,
 )
 from lateralization.fits import CHECKPOINT, MODEL
 from lateralization.model_figures import PUBLISHED, WORDS, dots, family_legend, selection_of
 
+MAX_PANELS = 3
+FIRST = (LN_N, "ppl", "hellaswag")
+"""What the study shows, in its order; other columns of the sheet follow by their names."""
+
 NAMES = {"ppl": "perplexity", "hellaswag": "HellaSwag (%)", LN_N: "number of parameters"}
-
-
-def fullest(panels: Any) -> Any:
-    """Give the panel with the most families: it has the legend of all."""
-    return max(panels, key=lambda axes: len(axes.get_legend_handles_labels()[1]))
 
 
 def line_over(axes: Any, x: Any, row: pd.Series, logarithm: bool = False) -> None:
@@ -38,17 +39,17 @@ def line_over(axes: Any, x: Any, row: pd.Series, logarithm: bool = False) -> Non
     axes.plot(grid, values, color=INK, linewidth=1.1, alpha=0.75, zorder=2)
 
 
-def known_predictors(
+def regressions_of(
     tables: Tables, language: str, subject: str, outcome: str, subset: str = "all"
 ) -> pd.DataFrame:
-    """Rows of the regressions of one outcome that could be computed."""
+    """Regressions of one outcome on single predictors, those first that the study shows."""
     rows = of(
         tables["regressions"], language=language, subject=subject, outcome=outcome,
         subset=subset, **PUBLISHED,
     )  # fmt: skip
-    plain = ~rows["predictor"].astype(str).str.contains(" given ")
-    found: pd.DataFrame = rows[np.isfinite(rows["r"]) & plain]
-    return found
+    rows = rows[~rows["predictor"].astype(str).str.contains(" given ")]
+    rank = rows["predictor"].map({name: i for i, name in enumerate(FIRST)}).fillna(len(FIRST))
+    return rows.assign(rank=rank).sort_values(["rank", "predictor"])
 
 
 def predictor_values(tables: Tables, language: str, predictor: str) -> pd.Series:
@@ -68,27 +69,52 @@ def _points(tables: Tables, language: str, subject: str, region: str, names: Any
     return rows[step | (rows["kind"] == MODEL)].sort_values("n_parameters")
 
 
+def told(name: Any) -> str:
+    """Name a predictor in a sentence."""
+    return "size" if name == LN_N else NAMES.get(str(name), short(name)).removesuffix(" (%)")
+
+
+def about_skill(shown: list[str], hidden: list[str], rows: pd.DataFrame) -> str:
+    """Say how the scatter plots of these predictors over these models and steps are read."""
+    kinds = set(rows["kind"])
+    said = {
+        "Perplexity runs from bad to good (its axis is turned round).": "ppl" in shown,
+        "Among models of similar size skill can still differ: a relation that stays among the "
+        "large ones is not size in another coat, though few models carry it.": MODEL in kinds,
+        "Training steps of one model have one size: along them only what it has learnt differs.":
+            CHECKPOINT in kinds,
+        "Points close to a steep line are a strong relation; a round cloud, or a line that one "
+        "point holds up, is none.": True,
+        f"Not shown: {', '.join(hidden)}.": bool(hidden),
+    }  # fmt: skip
+    return " ".join(sentence for sentence, holds in said.items() if holds)
+
+
 def scatters(
     tables: Tables, language: str, subject: str, region: str, subset: str = "all"
 ) -> Drawing:
     """Score against each predictor of the sheet; size too where only large models are shown."""
-    found = known_predictors(tables, language, subject, f"score_{region}", subset)
+    found = regressions_of(tables, language, subject, f"score_{region}", subset)
     if subset == "all":
         found = found[found["predictor"] != LN_N]
-    need(found, 1, "predictors with 3 models")
-    found = found.head(3)
-    rows = _points(tables, language, subject, region, found["predictor"])
+    which = ", models above three billion parameters" if subset == LARGE_SUBSET else ""
+    found = with_numbers(found, "r", f"correlations with a column of the model sheet{which}")
+    names = [str(name) for name in found["predictor"]]
+    shown, hidden = names[:MAX_PANELS], [told(name) for name in names[MAX_PANELS:]]
+    rows = _points(tables, language, subject, region, shown)
     if subset == LARGE_SUBSET:
         rows = rows[(rows["n_parameters"] > LARGE) & (rows["kind"] == MODEL)]
+    x = pd.DataFrame({
+        name: rows["n_parameters"] if name == LN_N
+        else rows["model"].map(predictor_values(tables, language, name))
+        for name in shown
+    }).astype(float)  # fmt: skip
+    rows = rows[x.notna().any(axis=1)]
     figure, grid = plt.subplots(
-        1, len(found), figsize=(PAGE * max(len(found), 1.5) / 3, 2.7), squeeze=False, sharey=True
+        1, len(shown), figsize=(PAGE * max(len(shown), 1.5) / 3, 2.7), squeeze=False, sharey=True
     )
-    for axes, (_, row) in zip(grid[0], found.iterrows(), strict=True):
-        name = str(row["predictor"])
-        x = rows["n_parameters"] if name == LN_N else rows["model"].map(
-            predictor_values(tables, language, name)
-        )  # fmt: skip
-        points = rows.assign(x=x.astype(float)).dropna(subset=["x"])
+    for axes, name, (_, row) in zip(grid[0], shown, found.iterrows(), strict=False):
+        points = rows.assign(x=x[name]).dropna(subset=["x"])
         if name == LN_N:
             size_axis(axes, points["n_parameters"])
         dots(axes, points, "mean_r", "x", rows)
@@ -98,22 +124,24 @@ def scatters(
         if name == "ppl":
             axes.invert_xaxis()
     grid[0][0].set_ylabel("brain score (r)")
-    family_legend(figure, fullest(grid[0]), rows)
-    which = ", models above three billion parameters" if subset == LARGE_SUBSET else ""
+    family_legend(figure, grid, rows)
+    counts = {word: int((rows["kind"] == kind).sum())
+              for kind, word in ((MODEL, "model"), (CHECKPOINT, "training step"))}  # fmt: skip
+    over = listing(wording.plural(n, word) for word, n in counts.items() if n)
     return Drawing(
         figure,
-        f"Brain score against skill{which}, {WORDS[region]}",
-        "Perplexity runs from bad to good (its axis is turned round). Among models of similar "
-        "size skill can still differ: a relation that stays among the large ones is not size in "
-        "another coat, though few models carry it.",
-        f"{len(found)} scatter plots over {len(rows)} models.",
+        f"Brain score against {listing(map(told, shown))}{which}, {WORDS[region]}",
+        about_skill(shown, hidden, rows),
+        f"{wording.plural(len(shown), 'scatter plot')} over {over}.",
     )
 
 
 def best_layer(tables: Tables, language: str, subject: str) -> Drawing:
     """Relative depth of the best layer against size, and against HellaSwag where it is known."""
-    found = known_predictors(tables, language, subject, "best_layer")
-    found = need(found[found["predictor"].isin([LN_N, "hellaswag"])], 1, "regressions on depth")
+    found = regressions_of(tables, language, subject, "best_layer")
+    found = with_numbers(
+        found[found["predictor"].isin([LN_N, "hellaswag"])], "r", "regressions on depth"
+    )
     region = selection_of(tables, language, subject)
     best = of(
         tables["layers"], language=language, subject=subject, region=region, midline="shared",
@@ -142,15 +170,16 @@ def best_layer(tables: Tables, language: str, subject: str) -> Drawing:
         line_over(axes, points["x"], row, logarithm=sized)
         say_statistics(axes, row)
         axes.set_xlabel(NAMES[str(row["predictor"])])
-    grid[0][0].set_ylabel("best layer / number of layers")
-    family_legend(figure, fullest(grid[0]), best)
+    grid[0][0].set_ylabel("best layer / layers with embedding")
+    family_legend(figure, grid, best)
     return Drawing(
         figure,
         "Where the best layer lies",
         "The layer with the highest mean, as a share of the number of layers (embedding "
-        "included). In the study it moves towards the middle as models grow. Points at 0 or 1 "
-        "mean that the embedding or the last layer is best, which in a trained model is rare and "
-        "worth a look at its layer profile.",
+        "included). In the study it moves towards the middle as models grow. A point at 0 says "
+        "that the embedding is best; the last of n layers lies at n / (n + 1), just below 1, since "
+        "the embedding counts as layer 0. Either is rare in a trained model and worth a look at "
+        "its layer profile.",
         f"Scatter of the best layer's depth over {len(best)} models.",
     )
 
@@ -158,12 +187,8 @@ def best_layer(tables: Tables, language: str, subject: str) -> Drawing:
 def predictors(tables: Tables, language: str, subject: str) -> Drawing:
     """Score against every other predictor of the model sheet (perplexity, skill, …)."""
     region = selection_of(tables, language, subject)
-    found = of(
-        tables["regressions"], language=language, subject=subject, outcome=f"score_{region}",
-        subset="all", **PUBLISHED,
-    )  # fmt: skip
-    found = found[~found["predictor"].astype(str).str.startswith(LN_N)]
-    found = need(found[np.isfinite(found["r"])], 1, "predictors besides size with 3 models")
+    found = regressions_of(tables, language, subject, f"score_{region}")
+    found = with_numbers(found[found["predictor"] != LN_N], "r", "predictors besides size")
     found = found.assign(strength=found["r"].abs()).sort_values("strength")
     figure, axes = plt.subplots(figsize=(COLUMN * 1.2, 0.9 + 0.3 * len(found)))
     places = np.arange(len(found))
@@ -178,7 +203,8 @@ def predictors(tables: Tables, language: str, subject: str) -> Drawing:
         figure,
         "What else goes with the brain score",
         "Correlation over models of the brain score with each numeric column of the model "
-        "sheet, with Fisher's 95 % interval. Perplexity should be negative and skill positive. "
-        "Such columns go together with size, so none of them is shown to be the cause.",
-        f"Correlations of {len(found)} predictors with the brain score.",
+        "sheet, with Fisher's 95 % interval. A loss such as perplexity should be negative and "
+        "skill positive; an interval that spans 0 leaves it open. Such columns go together with "
+        "size, so none of them is shown to be the cause.",
+        f"Correlations of {wording.plural(len(found), 'predictor')} with the brain score.",
     )

@@ -146,6 +146,18 @@ def test_families_differ_in_colour_or_marker_and_the_rest_are_named_once():
     assert names == [f"family {i}" for i in range(len(own))] + [OTHER_FAMILIES]
 
 
+def test_a_legend_has_the_families_of_every_panel():
+    tables = tables_of([
+        model(f"m{i}", 1e8 * 2.0**i, family=f"family {i % 3}",
+              predictors={"ppl" if i % 3 else "hellaswag": float(i)})
+        for i in range(12)
+    ])  # fmt: skip
+    with style():
+        figure = predictor_figures.scatters(tables, *PLACE, region="whole").figure
+        names = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert names == {"family 0", "family 1", "family 2"}
+
+
 @pytest.mark.parametrize("n", [5, 8, 12])
 def test_every_baseline_has_dashes_or_a_grey_of_its_own_in_the_legend_too(n):
     names = [f"baseline_{i}" for i in range(n)]

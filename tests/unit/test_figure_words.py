@@ -7,6 +7,7 @@ from figure_tables import model, tables_of
 
 from lateralization import (
     model_figures,
+    predictor_figures,
     region_figures,
     trajectory_figures,
     trust_figures,
@@ -27,6 +28,48 @@ def sized(n=8, names=("ppl",)):
 
 def labels_of(drawing):
     return [axes.get_xlabel() for axes in drawing.figure.axes]
+
+
+def test_skill_is_shown_before_other_columns_and_the_rest_is_named():
+    names = ("arc", "blimp", "hellaswag", "mmlu", "ppl", "tokens_seen")
+    with style():
+        drawing = predictor_figures.scatters(tables_of(sized(8, names)), *PLACE, region="whole")
+        assert labels_of(drawing) == ["perplexity", "HellaSwag (%)", "arc"]
+        assert drawing.figure.axes[0].xaxis_inverted()
+    assert drawing.title == "Brain score against perplexity, HellaSwag and arc, whole brain"
+    assert drawing.caption.startswith("Perplexity runs from bad to good")
+    assert drawing.caption.endswith("Not shown: blimp, mmlu, tokens_seen.")
+    assert drawing.alt == "3 scatter plots over 8 models."
+
+
+def test_large_models_are_shown_against_size_perplexity_and_hellaswag_as_in_the_study():
+    models = [one | {"n_parameters": 4e9 * 1.3**i}
+              for i, one in enumerate(sized(5, ("hellaswag", "ppl")))]  # fmt: skip
+    with style():
+        drawing = predictor_figures.scatters(
+            tables_of([*models, model("small", 1e8, predictors={"ppl": 5.0})]), *PLACE,
+            region="whole", subset="n_parameters > 3e9",
+        )  # fmt: skip
+        assert labels_of(drawing) == ["number of parameters", "perplexity", "HellaSwag (%)"]
+    assert drawing.alt == "3 scatter plots over 5 models."
+    assert "above three billion" in drawing.title
+
+
+def test_training_steps_are_not_called_models_and_nothing_is_said_of_perplexity():
+    steps = [model(f"pythia_step{step}", kind="checkpoint", score=0.1 + step % 3,
+                   predictors={"step": float(step), "tokens": 2.0 * step})
+             for step in (0, 10, 25, 70)]  # fmt: skip
+    with style():
+        drawing = predictor_figures.scatters(
+            tables_of([*sized(9, ()), *steps]), *PLACE, region="whole"
+        )
+        points = [line for axes in drawing.figure.axes for line in axes.lines
+                  if line.get_marker() not in ("None", "")]  # fmt: skip
+        assert sum(len(line.get_xdata()) for line in points) == 2 * len(steps)
+    assert drawing.title == "Brain score against step and tokens, whole brain"
+    assert drawing.alt == "2 scatter plots over 4 training steps."
+    assert "erplexity" not in drawing.caption
+    assert "models of similar size" not in drawing.caption
 
 
 @pytest.mark.parametrize(("n", "said"), [(2, False), (5, True)])
@@ -107,6 +150,21 @@ def test_a_note_of_absence_says_the_tables_reason(models, reason):
                 draw(tables, *PLACE)
             assert str(note.value).endswith(f": {reason}")
             assert "3 models are" not in str(note.value)
+
+
+def test_skill_and_bends_that_are_absent_say_why():
+    tables = tables_of(sized(2))
+    with style():
+        for draw, how, reason in (
+            (predictor_figures.scatters, {"region": "whole"}, "2 models, 3 needed"),
+            (predictor_figures.predictors, {}, "2 models, 3 needed"),
+            (predictor_figures.best_layer, {}, "2 models, 3 needed"),
+            (trajectory_figures.trajectories, {}, "2 different values, 6 needed"),
+        ):
+            with pytest.raises(TooFewError, match=reason):
+                draw(tables, *PLACE, **how)
+        with pytest.raises(TooFewError, match="no regions with slopes: 2 models, 3 needed"):
+            region_figures.roi_slopes(tables_of(sized(2), ["TP"]), *PLACE)
 
 
 def test_a_region_without_voxels_is_not_blamed_on_the_models():

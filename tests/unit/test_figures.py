@@ -349,7 +349,10 @@ def test_the_best_layer_is_drawn_as_a_share_of_all_layers_of_a_model(full):
     for n_layers, last in ((24.0, 24), (np.nan, fitted)):  # of 24 layers a few were fitted
         tables["asymmetry"]["n_layers"] = n_layers
         with style():
-            axes = predictor_figures.best_layer(tables, "en", "average").figure.axes[0]
+            drawing = predictor_figures.best_layer(tables, "en", "average")
+            axes = drawing.figure.axes[0]
             points = [y for line in axes.lines if line.get_marker() not in ("None", "")
                       for y in line.get_ydata()]  # fmt: skip
         np.testing.assert_allclose(sorted(points), sorted(best["layer"] / (last + 1)))
+        assert "the last of n layers lies at n / (n + 1), just below 1" in drawing.caption
+        assert axes.get_ylabel() == "best layer / layers with embedding"
