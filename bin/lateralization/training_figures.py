@@ -1,5 +1,6 @@
 """Figures of what training adds: untrained models, and checkpoints of one model."""
 
+import itertools
 import re
 from typing import Any
 
@@ -12,19 +13,26 @@ from lateralization.dictionary import Tables
 from lateralization.family_figures import panels
 from lateralization.figure_style import (
     COLUMN,
+    FAMILY_COLOURS,
+    FAMILY_MARKERS,
     Drawing,
     TooFewError,
     families,
     family_name,
     fit_line,
+    handles_of,
+    listing,
     of,
+    outside_legend,
     size_axis,
     statistics,
     zero_line,
 )
+from lateralization.fits import CHECKPOINT
 from lateralization.model_figures import PUBLISHED, regression, selection_of
 
 STEP = re.compile(r"(.+)_step(\d+)")
+REVISION = re.compile(r"^step(\d+)$")
 
 
 def _asymmetries(tables: Tables, language: str, subject: str) -> tuple[pd.DataFrame, str]:
@@ -32,12 +40,13 @@ def _asymmetries(tables: Tables, language: str, subject: str) -> tuple[pd.DataFr
     rows = of(
         tables["asymmetry"], language=language, subject=subject, selection=selection, **PUBLISHED
     )
-    return rows[rows["n_parameters"] > 0].sort_values("n_parameters"), selection
+    return rows.sort_values("n_parameters"), selection
 
 
 def untrained(tables: Tables, language: str, subject: str) -> Drawing:
     """Left minus right of trained and untrained models against size, one panel per family."""
     rows, selection = _asymmetries(tables, language, subject)
+    rows = rows[rows["n_parameters"] > 0]
     without = rows[rows["kind"] == "untrained"]
     names = [name for name in families(rows) if (without["family"] == name).any()]
     if not names:
@@ -77,39 +86,69 @@ def untrained(tables: Tables, language: str, subject: str) -> Drawing:
     )
 
 
+def steps_of(rows: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
+    """Give checkpoints their model (``base``) and their ``step``; both empty where not known.
+
+    The name tells both (``pythia-6.9b_step1000``), or else the model's source and the revision
+    that was asked for (``step1000``).
+    """
+    told = models.drop_duplicates("model").set_index("model")
+    named = rows["model"].astype(str).str.extract(STEP)
+    asked = told.get("asked_revision", told["revision"])
+    revision = rows["model"].map(asked).astype(str).str.extract(REVISION)[0]
+    source = rows["model"].map(told["source"]).astype(str).str.rsplit("/", n=1).str[-1]
+    return rows.assign(
+        base=named[0].fillna(source.where(revision.notna())),
+        step=pd.to_numeric(named[1].fillna(revision)),
+    )
+
+
 def steps(tables: Tables, language: str, subject: str) -> Drawing:
-    """Score and left minus right over the training steps of one model."""
+    """Score and left minus right over the training steps of each model that has several."""
     rows, _ = _asymmetries(tables, language, subject)
-    rows = rows[rows["kind"] == "checkpoint"].copy()
-    parts = rows["model"].astype(str).str.extract(STEP)
-    rows = rows.assign(base=parts[0], step=pd.to_numeric(parts[1]))
-    counts = rows.groupby("base")["step"].nunique()
-    names = sorted(counts[counts >= 2].index)
+    known = steps_of(rows[rows["kind"] == CHECKPOINT], of(tables["models"], language=language))
+    several = known.groupby("base")["step"].transform("nunique") >= 2
+    rows = known[several].sort_values(["base", "step"])
+    names = [str(name) for name in rows["base"].unique()]
     if not names:
         raise TooFewError("fewer than 2 training steps of one model")
     figure, (scores, sides) = plt.subplots(2, 1, figsize=(COLUMN * 1.5, 4.2), sharex=True)
     zero_line(sides)
-    for name in names:
-        mine = rows[rows["base"] == name].sort_values("step")
-        middle = _score(tables, language, subject, mine)
-        scores.plot(mine["step"], middle, "o-", label=name)
-        sides.plot(mine["step"], mine["left_minus_right"], "o-")
-    last = int(rows["step"].max())
-    ticks = [last * share / 100 for share in (0, 10, 25, 50, 100)]
-    sides.set_xticks(ticks, ["0", "10", "25", "50", "100 %"])
-    sides.set_xlabel(f"share of {last:,} training steps")
+    looks = zip(itertools.cycle(FAMILY_COLOURS), itertools.cycle(FAMILY_MARKERS), strict=False)
+    for name, (colour, marker) in zip(names, looks, strict=False):
+        mine = rows[rows["base"] == name]
+        last = int(mine["step"].max())
+        share = 100 * mine["step"] / last  # each model by its own last step: one may have 1,000
+        look = {"color": colour, "marker": marker}
+        label = name if len(names) == 1 else f"{name} ({wording.plural(last, 'step')})"
+        scores.plot(share, _score(tables, language, subject, mine), label=label, **look)
+        sides.plot(share, mine["left_minus_right"], **look)
+    sides.set_xticks([0, 10, 25, 50, 100], ["0", "10", "25", "50", "100 %"])
+    of_whom = f"{last:,} training steps" if len(names) == 1 else "each model’s last step"
+    sides.set_xlabel(f"share of {of_whom}")
     scores.set_ylabel("brain score (r)")
     sides.set_ylabel("left minus right (r)")
-    scores.legend(loc="lower right")
+    outside_legend(figure, handles_of(scores))  # within the axes it covers points
+    ends = rows.groupby("base")["left_minus_right"].last()
     return Drawing(
         figure,
         "Score and asymmetry over training",
-        "Checkpoints of one model: its size stays the same, so what changes is what it has learnt. "
-        "In the study both rise within the first tenth of training and then level off. A fall at "
-        "the end, or a jump at one step, points to a damaged checkpoint.",
-        f"Line plots of {len(rows)} checkpoints; left minus right ends at "
-        f"{wording.signed(float(rows.sort_values('step')['left_minus_right'].iloc[-1]))}.",
-    )
+        "Checkpoints of one model, joined by a line: its size stays the same, so what changes is "
+        "what it has learnt. In the study both rise within the first tenth of training and then "
+        "level off. A fall at the end, or a jump at one step, points to a damaged checkpoint."
+        + _not_drawn(len(known) - len(rows)),
+        f"Line plots of {wording.plural(len(rows), 'checkpoint')} of "
+        f"{wording.plural(len(names), 'model')}; left minus right ends at "
+        + listing(f"{wording.signed(float(ends[name]))} for {name}" for name in names[:3]) + ".",
+    )  # fmt: skip
+
+
+def _not_drawn(n: int) -> str:
+    """Say how many checkpoints have no place in the figure."""
+    if not n:
+        return ""
+    what = "1 checkpoint is" if n == 1 else f"{n} checkpoints are"
+    return f" {what} not drawn: the step is not known, or it is the only one of its model."
 
 
 def _score(tables: Tables, language: str, subject: str, mine: pd.DataFrame) -> Any:

@@ -176,3 +176,35 @@ def test_every_baseline_has_dashes_or_a_grey_of_its_own_in_the_legend_too(n):
         dashes = [line._unscaled_dash_pattern[1] for line in legend.get_lines()]
         longest = max(sum(pattern) * 1.2 for pattern in dashes if pattern)
         assert legend.handlelength * 6.5 > 1.5 * longest  # a whole turn of it is seen
+
+
+def test_each_model_is_scaled_by_its_own_last_step():
+    steps = {"pythia-6.9b": (0, 14300, 143000), "olmo": (0, 50, 100)}
+    tables = tables_of([
+        model(f"{name}_step{step}", kind="checkpoint", l_minus_r=step / 1e6, score=step / 1e6)
+        for name, mine in steps.items() for step in mine
+    ])  # fmt: skip
+    with style():
+        drawing = training_figures.steps(tables, *PLACE)
+        scores, sides = drawing.figure.axes
+        drawn = {line.get_label(): line.get_xdata() for line in scores.lines}
+        looks = [[(line.get_color(), line.get_marker()) for line in axes.lines if len(
+            line.get_xdata()) == 3] for axes in (scores, sides)]  # fmt: skip
+    np.testing.assert_allclose(drawn["pythia-6.9b (143,000 steps)"], [0, 10, 100])
+    np.testing.assert_allclose(drawn["olmo (100 steps)"], [0, 50, 100])
+    assert looks[0] == looks[1]
+    assert len(set(looks[0])) == 2
+    assert sides.get_xlabel() == "share of each model’s last step"
+    assert drawing.alt.startswith("Line plots of 6 checkpoints of 2 models; left minus right ends")
+    assert "+0.0001 for olmo and +0.1430 for pythia-6.9b" in drawing.alt
+
+
+def test_one_model_keeps_the_studys_axis():
+    tables = tables_of([model(f"pythia-6.9b_step{step}", kind="checkpoint")
+                        for step in (0, 14000, 143000)])  # fmt: skip
+    with style():
+        _, sides = training_figures.steps(tables, *PLACE).figure.axes
+        assert sides.get_xlabel() == "share of 143,000 training steps"
+        assert [label.get_text() for label in sides.get_xticklabels()] == [
+            "0", "10", "25", "50", "100 %"
+        ]  # fmt: skip

@@ -9,6 +9,7 @@ from lateralization import (
     model_figures,
     predictor_figures,
     region_figures,
+    training_figures,
     trajectory_figures,
     trust_figures,
 )
@@ -82,6 +83,39 @@ def test_trajectories_say_that_they_are_chosen_by_their_p(n, said):
     rows = tables["trajectories"].query("outcome == 'l_minus_r_reliable'").sort_values("p")
     smallest = set(rows["predictor"].head(3))
     assert set(drawing.alt.split("along ")[1].rstrip(".").split(", ")) == smallest
+
+
+def test_a_step_that_only_the_revision_tells_is_drawn():
+    early = model("early", kind="checkpoint", asked_revision="step512", l_minus_r=0.5,
+                  source="EleutherAI/pythia-6.9b")  # fmt: skip
+    named = [model(f"pythia-6.9b_step{step}", kind="checkpoint") for step in (0, 1024)]
+    with style():
+        drawing = training_figures.steps(tables_of([*named, early]), *PLACE)
+        sides = drawing.figure.axes[1]
+        line = next(line for line in sides.lines if len(line.get_xdata()) == 3)
+        np.testing.assert_allclose(line.get_xdata(), [0, 50, 100])
+        assert line.get_ydata()[1] == 0.5
+    assert drawing.alt.startswith("Line plots of 3 checkpoints of 1 model;")
+    assert "not drawn" not in drawing.caption
+
+
+def test_steps_of_a_model_of_unknown_size_are_drawn():
+    steps = [model(f"pythia_step{step}", np.nan, kind="checkpoint") for step in (0, 1024)]
+    with style():
+        drawing = training_figures.steps(tables_of([*sized(3), *steps]), *PLACE)
+    assert drawing.alt.startswith("Line plots of 2 checkpoints of 1 model")
+
+
+def test_checkpoints_without_a_place_are_counted_as_left_out():
+    named = [model(f"pythia_step{step}", kind="checkpoint", l_minus_r=0.02) for step in (0, 1024)]
+    others = [model("early", kind="checkpoint", l_minus_r=0.9),
+              model("olmo_step5", kind="checkpoint")]  # fmt: skip
+    with style():
+        drawing = training_figures.steps(tables_of([*named, *others]), *PLACE)
+    assert drawing.alt == (
+        "Line plots of 2 checkpoints of 1 model; left minus right ends at +0.0200 for pythia."
+    )
+    assert "2 checkpoints are not drawn" in drawing.caption
 
 
 def test_the_caption_says_which_measure_is_drawn():
