@@ -214,13 +214,15 @@ def write_run(folder: Path, run: MadeRun | None = None, language: str = "en") ->
     write_json(plan, folder / "plan.json")
     _write_brain(folder, run, mask, language)
     sizes = {entry["name"]: entry.get("n_parameters") or 0 for entry in plan["models"]}
+    asked = {entry["name"]: entry.get("revision", "") for entry in plan["models"]}
     for number, fit in enumerate(plan["fits"]):
         if fit["model"] in run.missing:
             continue
         size = sizes.get(fit["model"], 0)
         r = scores_of(run, size, mask, number)
         r = r if size else r[:1] - 0.08
-        _write_fit(folder, language, fit["subject"], fit["model"], r)
+        revision = asked.get(fit["model"], "")
+        _write_fit(folder, language, fit["subject"], fit["model"], r, revision=revision)
     if run.truth:
         steps = np.linspace(-0.02, 0.02, len(run.models))
         models = [

@@ -99,6 +99,11 @@ class Asymmetry:
         return self.left - self.right
 
 
+def reliability_threshold(isc: Floats, percentile: float = ISC_PERCENTILE) -> float:
+    """Return a percentile of the reliability, (n_voxels,), over the voxels where it is known."""
+    return float(np.nanpercentile(isc, percentile))
+
+
 def reliable_voxels(isc: Floats, percentile: float = ISC_PERCENTILE) -> Booleans:
     """Select voxels strictly above a percentile of the reliability over the whole mask.
 
@@ -111,7 +116,7 @@ def reliable_voxels(isc: Floats, percentile: float = ISC_PERCENTILE) -> Booleans
     -------
     (n_voxels,) bool
     """
-    above: Booleans = isc > np.nanpercentile(isc, percentile)
+    above: Booleans = isc > reliability_threshold(isc, percentile)
     return above
 
 

@@ -16,7 +16,16 @@ from nilearn import datasets, plotting, surface
 
 from lateralization import wording
 from lateralization.arrays import Array
-from lateralization.figure_style import COLUMN, INK, LEFT, PAGE, RIGHT, Drawing, TooFewError
+from lateralization.figure_style import (
+    COLUMN,
+    INK,
+    LEFT,
+    PAGE,
+    RIGHT,
+    Drawing,
+    TooFewError,
+    of_person,
+)
 from lateralization.files import read_metadata, read_tensors
 
 SEQUENTIAL, DIVERGING = "magma_r", "PuOr_r"
@@ -26,6 +35,8 @@ KINDS = {
     "features": "own features",
 }  # fmt: skip
 """What stands for the best model where no trained model was fitted."""
+
+NO_SLOPE = "fewer than 3 models of different size"
 
 
 class Maps:
@@ -56,7 +67,7 @@ class Maps:
         self.model = self.words.get("model", "")
         self.kind = KINDS.get(self.words.get("kind", ""), "")
         self.named = f"{self.model} ({self.kind})" if self.kind else self.model
-        self.of_person = "" if subject == "average" else f" in {subject}"
+        self.of_person = of_person(subject)
 
     def volume(self, what: str, missing: str) -> Array:
         """Give a map.
@@ -186,7 +197,7 @@ def asymmetry_brain(maps: Maps) -> Drawing:
 
 def slope_brain(maps: Maps) -> Drawing:
     """Slope of the score on ln N in every voxel."""
-    slope = maps.volume("slope", "fewer than 3 models of different size")
+    slope = maps.volume("slope", NO_SLOPE)
     figure, _ = glass_brain(
         slope, maps.values["affine"], cmap=DIVERGING, vmin=-top_of(slope), vmax=top_of(slope),
         plot_abs=False, display_mode="lyrz",
@@ -232,6 +243,7 @@ def isc_distribution(maps: Maps) -> Drawing:
 
 def strong_slope_brain(maps: Maps) -> Drawing:
     """Slopes that reach the study's threshold (p < 1e-7 in each voxel)."""
+    maps.volume("slope", NO_SLOPE)
     slope = maps.volume("slope_strong", "no voxel's slope reaches p < 1e-7")
     figure, _ = glass_brain(
         slope, maps.values["affine"], cmap=DIVERGING, vmin=-top_of(slope), vmax=top_of(slope),

@@ -8,7 +8,7 @@ from scipy import stats
 
 from lateralization.areas import Areas
 from lateralization.arrays import Array, Row, Single
-from lateralization.asymmetry import Brain
+from lateralization.asymmetry import Brain, reliability_threshold
 from lateralization.catalogue import RANDOM_SEED
 from lateralization.densities import density_rows
 from lateralization.fits import AVERAGE, BASELINE, MODEL, Space
@@ -17,7 +17,6 @@ from lateralization.parcels import side_mean
 from lateralization.region_tables import sized_models
 from lateralization.regressions import MIN_MODELS, voxel_slopes
 from lateralization.sensitivity import sensitivity_rows
-from lateralization.study import ISC_PERCENTILE
 from lateralization.summaries import Summary
 from lateralization.volumes import from_volume, to_volume
 from lateralization.voxel_pairs import difference_map
@@ -111,9 +110,8 @@ def reliability_maps(space: Space) -> tuple[dict[str, Any], dict[str, str]]:
     isc, reliable = space.brain.isc, space.brain.reliable
     if isc is None or reliable is None:
         return {}, {}
-    threshold = float(np.nanpercentile(isc, ISC_PERCENTILE))
     values = {"isc": isc, "isc_known": np.isfinite(isc), "reliable": reliable}
-    return values, {"isc_threshold": repr(threshold)}
+    return values, {"isc_threshold": repr(reliability_threshold(isc))}
 
 
 def subject_maps(

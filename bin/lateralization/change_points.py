@@ -122,7 +122,7 @@ def find_bend(x: Floats, y: Floats) -> Bend:
     designs = [np.column_stack([straight, np.maximum(at - place, 0)]) for place in places]
     makers = np.stack([_residual_maker(design) for design in designs])
     line = _residual_maker(straight)
-    errors = np.einsum("i,pij,j->p", y, makers, y)
+    errors = np.maximum(np.einsum("i,pij,j->p", y, makers, y), 0)  # rounding may take it below
     best = int(errors.argmin())
     constant, before, change = np.linalg.lstsq(designs[best], y, rcond=None)[0]
     error_line, whole = float(y @ line @ y), float(((y - y.mean()) ** 2).sum())

@@ -155,6 +155,7 @@ COLUMNS = {
     "other verdicts, with fewer than 3 models",
     "source": "where the model came from",
     "revision": "resolved revision of the model's files",
+    "asked_revision": "revision that was asked for; empty: the default one",
     "precision": "of the weights during extraction",
     "mapping": "how words were found in the text: the study's rule (reference) or aligned",
     "alignment_rate": "share of the words that were found in the text (aligned mapping)",
@@ -319,7 +320,8 @@ TABLES = {
     "models": Table(
         "Models and baselines as they were used",
         _columns(
-            f"language model source revision precision mapping alignment_rate n_words {_TRAITS}"
+            "language model source revision asked_revision precision mapping alignment_rate "
+            f"n_words {_TRAITS}"
         ),
     ),
     "failures": Table(

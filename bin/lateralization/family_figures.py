@@ -13,7 +13,9 @@ from lateralization.figure_style import (
     Drawing,
     TooFewError,
     families,
+    family_label,
     family_name,
+    handles_of,
     of,
     size_axis,
     zero_line,
@@ -63,11 +65,12 @@ def families_together(tables: Tables, language: str, subject: str, region: str) 
         colour, marker = looks[str(family)]
         axes.plot(
             members["n_parameters"], members["mean_r"], color=colour, marker=marker,
-            label=family_name(family), markeredgecolor="white", markeredgewidth=0.5,
+            label=family_label(family, looks), markeredgecolor="white", markeredgewidth=0.5,
         )  # fmt: skip
     size_axis(axes, rows["n_parameters"])
     axes.set_ylabel("brain score (r)")
-    figure.legend(loc="outside right upper")
+    named = handles_of(axes)
+    figure.legend(named.values(), named.keys(), loc="outside right upper")
     return Drawing(
         figure,
         f"Brain score against model size by family, {WORDS[region]}",

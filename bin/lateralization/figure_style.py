@@ -288,6 +288,11 @@ def listing(words: Any) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def of_person(subject: str) -> str:
+    """End a title with the person whom a figure shows; the average is everywhere else."""
+    return "" if subject == "average" else f" in {subject}"
+
+
 def short(name: str, length: int = 22) -> str:
     """Cut a long name in its middle."""
     name = str(name)

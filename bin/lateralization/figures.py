@@ -29,7 +29,7 @@ from lateralization import (
 from lateralization.brain_figures import Maps
 from lateralization.command import progress
 from lateralization.dictionary import LARGE_SUBSET, Tables
-from lateralization.figure_style import Drawing, TooFewError, settle_labels, style
+from lateralization.figure_style import Drawing, TooFewError, of_person, settle_labels, style
 from lateralization.files import write_json, writing
 from lateralization.made_tables import read_tables, subjects_drawn
 
@@ -164,7 +164,9 @@ def draw_one(plan: Plan, tables: Tables, maps: Maps, place: tuple[str, str], out
         except TooFewError as reason:
             return entry | {"drawn": False, "note": str(reason)}
         files = _save(drawing, stem, out)
-    words = {"title": drawing.title, "caption": drawing.caption, "alt": drawing.alt}
+    # those of people name them, and those of brains have their own
+    whose = "" if plan.individuals or plan.brain else of_person(subject)
+    words = {"title": drawing.title + whose, "caption": drawing.caption, "alt": drawing.alt}
     return entry | {"drawn": True, **files, **words}
 
 

@@ -9,7 +9,7 @@ from lateralization.files import read_table
 TEXT_COLUMNS = (
     "language", "subject", "model", "layer", "region", "hemisphere", "selection", "midline",
     "kind", "family", "outcome", "predictor", "subset", "term", "roi", "quantity", "agrees",
-    "source", "revision", "precision", "mapping", "reason", "ci_kind", "world",
+    "source", "revision", "asked_revision", "precision", "mapping", "reason", "ci_kind", "world",
     "signs", "recovered", "parcel", "analysis", "given", "left_out", "path",
     "scale", "voxels", "summary", "runs", "families", "choice", "option",
 )  # fmt: skip

@@ -46,7 +46,7 @@ def _panel(axes: Any, rows: pd.DataFrame, options: list[tuple[str, str]]) -> Non
 def curve(tables: Tables, language: str, subject: str) -> Drawing:
     """Correlation of left minus right with size under every specification, in ascending order."""
     rows = of(tables["specifications"], language=language, subject=subject)
-    rows = need(rows, 2, "specifications (3 models of known size)")
+    rows = need(rows, 2, "specifications (3 models of different size)")
     told = of(tables["specification_choices"], language=language, subject=subject)
     options = [(str(row.choice), str(row.option)) for row in told.itertuples()]
     shown = _thinned(rows)

@@ -165,6 +165,7 @@ def model_rows(summaries: list[Summary]) -> list[Row]:
         keys = ("source", "precision", "mapping", "alignment_rate", "n_words")
         told = {key: found_in(one.fit.record, key) for key in keys}
         told["revision"] = found_in(one.fit.record, "resolved_revision")
+        told["asked_revision"] = found_in(one.fit.record, "revision")
         row = {"language": one.fit.language, "model": one.fit.model} | told | one.fit.traits
         rows.setdefault((one.fit.language, one.fit.model), row)
     return list(rows.values())

@@ -94,8 +94,7 @@ def steps_of(rows: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
     """
     told = models.drop_duplicates("model").set_index("model")
     named = rows["model"].astype(str).str.extract(STEP)
-    asked = told.get("asked_revision", told["revision"])
-    revision = rows["model"].map(asked).astype(str).str.extract(REVISION)[0]
+    revision = rows["model"].map(told["asked_revision"]).astype(str).str.extract(REVISION)[0]
     source = rows["model"].map(told["source"]).astype(str).str.rsplit("/", n=1).str[-1]
     return rows.assign(
         base=named[0].fillna(source.where(revision.notna())),

@@ -15,7 +15,7 @@ from matplotlib import pyplot as plt
 from lateralization import brain_figures as brains
 from lateralization.brain_figures import Maps
 from lateralization.figure_style import style
-from lateralization.figures import FIGURES
+from lateralization.figures import FIGURES, draw_one
 from lateralization.files import read_json, save_tensors, write_json
 from lateralization.interactive_brain import INTERACTIVE, area_means, viewer
 from lateralization.made_tables import read_tables
@@ -305,5 +305,10 @@ def test_figures_of_one_person_name_the_person(tmp_path, cut):
                     continue
                 titles[plan.name, whose] = made[1] if plan.interactive else made.title
     assert len([key for key in titles if key[1] == "EN901"]) >= 6
+    tables = read_tables(tmp_path / "tables")
+    for plan in FIGURES:
+        if plan.name in ("choices", "people"):  # drawn from tables: of one person, of all
+            entry = draw_one(plan, tables, person, ("en", "EN901"), tmp_path)
+            titles[plan.name, "EN901" if plan.name == "choices" else "all"] = entry["title"]
     for (_, whose), title in titles.items():
         assert title.endswith(" in EN901") == (whose == "EN901"), title

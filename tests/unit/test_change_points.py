@@ -40,6 +40,16 @@ def test_the_bend_is_that_of_a_free_search():
     assert found.r2_line == pytest.approx(np.corrcoef(x, y)[0, 1] ** 2)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_points_on_one_line_have_no_bend_and_no_error(seed):
+    """Errors of such fits are rounding, and some of it is below 0."""
+    rng = np.random.default_rng(seed)
+    x = np.sort(rng.uniform(1, 10, 9))
+    found = find_bend(x, 3 * x - 1)
+    assert (found.p, found.r2_line) == (1.0, pytest.approx(1.0))
+    assert found.low <= found.place <= found.high
+
+
 def test_without_a_bend_p_is_spread_evenly():
     p = []
     for seed in range(40):
