@@ -1,6 +1,7 @@
 """The report's sections on the controls: a question each, its answer in a sentence, its tables."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -221,7 +222,7 @@ def about_data(tables: Tables, language: str, subject: str) -> Remark | None:
     said = [str(text) for text in of(rows, subject="all")["reason"] if text]
     over = (
         f"{wording.plural(len(people), 'run')} of "
-        f"{wording.plural(people['subject'].nunique(), 'subject')} of {language}"
+        f"{wording.plural(people['subject'].nunique(), 'subject')}"
     )
     if bad.empty and not said and people["subject"].nunique() < MIN_SUBJECTS:
         return Remark(NOTE, f"The order and timing of {over} were not judged: that takes "
@@ -250,10 +251,10 @@ def about_ceilings(tables: Tables, language: str, subject: str) -> Remark | None
     return Remark(
         tone,
         f"{claim}: for {who(subject)}, {model} reaches "
-        f"{100 * float(both['share']):.0f} % of the ceiling, and left minus right is "
-        f"{100 * float(sides['share']):.1f} % of it (95 % interval "
-        f"{100 * float(sides['ci_low']):.1f} to {100 * float(sides['ci_high']):.1f} %, over test "
-        "runs).",
+        f"{wording.percent(float(both['share']), 0)} of the ceiling, and left minus right is "
+        f"{wording.percent(float(sides['share']))} of it (95 % interval "
+        f"{wording.percent(float(sides['ci_low']))} to {wording.percent(float(sides['ci_high']))}, "
+        "over test runs).",
     )
 
 
@@ -366,9 +367,17 @@ ANSWERS: dict[str, Callable[[Tables, str, str], Remark | None]] = {
 }  # fmt: skip
 
 
-def answers(section: str, tables: Tables, places: list[tuple[str, str]]) -> list[dict[str, str]]:
-    """Answer the question of a section, a sentence for each language; none where it has none."""
-    if section not in ANSWERS:
-        return []
-    told = [ANSWERS[section](tables, *place) for place in places]
-    return [remark.plain() for remark in told if remark is not None]
+def answers(
+    section: str, tables: Tables, places: list[tuple[str, str]], names: dict[str, str] | None = None
+) -> list[dict[str, str]]:
+    """Answer the question of a section, a sentence for each language; none where it has none.
+
+    Where there are several languages, each sentence begins with the name of its own.
+    """
+    told = []
+    for language, subject in places:
+        remark = ANSWERS[section](tables, language, subject) if section in ANSWERS else None
+        if remark is not None:
+            head = f"{(names or {}).get(language, language)}: " if len(places) > 1 else ""
+            told.append(replace(remark, text=head + remark.text).plain())
+    return told

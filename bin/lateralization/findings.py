@@ -1,5 +1,6 @@
 """The report's sentences about results: each is made from the tables, for or against."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -320,8 +321,9 @@ def about_alignment(tables: Tables) -> list[Remark]:
     if poor:
         text = f"Fewer than 99 % of the words were found in the text for {', '.join(poor[:8])}"
         return [Remark(BAD, f"{text}: check annotation and text.")]
-    lowest = f"{100 * rates.min():.2f} %"
-    return [Remark(GOOD, f"At least {lowest} of the annotated words were found in the text.")]
+    lowest = math.floor(10_000 * rates.min()) / 100  # rounded up, one lost word would be no loss
+    share = "All" if lowest == 100 else f"At least {lowest:.2f} % of the"
+    return [Remark(GOOD, f"{share} annotated words were found in the text.")]
 
 
 def trust(tables: Tables, place: tuple[str, str]) -> list[dict[str, Any]]:

@@ -131,7 +131,7 @@ def make_report(
     for name, (title, question) in SECTIONS.items():
         content = {
             "id": name, "title": title, "question": question,
-            "answers": control_report.answers(name, tables, subjects_drawn(tables)),
+            "answers": control_report.answers(name, tables, subjects_drawn(tables), names),
             "figures": [one for one in figures if one["section"] == name],
             "tables": [one for one in shown_tables if one["section"] == name],
         }  # fmt: skip

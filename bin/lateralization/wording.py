@@ -45,6 +45,11 @@ def size(n_parameters: float) -> str:
     return f"{n_parameters:.0f}"
 
 
+def percent(share: float, digits: int = 1) -> str:
+    """Write a share: ``14.7 %``, ``−0.3 %``."""
+    return f"{100 * share:.{digits}f} %".replace("-", MINUS)
+
+
 def interval(low: float, high: float) -> str:
     """Write the limits of a 95 % interval of a difference."""
     if not (math.isfinite(low) and math.isfinite(high)):

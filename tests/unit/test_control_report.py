@@ -1,10 +1,12 @@
 """The report's answers on the controls are those of the tables."""
 
+import pandas as pd
 import pytest
 from made_runs import MadeRun, write_run
 
 from lateralization.control_report import ANSWERS, answers
 from lateralization.files import read_json
+from lateralization.findings import about_alignment
 from lateralization.made_tables import read_tables
 from lateralization.report import make_report
 from lateralization.tables import lateralize
@@ -48,3 +50,29 @@ def test_the_answer_on_the_score_follows_the_table(made):
     assert sorted(families["left_out"]) == ["Qwen", "gpt2", "made"]
     changed = tables | {"controls": tables["controls"].iloc[:0]}
     assert answers("score", changed, [("en", "average")]) == []
+
+
+@pytest.mark.slow
+def test_of_several_languages_each_sentence_says_of_which(made):
+    _, tables, _ = made
+    both = {
+        name: pd.concat([table, table.assign(language="fr")]) if "language" in table else table
+        for name, table in tables.items()
+    }
+    places = [("en", "average"), ("fr", "average")]
+    (alone,) = answers("score", both, places[:1])
+    told = answers("score", both, places, {"en": "English", "fr": "French"})
+    assert [one["text"] for one in told] == [
+        f"{name}: {alone['text']}" for name in ("English", "French")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [(1.0, "All annotated words"), (0.999999, "At least 99.99 % of the annotated words"),
+     (0.9951, "At least 99.51 % of the annotated words")],
+)  # fmt: skip
+def test_one_lost_word_is_not_rounded_away(rate, said):
+    rows = pd.DataFrame({"model": ["a", "b"], "alignment_rate": [1.0, rate]})
+    (remark,) = about_alignment({"models": rows})
+    assert remark.text == f"{said} were found in the text."
