@@ -5,13 +5,14 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from made_runs import MadeRun, write_run
 
 from lateralization import wording
 from lateralization.errors import BadInput
 from lateralization.figures import draw_all
-from lateralization.files import read_json, write_json
+from lateralization.files import read_json, write_json, write_table
 from lateralization.made_tables import read_tables
 from lateralization.methods_text import data_text, encoding_text, model_text
 from lateralization.report import write_report
@@ -344,3 +345,26 @@ def test_a_missing_figure_is_bad_input(tmp_path):
     )
     with pytest.raises(BadInput, match=r"x\.svg"):
         write_report(inputs.plan, tmp_path / "tables", tmp_path, TEMPLATE, tmp_path / "r.html")
+
+
+def test_of_two_languages_every_figure_says_which(tmp_path):
+    make(tmp_path, MadeRun(models={"a": 1e6, "b": 1e7}), figures=False)
+    for name, table in read_tables(tmp_path / "tables").items():
+        if "language" in table:
+            both = pd.concat([table, table.assign(language="fr")])
+            write_table(both, tmp_path / "tables" / f"{name}.tsv")
+    plan = read_json(tmp_path / "in" / "plan.json")
+    plan["languages"].append(plan["languages"][0] | {"language": "fr", "name": "French"})
+    write_json(plan, tmp_path / "in" / "plan.json")
+    write_json([
+        {"name": "interactive_isc", "section": "brain", "language": language, "more": False,
+         "interactive": True, "drawn": True, "html": f"{language}.html", "title": "Reliability"}
+        for language in ("en", "fr")
+    ], tmp_path / "figures" / "figures.json")  # fmt: skip
+    write_report(
+        tmp_path / "in" / "plan.json", tmp_path / "tables", tmp_path / "figures", TEMPLATE,
+        tmp_path / "both.html", run={"nextflow": "25.10"},
+    )  # fmt: skip
+    text = Reader((tmp_path / "both.html").read_text(encoding="utf-8")).text
+    for language in ("en", "fr"):
+        assert f"Reliability ({language}), to walk through: figures/{language}.html" in text
