@@ -32,6 +32,7 @@ workflow {
     named = named_in_parameters(params) + [params.cache_dir]
     VALIDATE(request(params, workflow), inventory(params), named, assets, stamp('validate'))
     plan = VALIDATE.out.plan.map { json -> parsed(json) }
+    VALIDATE.out.summary.subscribe { summary -> log.info(summary.text.trim()) }
 
     // Runs of every subject, the story in every language, weights of every model.
     INPUTS(plan)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lateralization.command import run, say
 from lateralization.errors import BadInput
-from lateralization.files import write_json
+from lateralization.files import write_json, writing
 from lateralization.plan import make_plan
 from lateralization.summary import summary
 
@@ -21,6 +21,9 @@ def parser() -> argparse.ArgumentParser:
         "--assets", type=Path, required=True, help="folder of the study's lists and manifests"
     )
     command.add_argument("--out", type=Path, default=Path("plan.json"), help="the plan, JSON")
+    command.add_argument(
+        "--summary", type=Path, default=Path("plan.txt"), help="the plan for people, and its notes"
+    )
     return command
 
 
@@ -36,8 +39,11 @@ def main(arguments: argparse.Namespace) -> None:
         os.environ["HOME"] = request["home_dir"]
     plan = make_plan(request, arguments.assets)
     write_json(plan, arguments.out)
-    for line in [*plan["notes"], *summary(plan)]:
+    lines = [*(f"note: {note}" for note in plan["notes"]), *summary(plan)]
+    for line in lines:
         say(line)
+    with writing(arguments.summary) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -14,10 +14,11 @@ process VALIDATE {
 
     output:
     path 'plan.json', emit: plan
+    path 'plan.txt', emit: summary
 
     // no stub: a dry run (-stub) follows the real plan
     script:
     """
-    validate.py --assets assets --out plan.json
+    validate.py --assets assets --out plan.json --summary plan.txt
     """
 }

@@ -20,7 +20,7 @@ COLUMNS = {
         "constant; direct: left minus right on ln N, score held constant; total: left minus right "
         "on ln N; indirect: size_to_score times score_to_outcome (total = direct + indirect)"
     ),
-    "share_of_total": "the path divided by the total effect",
+    "share_of_total": "the path divided by the total effect (direct, total and indirect)",
     "voxels": (
         "whole; above_50, reliable, above_90: reliability above its 50th, 75th (published), 90th "
         "percentile; rois: all regions of interest together and their mirror images"

@@ -62,7 +62,7 @@ COLUMNS = {
     "n_parameters": "number of parameters, tied weights once",
     "n_layers": "layers without the embedding",
     "n_hid": "width of the hidden states",
-    "seed": "seed of an untrained model or baseline",
+    "seed": "seed of an untrained model or baseline; 0: trained",
     "outcome": (
         "score_<region>, score_whole_p90, l_minus_r_<selection>, or best_layer (layer of the "
         "highest mean over reliable voxels, or all where there is no reliability, divided by the "
@@ -76,7 +76,7 @@ COLUMNS = {
     "r": "Pearson correlation",
     "p": "two-sided p value; models of one family are not independent, so it is too small",
     "slope": "change of the outcome per unit of the predictor",
-    "intercept": "intercept of the regression line",
+    "intercept": "intercept of the regression line; empty where another variable is held constant",
     "slope_low": "lower limit of the 95 % interval of the slope, t over models",
     "slope_high": "upper limit of the 95 % interval of the slope, t over models",
     "r_low": "lower limit of the 95 % interval of r (Fisher)",
@@ -87,7 +87,8 @@ COLUMNS = {
     ),
     "runs_high": "upper limit of that interval",
     "runs_p": (
-        "p of the slope, the same corrected t over test runs; only for l_minus_r_ of means, on ln N"
+        "p of the slope, the same corrected t over test runs; only for l_minus_r_ of means, on ln N, "
+        "over all trained models or those above a size"
     ),
     "subset": (
         "all models (and training steps, where the predictor is a column of the sheet that they "
@@ -96,7 +97,7 @@ COLUMNS = {
     "ceiling_left": (
         "mean reliability (half against half) of the left voxels, which scores are divided by; no "
         "upper bound: the average of all is more reliable than half of it (ceilings.tsv); only "
-        "for means"
+        "for means, and of the average subject"
     ),
     "ceiling_right": "the same on the right",
     "in_ceiling": "left divided by ceiling_left, minus right divided by ceiling_right",
@@ -119,7 +120,7 @@ COLUMNS = {
     "slope_left_high": "upper limit",
     "slope_right_low": "lower limit, right",
     "slope_right_high": "upper limit, right",
-    "p_holm": "p corrected over the regions by Holm's method",
+    "p_holm": "p corrected over the regions or areas by Holm's method",
     "runs_p_holm": "runs_p corrected over the regions by Holm's method",
     "slope_t_test_p_holm": "slope_t_test_p corrected over the regions by Holm's method",
     "isc_left_low": "lower limit of a bootstrap over voxels (as published; voxels depend)",
@@ -127,7 +128,7 @@ COLUMNS = {
     "isc_right_low": "lower limit, right",
     "isc_right_high": "upper limit, right",
     "slope_t_test_p": "t test over voxels of left and right slopes (as published; voxels depend)",
-    "isc_left": "mean reliability, left",
+    "isc_left": "mean reliability, left; empty for individuals, as all of the reliability",
     "isc_right": "mean reliability, right",
     "relative_depth": "layer divided by the number of layers",
     "is_best": "True for the layer of the highest mean_r in its region",
@@ -243,6 +244,7 @@ TABLES = {
             "language subject model layer relative_depth region mean_r left right "
             "left_minus_right ci_low ci_high ci_kind midline is_best kind family"
         ),
+        {"region": "whole or reliable"},
     ),
     "parcels": Table(
         "Harvard-Oxford areas of every fit, at the best layer of each voxel",
@@ -281,6 +283,7 @@ TABLES = {
         _columns("language subject model kind region value density mean_r"),
         {
             "model": "model or baseline, or isc: the reliability",
+            "region": "whole or reliable",
             "kind": "model, baseline, untrained, checkpoint, features, or isc",
             "mean_r": "mean over voxels of the brain score, or of the reliability",
         },
