@@ -87,8 +87,8 @@ COLUMNS = {
     ),
     "runs_high": "upper limit of that interval",
     "runs_p": (
-        "p of the slope, the same corrected t over test runs; only for l_minus_r_ of means, on ln N, "
-        "over all trained models or those above a size"
+        "p of the slope, the same corrected t over test runs; only for l_minus_r_ of means, on ln "
+        "N, over all trained models or those above a size"
     ),
     "subset": (
         "all models (and training steps, where the predictor is a column of the sheet that they "
