@@ -30,8 +30,8 @@ from lateralization.volumes import (
 MODEL, BASELINE, UNTRAINED, CHECKPOINT = "model", "baseline", "untrained", "checkpoint"
 AVERAGE = "average"
 
-TRAINING_STEP = re.compile(r"(.+)_step\d+")
-STEP_REVISION = re.compile(r"step\d+")
+TRAINING_STEP = re.compile(r"(.+)_step(\d+)")
+STEP_REVISION = re.compile(r"step(\d+)")
 
 
 @dataclass(frozen=True)

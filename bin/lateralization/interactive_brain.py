@@ -81,19 +81,23 @@ def run_lengths(values: NDArray[np.integer]) -> list[int]:
     return [int(number) for number in np.column_stack([flat[starts], counts]).ravel()]
 
 
+KNOWN = {"score": "mask", "isc": "isc_known"}
+"""Map → the map of the voxels where it is known; a difference is 0 where a voxel has no partner."""
+
+
 def area_means(areas: Array, volume: Array, n: int, difference: bool) -> list[str]:
-    """Say the mean of a map on both sides of every area; of a difference, over its left pairs.
+    """Say the mean of a map on both sides of every area; of a difference, on the left alone.
 
     Parameters
     ----------
     areas, volume : (x, y, z) arrays
-        Numbers of the areas from 1, and the map; x < middle is left.
+        Numbers of the areas from 1 where the map is known, and the map; x < middle is left.
     """
     from_middle = 2 * np.arange(areas.shape[0]) - (areas.shape[0] - 1)
     sides = {"left": from_middle < 0, "right": from_middle > 0}
     told = []
     for number in range(1, n + 1):
-        inside = (areas == number) & (not difference or volume != 0)  # a pair has both voxels
+        inside = areas == number
         means = {
             name: volume[inside & side[:, None, None]] for name, side in sides.items()
         }  # fmt: skip
@@ -110,14 +114,15 @@ def readout(maps: Maps, what: str) -> str:
     """Give the script of the page that names areas; empty without an atlas."""
     if "areas" not in maps.values:
         return ""
-    areas = maps.values["areas"].astype(np.int16)
+    areas, volume = maps.values["areas"].astype(np.int16), maps.values[what]
+    known = maps.values[KNOWN[what]] > 0 if what in KNOWN else volume != 0
     names = maps.words["areas"].split("\n")
     atlas = {
         "shape": areas.shape,
         "to_voxel": np.linalg.inv(maps.values["affine"])[:3].tolist(),
         "runs": run_lengths(areas),
         "names": names,
-        "means": area_means(areas, maps.values[what], len(names), what == "left_minus_right"),
+        "means": area_means(areas * known, volume, len(names), what not in KNOWN),
         "on_right": "see the left side" if what == "left_minus_right" else "",
     }
     text = json.dumps(atlas, separators=(",", ":")).replace("</", "<\\/")

@@ -23,7 +23,7 @@ def read_tables(folder: Path) -> Tables:
     Raises
     ------
     BadInput
-        A table is missing.
+        A table, or a column of one, is missing.
     """
     tables = {}
     for name, table in TABLES.items():
@@ -36,6 +36,11 @@ def read_tables(folder: Path) -> Tables:
             if column in TEXT_COLUMNS and not (column == "layer" and name in NUMBERED)
         )
         tables[name] = read_table(path, text)
+        for column in table.columns:
+            if column not in tables[name]:
+                raise BadInput(
+                    f"{path} has no column {column}: another version made it; run LATERALIZE again"
+                )
     return tables
 
 

@@ -59,14 +59,17 @@ def order_found(by_run: Floats, planted: Floats) -> dict[str, Any]:
     }
 
 
-def _variant(subject: str, selection: str) -> str:
-    """Name the planted value that a perfect encoder of such a subject and selection would find.
+def _planted(model: dict[str, Any], subject: str, selection: str) -> float:
+    """Return what a perfect encoder of such a subject and selection would find of a model.
 
-    A subject's own noise is larger than the average's, so that the same signal gives less.
+    A subject's own noise is larger than the average's, so that the same signal gives less. A truth
+    of an earlier version knows reliable voxels of the average alone: they then stand for all, and
+    of an individual nothing is known.
     """
     if subject != AVERAGE:
-        return f"{PLANTED}_individual"
-    return PLANTED if selection == RELIABLE else f"{PLANTED}_{WHOLE}"
+        return float(model.get(f"{PLANTED}_individual", np.nan))
+    whole = model.get(f"{PLANTED}_{WHOLE}", model[PLANTED])
+    return float(model[PLANTED] if selection == RELIABLE else whole)
 
 
 def planted_rows(summaries: list[Summary], truth: dict[str, Any]) -> Iterator[Row]:
@@ -99,7 +102,6 @@ def planted_rows(summaries: list[Summary], truth: dict[str, Any]) -> Iterator[Ro
             continue
         by_run = np.stack([one.by_run[selection, BEST_VOXEL, SHARED] for one in used])
         planted = np.array([values[one.fit.model] for one in used])
-        variant = _variant(subject, selection)
         verdict = order_found(by_run, planted)
         places = stats.rankdata(by_run.mean(axis=1))
         for place, one in enumerate(used):
@@ -107,7 +109,7 @@ def planted_rows(summaries: list[Summary], truth: dict[str, Any]) -> Iterator[Ro
             yield {
                 "language": language, "subject": subject, "model": one.fit.model,
                 "order": place + 1, "recovered_order": int(places[place]),
-                PLANTED: float(told[one.fit.model].get(variant, np.nan)),
+                PLANTED: _planted(told[one.fit.model], subject, selection),
                 "recovered_left_minus_right": interval.mean,
                 "ci_low": interval.low, "ci_high": interval.high, "selection": selection,
                 "world": world, "n_parameters": one.fit.n_parameters, **verdict,

@@ -22,17 +22,12 @@ from lateralization.arrays import Booleans, Floats, Single
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.files import read_json, write_json, writing
+from lateralization.own_code import content_of
 from lateralization.simulated_models import MODELS, TinyModel
 from lateralization.study import N_RUNS, TR
 from lateralization.volumes import save_volume
 
 MARKER = "simulated.json"
-CODE = (
-    "extraction hrf signals simulated_dataset simulated_models simulation story study volumes "
-    "worlds"
-)
-"""Modules that make the data."""
-
 THREADS = 2
 
 FIELD_MM = ((-81.3, 81.0), (-116.7, 82.0), (-76.9, 90.0))
@@ -325,9 +320,8 @@ def truth(
 
 def _digest(folder: Path) -> str:
     """Return a digest of the code that makes the data, and of the story."""
-    files = [Path(__file__).with_name(f"{name}.py") for name in CODE.split()]
-    content = b"".join(path.read_bytes() for path in files + sorted(folder.glob("*.txt")))
-    return hashlib.sha256(content).hexdigest()
+    text = b"".join(path.read_bytes() for path in sorted(folder.glob("*.txt")))
+    return hashlib.sha256(content_of(Path(__file__).stem) + text).hexdigest()
 
 
 def _claim(out: Path, marker: Path) -> None:

@@ -1,7 +1,6 @@
 """Figures of what training adds: untrained models, and checkpoints of one model."""
 
 import itertools
-import re
 from typing import Any
 
 import numpy as np
@@ -28,11 +27,8 @@ from lateralization.figure_style import (
     statistics,
     zero_line,
 )
-from lateralization.fits import CHECKPOINT
+from lateralization.fits import CHECKPOINT, STEP_REVISION, TRAINING_STEP
 from lateralization.model_figures import PUBLISHED, regression, selection_of
-
-STEP = re.compile(r"(.+)_step(\d+)")
-REVISION = re.compile(r"^step(\d+)$")
 
 
 def _asymmetries(tables: Tables, language: str, subject: str) -> tuple[pd.DataFrame, str]:
@@ -90,16 +86,16 @@ def steps_of(rows: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
     """Give checkpoints their model (``base``) and their ``step``; both empty where not known.
 
     The name tells both (``pythia-6.9b_step1000``), or else the model's source and the revision
-    that was asked for (``step1000``).
+    that was asked for (``step1000``): that of the same source as a name that tells is its step.
     """
     told = models.drop_duplicates("model").set_index("model")
-    named = rows["model"].astype(str).str.extract(STEP)
-    revision = rows["model"].map(told["asked_revision"]).astype(str).str.extract(REVISION)[0]
-    source = rows["model"].map(told["source"]).astype(str).str.rsplit("/", n=1).str[-1]
-    return rows.assign(
-        base=named[0].fillna(source.where(revision.notna())),
-        step=pd.to_numeric(named[1].fillna(revision)),
-    )
+    named = rows["model"].astype(str).str.extract(f"^{TRAINING_STEP.pattern}$")
+    asked = rows["model"].map(told["asked_revision"]).astype(str)
+    revision = asked.str.extract(f"^{STEP_REVISION.pattern}$")[0]
+    source = rows["model"].map(told["source"]).astype(str)
+    names = dict(zip(source[named[0].notna()], named[0].dropna(), strict=True))
+    base = source.map(lambda place: names.get(place, place)).where(revision.notna())
+    return rows.assign(base=named[0].fillna(base), step=pd.to_numeric(named[1].fillna(revision)))
 
 
 def steps(tables: Tables, language: str, subject: str) -> Drawing:

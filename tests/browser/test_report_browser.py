@@ -171,19 +171,41 @@ def test_the_interactive_brain_is_drawn(browser):
         browser.switch_to.default_content()
 
 
+def areas_told(browser):
+    """Click through the middle of the brain, and return what the line below it said."""
+    return browser.execute_script(
+        """const c = document.querySelector('canvas'), box = c.getBoundingClientRect();
+        const said = new Set(), line = document.getElementById('area');
+        for (let x = 0.01; x < 1; x += 0.01) {
+            c.dispatchEvent(new MouseEvent('click',
+                {clientX: box.left + x * box.width, clientY: box.top + box.height / 2}));
+            said.add(line.textContent);
+        }
+        return [...said]"""
+    )
+
+
+def test_the_right_has_no_left_minus_right_of_its_own(browser, page):
+    report = browser.current_window_handle
+    browser.switch_to.new_window("tab")
+    try:
+        name = "en_average_interactive_left_minus_right.html"
+        browser.get((page.parent / "figures" / name).as_uri())
+        told = areas_told(browser)
+    finally:
+        browser.close()
+        browser.switch_to.window(report)
+    left, right = ([text for text in told if text.startswith(side)] for side in ("Left", "Right"))
+    assert left, told
+    assert right, told
+    assert all(re.search(r": left minus right -?0\.\d{3}$", text) for text in left)
+    assert all(text.endswith(": see the left side") for text in right)
+
+
 def test_the_interactive_brain_names_the_area_that_is_clicked(browser):
     enter_viewer(browser)
     try:
-        told = browser.execute_script(
-            """const c = document.querySelector('canvas'), box = c.getBoundingClientRect();
-            const said = new Set(), line = document.getElementById('area');
-            for (let x = 0.01; x < 1; x += 0.01) {
-                c.dispatchEvent(new MouseEvent('click',
-                    {clientX: box.left + x * box.width, clientY: box.top + box.height / 2}));
-                said.add(line.textContent);
-            }
-            return [...said]"""
-        )
+        told = areas_told(browser)
         visible = browser.find_element(By.ID, "area").is_displayed()
     finally:
         browser.switch_to.default_content()

@@ -1,10 +1,11 @@
 """The digest that each process takes covers exactly the Python that the process runs."""
 
-import ast
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from lateralization.own_code import imports
 
 from .conftest import NEXTFLOW, PROJECT
 
@@ -13,29 +14,16 @@ pytestmark = pytest.mark.pipeline
 BIN = PROJECT / "bin"
 
 
-def _imports(path: Path) -> set[str]:
-    """Modules of the package that a file imports, by Python's own parser."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lateralization"):
-            assert node.level == 0
-            inside = (node.module or "").split(".")[1:]
-            names |= {inside[0]} if inside else {alias.name for alias in node.names}
-        elif isinstance(node, ast.Import):
-            names |= {
-                a.name.split(".")[1] for a in node.names if a.name.startswith("lateralization.")
-            }
-    return {name for name in names if (BIN / "lateralization" / f"{name}.py").exists()}
-
-
 def _reachable(command: str) -> set[str]:
+    """List a command and the modules that it reaches, by Python's own parser."""
     known: set[str] = {"lateralization/__init__.py"}
     queue = [f"{command}.py"]
     while queue:
         script = queue.pop()
         if script not in known:
             known.add(script)
-            queue += [f"lateralization/{name}.py" for name in _imports(BIN / script)]
+            paths = [f"lateralization/{name}.py" for name in imports(BIN / script)]
+            queue += [path for path in paths if (BIN / path).exists()]
     return known
 
 

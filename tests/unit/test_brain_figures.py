@@ -17,7 +17,7 @@ from lateralization.brain_figures import Maps
 from lateralization.figure_style import style
 from lateralization.figures import FIGURES, draw_one
 from lateralization.files import read_json, save_tensors, write_json
-from lateralization.interactive_brain import INTERACTIVE, area_means, viewer
+from lateralization.interactive_brain import INTERACTIVE, area_means, readout, viewer
 from lateralization.made_tables import read_tables
 from lateralization.study import GRID_AFFINE
 from lateralization.tables import lateralize
@@ -312,3 +312,14 @@ def test_figures_of_one_person_name_the_person(tmp_path, cut):
             titles[plan.name, "EN901" if plan.name == "choices" else "all"] = entry["title"]
     for (_, whose), title in titles.items():
         assert title.endswith(" in EN901") == (whose == "EN901"), title
+
+
+def test_means_of_areas_are_over_the_voxels_where_the_map_is_known(tmp_path):
+    """An area of which half is unknown: its mean is that of the other half."""
+    areas, isc, known = (np.zeros((8, 6, 4)) for _ in range(3))
+    areas[:2], isc[0], known[:1] = 1, 0.5, 1
+    maps = given(
+        tmp_path, words={"areas": "One"}, areas=areas, isc=isc, isc_known=known, mask=known
+    )
+    said = json.loads(re.search(r"const atlas = (.*);", readout(maps, "isc"))[1])
+    assert said["means"] == ["left 0.500"]

@@ -53,6 +53,15 @@ def test_the_answer_on_the_score_follows_the_table(made):
 
 
 @pytest.mark.slow
+def test_models_say_which_revision_was_asked_for(made):
+    plan, tables, _ = made
+    asked = {model["name"]: model.get("revision", "") for model in plan["models"]}
+    assert "step1000" in asked.values()
+    rows = tables["models"].drop_duplicates("model").set_index("model")["asked_revision"]
+    assert {name: rows[name] for name in asked} == asked
+
+
+@pytest.mark.slow
 def test_of_several_languages_each_sentence_says_of_which(made):
     _, tables, _ = made
     both = {

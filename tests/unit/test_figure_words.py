@@ -88,7 +88,10 @@ def test_trajectories_say_that_they_are_chosen_by_their_p(n, said):
 def test_a_step_that_only_the_revision_tells_is_drawn():
     early = model("early", kind="checkpoint", asked_revision="step512", l_minus_r=0.5,
                   source="EleutherAI/pythia-6.9b")  # fmt: skip
-    named = [model(f"pythia-6.9b_step{step}", kind="checkpoint") for step in (0, 1024)]
+    named = [
+        model(f"pythia-6.9b_step{step}", kind="checkpoint", source="EleutherAI/pythia-6.9b")
+        for step in (0, 1024)
+    ]
     with style():
         drawing = training_figures.steps(tables_of([*named, early]), *PLACE)
         sides = drawing.figure.axes[1]

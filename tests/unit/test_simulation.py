@@ -185,6 +185,24 @@ def test_breath_and_heart_keep_their_rates_at_any_repetition_time(
     assert folded.min() - 0.02 < found < folded.max() + 0.02
 
 
+def test_a_subjects_noise_has_the_repetition_time_of_the_data(
+    designs: list[simulation.Design], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places, heard = mirrored_places(20), []
+    noise = simulation.subject_noise
+
+    def listening(n_scans, coordinates, rng, tr):
+        heard.append(tr)
+        return noise(n_scans, coordinates, rng, tr)
+
+    monkeypatch.setattr(simulation, "subject_noise", listening)
+    world = make_world("demo", len(WIDTHS), 4, ALTERED)
+    forward = simulation.make_forward(world, designs, places, 0, tr=0.7)
+    signals = [simulation.planted_signal(forward, design) for design in designs]
+    simulation.subject_run(forward, signals, 0, 1, np.random.default_rng(0))
+    assert heard == [0.7]
+
+
 def test_the_right_hemisphere_is_noisier_in_the_world_of_word_rate_only(
     designs: list[simulation.Design],
 ) -> None:

@@ -10,6 +10,7 @@ from made_runs import MadeRun, made_mask, write_run
 from lateralization.dictionary import TABLES
 from lateralization.errors import BadInput
 from lateralization.files import read_json, read_tensors, write_json
+from lateralization.findings import about_planted
 from lateralization.fits import kind_of
 from lateralization.made_tables import read_tables
 from lateralization.tables import lateralize
@@ -89,6 +90,26 @@ def test_a_planted_rise_is_recovered(full):
     assert row["slope_low"] < row["slope"] < row["slope_high"]
     assert set(tables["planted"]["recovered"]) == {"yes"}
     assert tables["planted"]["world"].unique().tolist() == ["demo"]
+
+
+def test_without_a_reliability_what_was_planted_is_that_of_the_whole_brain(tmp_path):
+    run = MadeRun(isc=False, truth=True)
+    tables = make(tmp_path, run)
+    told = read_json(tmp_path / "in" / "simulation.json")
+    rows = tables["planted"].set_index("model")["planted_left_minus_right"]
+    for model in told["models"]:
+        assert rows[model["name"]] == pytest.approx(model["planted_left_minus_right_whole"])
+
+
+def test_a_truth_of_an_earlier_version_still_says_that_something_was_planted(tmp_path):
+    inputs = write_run(tmp_path / "in", MadeRun(isc=False, truth=True))
+    told = read_json(inputs.truth)
+    for model in told["models"]:
+        del model["planted_left_minus_right_whole"], model["planted_left_minus_right_individual"]
+    write_json(told, inputs.truth)
+    lateralize(inputs, tmp_path / "tables")
+    tables = read_tables(tmp_path / "tables")
+    assert [remark.tone for remark in about_planted(tables)] == ["good"]
 
 
 def test_what_was_planted_is_that_of_the_subject_and_the_selection(full):
