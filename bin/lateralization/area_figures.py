@@ -13,22 +13,30 @@ from lateralization.figure_style import (
     COLUMN,
     INK,
     LEFT,
+    NO_RELIABILITY,
     PAGE,
     QUIET,
     RIGHT,
     Drawing,
+    TooFewError,
     need,
     of,
     say_statistics,
     short,
     stars,
+    with_numbers,
 )
 
 
 def _areas(tables: Tables, language: str, subject: str, column: str) -> pd.DataFrame:
-    rows = of(tables["areas"], language=language, subject=subject)
-    rows = rows.astype({column: float})
-    return need(rows[np.isfinite(rows[column])], 2, "areas of the atlas with values")
+    rows = need(of(tables["areas"], language=language, subject=subject), 1, "areas of an atlas")
+    rows = rows.astype({"isc_left_minus_right": float, column: float})
+    compared = rows[np.isfinite(rows["isc_left_minus_right"])]
+    if compared.empty:  # every figure of areas holds them against their reliability
+        raise TooFewError(NO_RELIABILITY)
+    if column == "isc_left_minus_right":  # the reasons in the table are of models
+        return need(compared, 2, "areas of the atlas with a reliability")
+    return with_numbers(rows, column, "areas of the atlas with values", 2)
 
 
 def _relation(tables: Tables, language: str, subject: str, quantity: str) -> pd.Series | None:

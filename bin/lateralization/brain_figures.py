@@ -1,7 +1,7 @@
 """Brain pictures from the maps that LATERALIZE wrote beside its tables."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 
@@ -16,10 +16,12 @@ from nilearn import datasets, plotting, surface
 
 from lateralization import wording
 from lateralization.arrays import Array
+from lateralization.errors import BadInput
 from lateralization.figure_style import (
     COLUMN,
     INK,
     LEFT,
+    NO_RELIABILITY,
     PAGE,
     RIGHT,
     Drawing,
@@ -37,6 +39,9 @@ KINDS = {
 """What stands for the best model where no trained model was fitted."""
 
 NO_SLOPE = "fewer than 3 models of different size"
+NO_REGION = "no region of interest has a voxel on both sides in the mask, or none was given"
+
+Entry = TypeVar("Entry")
 
 
 class Maps:
@@ -64,6 +69,7 @@ class Maps:
             for name, word in known.items()
             if name.startswith(prefix)
         }
+        self.path = path
         self.model = self.words.get("model", "")
         self.kind = KINDS.get(self.words.get("kind", ""), "")
         self.named = f"{self.model} ({self.kind})" if self.kind else self.model
@@ -80,6 +86,22 @@ class Maps:
         if what not in self.values:
             raise TooFewError(missing)
         return self.values[what]
+
+    def written(self, what: str) -> Array:
+        """Give a map that LATERALIZE always writes beside another that is there."""
+        return self._entry(self.values, what)
+
+    def word(self, what: str) -> str:
+        """Give a word that LATERALIZE always writes beside a map that is there."""
+        return self._entry(self.words, what)
+
+    def _entry(self, entries: dict[str, Entry], what: str) -> Entry:
+        if what not in entries:
+            raise BadInput(
+                f"{self.path} has no {what}: it was made by another version of the pipeline; run "
+                "LATERALIZE again"
+            )
+        return entries[what]
 
 
 def glass_brain(volume: Array, affine: Array, **look: Any) -> Any:
@@ -133,9 +155,9 @@ def correlation_brain(volume: Array, affine: Array) -> tuple[Any, Any, str]:
 
 def isc_brain(maps: Maps) -> Drawing:
     """Inter-subject reliability in a glass brain."""
-    isc = maps.volume("isc", "no reliability map")
-    reliable, affine = maps.values["reliable"], maps.values["affine"]
-    inside = isc[maps.values["isc_known"] > 0]
+    isc = maps.volume("isc", NO_RELIABILITY)
+    reliable, affine = maps.written("reliable"), maps.written("affine")
+    inside = isc[maps.written("isc_known") > 0]
     figure, display, scale = correlation_brain(isc, affine)
     if reliable.any():  # the contour of the reliable voxels, as published
         display.add_contours(
@@ -148,7 +170,7 @@ def isc_brain(maps: Maps) -> Drawing:
         "How well one half of the group predicts the other (mean over split-half trials). In "
         "good data, auditory cortex and the superior temporal lobes on both sides are darkest, "
         f"then frontal language areas; the {int(reliable.sum()):,} voxels above "
-        f"{float(maps.words['isc_threshold']):.2f}, inside the dashed line, are the reliable ones. "
+        f"{float(maps.word('isc_threshold')):.2f}, inside the dashed line, are the reliable ones. "
         f"{scale} A bright rim around the brain, stripes, or a map without structure mean motion, "
         "wrong order of runs, or subjects that did not hear the story.",
         f"Glass brain of the reliability, from {inside.min():.2f} to {inside.max():.2f}.",
@@ -158,7 +180,7 @@ def isc_brain(maps: Maps) -> Drawing:
 def score_brain(maps: Maps) -> Drawing:
     """Score of the best model in a glass brain."""
     score = maps.volume("score", "no score map")
-    figure, _, scale = correlation_brain(score, maps.values["affine"])
+    figure, _, scale = correlation_brain(score, maps.written("affine"))
     which = "the model with the highest mean"
     if maps.kind:
         which = f"{maps.kind}: it has the highest mean where no fully trained model was fitted"
@@ -170,7 +192,7 @@ def score_brain(maps: Maps) -> Drawing:
         f"predict what does not repeat. {scale} High scores outside reliable cortex (ventricles, "
         "edges) are a warning.",
         f"Glass brain of the brain score of {maps.named}, at most "
-        f"{score[maps.values['mask'] > 0].max():.2f}.",
+        f"{score[maps.written('mask') > 0].max():.2f}.",
     )
 
 
@@ -179,7 +201,7 @@ def asymmetry_brain(maps: Maps) -> Drawing:
     left = maps.volume("left_minus_right", "the mask is not mirror-symmetric")
     top = float(np.percentile(np.abs(left[left != 0]), 99.5)) if left.any() else 1.0
     figure, _ = glass_brain(
-        left, maps.values["affine"], cmap=DIVERGING, vmin=-top, vmax=top, plot_abs=False,
+        left, maps.written("affine"), cmap=DIVERGING, vmin=-top, vmax=top, plot_abs=False,
         display_mode="ortho",
     )  # fmt: skip
     strong = "left" if left[left != 0].mean() > 0 else "right"
@@ -199,7 +221,7 @@ def slope_brain(maps: Maps) -> Drawing:
     """Slope of the score on ln N in every voxel."""
     slope = maps.volume("slope", NO_SLOPE)
     figure, _ = glass_brain(
-        slope, maps.values["affine"], cmap=DIVERGING, vmin=-top_of(slope), vmax=top_of(slope),
+        slope, maps.written("affine"), cmap=DIVERGING, vmin=-top_of(slope), vmax=top_of(slope),
         plot_abs=False, display_mode="lyrz",
     )  # fmt: skip
     return Drawing(
@@ -214,10 +236,10 @@ def slope_brain(maps: Maps) -> Drawing:
 
 def isc_distribution(maps: Maps) -> Drawing:
     """Distribution of the reliability with the threshold of the reliable voxels."""
-    isc = maps.volume("isc", "no reliability map")
-    known = maps.values["isc_known"] > 0
-    inside, reliable = isc[known], maps.values["reliable"][known] > 0
-    threshold = float(maps.words["isc_threshold"])
+    isc = maps.volume("isc", NO_RELIABILITY)
+    known = maps.written("isc_known") > 0
+    inside, reliable = isc[known], maps.written("reliable")[known] > 0
+    threshold = float(maps.word("isc_threshold"))
     figure, axes = plt.subplots(figsize=(COLUMN * 1.2, 2.4))
     # Stacked, so that the bar which the threshold cuts has both colours.
     counts, _, _ = axes.hist(
@@ -246,7 +268,7 @@ def strong_slope_brain(maps: Maps) -> Drawing:
     maps.volume("slope", NO_SLOPE)
     slope = maps.volume("slope_strong", "no voxel's slope reaches p < 1e-7")
     figure, _ = glass_brain(
-        slope, maps.values["affine"], cmap=DIVERGING, vmin=-top_of(slope), vmax=top_of(slope),
+        slope, maps.written("affine"), cmap=DIVERGING, vmin=-top_of(slope), vmax=top_of(slope),
         plot_abs=False, display_mode="lyrz",
     )  # fmt: skip
     n = int((slope != 0).sum())
@@ -263,10 +285,9 @@ def strong_slope_brain(maps: Maps) -> Drawing:
 
 def roi_brain(maps: Maps) -> Drawing:
     """Regions of interest on the left and their mirror images."""
-    left = maps.volume("rois_left", "no region of interest has a voxel in the mask")
-    right = maps.volume("rois_right", "no region of interest has a voxel in the mask")
+    left, right = (maps.volume(f"rois_{side}", NO_REGION) for side in ("left", "right"))
     figure = plt.figure(figsize=(PAGE, 1.9), layout="none")
-    affine = maps.values["affine"]
+    affine = maps.written("affine")
     display = plotting.plot_glass_brain(None, figure=figure, display_mode="lyrz")
     for volume, colour in ((left, LEFT), (right, RIGHT)):
         display.add_contours(as_image(volume, affine), levels=[0.5], filled=True, colors=[colour])
@@ -288,15 +309,15 @@ def roi_brain(maps: Maps) -> Drawing:
 def pair_brain(maps: Maps) -> Drawing:
     """Slope of left minus right in people, pair by pair, with what is beyond chance."""
     mean = maps.volume("pairs", "fewer than 3 individuals with 3 models of different size")
-    clear = maps.values["pairs_clear"]
+    clear = maps.written("pairs_clear")
     figure, display = glass_brain(
-        mean, maps.values["affine"], cmap=DIVERGING, vmin=-top_of(mean), vmax=top_of(mean),
+        mean, maps.written("affine"), cmap=DIVERGING, vmin=-top_of(mean), vmax=top_of(mean),
         plot_abs=False, display_mode="ortho",
     )  # fmt: skip
     n = int(clear.sum())
     if n:
         display.add_contours(
-            as_image(clear, maps.values["affine"]), levels=[0.5], colors=INK, linewidths=0.8
+            as_image(clear, maps.written("affine")), levels=[0.5], colors=INK, linewidths=0.8
         )
     return Drawing(
         figure,
@@ -318,10 +339,10 @@ CUTS = (0, -43, 8)
 def area_brain(maps: Maps) -> Drawing:
     """Areas of the atlas within the mask, a colour each, in three slices."""
     areas = maps.volume("areas", "no atlas of areas")
-    names = maps.words["areas"].split("\n")
+    names = maps.word("areas").split("\n")
     figure = plt.figure(figsize=(PAGE, 2.2), layout="none")
     plotting.plot_roi(
-        as_image(areas, maps.values["affine"]), figure=figure, cut_coords=CUTS, cmap="Spectral",
+        as_image(areas, maps.written("affine")), figure=figure, cut_coords=CUTS, cmap="Spectral",
         display_mode="ortho", colorbar=False, black_bg=False, annotate=True, draw_cross=False,
     )  # fmt: skip
     return Drawing(
@@ -341,7 +362,7 @@ def surface_over_random(maps: Maps, which: str = "best") -> Drawing:
     volume = maps.volume(f"{which}_over_random", missing)
     top = top_of(np.maximum(maps.volume("best_over_random", missing), 0))
     meshes = datasets.fetch_surf_fsaverage("fsaverage5")
-    image = as_image(volume, maps.values["affine"])
+    image = as_image(volume, maps.written("affine"))
     figure = plt.figure(figsize=(PAGE * 0.8, 2.3), layout="none")
     panels = [figure.add_axes((at, 0.0, 0.44, 0.92), projection="3d") for at in (0.0, 0.44)]
     scale = ScalarMappable(Normalize(0, top), "Spectral_r")

@@ -16,12 +16,13 @@ from lateralization.figure_style import (
     family_label,
     family_name,
     handles_of,
+    legend_beside,
     of,
     size_axis,
     zero_line,
 )
 from lateralization.layer_figures import DEPTH, depth_of_mamba
-from lateralization.model_figures import PUBLISHED, WORDS
+from lateralization.model_figures import PUBLISHED, WORDS, need_selection
 
 MIN_FAMILIES = 2
 SHADES = (0.35, 1.0)
@@ -29,6 +30,7 @@ SHADES = (0.35, 1.0)
 
 
 def _scores(tables: Tables, language: str, subject: str, region: str) -> pd.DataFrame:
+    need_selection(tables, language, subject, region)
     rows = of(
         tables["scores"], language=language, subject=subject, kind="model", hemisphere="both",
         region=region, **PUBLISHED,
@@ -69,8 +71,7 @@ def families_together(tables: Tables, language: str, subject: str, region: str) 
         )  # fmt: skip
     size_axis(axes, rows["n_parameters"])
     axes.set_ylabel("brain score (r)")
-    named = handles_of(axes)
-    figure.legend(named.values(), named.keys(), loc="outside right upper")
+    legend_beside(figure, handles_of(axes))
     return Drawing(
         figure,
         f"Brain score against model size by family, {WORDS[region]}",
@@ -108,6 +109,7 @@ def layers_by_family(
     tables: Tables, language: str, subject: str, region: str, column: str = "mean_r"
 ) -> Drawing:
     """Layer profiles, one panel per family, smaller models darker (as published)."""
+    need_selection(tables, language, subject, region)
     rows = of(
         tables["layers"], language=language, subject=subject, region=region, midline="shared",
         kind="model",

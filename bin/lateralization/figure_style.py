@@ -1,6 +1,6 @@
 """One look for every figure: readable at column width, safe for colour-blind readers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +39,18 @@ COLUMN, PAGE = 3.5, 7.2
 
 HALO = withStroke(linewidth=2, foreground="white")
 """Keeps small text readable where it crosses a line."""
+
+NUMBER_WIDTH = 26
+"""Points that a number such as 100M takes on an axis, with some space."""
+
+SIZE_STEPS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), range(1, 10))
+"""Multiples of the powers of ten that an axis of sizes may name, the roundest first.
+
+The last but one are nearer to each other than the axis of one size is long, which so has a number.
+"""
+
+NO_RELIABILITY = "no reliability map"
+"""Why all is absent that is of reliable voxels, or divided by the reliability."""
 
 FEW_MODELS = 8
 """Up to this many points are labelled one by one; more are told apart by family."""
@@ -142,24 +154,52 @@ def with_numbers(rows: pd.DataFrame, column: str, what: str, n: int = 1) -> pd.D
         raise TooFewError(f"{few}: {reasons}" if reasons else str(few)) from None
 
 
-def _steps_of_ten(axes: Any, factor: float) -> tuple[float, ...]:
-    """Choose which multiples of the powers of ten an axis over this factor has room to name."""
-    tenfold = axes.bbox.width * 72 / axes.figure.dpi / np.log10(factor * 1.35**2)  # points
-    for steps in ((1.0, 2.0, 5.0), (1.0, 3.0)):
-        nearest = np.diff(np.log10([*steps, 10.0])).min() * tenfold
-        if factor <= 30 and nearest >= NUMBER_WIDTH:
-            return steps
-    return (1.0,)
+def standing_apart(values: Iterable[float], least: float, shift: float = 0.0) -> list[float]:
+    """Keep, from the smallest on, the numbers of a logarithmic axis that do not run together.
+
+    ``least``: distance that two numbers need, in powers of ten of the value plus ``shift``.
+    """
+    kept: list[float] = []
+    for value in values:
+        if not kept or np.log10((value + shift) / (kept[-1] + shift)) >= least:
+            kept.append(float(value))
+    return kept
+
+
+def write_numbers(axes: Any, values: list[float], write: Callable[[float], str]) -> None:
+    """Put these numbers on the x axis, and no others."""
+    axes.xaxis.set_major_locator(ticker.FixedLocator(values))
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: write(value)))
+
+
+def size_numbers(low: float, high: float, least: float) -> list[float]:
+    """Choose the roundest numbers between two sizes that stand apart: three, or else two.
+
+    Where some of a step's numbers have no room the rest are uneven: better than one number alone,
+    and no better than two.
+    """
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.log10(high) + 1)
+    found: list[float] = []
+    for steps in SIZE_STEPS:
+        values = np.outer(powers, steps).ravel()
+        values = values[(values >= low) & (values <= high)]
+        shown = standing_apart(values, least)
+        if len(found) < len(shown) and (len(found) < 2 or len(shown) == len(values)):
+            found = shown
+        if len(found) >= 3:
+            break
+    return found
 
 
 def size_axis(axes: Any, sizes: pd.Series) -> None:
     """Make x a logarithmic axis of numbers of parameters, written 124M, 1.6B."""
     axes.set_xscale("log")
-    low, high = float(sizes.min()), float(sizes.max())
-    axes.set_xlim(low / 1.35, high * 1.35)
-    axes.xaxis.set_major_locator(ticker.LogLocator(subs=_steps_of_ten(axes, high / low)))
-    axes.xaxis.set_minor_locator(ticker.NullLocator())
-    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: wording.size(value)))
+    low, high = float(sizes.min()) / 1.35, float(sizes.max()) * 1.35
+    axes.set_xlim(low, high)
+    width = axes.bbox.width * 72 / axes.figure.dpi  # points
+    least = NUMBER_WIDTH / width * np.log10(high / low)
+    write_numbers(axes, size_numbers(low, high, least), wording.size)
     axes.set_xlabel("number of parameters")
 
 
@@ -210,9 +250,6 @@ def family_label(name: Any, looks: dict[str, tuple[str, str]]) -> str:
     """Name a family in a legend; those that share the look of the others share its name."""
     return OTHER_FAMILIES if looks[str(name)] == OTHERS else family_name(name)
 
-
-NUMBER_WIDTH = 26
-"""Points that a number such as 100M takes on an axis, with some space."""
 
 LABEL = "label of a point"
 OFFSETS = [(x, y) for y in (4, -4, 10, -10, 16, -16) for x in (5, -5)] + [(0, 7), (0, -7)]
@@ -274,12 +311,28 @@ def handles_of(panels: Any) -> dict[str, Any]:
 
 
 def outside_legend(figure: Any, named: dict[str, Any], loc: str = "outside lower center") -> None:
-    """Put a legend outside the axes, in as many columns as the figure is wide enough for."""
+    """Put a legend above or below the axes, in as many columns as the figure is wide enough for.
+
+    The figure grows by the legend's height: many names must not squeeze the axes.
+    """
     for columns in range(len(named), 0, -1):
         legend = figure.legend(named.values(), named.keys(), loc=loc, ncols=columns)
-        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+        box = legend.get_window_extent()
+        if columns == 1 or box.width <= figure.bbox.width:
+            space = 2 * mpl.rcParams["figure.constrained_layout.h_pad"]
+            width, height = figure.get_size_inches()
+            figure.set_size_inches(width, height + box.height / figure.dpi + space)
             return
         legend.remove()
+
+
+def legend_beside(figure: Any, named: dict[str, Any]) -> None:
+    """Put a legend to the right of the axes, or below them where it takes too much room there."""
+    legend = figure.legend(named.values(), named.keys(), loc="outside right upper")
+    box, whole = legend.get_window_extent(), figure.bbox
+    if box.height > 0.95 * whole.height or box.width > whole.width / 3:
+        legend.remove()
+        outside_legend(figure, named)
 
 
 def listing(words: Any) -> str:

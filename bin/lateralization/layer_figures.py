@@ -14,8 +14,10 @@ from lateralization.figure_style import (
     FEW_MODELS,
     PAGE,
     Drawing,
+    handles_of,
     need,
     of,
+    outside_legend,
     short,
     zero_line,
 )
@@ -76,7 +78,7 @@ def layers(tables: Tables, language: str, subject: str) -> Drawing:
         axes.set_xlabel(DEPTH)
         axes.set_ylabel(words)
     if len(models) <= FEW_MODELS:
-        figure.legend(*scores.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        outside_legend(figure, handles_of(scores))
     else:
         _size_scale(figure, [scores, sides], models)
     best = rows[rows["is_best"].astype(str) == "True"]

@@ -15,6 +15,7 @@ from lateralization.figure_style import (
     FEW_MODELS,
     INK,
     LEFT,
+    NO_RELIABILITY,
     PAGE,
     QUIET,
     RIGHT,
@@ -65,6 +66,21 @@ def selection_of(tables: Tables, language: str, subject: str) -> str:
     """Reliable voxels where the subject has some, else the whole brain."""
     mine = of(tables["asymmetry"], language=language, subject=subject)
     return "reliable" if (mine["selection"] == "reliable").any() else "whole"
+
+
+def need_selection(tables: Tables, language: str, subject: str, selection: str) -> None:
+    """Say why a selection of voxels is absent where that is for want of a map, not of models.
+
+    Raises
+    ------
+    TooFewError
+        It is of reliable voxels without a reliability, or of pairs where the mask has none.
+    """
+    known = set(of(tables["asymmetry"], language=language, subject=subject)["selection"])
+    if selection.startswith("reliable") and "reliable" not in known:
+        raise TooFewError(NO_RELIABILITY)
+    if selection.endswith("_paired") and selection not in known:
+        raise TooFewError("the mask is not mirror-symmetric")
 
 
 def models_of(tables: Tables, language: str, subject: str, selection: str) -> pd.DataFrame:
@@ -145,6 +161,7 @@ def error_bars(axes: Any, rows: pd.DataFrame) -> None:
 def asymmetry_by_size(tables: Tables, language: str, subject: str, selection: str = "") -> Drawing:
     """Left, right, and left minus right against the number of parameters: the headline."""
     selection = selection or selection_of(tables, language, subject)
+    need_selection(tables, language, subject, selection)
     rows = need(models_of(tables, language, subject, selection), 2, "models of known size")
     figure, (levels, difference) = plt.subplots(1, 2, figsize=(PAGE, 2.9))
     for side, colour, marker in (("left", LEFT, "o"), ("right", RIGHT, "s")):

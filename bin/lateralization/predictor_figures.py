@@ -21,7 +21,14 @@ from lateralization.figure_style import (
     with_numbers,
 )
 from lateralization.fits import CHECKPOINT, MODEL
-from lateralization.model_figures import PUBLISHED, WORDS, dots, family_legend, selection_of
+from lateralization.model_figures import (
+    PUBLISHED,
+    WORDS,
+    dots,
+    family_legend,
+    need_selection,
+    selection_of,
+)
 
 MAX_PANELS = 3
 FIRST = (LN_N, "ppl", "hellaswag")
@@ -94,6 +101,7 @@ def scatters(
     tables: Tables, language: str, subject: str, region: str, subset: str = "all"
 ) -> Drawing:
     """Score against each predictor of the sheet; size too where only large models are shown."""
+    need_selection(tables, language, subject, region)
     found = regressions_of(tables, language, subject, f"score_{region}", subset)
     if subset == "all":
         found = found[found["predictor"] != LN_N]

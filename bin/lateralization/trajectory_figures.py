@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from matplotlib import ticker
 
 from lateralization import wording
 from lateralization.arrays import Floats
@@ -21,7 +20,9 @@ from lateralization.figure_style import (
     outside_legend,
     short,
     size_axis,
+    standing_apart,
     with_numbers,
+    write_numbers,
     zero_line,
 )
 from lateralization.model_figures import PUBLISHED, WORDS, selection_of
@@ -67,13 +68,8 @@ def ticks_of(x: Floats, shift: float) -> list[float]:
     """
     low, high = np.log10([x[x > 0].min(), x.max()])
     powers = 10.0 ** np.arange(np.ceil(low - 1e-9), np.floor(high + 1e-9) + 1)
-    places = np.log10(x + shift)
-    kept: list[float] = []
-    for value in [0.0, *powers] if shift else powers:
-        near = kept and np.log10((value + shift) / (kept[-1] + shift)) < APART * np.ptp(places)
-        if not near:
-            kept.append(float(value))
-    return kept
+    least = APART * float(np.ptp(np.log10(x + shift)))
+    return standing_apart([0.0, *powers] if shift else powers, least, shift)
 
 
 def predictor_axis(axes: Any, x: Floats) -> None:
@@ -91,14 +87,12 @@ def predictor_axis(axes: Any, x: Floats) -> None:
         return np.log10(np.maximum(np.asarray(values) + shift, least))
 
     axes.set_xscale("function", functions=(forward, lambda places: 10**places - shift))
-    axes.xaxis.set_major_locator(ticker.FixedLocator(ticks_of(x, shift)))
-    axes.xaxis.set_minor_locator(ticker.NullLocator())
-    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: tick_text(value)))
+    write_numbers(axes, ticks_of(x, shift), tick_text)
 
 
 def tick_text(value: float) -> str:
-    """Write a power of ten, or 0: ``100k``, ``1k``, ``10``, ``0.01``, ``10⁻⁶``."""
-    if value >= 1000:
+    """Write a power of ten, or 0: ``10²¹``, ``100k``, ``1k``, ``10``, ``0.01``, ``10⁻⁶``."""
+    if 1e3 <= value < 1e15:
         return wording.size(value)
     return wording.number(value, 1).removeprefix("1.0 × ")
 

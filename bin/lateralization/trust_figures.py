@@ -10,16 +10,18 @@ from lateralization import wording
 from lateralization.dictionary import Tables
 from lateralization.figure_style import (
     INK,
+    NO_RELIABILITY,
     PAGE,
     QUIET,
     Drawing,
+    TooFewError,
     need,
     of,
     short,
     with_numbers,
     zero_line,
 )
-from lateralization.model_figures import WORDS, models_of
+from lateralization.model_figures import WORDS, models_of, need_selection
 
 MIDLINES = {
     "shared": ("#0072b2", "o", "shared midline (published)"),
@@ -34,18 +36,22 @@ BASELINE_DASHES = (
     (0, (3, 1.5, 1, 1.5, 1, 1.5)),
 )
 BASELINE_GREYS = (INK, "#8a919c", "#b6bbc3")
-"""Dashes first, then the grey: what two baselines share is never both."""
+"""Dashes first, then the grey: the first 15 baselines never share both, then they come again."""
 
 
 def sensitivity(tables: Tables, language: str, subject: str) -> Drawing:
     """Slope of left minus right on ln N over the cut of the reliability, per midline rule."""
     rows = of(tables["sensitivity"], language=language, subject=subject)
     rows = with_numbers(rows, "slope", "slopes at other thresholds", 2).astype({"slope": float})
+    if not (rows["percentile"] > 0).any():
+        raise TooFewError(f"{NO_RELIABILITY}: there is one cut, of all voxels, and no other")
     figure, axes = plt.subplots(figsize=(PAGE * 0.75, 2.9))
     zero_line(axes)
     for shift, (midline, (colour, marker, label)) in zip((-0.8, 0, 0.8), MIDLINES.items(),
                                                          strict=True):  # fmt: skip
         mine = rows[rows["midline"] == midline].sort_values("percentile")
+        if mine.empty:  # there are no pairs in a mask that is not mirror-symmetric
+            continue
         x = mine["percentile"] + shift
         axes.vlines(x, mine["slope_low"], mine["slope_high"], color=colour, alpha=0.45)
         axes.plot(x, mine["slope"], marker=marker, color=colour, label=label)
@@ -60,7 +66,7 @@ def sensitivity(tables: Tables, language: str, subject: str) -> Drawing:
         "Does the answer depend on the threshold?",
         "The slope of left minus right on model size for every cut of the reliability and every "
         "rule for the midline, with 95 % intervals over models. A sound result keeps its sign "
-        "along all three lines; it may grow where voxels are more reliable. One that lives at "
+        "along every line; it may grow where voxels are more reliable. One that lives at "
         "one cut only was made by that cut.",
         f"{len(rows)} slopes between {low} and {high}.",
     )
@@ -72,8 +78,18 @@ def baseline_look(number: int) -> tuple[Any, str]:
     return BASELINE_DASHES[number % dashes], BASELINE_GREYS[number // dashes % greys]
 
 
+def about_baselines(n: int) -> str:
+    """Say how so many baselines are told apart."""
+    most = len(BASELINE_DASHES) * len(BASELINE_GREYS)
+    own = "each with dashes or a grey of its own"
+    if n > most:
+        own = f"the first {most} each with dashes or a grey of its own, which then come again"
+    return f"baselines are black or grey, {own}"
+
+
 def densities(tables: Tables, language: str, subject: str, region: str) -> Drawing:
     """Densities over voxels of the scores of baselines and models, on one shared axis."""
+    need_selection(tables, language, subject, region)
     rows = of(tables["densities"], language=language, subject=subject, region=region)
     rows = rows[rows["kind"] != "isc"]
     models = [str(name) for name in models_of(tables, language, subject, "whole")["model"]]
@@ -99,9 +115,9 @@ def densities(tables: Tables, language: str, subject: str, region: str) -> Drawi
         figure,
         f"Distribution of scores over voxels, {WORDS[region]}",
         "All curves share one axis and enclose the same area, so heights can be compared. Models "
-        "run from light (smallest) to dark (largest); baselines are black or grey, each with "
-        "dashes of its own. Baselines should lie to the left of every model; a model on top of "
-        "them has learnt nothing that shows here.",
+        f"run from light (smallest) to dark (largest); {about_baselines(len(others))}. Baselines "
+        "should lie to the left of every model; a model on top of them has learnt nothing that "
+        "shows here.",
         f"Densities of {wording.plural(len(shown), 'model')} and "
         f"{wording.plural(len(others), 'baseline')}.",
     )

@@ -14,6 +14,7 @@ from matplotlib import pyplot as plt
 
 from lateralization import brain_figures as brains
 from lateralization.brain_figures import Maps
+from lateralization.errors import BadInput
 from lateralization.figure_style import style
 from lateralization.figures import FIGURES, draw_one
 from lateralization.files import read_json, save_tensors, write_json
@@ -193,6 +194,22 @@ def test_a_reliability_that_is_not_known_is_no_zero(tmp_path):
             Maps(tmp_path / "tables/maps.safetensors", "en", "average")
         )
     assert f"{USED.sum():,} voxels" in drawing.alt
+
+
+@pytest.mark.parametrize("lost", ["reliable", "isc_known", "isc_threshold"])
+@pytest.mark.parametrize("draw", [brains.isc_brain, brains.isc_distribution])
+def test_maps_of_another_version_are_said_to_be_such(tmp_path, draw, lost):
+    words = {"isc_threshold": "0.01"}
+    volumes = {"isc": blob(0.4), "isc_known": MASK, "reliable": MASK}
+    words.pop(lost, None)
+    volumes.pop(lost, None)
+    maps = given(tmp_path, words=words, **volumes)
+    with style(), pytest.raises(BadInput) as told:
+        draw(maps)
+    assert str(told.value) == (
+        f"{tmp_path / 'maps.safetensors'} has no {lost}: it was made by another version of the "
+        "pipeline; run LATERALIZE again"
+    )
 
 
 @pytest.mark.parametrize("what", ["score", "isc"])

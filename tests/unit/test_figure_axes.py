@@ -10,7 +10,9 @@ from figure_tables import model, tables_of
 from matplotlib import pyplot as plt
 
 from lateralization import (
+    family_figures,
     figure_style,
+    layer_figures,
     model_figures,
     predictor_figures,
     training_figures,
@@ -70,19 +72,35 @@ def test_numbers_of_a_logarithmic_axis_are_words_and_stand_apart(tokens):
                 assert words == ["0", "10", "1k", "100k"]
 
 
-@pytest.mark.parametrize("top", [1.6e9, 2.2e9, 9e9])
-def test_numbers_of_sizes_stand_apart_on_small_panels(top):
+@pytest.mark.parametrize(
+    "sizes",
+    [(1.24e8, 3e8, 1.6e9), (1.24e8, 3e8, 2.2e9), (1.24e8, 3e8, 9e9), (1.24e8,), (2.7e9,), (3e9,),
+     (6.9e9,), (8e9,), (1.4e9, 1.6e9), (3e9, 7e9), (6.9e9, 7.2e9), (1e9, 3.1e10)],
+)  # fmt: skip
+def test_numbers_of_sizes_stand_apart_on_small_panels(sizes):
     models = [model(f"{kind}{i}_{family}", size, family=family, kind=kind)
-              for family in "ab" for kind in ("model", "untrained")
-              for i, size in enumerate((1.24e8, 3e8, top))]  # fmt: skip
+              for family in "abcd" for kind in ("model", "untrained")
+              for i, size in enumerate(sizes)]  # fmt: skip
     with style():
         figure = training_figures.untrained(tables_of(models), *PLACE).figure
         figure.draw_without_rendering()
-        for axes in figure.axes:
-            words, boxes = numbers_of(axes)
-            assert len(words) >= 2
-            for number, box in enumerate(boxes):
-                assert box.padded(4).count_overlaps(boxes[:number]) == 0, words
+        numbers = [numbers_of(axes) for axes in figure.axes]
+    everywhere = [box for _, boxes in numbers for box in boxes]
+    for number, box in enumerate(everywhere):
+        assert box.padded(2).count_overlaps(everywhere[:number]) == 0, numbers[0][0]
+    assert all(len(words) >= 2 for words, _ in numbers)
+    assert len(numbers) == 4
+
+
+def test_numbers_of_a_predictor_beyond_the_words_for_sizes_are_powers_of_ten():
+    tables = tables_of([
+        model(f"m{i}", 1e7 * 1.3**i, predictors={"flops": 10.0 ** (17 + i / 4)}) for i in range(20)
+    ])  # fmt: skip
+    with style():
+        figure = trajectory_figures.trajectories(tables, *PLACE).figure
+        figure.draw_without_rendering()
+        (axes,) = [axes for axes in figure.axes if axes.get_xlabel() == "flops"]
+        assert numbers_of(axes)[0] == ["10¹⁷", "10¹⁸", "10¹⁹", "10²⁰", "10²¹"]
 
 
 def test_a_bent_line_over_steps_is_two_straight_ones_on_the_axis_as_it_is_drawn():
@@ -123,6 +141,65 @@ def test_legends_of_the_studys_models_are_within_the_figure():
     assert len(drawn[0]) == len({family_of(name) for name in tables["scores"]["model"]}) == 8
 
 
+def of_families(n, name="family {}"):
+    return tables_of([
+        model(f"m{i}", 1e7 * 1.3**i, family=name.format(i), predictors={"ppl": 90.0 - i})
+        for i in range(n)
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("draw", "n", "name"),
+    [
+        (draw, n, name)
+        for draw in (family_figures.families_together, predictor_figures.scatters)
+        for n, name in ((24, "family {}"), (40, "family {}"), (12, "{} with a name of its own"))
+    ],
+)
+def test_many_families_have_a_legend_within_the_figure_and_axes_of_the_usual_size(draw, n, name):
+    sizes = {}
+    with style():
+        for number, words in ((9, "f{}"), (n, name)):
+            figure = draw(of_families(number, words), *PLACE, region="whole").figure
+            figure.draw_without_rendering()
+            (legend,) = figure.legends
+            box = legend.get_window_extent()
+            assert -1 <= box.x0 < box.x1 <= figure.bbox.width + 1
+            assert 0 <= box.y0 < box.y1 <= figure.bbox.height
+            (axes,) = figure.axes
+            sizes[number] = axes.bbox
+            assert box.count_overlaps([axes.get_tightbbox()]) == 0
+    assert sizes[n].height == pytest.approx(sizes[9].height, abs=3)
+    assert sizes[n].width > 0.95 * sizes[9].width
+    shown = [text.get_text() for text in legend.get_texts()]
+    assert shown == [name.format(i) for i in range(min(n, 24))] + [OTHER_FAMILIES] * (n > 24)
+
+
+def test_a_few_families_stand_beside_their_lines():
+    with style():
+        figure = family_figures.families_together(of_families(9), *PLACE, region="whole").figure
+        figure.draw_without_rendering()
+        assert figure.legends[0].get_window_extent().x0 > figure.axes[0].bbox.x1
+        assert figure.get_size_inches()[1] == 3.0
+
+
+def test_names_of_models_below_their_layers_are_within_the_figure():
+    names = [f"W{i}-WWWWWWWWWWWWWWWWWW" for i in range(8)]
+    tables = tables_of([model(name) for name in names])
+    tables["layers"] = pd.DataFrame([
+        {"language": "en", "subject": "average", "region": "reliable", "midline": "shared",
+         "kind": "model", "family": "made", "model": name, "layer": layer,
+         "relative_depth": float(layer), "mean_r": 0.1, "left_minus_right": 0.0, "is_best": layer}
+        for name in names for layer in (0, 1)
+    ])  # fmt: skip
+    with style():
+        figure = layer_figures.layers(tables, *PLACE).figure
+        figure.draw_without_rendering()
+        box = figure.legends[0].get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == names
+
+
 def test_a_legend_of_names_wider_than_the_figure_stays_in_one_column():
     with style():
         figure, axes = plt.subplots(figsize=(2, 2))
@@ -158,7 +235,7 @@ def test_a_legend_has_the_families_of_every_panel():
     assert names == {"family 0", "family 1", "family 2"}
 
 
-@pytest.mark.parametrize("n", [5, 8, 12])
+@pytest.mark.parametrize("n", [5, 8, 15, 17])
 def test_every_baseline_has_dashes_or_a_grey_of_its_own_in_the_legend_too(n):
     names = [f"baseline_{i}" for i in range(n)]
     tables = tables_of([model("gpt2")])
@@ -168,14 +245,18 @@ def test_every_baseline_has_dashes_or_a_grey_of_its_own_in_the_legend_too(n):
         for name in names for x in (0.0, 1.0)
     ])  # fmt: skip
     with style():
-        (axes,) = trust_figures.densities(tables, *PLACE, region="whole").figure.axes
+        drawing = trust_figures.densities(tables, *PLACE, region="whole")
+        (axes,) = drawing.figure.axes
         legend = axes.get_legend()
         for lines in (axes.lines, legend.get_lines()):
             looks = {(line.get_color(), str(line._unscaled_dash_pattern)) for line in lines}
-            assert len(looks) == n
+            assert len(looks) == min(n, 15)
         dashes = [line._unscaled_dash_pattern[1] for line in legend.get_lines()]
         longest = max(sum(pattern) * 1.2 for pattern in dashes if pattern)
         assert legend.handlelength * 6.5 > 1.5 * longest  # a whole turn of it is seen
+    told = "the first 15 each with dashes or a grey of its own, which then come again"
+    assert ("black or grey, each with dashes or a grey of its own." in drawing.caption) == (n < 16)
+    assert (told in drawing.caption) == (n > 15)
 
 
 def test_each_model_is_scaled_by_its_own_last_step():

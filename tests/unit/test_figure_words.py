@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_tables import model, tables_of
+from made_runs import MadeRun, write_run
 
 from lateralization import (
+    area_figures,
+    brain_figures,
     model_figures,
     predictor_figures,
     region_figures,
@@ -14,6 +17,9 @@ from lateralization import (
     trust_figures,
 )
 from lateralization.figure_style import TooFewError, style
+from lateralization.figures import FIGURES
+from lateralization.made_tables import read_tables
+from lateralization.tables import lateralize
 
 PLACE = ("en", "average")
 
@@ -202,6 +208,83 @@ def test_skill_and_bends_that_are_absent_say_why():
                 draw(tables, *PLACE, **how)
         with pytest.raises(TooFewError, match="no regions with slopes: 2 models, 3 needed"):
             region_figures.roi_slopes(tables_of(sized(2), ["TP"]), *PLACE)
+
+
+@pytest.fixture(scope="module")
+def unreliable(tmp_path_factory):
+    """Tables and maps of a run without a reliability map and without regions of interest."""
+    folder = tmp_path_factory.mktemp("unreliable")
+    models = {"a": 1e8, "b": 3e8, "c": 1e9}
+    run = MadeRun(models=models, layers=2, isc=False, rois=False, baselines=False, atlas=True)
+    lateralize(write_run(folder / "in", run), folder / "tables")
+    maps = brain_figures.Maps(folder / "tables" / "maps.safetensors", *PLACE)
+    return read_tables(folder / "tables"), maps
+
+
+def note_of(plan, tables, maps):
+    """Say why a figure is absent; empty where it is drawn."""
+    with style():
+        try:
+            plan.draw(maps) if plan.brain else plan.draw(tables, *PLACE)
+        except TooFewError as reason:
+            return str(reason)
+    return ""
+
+
+def test_without_a_reliability_map_that_is_the_reason_for_all_that_it_takes_away(unreliable):
+    plans = [plan for plan in FIGURES if "reliable" in plan.name or plan.name in (
+        "brain_isc", "isc_distribution", "area_difference", "area_reliability", "area_slopes",
+        "area_scores")]  # fmt: skip
+    notes = {plan.name: note_of(plan, *unreliable) for plan in plans}
+    assert len(notes) == 6 + 9
+    assert set(notes.values()) == {"no reliability map"}, notes
+    by_name = {plan.name: plan for plan in FIGURES}
+    note = note_of(by_name["sensitivity"], *unreliable)
+    assert note == "no reliability map: there is one cut, of all voxels, and no other"
+    note = note_of(by_name["brain_rois"], *unreliable)
+    assert note.endswith("or none was given")
+    for name in ("asymmetry_whole", "asymmetry_whole_p90", "densities_whole", "choices"):
+        assert note_of(by_name[name], *unreliable) == ""
+
+
+def test_a_mask_without_pairs_is_not_blamed_on_the_models():
+    with style(), pytest.raises(TooFewError, match="the mask is not mirror-symmetric"):
+        model_figures.asymmetry_by_size(tables_of(sized(4)), *PLACE, selection="reliable_paired")
+
+
+def test_areas_that_are_absent_say_the_tables_reason():
+    tables = tables_of(sized(1))
+    tables["areas"] = pd.DataFrame([
+        {"language": "en", "subject": "average", "parcel": f"area {i}", "isc_left": 0.3,
+         "isc_right": 0.2, "isc_left_minus_right": 0.1 if i else np.nan, "slope": np.nan,
+         "reason": "1 model, 3 needed"} for i in range(2)
+    ])  # fmt: skip
+    with style():
+        with pytest.raises(TooFewError) as note:
+            area_figures.area_slopes(tables, *PLACE)
+        assert str(note.value) == "no areas of the atlas with values: 1 model, 3 needed"
+        with pytest.raises(TooFewError) as note:
+            area_figures.area_difference(tables, *PLACE)
+        few = "only 1 of the 2 areas of the atlas with a reliability that are needed"
+        assert str(note.value) == few
+        tables["areas"] = tables["areas"][:0]
+        with pytest.raises(TooFewError, match="no areas of an atlas"):
+            area_figures.area_slopes(tables, *PLACE)
+
+
+@pytest.mark.parametrize("midlines", [["shared", "strict", "paired"], ["shared", "strict"]])
+def test_every_cut_is_drawn_along_the_lines_that_there_are(midlines):
+    tables = tables_of(sized(4))
+    tables["sensitivity"] = pd.DataFrame([
+        {"language": "en", "subject": "average", "percentile": percentile, "midline": midline,
+         "slope": 0.1, "slope_low": 0.0, "slope_high": 0.2, "reason": ""}
+        for midline in midlines for percentile in (0, 75)
+    ])  # fmt: skip
+    with style():
+        drawing = trust_figures.sensitivity(tables, *PLACE)
+        names = [text.get_text() for text in drawing.figure.axes[0].get_legend().get_texts()]
+    assert names == [trust_figures.MIDLINES[name][2] for name in midlines]
+    assert "along every line" in drawing.caption
 
 
 def test_a_region_without_voxels_is_not_blamed_on_the_models():
