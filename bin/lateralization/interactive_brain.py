@@ -19,6 +19,7 @@ from lateralization.brain_figures import (
     as_image,
     top_of,
 )
+from lateralization.figure_style import NO_RELIABILITY
 
 POSITIVE = "What is not above 0 or was left out has no colour and no value."
 INTERACTIVE = {
@@ -81,6 +82,12 @@ def run_lengths(values: NDArray[np.integer]) -> list[int]:
     return [int(number) for number in np.column_stack([flat[starts], counts]).ravel()]
 
 
+ABSENT = {
+    "score": "no score map", "isc": NO_RELIABILITY,
+    "left_minus_right": "the mask is not mirror-symmetric",
+}  # fmt: skip
+"""Map → why there is none."""
+
 KNOWN = {"score": "mask", "isc": "isc_known"}
 """Map → the map of the voxels where it is known; a difference is 0 where a voxel has no partner."""
 
@@ -115,11 +122,11 @@ def readout(maps: Maps, what: str) -> str:
     if "areas" not in maps.values:
         return ""
     areas, volume = maps.values["areas"].astype(np.int16), maps.values[what]
-    known = maps.values[KNOWN[what]] > 0 if what in KNOWN else volume != 0
-    names = maps.words["areas"].split("\n")
+    known = maps.written(KNOWN[what]) > 0 if what in KNOWN else volume != 0
+    names = maps.word("areas").split("\n")
     atlas = {
         "shape": areas.shape,
-        "to_voxel": np.linalg.inv(maps.values["affine"])[:3].tolist(),
+        "to_voxel": np.linalg.inv(maps.written("affine"))[:3].tolist(),
         "runs": run_lengths(areas),
         "names": names,
         "means": area_means(areas * known, volume, len(names), what not in KNOWN),
@@ -148,12 +155,12 @@ def viewer(maps: Maps, what: str) -> tuple[str, str]:
     TooFewError
         The map is not there.
     """
-    volume = maps.volume(what, f"no map of {what.replace('_', ' ')}")
+    volume = maps.volume(what, ABSENT[what])
     colours, signed, words, note = INTERACTIVE[what]
     title = words.format(model=maps.named) + maps.of_person
     shown = volume if signed else above_zero(volume)
     view = plotting.view_img(
-        as_image(shown, maps.values["affine"]), bg_img=background(), cmap=colours,
+        as_image(shown, maps.written("affine")), bg_img=background(), cmap=colours,
         symmetric_cmap=signed, vmin=None if signed else 0, vmax=top_of(shown), threshold=1e-9,
         title=None, width_view=720,
     )  # fmt: skip
