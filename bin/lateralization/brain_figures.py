@@ -127,6 +127,12 @@ def top_of(values: Array) -> float:
     return float(np.abs(values).max()) or 1.0
 
 
+def limits(maps: Maps, volume: Array) -> str:
+    """Write the lowest and the highest value of the voxels that are used: ``−0.020 and +0.310``."""
+    inside = volume[maps.written("mask") > 0]
+    return f"{wording.signed(float(inside.min()), 3)} and {wording.signed(float(inside.max()), 3)}"
+
+
 def above_zero(volume: Array) -> Array:
     """Set what is below 0 to 0, where it is not drawn.
 
@@ -204,7 +210,8 @@ def asymmetry_brain(maps: Maps) -> Drawing:
         left, maps.written("affine"), cmap=DIVERGING, vmin=-top, vmax=top, plot_abs=False,
         display_mode="ortho",
     )  # fmt: skip
-    strong = "left" if left[left != 0].mean() > 0 else "right"
+    mean = float(left[left != 0].mean()) if left.any() else 0.0
+    higher = f"on average the {'left' if mean > 0 else 'right'} is higher" if mean else "all equal"
     return Drawing(
         figure,
         f"Left minus right, voxel by voxel, of {maps.named}{maps.of_person}",
@@ -213,7 +220,7 @@ def asymmetry_brain(maps: Maps) -> Drawing:
         "shows as broad orange patches in temporal, parietal and inferior frontal cortex. Salt "
         "and pepper is noise; one colour everywhere means that one hemisphere has the better "
         "signal, not that language lives there.",
-        f"Glass brain of left minus right of {maps.named}; on average the {strong} is higher.",
+        f"Glass brain of left minus right of {maps.named}; {higher}.",
     )
 
 
@@ -230,7 +237,7 @@ def slope_brain(maps: Maps) -> Drawing:
         "Slope of the score on the natural logarithm of the number of parameters. Orange in the "
         "language network is expected. Slopes as large in primary sensory areas or white matter "
         "speak of something else than language, such as better tracking of the word rate.",
-        f"Glass brain of slopes between {slope.min():.3f} and {slope.max():.3f} per unit of ln N.",
+        f"Glass brain of slopes between {limits(maps, slope)} per unit of ln N.",
     )
 
 
@@ -387,5 +394,6 @@ def surface_over_random(maps: Maps, which: str = "best") -> Drawing:
         "outside the mask, or the baseline predicts it as well or better. What remains is what the "
         "model knows beyond which word is heard when: temporal, parietal and inferior frontal "
         "cortex should stand out, auditory cortex should not.",
-        f"Surface maps of both hemispheres, at most {volume.max():.2f} over the baseline.",
+        "Surface maps of both hemispheres; less the baseline the voxels lie between "
+        f"{limits(maps, volume)}.",
     )

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import warnings
 
 import nibabel
 import numpy as np
@@ -20,7 +21,7 @@ from lateralization.figures import FIGURES, draw_one
 from lateralization.files import read_json, save_tensors, write_json
 from lateralization.interactive_brain import INTERACTIVE, area_means, readout, viewer
 from lateralization.made_tables import read_tables
-from lateralization.study import GRID_AFFINE
+from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.tables import lateralize
 
 N_LEFT_OUT = 300
@@ -262,7 +263,9 @@ def test_both_sides_of_the_regions_are_counted(cut, tmp_path):
 def test_cortex_where_the_baseline_is_better_is_bare_and_said_to_be(tmp_path):
     worse = np.where(made_mask((18, 22, 18)), -0.3, 0)
     words = {"model": "a", "worst": "b", "random": "random_embedding_300d"}
-    maps = given(tmp_path, words=words, best_over_random=-worse, worst_over_random=worse)
+    maps = given(
+        tmp_path, words=words, best_over_random=-worse, worst_over_random=worse, mask=worse < 0
+    )
     with style():
         faces = {}
         for which in ("best", "worst"):
@@ -271,6 +274,8 @@ def test_cortex_where_the_baseline_is_better_is_bare_and_said_to_be(tmp_path):
             drawing.figure.canvas.draw()
             faces[which] = left.get_facecolor()[:, :3]
             assert "the baseline predicts it as well or better" in drawing.caption
+            value = "+0.300" if which == "best" else "−0.300"
+            assert drawing.alt.endswith(f"lie between {value} and {value}.")
     grey = {which: np.ptp(colour, axis=1) < 0.01 for which, colour in faces.items()}
     assert grey["worst"].all()
     assert not grey["best"].all()
@@ -340,3 +345,21 @@ def test_means_of_areas_are_over_the_voxels_where_the_map_is_known(tmp_path):
     )
     said = json.loads(re.search(r"const atlas = (.*);", readout(maps, "isc"))[1])
     assert said["means"] == ["left 0.500"]
+
+
+def test_slopes_that_all_rise_are_not_said_to_begin_at_zero(tmp_path):
+    mask, slope = np.zeros(GRID_SHAPE), np.zeros(GRID_SHAPE)
+    mask[10:20, 10:20, 10:20] = 1
+    slope[mask > 0] = np.linspace(0.02, 0.31, int(mask.sum()))
+    with style():
+        alt = brains.slope_brain(given(tmp_path, slope=slope, mask=mask)).alt
+    assert "between +0.020 and +0.310 per unit" in alt
+
+
+def test_sides_that_are_equal_everywhere_are_said_to_be(tmp_path):
+    with style(), warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        equal = given(tmp_path, words={"model": "m"}, left_minus_right=np.zeros(GRID_SHAPE))
+        assert (
+            brains.asymmetry_brain(equal).alt == "Glass brain of left minus right of m; all equal."
+        )
