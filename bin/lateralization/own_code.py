@@ -7,9 +7,17 @@ PACKAGE = Path(__file__).parent
 
 
 def imports(path: Path) -> set[str]:
-    """Name what a file imports from the package: modules, and what the package itself gives."""
+    """Name what a file imports from the package: modules, and what the package itself gives.
+
+    Raises
+    ------
+    ValueError
+        The file has a relative import: the engine's digest of the code does not follow these.
+    """
     names = set[str]()
     for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            raise ValueError(f"{path}, line {node.lineno}: write the import in full")
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module == PACKAGE.name:

@@ -47,7 +47,8 @@ def size(n_parameters: float) -> str:
 
 def percent(share: float, digits: int = 1) -> str:
     """Write a share: ``14.7 %``, ``−0.3 %``."""
-    return f"{100 * share:.{digits}f} %".replace("-", MINUS)
+    rounded = round(100 * share, digits) + 0.0  # no minus before a zero
+    return f"{rounded:.{digits}f} %".replace("-", MINUS)
 
 
 def interval(low: float, high: float) -> str:

@@ -34,6 +34,14 @@ def test_sizes_are_named(value, text):
     assert wording.size(value) == text
 
 
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.147, "14.7 %"), (-0.003, "−0.3 %"), (-0.0003, "0.0 %"), (0.0, "0.0 %"), (1.0, "100.0 %")],
+)
+def test_shares_have_a_minus_only_where_they_are_below_zero(share, text):
+    assert wording.percent(share) == text
+
+
 def test_p_values_do_not_break_over_lines():
     assert wording.p_value(1.8e-10) == "p\xa0=\xa01.8\xa0×\xa010⁻¹⁰"
     assert wording.p_value(0.041) == "p\xa0=\xa00.041"
