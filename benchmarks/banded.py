@@ -17,10 +17,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "bin"))
 from encoding_data import ENGLISH_SCANS, ENGLISH_WORDS, make_bold, make_features, make_story
 
 from lateralization import study
-from lateralization.joint import joint_ridges
-from lateralization.ridge import make_system, nested_ridges
-from lateralization.signals import standardise, trim
-from lateralization.voxels import Voxels
+from lateralization.fmri.signals import standardise, trim
+from lateralization.ridge.joint import joint_ridges
+from lateralization.ridge.ridge import make_system, nested_ridges
+from lateralization.ridge.voxels import Voxels
 
 
 def seconds_of(work: Callable[[], object]) -> float:

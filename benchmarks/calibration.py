@@ -26,16 +26,16 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT / "bin"))
 
 from lateralization.arrays import Floats, Row  # noqa: E402
-from lateralization.asymmetry import SHARED, STRICT, Brain  # noqa: E402
 from lateralization.files import write_table  # noqa: E402
-from lateralization.fits import Fit  # noqa: E402
-from lateralization.intervals import corrected_t, jackknife_interval, t_interval  # noqa: E402
-from lateralization.model_tables import regression_rows  # noqa: E402
-from lateralization.people import holm, sign_flip_p  # noqa: E402
-from lateralization.regressions import regress  # noqa: E402
-from lateralization.ridge import encode  # noqa: E402
-from lateralization.signals import standardise  # noqa: E402
-from lateralization.summaries import summarise  # noqa: E402
+from lateralization.fmri.signals import standardise  # noqa: E402
+from lateralization.ridge.ridge import encode  # noqa: E402
+from lateralization.statistics.asymmetry import SHARED, STRICT, Brain  # noqa: E402
+from lateralization.statistics.intervals import corrected_t, jackknife_interval, t_interval  # noqa: E402
+from lateralization.statistics.regressions import regress  # noqa: E402
+from lateralization.tables.fits import Fit  # noqa: E402
+from lateralization.tables.model_tables import regression_rows  # noqa: E402
+from lateralization.tables.people import holm, sign_flip_p  # noqa: E402
+from lateralization.tables.summaries import summarise  # noqa: E402
 from lateralization.volumes import hemispheres, mirror_index  # noqa: E402
 
 SIZES = (5, 9, 28, 49)

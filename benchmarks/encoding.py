@@ -37,8 +37,8 @@ from encoding_rivals import (  # noqa: E402
     timed,
 )
 
-from lateralization.search import EncodeResult  # noqa: E402
-from lateralization.systems import is_primal  # noqa: E402
+from lateralization.ridge.search import EncodeResult  # noqa: E402
+from lateralization.ridge.systems import is_primal  # noqa: E402
 
 METHODS = "ABCD"
 EXTRAPOLATED = (768, 4096)

@@ -15,9 +15,9 @@ from scipy.fft import dct
 from scipy.signal import lfilter
 
 from lateralization.arrays import Array
-from lateralization.hrf import hrf_operator
-from lateralization.regressors import regressors
-from lateralization.signals import standardise, trim
+from lateralization.encoding.regressors import regressors
+from lateralization.fmri.hrf import hrf_operator
+from lateralization.fmri.signals import standardise, trim
 from lateralization.study import ALPHAS, TR, TRIM
 
 ENGLISH_SCANS = (282, 298, 340, 303, 265, 343, 325, 292, 368)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lateralization.figure_style import INK, PAGE, QUIET, plt, style, ticker
+from lateralization.figures.figure_style import INK, PAGE, QUIET, plt, style, ticker
 
 LOOKS = {
     "A": ("A  scikit-learn (scaled)", "#d55e00", "s"),

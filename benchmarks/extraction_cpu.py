@@ -27,11 +27,11 @@ from encoding_machine import cpu_model, memory_bytes
 from extraction_models import SHAPES, TINY, WORDS, make_model, make_run, make_text
 
 from lateralization.arrays import Row
-from lateralization.batches import BATCH_TOKENS, Run, Window, plan_batches
 from lateralization.files import open_tensors, save_tensors, write_json
-from lateralization.forward import compute, inputs_of, segments_of
-from lateralization.hrf import hrf_operator, to_scans
-from lateralization.word_vectors import Collector, merge
+from lateralization.fmri.hrf import hrf_operator, to_scans
+from lateralization.language_models.batches import BATCH_TOKENS, Run, Window, plan_batches
+from lateralization.language_models.forward import compute, inputs_of, segments_of
+from lateralization.language_models.word_vectors import Collector, merge
 
 PROJECT = Path(__file__).resolve().parents[1]
 

@@ -17,10 +17,10 @@ import torch
 from extraction_models import SHAPES, TINY, Shape, make_model, make_text
 
 from lateralization.arrays import Row
-from lateralization.batches import plan_batches
-from lateralization.forward import compute, inputs_of
-from lateralization.models import load_trunk
-from lateralization.word_vectors import merge
+from lateralization.language_models.batches import plan_batches
+from lateralization.language_models.forward import compute, inputs_of
+from lateralization.language_models.models import load_trunk
+from lateralization.language_models.word_vectors import merge
 
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40": 181e12, "B200": 2250e12}
 """Dense bfloat16 operations per second, as the makers state them."""
@@ -165,7 +165,7 @@ def whole(table: Table, subject: Subject, tokens: int) -> None:
 def reduced(table: Table, subject: Subject, tokens: int) -> None:
     """Measure forward and reduction to words without any file."""
     name, shape, trunk, share = subject
-    from lateralization import forward
+    from lateralization.language_models import forward
 
     runs = make_text(shape, share)
     planned = plan_batches(runs, tokens)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from lateralization.batches import Run, Window
-from lateralization.windows import FRESH_TOKENS, Pieces
+from lateralization.language_models.batches import Run, Window
+from lateralization.words.windows import FRESH_TOKENS, Pieces
 
 WORDS = (1477, 1636, 1811, 1605, 1443, 1773, 1696, 1532, 1871)
 """Words of the nine English chapters."""
@@ -86,7 +86,7 @@ def make_model(shape: Shape, precision: torch.dtype, device: str) -> Any:
     """Build a model with random weights on the device itself, head included."""
     from transformers import AutoModelForCausalLM
 
-    from lateralization.models import fuse
+    from lateralization.language_models.models import fuse
 
     torch.manual_seed(1)
     with torch.device(device):
@@ -104,7 +104,7 @@ def make_text(shape: Shape, share: float = 1.0, n_runs: int = len(WORDS)) -> lis
 
 
 def make_run(number: int, n_words: int, shape: Shape) -> Run:
-    """Make one run's windows, cut as :mod:`lateralization.windows` cuts them."""
+    """Make one run's windows, cut as :mod:`lateralization.words.windows` cuts them."""
     draw = np.random.default_rng(number)
     sizes = 1 + draw.binomial(1, TOKENS_PER_WORD - 1, n_words)
     ends = np.cumsum(sizes)

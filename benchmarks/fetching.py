@@ -54,8 +54,8 @@ def make_files(folder: Path, sets: dict[str, tuple[int, int]]) -> None:
 
 def fetch_ours(folder: Path, name: str, address: str, out: Path, algorithm: str) -> None:
     """Fetch one set with the pipeline's own downloads, pinned by a checksum."""
-    from lateralization.cache import Wanted
-    from lateralization.download import Policy, download
+    from lateralization.sources.cache import Wanted
+    from lateralization.sources.download import Policy, download
 
     wanted = []
     for path in sorted((folder / name).iterdir()):

@@ -27,9 +27,9 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT / "bin"))
 
 from lateralization.arrays import Array  # noqa: E402
-from lateralization.average import write_average  # noqa: E402
 from lateralization.files import save_tensors  # noqa: E402
-from lateralization.resampling import Resampler, resample_file, resample_subject  # noqa: E402
+from lateralization.fmri.average import write_average  # noqa: E402
+from lateralization.fmri.resampling import Resampler, resample_file, resample_subject  # noqa: E402
 from lateralization.study import GRID_AFFINE, GRID_SHAPE  # noqa: E402
 from lateralization.volumes import load_image, save_volume  # noqa: E402
 

@@ -12,8 +12,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "bin"))
 
-from lateralization.asymmetry import SHARED, STRICT, Brain
-from lateralization.specifications import Reading, curve, influence, specify
+from lateralization.statistics.asymmetry import SHARED, STRICT, Brain
+from lateralization.statistics.specifications import Reading, curve, influence, specify
 
 
 def made_brain(n_voxels: int) -> Brain:

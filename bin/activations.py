@@ -5,16 +5,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from lateralization import ranks
-from lateralization.activations import Clock, Task, extract
-from lateralization.batches import runs_from
 from lateralization.command import run, say
-from lateralization.context import all_limited
-from lateralization.devices import gpu_memory, processes_for, weights_bytes
 from lateralization.files import read_json, read_table, read_tensors
-from lateralization.model_weights import whole_model
-from lateralization.models import PRECISIONS, called, offline
-from lateralization.read_ahead import read_ahead
+from lateralization.language_models import ranks
+from lateralization.language_models.activations import Clock, Task, extract
+from lateralization.language_models.batches import runs_from
+from lateralization.language_models.context import all_limited
+from lateralization.language_models.devices import gpu_memory, processes_for, weights_bytes
+from lateralization.language_models.models import PRECISIONS, called, offline
+from lateralization.language_models.read_ahead import read_ahead
+from lateralization.sources.model_weights import whole_model
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,8 +5,8 @@ import argparse
 from pathlib import Path
 
 from lateralization import study
-from lateralization.average import write_average
 from lateralization.command import run, say
+from lateralization.fmri.average import write_average
 
 
 def parser() -> argparse.ArgumentParser:

@@ -4,11 +4,12 @@
 import argparse
 from pathlib import Path
 
-from lateralization import own_features, study
-from lateralization.annotation import read_words
-from lateralization.baselines import baseline, baseline_table, split_runs
+from lateralization import study
+from lateralization.baselines import own_features
+from lateralization.baselines.baselines import baseline, baseline_table, split_runs
 from lateralization.command import run, say
 from lateralization.files import read_json, save_tensors, write_json, write_table
+from lateralization.words.annotation import read_words
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,10 +5,10 @@ import argparse
 from pathlib import Path
 
 from lateralization import study
-from lateralization.annotation import read_words
-from lateralization.checking import check_files, excluded
 from lateralization.command import run, say
 from lateralization.files import save_tensors, write_json, write_table
+from lateralization.fmri.checking import check_files, excluded
+from lateralization.words.annotation import read_words
 
 
 def parser() -> argparse.ArgumentParser:

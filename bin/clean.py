@@ -5,8 +5,8 @@ import argparse
 from pathlib import Path
 
 from lateralization import study
-from lateralization.cleaning import clean_subject
 from lateralization.command import run, say
+from lateralization.fmri.cleaning import clean_subject
 
 
 def parser() -> argparse.ArgumentParser:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from lateralization import study
-from lateralization.choices import Choices
 from lateralization.command import run, say
-from lateralization.encoding import Task, encode_files
+from lateralization.encoding.encoding import Task, encode_files
+from lateralization.ridge.choices import Choices
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,8 +5,8 @@ import argparse
 from pathlib import Path
 
 from lateralization.command import run, say
-from lateralization.fetching import fetch
 from lateralization.files import read_json
+from lateralization.sources.fetching import fetch
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from lateralization.command import run, say
-from lateralization.figures import draw_all
+from lateralization.figures.figures import draw_all
 
 
 def parser() -> argparse.ArgumentParser:

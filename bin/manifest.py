@@ -5,9 +5,9 @@ import argparse
 from pathlib import Path
 
 from lateralization.command import run, say
-from lateralization.description import read_description
 from lateralization.files import write_table
-from lateralization.manifest import manifest, pinned_files
+from lateralization.sources.description import read_description
+from lateralization.sources.manifest import manifest, pinned_files
 
 SCHEMA = Path(__file__).resolve().parents[1] / "assets" / "dataset.schema.json"
 

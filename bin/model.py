@@ -6,8 +6,8 @@ from pathlib import Path
 
 from lateralization.command import run, say
 from lateralization.files import read_json, write_json
-from lateralization.model_preparation import prepare
-from lateralization.models import called
+from lateralization.language_models.models import called
+from lateralization.sources.model_preparation import prepare
 
 
 def parser() -> argparse.ArgumentParser:

@@ -8,8 +8,8 @@ import numpy as np
 
 from lateralization import study
 from lateralization.command import run, say
-from lateralization.encoding import choose_device
-from lateralization.reliability import write_given, write_reliability
+from lateralization.encoding.encoding import choose_device
+from lateralization.fmri.reliability import write_given, write_reliability
 
 
 def parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from lateralization.command import run, say
-from lateralization.report import write_report
+from lateralization.report.report import write_report
 
 
 def parser() -> argparse.ArgumentParser:

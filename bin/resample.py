@@ -6,8 +6,8 @@ from pathlib import Path
 
 from lateralization import study
 from lateralization.command import run, say
-from lateralization.raw_runs import given_receipt, remove_raw
-from lateralization.resampling import resample_subject
+from lateralization.fmri.resampling import resample_subject
+from lateralization.sources.raw_runs import given_receipt, remove_raw
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,8 +5,8 @@ import argparse
 from pathlib import Path
 
 from lateralization.command import run, say
-from lateralization.simulated_dataset import Settings, simulate
-from lateralization.worlds import WORLDS
+from lateralization.simulation.simulated_dataset import Settings, simulate
+from lateralization.simulation.worlds import WORLDS
 
 STORY = Path(__file__).resolve().parents[1] / "assets" / "story"
 DEFAULT = Settings()

@@ -5,11 +5,9 @@ import argparse
 from pathlib import Path
 
 from lateralization import study
-from lateralization.annotation import read_words
 from lateralization.command import run, say
 from lateralization.files import save_tensors, write_json, write_table
-from lateralization.mapping import map_words, mapping_report, window_tensors, words_table
-from lateralization.models import (
+from lateralization.language_models.models import (
     called,
     load_config,
     load_tokenizer,
@@ -17,7 +15,9 @@ from lateralization.models import (
     offline,
     without_torch,
 )
-from lateralization.stories import read_texts
+from lateralization.words.annotation import read_words
+from lateralization.words.mapping import map_words, mapping_report, window_tensors, words_table
+from lateralization.words.stories import read_texts
 
 
 def parser() -> argparse.ArgumentParser:

@@ -13,9 +13,9 @@ def stamp(command) {
         .md5()
 }
 
-// reachable('encode.py') -> ['encode.py', 'lateralization/__init__.py', 'lateralization/hrf.py', …]
+// reachable('encode.py') -> ['encode.py', 'lateralization/__init__.py', 'lateralization/fmri/__init__.py', …]
 def reachable(script) {
-    follow(['lateralization/__init__.py'], script).sort()
+    follow([], script).sort()
 }
 
 def follow(known, script) {
@@ -25,16 +25,17 @@ def follow(known, script) {
     imports(script).inject(known + [script]) { found, next -> follow(found, next) }
 }
 
-// Modules of the package that one file imports, as paths below bin/. A name imported from the
-// package itself counts when a module of that name exists.
+// Files of the package that one file imports, as paths below bin/. `from lateralization.words import windows` runs
+// lateralization/__init__.py, lateralization/words/__init__.py and lateralization/words/windows.py.
 def imports(script) {
     def text = file("${projectDir}/bin/${script}", checkIfExists: true).text
-    def dotted = (text =~ /(?m)^\s*(?:from|import)\s+lateralization\.(\w+)/).collect { found -> found[1] }
-    def listed = (text =~ /(?m)^\s*from\s+lateralization\s+import\s+(\([^)]*\)|[^\n]*)/)
-        .collect { found -> found[1].findAll(/\w+/) }
-        .flatten()
-    (dotted + listed)
+    def whole = (text =~ /(?m)^\s*import\s+(lateralization[\w.]*)/).collect { found -> found[1] }
+    def listed = (text =~ /(?m)^\s*from\s+(lateralization[\w.]*)\s+import\s+(\([^)]*\)|[^\n]*)/).collect { found ->
+        found[2].replaceAll(/#.*|\s+as\s+\w+/, '').findAll(/\w+/).collect { name -> "${found[1]}.${name}".toString() }
+    }
+    (whole + listed.flatten())
+        .collectMany { name -> name.tokenize('.').inits().findAll { parts -> parts }*.join('/') }
+        .collectMany { path -> ["${path}.py".toString(), "${path}/__init__.py".toString()] }
         .unique()
-        .collect { name -> "lateralization/${name}.py".toString() }
         .findAll { path -> file("${projectDir}/bin/${path}").exists() }
 }

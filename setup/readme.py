@@ -37,7 +37,7 @@ def parameter_table() -> str:
 
 def table_list() -> str:
     """Return the list of the published tables and their columns as Markdown."""
-    from lateralization.dictionary import COLUMNS, TABLES
+    from lateralization.tables.dictionary import COLUMNS, TABLES
 
     parts = []
     for name, table in TABLES.items():

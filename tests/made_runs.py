@@ -7,10 +7,10 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from lateralization.catalogue import family_of
 from lateralization.files import save_tensors, write_json
+from lateralization.plan.catalogue import family_of
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
-from lateralization.tables import Inputs
+from lateralization.tables.tables import Inputs
 
 MIDDLE = (18, 22, 18)
 """Voxel around which the made brain is symmetric: x = 0 is plane 18."""

@@ -31,46 +31,46 @@ EXPLAINED = ROOT / "tests/mutants.tsv"
 
 MODULES = {
     # The encoder: from words to brain scores.
-    "banded": "banded unique",
-    "choices": "choices ridge encode_fixtures",
-    "components": "choices",
-    "correlation": "ridge banded reliability",
-    "encoding": "encode_fixtures encode_bad_input choices unique",
-    "folds": "ridge choices",
-    "hrf": "hrf data_checks choices",
-    "joint": "banded unique",
-    "per_voxel": "choices",
-    "race": "race ridge",
-    "regressors": "choices encode_fixtures encode_bad_input",
-    "reliability": "reliability parity_at_size published",
-    "ridge": "ridge choices",
-    "scores": "gather unique",
-    "search": "ridge race choices banded",
-    "signals": "signals average ceilings",
-    "systems": "ridge choices banded",
-    "voxels": "ridge banded",
+    "ridge.banded": "banded unique",
+    "ridge.choices": "choices ridge encode_fixtures",
+    "ridge.components": "choices",
+    "ridge.correlation": "ridge banded reliability",
+    "encoding.encoding": "encode_fixtures encode_bad_input choices unique",
+    "ridge.folds": "ridge choices",
+    "fmri.hrf": "hrf data_checks choices",
+    "ridge.joint": "banded unique",
+    "ridge.per_voxel": "choices",
+    "ridge.race": "race ridge",
+    "encoding.regressors": "choices encode_fixtures encode_bad_input",
+    "fmri.reliability": "reliability parity_at_size published",
+    "ridge.ridge": "ridge choices",
+    "encoding.scores": "gather unique",
+    "ridge.search": "ridge race choices banded",
+    "fmri.signals": "signals average ceilings",
+    "ridge.systems": "ridge choices banded",
+    "ridge.voxels": "ridge banded",
     # The windows: from a text to word vectors.
-    "batches": "extraction context devices word_vectors",
-    "context": "context",
-    "mapping": "words_fixtures extraction context",
-    "matching": "matching words_fixtures",
-    "surprisal": "context",
-    "windows": "windows word_vectors",
-    "word_vectors": "word_vectors context",
+    "language_models.batches": "extraction context devices word_vectors",
+    "language_models.context": "context",
+    "words.mapping": "words_fixtures extraction context",
+    "words.matching": "matching words_fixtures",
+    "language_models.surprisal": "context",
+    "words.windows": "windows word_vectors",
+    "language_models.word_vectors": "word_vectors context",
     # The statistics: from scores to statements.
-    "asymmetry": "asymmetry companions specifications ceilings",
-    "ceilings": "ceilings",
-    "change_points": "change_points",
-    "densities": "companions",
-    "intervals": "asymmetry companions",
-    "regressions": "regressions score_controls twins",
-    "score_controls": "score_controls",
-    "sensitivity": "companions",
-    "specifications": "specifications",
-    "summaries": "tables unique",
-    "twins": "twins",
-    "unique": "unique",
-    "voxel_pairs": "voxel_pairs",
+    "statistics.asymmetry": "asymmetry companions specifications ceilings",
+    "statistics.ceilings": "ceilings",
+    "statistics.change_points": "change_points",
+    "statistics.densities": "companions",
+    "statistics.intervals": "asymmetry companions",
+    "statistics.regressions": "regressions score_controls twins",
+    "statistics.score_controls": "score_controls",
+    "statistics.sensitivity": "companions",
+    "statistics.specifications": "specifications",
+    "tables.summaries": "tables unique",
+    "tables.twins": "twins",
+    "tables.unique": "unique",
+    "tables.voxel_pairs": "voxel_pairs",
 }
 """Module of the package → the files of tests/unit that say what it does."""
 
@@ -96,7 +96,7 @@ TREES: dict[str, ast.Module] = {}
 
 def _path(module: str) -> Path:
     """Return the file of a module."""
-    return ROOT / "bin/lateralization" / f"{module}.py"
+    return (ROOT / "bin/lateralization" / module.replace(".", "/")).with_suffix(".py")
 
 
 def faults(module: str) -> Iterator[Fault]:
@@ -210,8 +210,9 @@ def check(chosen: list[Fault], jobs: int) -> list[Fault]:
             survivors.append(fault)
         said = {"passed": "SURVIVED", "failed": "killed", "too long": "killed by its time"}[outcome]
         print(
-            f"{done}/{len(todo)} {said} in {took:.0f} s: bin/lateralization/{fault.module}.py:"
-            f"{fault.line} in {fault.function}: {fault.was} → {fault.becomes}",
+            f"{done}/{len(todo)} {said} in {took:.0f} s: "
+            f"{_path(fault.module).relative_to(ROOT)}:{fault.line} "
+            f"in {fault.function}: {fault.was} → {fault.becomes}",
             flush=True,
         )
     return survivors

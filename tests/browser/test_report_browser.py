@@ -18,9 +18,9 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-from lateralization.figures import draw_all
-from lateralization.report import write_report
-from lateralization.tables import lateralize
+from lateralization.figures.figures import draw_all
+from lateralization.report.report import write_report
+from lateralization.tables.tables import lateralize
 
 pytestmark = pytest.mark.browser
 

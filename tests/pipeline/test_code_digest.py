@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lateralization.own_code import imports
+from lateralization.simulation.own_code import PACKAGE, files_of, imports, reachable
 
 from .conftest import NEXTFLOW, PROJECT
 
@@ -15,16 +15,10 @@ BIN = PROJECT / "bin"
 
 
 def _reachable(command: str) -> set[str]:
-    """List a command and the modules that it reaches, by Python's own parser."""
-    known: set[str] = {"lateralization/__init__.py"}
-    queue = [f"{command}.py"]
-    while queue:
-        script = queue.pop()
-        if script not in known:
-            known.add(script)
-            paths = [f"lateralization/{name}.py" for name in imports(BIN / script)]
-            queue += [path for path in paths if (BIN / path).exists()]
-    return known
+    """List a command and the files that it reaches, by Python's own parser."""
+    inside = files_of(imports(BIN / f"{command}.py"))
+    files = {path for module in inside for path in reachable(module)}
+    return {f"{command}.py"} | {f"{PACKAGE.name}/{path}" for path in files}
 
 
 def test_the_digest_follows_every_import(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lateralization.plan import make_plan
+from lateralization.plan.plan import make_plan
 
 from .conftest import NEXTFLOW, PROJECT
 
@@ -84,7 +84,7 @@ def test_the_messages_that_usage_explains_are_the_code_s() -> None:
     rows = text.partition("## When something fails")[2].splitlines()
     messages = [match[1] for row in rows if (match := re.match(r"\| `([^`]+)` \|", row))]
     sources = [
-        *(PROJECT / "bin" / "lateralization").glob("*.py"),
+        *(PROJECT / "bin" / "lateralization").rglob("*.py"),
         PROJECT / "modules" / "ending.nf",
     ]
     code = "\n".join(path.read_text(encoding="utf-8") for path in sources)

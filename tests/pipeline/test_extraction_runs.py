@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lateralization.batches import runs_from
 from lateralization.files import read_table, read_tensors
+from lateralization.language_models.batches import runs_from
 
 from .conftest import Copy, Run, arguments, copy_project, isolation, rows_of
 
@@ -114,10 +114,10 @@ def test_models_with_many_windows_were_read_by_two_processes(done: tuple[Copy, R
 
 def test_two_processes_gave_what_one_gives(done: tuple[Copy, Run], small_world: Path) -> None:
     """The same words from the same model, in this process alone."""
-    from lateralization.batches import plan_batches
-    from lateralization.forward import compute
-    from lateralization.models import load_trunk
-    from lateralization.word_vectors import merge
+    from lateralization.language_models.batches import plan_batches
+    from lateralization.language_models.forward import compute
+    from lateralization.language_models.models import load_trunk
+    from lateralization.language_models.word_vectors import merge
 
     places = {path.name: path for path in models_of(small_world)}
     for folder in task_folders(done[0]):

@@ -55,7 +55,7 @@ def test_an_edit_of_the_solver_runs_what_uses_it_and_what_follows(
     finished: tuple[Copy, Path, Run],
 ) -> None:
     copy, world, _first = finished
-    _add_a_comment(copy.folder / "bin" / "lateralization" / "ridge.py")
+    _add_a_comment(copy.folder / "bin" / "lateralization" / "ridge" / "ridge.py")
     run = copy.run("-resume", *arguments(world))
     assert run.exit_status == 0, run.stdout
     again = run.processes("COMPLETED")

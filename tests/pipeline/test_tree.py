@@ -17,8 +17,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from lateralization import __version__
-from lateralization.costs import reliability_disk
-from lateralization.summary import peak_bytes
+from lateralization.plan.costs import reliability_disk
+from lateralization.plan.summary import peak_bytes
 
 from .conftest import HOSTILE, Copy, Run, arguments, rows_of, without_network
 

@@ -4,9 +4,9 @@ import hashlib
 import random
 import time
 
-from lateralization import download
-from lateralization.cache import Wanted
-from lateralization.download import Policy
+from lateralization.sources import download
+from lateralization.sources.cache import Wanted
+from lateralization.sources.download import Policy
 
 LONG = 300.0
 """Seconds after which a test fails that waits for something; much more than it ever takes."""

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lateralization.choices import STUDY
-from lateralization.encoding import Task
+from lateralization.encoding.encoding import Task
+from lateralization.encoding.regressors import layer_regressors, word_operators
 from lateralization.files import read_tensors, save_tensors, write_table
-from lateralization.regressors import layer_regressors, word_operators
-from lateralization.ridge import encode
-from lateralization.signals import standardise, trim
+from lateralization.fmri.signals import standardise, trim
+from lateralization.ridge.choices import STUDY
+from lateralization.ridge.ridge import encode
 
 PROJECT = Path(__file__).parents[2]
 FIXTURES = PROJECT / "tests" / "fixtures"

@@ -4,7 +4,7 @@ import pytest
 from tiny_dataset import ASSETS, PROJECT, write_dataset, write_model, write_texts
 
 from lateralization.errors import BadInput
-from lateralization.plan import make_plan
+from lateralization.plan.plan import make_plan
 
 
 def write_world(root):

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from lateralization import findings
 from lateralization.files import read_table, write_table
-from lateralization.methods_text import data_text
-from lateralization.tables import absent_rows, frame
+from lateralization.report import findings
+from lateralization.report.methods_text import data_text
+from lateralization.tables.tables import absent_rows, frame
 
 PLAN = {
     "languages": [

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from lateralization.alignment import align, comparable
+from lateralization.words.alignment import align, comparable
 
 TEXT = "The lamp-keeper said: “I don't know.”\n\tEleven geese flew, two by two; nobody saw it!"
 SPOKEN = "The lamp-keeper said I don't know Eleven geese flew two by two nobody saw it"

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from lateralization.annotation import read_corrections, read_words, standard_annotation
 from lateralization.errors import BadInput
 from lateralization.files import md5_of
-from lateralization.stories import read_texts
 from lateralization.study import ANNOTATION_MD5
+from lateralization.words.annotation import read_corrections, read_words, standard_annotation
+from lateralization.words.stories import read_texts
 
 ROWS = ["The,0.5,0.7,1", ",0,0,1", '" ",1,1,1', "null,1,2,1", "Fox,2.0,2.5,1", "one,0.1,0.4,2"]
 ASSETS = Path(__file__).parents[2] / "assets"

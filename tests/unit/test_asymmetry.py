@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lateralization.asymmetry import (
+from lateralization.files import Rows, save_tensors
+from lateralization.fmri.reliability import write_given
+from lateralization.statistics.asymmetry import (
     BEST_CV,
     BEST_MEAN,
     BEST_VOXEL,
@@ -26,9 +28,7 @@ from lateralization.asymmetry import (
     reliable_voxels,
     side_summary,
 )
-from lateralization.files import Rows, save_tensors
-from lateralization.intervals import fisher_interval, jackknife_interval, t_interval
-from lateralization.reliability import write_given
+from lateralization.statistics.intervals import fisher_interval, jackknife_interval, t_interval
 from lateralization.volumes import from_volume, hemispheres
 
 SHARED_DATA = Path(__file__).parents[3] / "shared" / "reference_data"

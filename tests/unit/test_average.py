@@ -9,11 +9,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from lateralization.average import average_run, average_subjects, given_average, write_average
-from lateralization.cleaning import Brain
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors, save_tensors
-from lateralization.signals import standardise
+from lateralization.fmri.average import average_run, average_subjects, given_average, write_average
+from lateralization.fmri.cleaning import Brain
+from lateralization.fmri.signals import standardise
 from lateralization.volumes import from_volume, save_volume
 
 BIN = Path(__file__).resolve().parents[2] / "bin"

@@ -9,11 +9,11 @@ from encoder_oracle import correlations, made_data, nested_search, zscored
 from himalaya.ridge import solve_group_ridge_random_search
 from himalaya.scoring import correlation_score
 
-from lateralization.banded import WEIGHTS, BandedDual, BandedPrimal, make_banded
-from lateralization.choices import Choices
-from lateralization.joint import confound_ridges, joint_ridges
-from lateralization.ridge import encode
-from lateralization.voxels import Voxels
+from lateralization.ridge.banded import WEIGHTS, BandedDual, BandedPrimal, make_banded
+from lateralization.ridge.choices import Choices
+from lateralization.ridge.joint import confound_ridges, joint_ridges
+from lateralization.ridge.ridge import encode
+from lateralization.ridge.voxels import Voxels
 
 LENGTHS = (27, 31, 24, 29, 22)
 ALPHAS = np.logspace(1, 5, 5)
@@ -80,7 +80,9 @@ def test_the_shared_choice_equals_scikit_learn(width, bands):
 
 
 def test_the_choice_of_each_voxel_equals_himalaya(data, monkeypatch):
-    monkeypatch.setattr("lateralization.banded.WEIGHTS", WEIGHTS[1:])  # himalaya divides by them
+    monkeypatch.setattr(
+        "lateralization.ridge.banded.WEIGHTS", WEIGHTS[1:]
+    )  # himalaya divides by them
     features, bands, bold = data
     (ours,) = joint_ridges(
         features, bands, [Voxels(bold, precision="float64")], ALPHAS,

@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lateralization.baselines import (
+from lateralization.baselines.baselines import (
     baseline,
     baseline_table,
     random_embedding,
     random_vectors,
     split_runs,
 )
+from lateralization.baselines.glove import glove_key, glove_vectors, glove_width
 from lateralization.errors import BadInput
 from lateralization.files import read_table, read_tensors
-from lateralization.glove import glove_key, glove_vectors, glove_width
-from lateralization.stories import read_text_zip
+from lateralization.words.stories import read_text_zip
 
 WORDS = ["The", "fox", "the", "fox", "The"]
 

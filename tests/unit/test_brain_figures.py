@@ -13,16 +13,16 @@ from made_runs import MIDDLE, MadeRun, made_mask, write_run
 from matplotlib import colors
 from matplotlib import pyplot as plt
 
-from lateralization import brain_figures as brains
-from lateralization.brain_figures import Maps
 from lateralization.errors import BadInput
-from lateralization.figure_style import style
-from lateralization.figures import FIGURES, draw_one
+from lateralization.figures import brain_figures as brains
+from lateralization.figures.brain_figures import Maps
+from lateralization.figures.figure_style import style
+from lateralization.figures.figures import FIGURES, draw_one
+from lateralization.figures.interactive_brain import INTERACTIVE, area_means, readout, viewer
 from lateralization.files import read_json, save_tensors, write_json
-from lateralization.interactive_brain import INTERACTIVE, area_means, readout, viewer
-from lateralization.made_tables import read_tables
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
-from lateralization.tables import lateralize
+from lateralization.tables.made_tables import read_tables
+from lateralization.tables.tables import lateralize
 
 N_LEFT_OUT = 300
 MASK = made_mask()

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 import calibration
 
-from lateralization.intervals import corrected_t
+from lateralization.statistics.intervals import corrected_t
 
 
 def test_cells_are_judged_by_their_bars():

@@ -5,13 +5,13 @@ from dataclasses import asdict
 import pytest
 from tiny_dataset import ASSETS, PROJECT, truncate, write_model
 
-from lateralization import catalogue
-from lateralization.fits import describe_fit
-from lateralization.model_choice import choose
-from lateralization.model_request import Choice
-from lateralization.parameters import load_schema, normalise
+from lateralization.plan import catalogue
+from lateralization.plan.model_choice import choose
+from lateralization.plan.model_request import Choice
+from lateralization.plan.parameters import load_schema, normalise
+from lateralization.plan.sheets import read_sheet
 from lateralization.problems import Problems
-from lateralization.sheets import read_sheet
+from lateralization.tables.fits import describe_fit
 
 
 def chosen(tmp_path, problems=None, **raw):

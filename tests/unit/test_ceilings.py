@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from made_runs import MadeRun, made_mask, write_run
 
-from lateralization.asymmetry import SHARED, STRICT, Brain
-from lateralization.ceilings import average_ceiling, ceiling_rows, chosen_elsewhere
-from lateralization.control_report import answers
 from lateralization.files import save_tensors
-from lateralization.fits import Fit
-from lateralization.signals import columns_r
-from lateralization.tables import build
+from lateralization.fmri.signals import columns_r
+from lateralization.report.control_report import answers
+from lateralization.statistics.asymmetry import SHARED, STRICT, Brain
+from lateralization.statistics.ceilings import average_ceiling, ceiling_rows, chosen_elsewhere
+from lateralization.tables.fits import Fit
+from lateralization.tables.tables import build
 
 FIT = Fit("en", "average", "m")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit
 
-from lateralization.change_points import axis_of, find_bend
+from lateralization.statistics.change_points import axis_of, find_bend
 
 
 def bent(x, place, before=1.0, after=0.1):

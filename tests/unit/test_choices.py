@@ -10,11 +10,11 @@ from encoder_oracle import ALPHAS, correlations, made_data, nested_search
 from himalaya.ridge import RidgeCV as HimalayaRidgeCV
 from himalaya.scoring import correlation_score
 
-from lateralization.choices import Choices
+from lateralization.encoding.regressors import regressors, word_operators
 from lateralization.errors import BadInput
-from lateralization.hrf import FIR_DELAYS, fir_operators
-from lateralization.regressors import regressors, word_operators
-from lateralization.ridge import encode
+from lateralization.fmri.hrf import FIR_DELAYS, fir_operators
+from lateralization.ridge.choices import Choices
+from lateralization.ridge.ridge import encode
 
 LENGTHS = (27, 31, 24, 29, 22)
 WIDTHS = {"few": 12, "primal": 60, "dual": 150}

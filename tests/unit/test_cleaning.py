@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from nilearn.maskers import NiftiMasker
 
-from lateralization.cleaning import clean_run, clean_subject
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors
+from lateralization.fmri.cleaning import clean_run, clean_subject
 from lateralization.volumes import save_volume
 
 BIN = Path(__file__).resolve().parents[2] / "bin"

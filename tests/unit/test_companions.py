@@ -5,17 +5,17 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from lateralization.areas import label_areas
-from lateralization.asymmetry import Brain, Region, paired_asymmetry
-from lateralization.atlas import place_atlas, read_atlas, read_labels, to_grid
-from lateralization.densities import density
 from lateralization.errors import BadInput
 from lateralization.files import write_json
-from lateralization.intervals import corrected_t, t_interval, voxel_bootstrap, widened
-from lateralization.parcels import area_rows, parcel_rows, relation_rows
-from lateralization.people import holm, sign_flip_p, smallest_p
-from lateralization.sensitivity import PERCENTILES, sensitivity_rows
+from lateralization.sources.atlas import place_atlas, read_atlas, read_labels, to_grid
+from lateralization.statistics.areas import label_areas
+from lateralization.statistics.asymmetry import Brain, Region, paired_asymmetry
+from lateralization.statistics.densities import density
+from lateralization.statistics.intervals import corrected_t, t_interval, voxel_bootstrap, widened
+from lateralization.statistics.sensitivity import PERCENTILES, sensitivity_rows
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
+from lateralization.tables.parcels import area_rows, parcel_rows, relation_rows
+from lateralization.tables.people import holm, sign_flip_p, smallest_p
 from lateralization.volumes import hemispheres, mirror_index, save_volume
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from made_runs import MadeRun, write_run
 
-from lateralization.asymmetry import SHARED
-from lateralization.catalogue import family_of
 from lateralization.files import read_json, save_tensors, write_json
-from lateralization.findings import about_published
-from lateralization.fits import Spaces
-from lateralization.made_tables import read_tables
-from lateralization.tables import lateralize
+from lateralization.plan.catalogue import family_of
+from lateralization.report.findings import about_published
+from lateralization.statistics.asymmetry import SHARED
+from lateralization.tables.fits import Spaces
+from lateralization.tables.made_tables import read_tables
+from lateralization.tables.tables import lateralize
 
 PUBLISHED = Path(__file__).parents[2] / "assets" / "published.json"
 CELLS = ("score_whole", "l_minus_r_whole", "score_reliable", "l_minus_r_reliable")

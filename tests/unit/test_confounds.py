@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from tiny_dataset import ASSETS, PROJECT, write_dataset, write_model, write_texts
 
-from lateralization.annotation import read_words, standard_annotation
-from lateralization.confounds import confound
+from lateralization.baselines.confounds import confound
 from lateralization.errors import BadInput
-from lateralization.plan import make_plan
+from lateralization.plan.plan import make_plan
+from lateralization.words.annotation import read_words, standard_annotation
 
 
 @pytest.fixture

@@ -11,14 +11,14 @@ import transformers
 from restatement import Data, mapped, write_data
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from lateralization.batches import Run, plan_batches, runs_from
-from lateralization.context import limited
 from lateralization.files import read_tensors
-from lateralization.forward import compute, input_device
-from lateralization.mapping import MappedRun, window_tensors, words_table
-from lateralization.models import from_config, load_model
-from lateralization.surprisal import head_of, reads_forward, surprisal_table
-from lateralization.word_vectors import merge
+from lateralization.language_models.batches import Run, plan_batches, runs_from
+from lateralization.language_models.context import limited
+from lateralization.language_models.forward import compute, input_device
+from lateralization.language_models.models import from_config, load_model
+from lateralization.language_models.surprisal import head_of, reads_forward, surprisal_table
+from lateralization.language_models.word_vectors import merge
+from lateralization.words.mapping import MappedRun, window_tensors, words_table
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 

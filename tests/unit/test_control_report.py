@@ -4,12 +4,12 @@ import pandas as pd
 import pytest
 from made_runs import MadeRun, write_run
 
-from lateralization.control_report import ANSWERS, answers
 from lateralization.files import read_json
-from lateralization.findings import about_alignment
-from lateralization.made_tables import read_tables
-from lateralization.report import make_report
-from lateralization.tables import lateralize
+from lateralization.report.control_report import ANSWERS, answers
+from lateralization.report.findings import about_alignment
+from lateralization.report.report import make_report
+from lateralization.tables.made_tables import read_tables
+from lateralization.tables.tables import lateralize
 
 
 @pytest.fixture(scope="module")

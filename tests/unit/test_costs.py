@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lateralization.costs import (
+from lateralization.plan.costs import (
     MEASURED,
     activations_disk,
     gpu_memory,

@@ -8,18 +8,18 @@ import pandas as pd
 import pytest
 from scipy.signal import detrend
 
-from lateralization.checking import check_files, excluded
-from lateralization.cleaning import temporal_snr
-from lateralization.control_report import answers
-from lateralization.data_checks import (
+from lateralization.files import save_tensors
+from lateralization.fmri.checking import check_files, excluded
+from lateralization.fmri.cleaning import temporal_snr
+from lateralization.fmri.data_checks import (
     check_group,
     low_tsnr,
     mean_correlation,
     rate_lags,
     shifted_correlation,
 )
-from lateralization.files import save_tensors
-from lateralization.hrf import hrf_operator
+from lateralization.fmri.hrf import hrf_operator
+from lateralization.report.control_report import answers
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 
 LENGTHS = (90, 75, 90, 80, 100)

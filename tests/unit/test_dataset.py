@@ -18,11 +18,12 @@ from tiny_dataset import (
     write_texts,
 )
 
-from lateralization import dataset, stories
 from lateralization.errors import BadInput
 from lateralization.problems import Problems
-from lateralization.runs import check_runs
+from lateralization.sources import dataset
+from lateralization.sources.runs import check_runs
 from lateralization.study import ANNOTATION_MD5
+from lateralization.words import stories
 
 
 def checked(root, averaged=True):

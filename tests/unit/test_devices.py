@@ -12,10 +12,11 @@ import torch
 from restatement import mapped, write_data
 
 from activations import n_windows
-from lateralization import read_ahead
-from lateralization.activations import Task, make_plan
-from lateralization.batches import runs_from
-from lateralization.devices import (
+from lateralization.files import read_tensors, save_tensors
+from lateralization.language_models import read_ahead
+from lateralization.language_models.activations import Task, make_plan
+from lateralization.language_models.batches import runs_from
+from lateralization.language_models.devices import (
     GIB,
     Plan,
     choose,
@@ -24,9 +25,8 @@ from lateralization.devices import (
     processes_for,
     weights_bytes,
 )
-from lateralization.files import read_tensors, save_tensors
-from lateralization.mapping import window_tensors
-from lateralization.ranks import Ranks
+from lateralization.language_models.ranks import Ranks
+from lateralization.words.mapping import window_tensors
 
 BIN = Path(__file__).parents[2] / "bin"
 
@@ -113,11 +113,11 @@ sys.path[:0] = [{bin!r}, {here!r}]
 import tiny_models
 from restatement import mapped, write_data
 from transformers import GPT2Config
-from lateralization import forward
-from lateralization.batches import plan_batches, runs_from
+from lateralization.language_models import forward
+from lateralization.language_models.batches import plan_batches, runs_from
 from lateralization.command import run
-from lateralization.mapping import window_tensors
-from lateralization.models import load_trunk
+from lateralization.words.mapping import window_tensors
+from lateralization.language_models.models import load_trunk
 import argparse, torch
 
 torch.set_num_threads(1)

@@ -6,10 +6,10 @@ import pytest
 from bad_server import serving
 from downloads import CONTENT, IMPATIENT, QUICK, fetch, unpinned, wanted
 
-from lateralization import download
-from lateralization.cache import Wanted, is_whole
-from lateralization.download import Policy
 from lateralization.errors import BadInput, Transient
+from lateralization.sources import download
+from lateralization.sources.cache import Wanted, is_whole
+from lateralization.sources.download import Policy
 
 
 @pytest.fixture

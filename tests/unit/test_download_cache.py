@@ -15,10 +15,10 @@ import pytest
 from bad_server import serving
 from downloads import CONTENT, LONG, QUICK, fetch, left_over, wait_until, wanted
 
-from lateralization import cache, download
-from lateralization.cache import Wanted
-from lateralization.download import Policy
 from lateralization.errors import BadInput
+from lateralization.sources import cache, download
+from lateralization.sources.cache import Wanted
+from lateralization.sources.download import Policy
 
 
 @pytest.fixture

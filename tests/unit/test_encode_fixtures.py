@@ -17,16 +17,13 @@ from encode_inputs import (
 )
 from encoder_oracle import made_data
 
-from lateralization import own_features
-from lateralization.choices import Choices
-from lateralization.encoding import (
-    encode_files,
-    read_bold,
-)
+from lateralization.baselines import own_features
+from lateralization.encoding.encoding import encode_files, read_bold
+from lateralization.encoding.parts import AFTER_TRIMMING, IN_SOURCE, read_part
+from lateralization.encoding.regressors import layer_regressors, regressors, word_operators
 from lateralization.errors import BadInput
 from lateralization.files import read_table, read_tensors, save_tensors, write_table
-from lateralization.parts import AFTER_TRIMMING, IN_SOURCE, read_part
-from lateralization.regressors import layer_regressors, regressors, word_operators
+from lateralization.ridge.choices import Choices
 
 
 @pytest.fixture(scope="module", params=MODELS)

@@ -14,15 +14,16 @@ import transformers
 from restatement import Data, assert_equal_vectors, mapped, restated, write_data
 from transformers import AutoModelForCausalLM
 
-from lateralization import batches, extraction, forward, word_vectors
-from lateralization.activations import check_vocabulary, check_words
-from lateralization.alignment import comparable
-from lateralization.annotation import read_words
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors
-from lateralization.mapping import map_words, window_tensors, words_table
-from lateralization.models import load_config, load_tokenizer, load_trunk, measure
-from lateralization.untrained import spread_out, untrained_model, untrained_trunk
+from lateralization.language_models import batches, forward, word_vectors
+from lateralization.language_models.activations import check_vocabulary, check_words
+from lateralization.language_models.models import load_config, load_tokenizer, load_trunk, measure
+from lateralization.language_models.untrained import spread_out, untrained_model, untrained_trunk
+from lateralization.simulation import extraction
+from lateralization.words.alignment import comparable
+from lateralization.words.annotation import read_words
+from lateralization.words.mapping import map_words, window_tensors, words_table
 
 
 @pytest.fixture(scope="module")

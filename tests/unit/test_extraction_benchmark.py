@@ -14,8 +14,8 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import extraction_models as made  # noqa: E402
 
-from lateralization.batches import Window, plan_batches  # noqa: E402
 from lateralization.files import read_tensors  # noqa: E402
+from lateralization.language_models.batches import Window, plan_batches  # noqa: E402
 
 
 def run(folder: Path, *arguments: str) -> None:

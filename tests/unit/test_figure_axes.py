@@ -9,7 +9,7 @@ import pytest
 from figure_tables import model, tables_of
 from matplotlib import pyplot as plt
 
-from lateralization import (
+from lateralization.figures import (
     family_figures,
     figure_style,
     layer_figures,
@@ -19,8 +19,8 @@ from lateralization import (
     trajectory_figures,
     trust_figures,
 )
-from lateralization.catalogue import family_of
-from lateralization.figure_style import OTHER_FAMILIES, families, outside_legend, style
+from lateralization.figures.figure_style import OTHER_FAMILIES, families, outside_legend, style
+from lateralization.plan.catalogue import family_of
 
 PLACE = ("en", "average")
 STEPS = (0, 1, 8, 64, 512, 1000, 14000, 36000, 72000, 143000)

@@ -6,7 +6,7 @@ import pytest
 from figure_tables import model, tables_of
 from made_runs import MadeRun, write_run
 
-from lateralization import (
+from lateralization.figures import (
     area_figures,
     brain_figures,
     model_figures,
@@ -16,10 +16,10 @@ from lateralization import (
     trajectory_figures,
     trust_figures,
 )
-from lateralization.figure_style import TooFewError, style
-from lateralization.figures import FIGURES
-from lateralization.made_tables import read_tables
-from lateralization.tables import lateralize
+from lateralization.figures.figure_style import TooFewError, style
+from lateralization.figures.figures import FIGURES
+from lateralization.tables.made_tables import read_tables
+from lateralization.tables.tables import lateralize
 
 PLACE = ("en", "average")
 

@@ -12,7 +12,8 @@ import pytest
 from made_runs import MadeRun, write_run
 from matplotlib import pyplot as plt
 
-from lateralization import (
+from lateralization.errors import BadInput
+from lateralization.figures import (
     brain_figures,
     family_figures,
     layer_figures,
@@ -21,9 +22,8 @@ from lateralization import (
     region_figures,
     trajectory_figures,
 )
-from lateralization import figures as stage
-from lateralization.errors import BadInput
-from lateralization.figure_style import (
+from lateralization.figures import figures as stage
+from lateralization.figures.figure_style import (
     LEFT,
     RIGHT,
     TooFewError,
@@ -34,11 +34,11 @@ from lateralization.figure_style import (
     short,
     style,
 )
-from lateralization.figures import FIGURES, draw_all
+from lateralization.figures.figures import FIGURES, draw_all
 from lateralization.files import read_json
-from lateralization.made_tables import read_tables
-from lateralization.regressions import NO_VOXEL
-from lateralization.tables import lateralize
+from lateralization.statistics.regressions import NO_VOXEL
+from lateralization.tables.made_tables import read_tables
+from lateralization.tables.tables import lateralize
 
 
 def make(folder, run=None):

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from pandas._libs.parsers import STR_NA_VALUES
 from tiny_dataset import ASSETS
 
-from lateralization import stories
-from lateralization.annotation import read_corrections, read_words
-from lateralization.dataset import read_manifest, remote_subjects
-from lateralization.description import COLUMNS, read_description
-from lateralization.glove import read_glove
+from lateralization.baselines.glove import read_glove
+from lateralization.plan.sheets import read_sheet
 from lateralization.problems import Problems
-from lateralization.sheets import read_sheet
+from lateralization.sources.dataset import read_manifest, remote_subjects
+from lateralization.sources.description import COLUMNS, read_description
+from lateralization.words import stories
+from lateralization.words.annotation import read_corrections, read_words
 
 RUNS = 3
 SECONDS = st.integers(0, 500_000).map(lambda ms: ms / 1000)

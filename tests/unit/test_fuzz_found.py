@@ -10,11 +10,11 @@ import pytest
 from fuzzing import refused
 from tiny_dataset import write_annotation
 
-from lateralization import stories
-from lateralization.annotation import read_corrections, read_words
-from lateralization.dataset import read_manifest
 from lateralization.errors import BadInput
 from lateralization.files import numbers
+from lateralization.sources.dataset import read_manifest
+from lateralization.words import stories
+from lateralization.words.annotation import read_corrections, read_words
 
 
 @pytest.mark.parametrize("column", ["onset", "offset", "section"])

@@ -6,11 +6,11 @@ import zipfile
 import pytest
 from tiny_dataset import ASSETS, PROJECT, write_dataset, write_model, write_texts
 
+from lateralization.baselines.glove import read_glove
 from lateralization.errors import BadInput
-from lateralization.glove import read_glove
-from lateralization.parameters import load_schema, properties
-from lateralization.plan import make_plan
-from lateralization.stories import read_text_zip
+from lateralization.plan.parameters import load_schema, properties
+from lateralization.plan.plan import make_plan
+from lateralization.words.stories import read_text_zip
 
 COMMANDS = ["$(touch pwned)", "`touch pwned`", "a; touch pwned", "a' ; touch pwned; '", 'a"b',
             "a\nb", "<script>alert(1)</script>", "a b", "a|b", "a&&b", "../../a",

@@ -8,7 +8,7 @@ from nilearn.glm.first_level.hemodynamic_models import compute_regressor
 from scipy.stats import gamma
 
 from lateralization.errors import BadInput
-from lateralization.hrf import fine_grid, frame_times, hrf_operator, study_hrf, to_scans
+from lateralization.fmri.hrf import fine_grid, frame_times, hrf_operator, study_hrf, to_scans
 
 ENGLISH_SCANS = (282, 298, 340, 303, 265, 343, 325, 292, 368)
 CHINESE_SCANS = (283, 322, 322, 307, 293, 392, 364, 293, 401)

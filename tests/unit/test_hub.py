@@ -15,10 +15,11 @@ from hub_server import COMMIT, Hub, serving_hub
 from safetensors.torch import load_file, save_file
 from test_model import FIXTURES, ROOT, prepared, spec
 
-from lateralization import hub, models
 from lateralization.errors import BadInput, Transient
-from lateralization.model_preparation import prepare
-from lateralization.model_weights import remove_weights, whole_model
+from lateralization.language_models import models
+from lateralization.sources import hub
+from lateralization.sources.model_preparation import prepare
+from lateralization.sources.model_weights import remove_weights, whole_model
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from types import ModuleType
 
 import pytest
 
+from lateralization.simulation.own_code import PACKAGE, files_of, imports, reachable
+
 PROJECT = Path(__file__).resolve().parents[2]
 LOCK = (PROJECT / "requirements" / "run.txt").read_text()
 
@@ -58,22 +60,12 @@ def test_what_is_left_out_is_needed_by_nothing_that_stays(kind: str) -> None:
 
 
 def _imports(command: str) -> str:
-    """Return the text of a command and of all modules of the package that it reaches."""
-    seen: dict[str, str] = {}
-    waiting = [command]
-    while waiting:
-        name = waiting.pop()
-        path = PROJECT / "bin" / name
-        if name in seen or not path.exists():
-            continue
-        seen[name] = text = path.read_text()
-        modules = re.findall(r"(?m)^\s*(?:from|import)\s+lateralization\.(\w+)", text)
-        for listed in re.findall(
-            r"(?m)^\s*from\s+lateralization\s+import\s+(\([^)]*\)|[^\n]*)", text
-        ):
-            modules += re.findall(r"\w+", listed)
-        waiting += [f"lateralization/{module}.py" for module in modules]
-    return "\n".join(seen.values())
+    """Return the text of a command and of all files of the package that it reaches."""
+    path = PROJECT / "bin" / command
+    if not path.exists():
+        return ""
+    inside = {file for each in files_of(imports(path)) for file in reachable(each)}
+    return "\n".join(each.read_text() for each in (path, *(PACKAGE / file for file in inside)))
 
 
 def test_the_stages_with_torch_are_those_that_import_it() -> None:

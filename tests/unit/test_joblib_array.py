@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lateralization.errors import BadInput
-from lateralization.joblib_array import read_joblib_array
+from lateralization.fmri.joblib_array import read_joblib_array
 
 PUBLISHED = Path(__file__).resolve().parents[2].parent / "shared" / "reference_data"
 ARRAYS = [

@@ -8,12 +8,12 @@ from setup_programs import PROJECT
 from test_lint import LIB, groovy
 from tiny_dataset import ASSETS
 
-from lateralization.encoding import chosen_layers
+from lateralization.encoding.encoding import chosen_layers
 from lateralization.errors import BadInput
 from lateralization.files import save_tensors
-from lateralization.layer_choice import fitted_layers
-from lateralization.plan import make_plan
-from lateralization.summary import n_layers
+from lateralization.plan.layer_choice import fitted_layers
+from lateralization.plan.plan import make_plan
+from lateralization.plan.summary import n_layers
 
 ASKED = ("all", "every:2", "every:5", [0, 6, 12], [12], [13], [0, 99], [99], [0])
 CASES = [(asked, depth, last, kind)

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from lateralization.layer_figures import depth_of_mamba
+from lateralization.figures.layer_figures import depth_of_mamba
 
 
 @pytest.mark.parametrize(

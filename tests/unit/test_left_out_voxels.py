@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from made_runs import MIDDLE, MadeRun, made_mask, write_run
 
-from lateralization.dictionary import describe
-from lateralization.fits import read_space
-from lateralization.made_tables import read_tables
-from lateralization.specifications import specify
+from lateralization.statistics.specifications import specify
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
-from lateralization.tables import lateralize
+from lateralization.tables.dictionary import describe
+from lateralization.tables.fits import read_space
+from lateralization.tables.made_tables import read_tables
+from lateralization.tables.tables import lateralize
 
 N_LEFT_OUT = 300
 """The first voxels of the mask: all lie on the left, and some in the regions."""

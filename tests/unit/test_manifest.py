@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from tiny_dataset import ASSETS, PROJECT, STUDY
 
-from lateralization.dataset import read_manifest
-from lateralization.description import read_description
 from lateralization.errors import BadInput
-from lateralization.manifest import KEY, manifest, pinned_files
+from lateralization.sources.dataset import read_manifest
+from lateralization.sources.description import read_description
+from lateralization.sources.manifest import KEY, manifest, pinned_files
 
 
 def git(tree, *arguments):

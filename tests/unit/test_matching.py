@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lateralization.matching import (
+from lateralization.words.matching import (
     MAX_STEPS,
     NotFound,
     TokenGrid,

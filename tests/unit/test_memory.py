@@ -11,10 +11,10 @@ import torch
 from restatement import mapped, write_data
 from transformers import GPT2Config
 
-from lateralization.batches import plan_batches, runs_from
-from lateralization.forward import compute
-from lateralization.mapping import window_tensors
-from lateralization.models import load_trunk
+from lateralization.language_models.batches import plan_batches, runs_from
+from lateralization.language_models.forward import compute
+from lateralization.language_models.models import load_trunk
+from lateralization.words.mapping import window_tensors
 
 WIDTH = 256
 

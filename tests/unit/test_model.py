@@ -14,10 +14,10 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from lateralization import models
 from lateralization.errors import BadInput
-from lateralization.model_preparation import link, prepare
-from lateralization.untrained import untrained_trunk
+from lateralization.language_models import models
+from lateralization.language_models.untrained import untrained_trunk
+from lateralization.sources.model_preparation import link, prepare
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures" / "models"

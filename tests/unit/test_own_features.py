@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from tiny_dataset import ASSETS, PROJECT, SCANS, write_dataset, write_texts
 
-from lateralization import own_features
+from lateralization.baselines import own_features
 from lateralization.errors import BadInput
 from lateralization.files import save_tensors
-from lateralization.fits import kind_of
-from lateralization.plan import make_plan
+from lateralization.plan.plan import make_plan
 from lateralization.problems import Problems
+from lateralization.tables.fits import kind_of
 
 N_WORDS = 20
 

@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from tiny_dataset import PROJECT
 
-from lateralization.parameters import load_schema, normalise, properties
+from lateralization.plan.parameters import load_schema, normalise, properties
 from lateralization.problems import Problems
 
 SCHEMA = load_schema(PROJECT)

@@ -7,8 +7,8 @@ from scipy import stats
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 
-from lateralization.reliability import predict_group
-from lateralization.ridge import encode
+from lateralization.fmri.reliability import predict_group
+from lateralization.ridge.ridge import encode
 
 N_VOXELS = 15_001
 LENGTHS = (23, 27, 21, 29, 25, 31, 19, 26, 24)

@@ -20,8 +20,8 @@ from tiny_dataset import (
 
 from lateralization.errors import BadInput
 from lateralization.files import md5_of
+from lateralization.plan.summary import summary
 from lateralization.study import ANNOTATION_MD5
-from lateralization.summary import summary
 
 
 @pytest.fixture(scope="module")

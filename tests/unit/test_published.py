@@ -11,14 +11,14 @@ import pytest
 from bad_server import serving
 from tiny_dataset import ASSETS
 
-from lateralization.average import write_average
-from lateralization.cache import GIT_BLOB, digest_of
-from lateralization.download import Policy
 from lateralization.errors import BadInput
-from lateralization.fetching import fetch
 from lateralization.files import read_tensors
-from lateralization.given_files import grid_of, own_file, published_files, study_urls
-from lateralization.reliability import write_given
+from lateralization.fmri.average import write_average
+from lateralization.fmri.reliability import write_given
+from lateralization.sources.cache import GIT_BLOB, digest_of
+from lateralization.sources.download import Policy
+from lateralization.sources.fetching import fetch
+from lateralization.sources.given_files import grid_of, own_file, published_files, study_urls
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.volumes import to_volume
 

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from tiny_dataset import ASSETS, PROJECT
 
-from lateralization.areas import Areas
-from lateralization.asymmetry import SHARED, STRICT, Brain
-from lateralization.comparison import MODEL_COLUMNS, comparison_rows
 from lateralization.files import read_json, save_tensors, write_json
-from lateralization.fits import Space, iterate_fits
-from lateralization.model_tables import ols_rows, regression_rows
-from lateralization.plan import make_plan
-from lateralization.region_tables import atlas_rows, roi_rows
+from lateralization.plan.plan import make_plan
+from lateralization.statistics.areas import Areas
+from lateralization.statistics.asymmetry import SHARED, STRICT, Brain
 from lateralization.study import ROI_ORDER
-from lateralization.summaries import summarise
-from lateralization.tables import frame
+from lateralization.tables.comparison import MODEL_COLUMNS, comparison_rows
+from lateralization.tables.fits import Space, iterate_fits
+from lateralization.tables.model_tables import ols_rows, regression_rows
+from lateralization.tables.region_tables import atlas_rows, roi_rows
+from lateralization.tables.summaries import summarise
+from lateralization.tables.tables import frame
 
 PUBLISHED = read_json(ASSETS / "published.json")
 NINE = ("gpt2,gpt2-medium,gpt2-large,gpt2-xl,Qwen1.5-0.5B,Qwen1.5-1.8B,Qwen1.5-4B,Qwen1.5-7B,"

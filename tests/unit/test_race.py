@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lateralization.race import Race
+from lateralization.ridge.race import Race
 
 N_VOXELS = 20_000
 CHUNK = 512

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lateralization import ranks
 from lateralization.errors import BadInput
+from lateralization.language_models import ranks
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -82,7 +82,7 @@ def test_four_launches_of_two_processes_side_by_side_do_not_meet(mapped: Path) -
 MEETING = """
 import os, sys
 from pathlib import Path
-from lateralization import ranks
+from lateralization.language_models import ranks
 
 here = ranks.start()
 names = ("MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_USE_AGENT_STORE")

@@ -11,11 +11,11 @@ import pytest
 from bad_server import serving
 from tiny_dataset import PROJECT, write_run
 
-from lateralization.download import Policy
 from lateralization.errors import BadInput
-from lateralization.fetching import fetch
-from lateralization.raw_runs import given_receipt, remove_raw
-from lateralization.receipts import RECEIPT
+from lateralization.sources.download import Policy
+from lateralization.sources.fetching import fetch
+from lateralization.sources.raw_runs import given_receipt, remove_raw
+from lateralization.sources.receipts import RECEIPT
 
 N_RUNS = 3
 

@@ -10,23 +10,23 @@ import torch
 from scipy.stats import spearmanr
 from simulated_bold import simulate_bold
 
-from lateralization import simulation, story
-from lateralization.asymmetry import STRICT, Brain
-from lateralization.data_checks import check_group
-from lateralization.extraction import extract_features
-from lateralization.fits import Fit
-from lateralization.hrf import hrf_operator
-from lateralization.intervals import corrected_t
-from lateralization.joint import confound_ridges, joint_ridges
-from lateralization.planted import order_found
-from lateralization.ridge import encode
-from lateralization.signals import clean, standardise, trim
-from lateralization.simulated_dataset import write_story
-from lateralization.simulated_models import MODELS, write_models
+from lateralization.fmri.data_checks import check_group
+from lateralization.fmri.hrf import hrf_operator
+from lateralization.fmri.signals import clean, standardise, trim
+from lateralization.ridge.joint import confound_ridges, joint_ridges
+from lateralization.ridge.ridge import encode
+from lateralization.ridge.voxels import Voxels
+from lateralization.simulation import simulation, story
+from lateralization.simulation.extraction import extract_features
+from lateralization.simulation.simulated_dataset import write_story
+from lateralization.simulation.simulated_models import MODELS, write_models
+from lateralization.simulation.worlds import make_world, truth_per_model
+from lateralization.statistics.asymmetry import STRICT, Brain
+from lateralization.statistics.intervals import corrected_t
 from lateralization.study import N_RUNS, TR
-from lateralization.unique import unique_rows
-from lateralization.voxels import Voxels
-from lateralization.worlds import make_world, truth_per_model
+from lateralization.tables.fits import Fit
+from lateralization.tables.planted import order_found
+from lateralization.tables.unique import unique_rows
 
 STORY = Path(__file__).parents[2] / "assets" / "story"
 SEEDS = range(1, 6)

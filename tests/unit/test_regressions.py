@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lateralization.asymmetry import RELIABLE, SHARED, STRICT, WHOLE
-from lateralization.fits import Fit
-from lateralization.model_tables import relative_best_layer
-from lateralization.regressions import ols, partial_regress, regress, voxel_slopes
-from lateralization.summaries import Summary
+from lateralization.statistics.asymmetry import RELIABLE, SHARED, STRICT, WHOLE
+from lateralization.statistics.regressions import ols, partial_regress, regress, voxel_slopes
+from lateralization.tables.fits import Fit
+from lateralization.tables.model_tables import relative_best_layer
+from lateralization.tables.summaries import Summary
 
 PUBLISHED = json.loads(
     (Path(__file__).parents[2] / "assets" / "published.json").read_text(encoding="utf-8")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from encoder_oracle import correlations, nested_search
 
-from lateralization import reliability as module
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors, save_tensors
-from lateralization.reliability import (
+from lateralization.fmri import reliability as module
+from lateralization.fmri.reliability import (
     group_means,
     mean_weights,
     predict_group,

@@ -11,12 +11,12 @@ from made_runs import MadeRun, write_run
 
 from lateralization import wording
 from lateralization.errors import BadInput
-from lateralization.figures import draw_all
+from lateralization.figures.figures import draw_all
 from lateralization.files import read_json, write_json, write_table
-from lateralization.made_tables import read_tables
-from lateralization.methods_text import data_text, encoding_text, model_text
-from lateralization.report import write_report
-from lateralization.tables import lateralize
+from lateralization.report.methods_text import data_text, encoding_text, model_text
+from lateralization.report.report import write_report
+from lateralization.tables.made_tables import read_tables
+from lateralization.tables.tables import lateralize
 
 TEMPLATE = Path(__file__).parents[2] / "assets" / "report.html.j2"
 HOSTILE = "<script>alert(1)</script>\"'&"

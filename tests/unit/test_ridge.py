@@ -6,12 +6,12 @@ import torch
 from encoder_oracle import ALPHAS, made_data, nested_search
 from himalaya.ridge import Ridge as HimalayaRidge
 
-from lateralization.correlation import is_usable, moments
 from lateralization.errors import BadInput
-from lateralization.folds import nested_folds
-from lateralization.ridge import encode, make_system, nested_ridge, nested_ridges
-from lateralization.systems import Case, Dual, Primal
-from lateralization.voxels import Voxels
+from lateralization.ridge.correlation import is_usable, moments
+from lateralization.ridge.folds import nested_folds
+from lateralization.ridge.ridge import encode, make_system, nested_ridge, nested_ridges
+from lateralization.ridge.systems import Case, Dual, Primal
+from lateralization.ridge.voxels import Voxels
 
 LENGTHS = (27, 31, 24, 29, 22)
 CASES = {"few": 12, "primal": 60, "dual": 150}
@@ -324,6 +324,6 @@ def test_dropping_penalties_changes_no_answer_and_no_score(width, noise):
 def test_blocks_that_are_not_kept_are_made_again(monkeypatch, room):
     features, bold = made_data(LENGTHS, 12, 300)
     expected = encode(features, bold, chunk=32)
-    monkeypatch.setattr("lateralization.search.KEPT_BLOCKS", room)
+    monkeypatch.setattr("lateralization.ridge.search.KEPT_BLOCKS", room)
     found = encode(features, bold, chunk=32)
     np.testing.assert_array_equal(found.r, expected.r)

@@ -9,10 +9,10 @@ import pytest
 import requests
 from s3_server import serving_s3
 
-from lateralization.cache import Wanted
-from lateralization.dataset import urls
-from lateralization.download import Policy, download
 from lateralization.errors import BadInput
+from lateralization.sources.cache import Wanted
+from lateralization.sources.dataset import urls
+from lateralization.sources.download import Policy, download
 
 CONTENT = b"\x1f\x8b" + random.Random(4).randbytes(3_000_000)
 PATH = "derivatives/sub-EN057/func/sub-EN057_task-lppEN_run-07_bold.nii.gz"

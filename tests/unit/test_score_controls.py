@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
-from lateralization.catalogue import family_of
-from lateralization.regressions import Regression, partial_regress, regress
-from lateralization.score_controls import (
+from lateralization.plan.catalogue import family_of
+from lateralization.statistics.regressions import Regression, partial_regress, regress
+from lateralization.statistics.score_controls import (
     PATHS,
     Values,
     _t_of,

@@ -6,7 +6,7 @@ from nilearn import signal as nilearn_signal
 from scipy import signal as scipy_signal
 
 from lateralization.errors import BadInput
-from lateralization.signals import clean, detrend, high_pass, standardise, trim
+from lateralization.fmri.signals import clean, detrend, high_pass, standardise, trim
 from lateralization.study import MIN_SCANS
 
 VECTOR_HEAD = [

@@ -7,13 +7,11 @@ import pandas as pd
 import pytest
 from simulated_bold import simulate_bold
 
-from lateralization import simulation, story, worlds
 from lateralization.errors import BadInput
-from lateralization.signals import standardise
-from lateralization.simulated_dataset import (
-    run_lengths,
-)
-from lateralization.worlds import make_world
+from lateralization.fmri.signals import standardise
+from lateralization.simulation import simulation, story, worlds
+from lateralization.simulation.simulated_dataset import run_lengths
+from lateralization.simulation.worlds import make_world
 
 STORY = Path(__file__).parents[2] / "assets" / "story"
 WIDTHS = (4, 6, 8)

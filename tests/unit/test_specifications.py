@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lateralization.asymmetry import (
+from lateralization.statistics.asymmetry import (
     BEST_CV,
     BEST_VOXEL,
     SHARED,
@@ -18,7 +18,7 @@ from lateralization.asymmetry import (
     percentile_asymmetry,
     regions,
 )
-from lateralization.specifications import (
+from lateralization.statistics.specifications import (
     FACTORS,
     FIXED,
     Reading,

@@ -13,8 +13,8 @@ from nilearn.image import resample_img
 from scipy.ndimage import affine_transform
 from whole_runs import resample_run
 
-from lateralization.resampling import Resampler
-from lateralization.spline import aligned_axes, axis_weights, interpolate
+from lateralization.fmri.resampling import Resampler
+from lateralization.fmri.spline import aligned_axes, axis_weights, interpolate
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 
 

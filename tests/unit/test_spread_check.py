@@ -8,13 +8,13 @@ import tiny_models
 import torch
 from restatement import Data, mapped, write_data
 
-from lateralization import spread_check
-from lateralization.activations import Clock, Task, compared
-from lateralization.batches import Run, runs_from
-from lateralization.devices import GIB, choose
 from lateralization.errors import BadInput
-from lateralization.mapping import window_tensors
-from lateralization.models import load_trunk
+from lateralization.language_models import spread_check
+from lateralization.language_models.activations import Clock, Task, compared
+from lateralization.language_models.batches import Run, runs_from
+from lateralization.language_models.devices import GIB, choose
+from lateralization.language_models.models import load_trunk
+from lateralization.words.mapping import window_tensors
 
 
 @pytest.fixture(scope="module")

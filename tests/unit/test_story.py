@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lateralization import story
 from lateralization.errors import BadInput
+from lateralization.simulation import story
 
 STORY = Path(__file__).parents[2] / "assets" / "story"
 

@@ -8,8 +8,8 @@ from planning import lines_of, own, plan_of, write_world
 from tiny_dataset import ANNOTATION, PROJECT, run_path, write_run
 
 from lateralization.errors import BadInput
-from lateralization.plan import make_plan
-from lateralization.story_check import check_told, out_of_order, share_found
+from lateralization.plan.plan import make_plan
+from lateralization.words.story_check import check_told, out_of_order, share_found
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import pytest
 import scipy.stats
 from made_runs import MadeRun, made_mask, write_run
 
-from lateralization.dictionary import TABLES
 from lateralization.errors import BadInput
 from lateralization.files import read_json, read_tensors, write_json
-from lateralization.findings import about_planted
-from lateralization.fits import kind_of
-from lateralization.made_tables import read_tables
-from lateralization.tables import lateralize
+from lateralization.report.findings import about_planted
+from lateralization.tables.dictionary import TABLES
+from lateralization.tables.fits import kind_of
+from lateralization.tables.made_tables import read_tables
+from lateralization.tables.tables import lateralize
 
 PUBLISHED_COLUMNS = {
     "scores": "language subject model layer region hemisphere n_voxels mean_r p90_r",
@@ -280,7 +280,7 @@ def test_no_scores_at_all_are_bad_input(tmp_path):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_without_a_planted_rise_none_is_reported(seed):
-    from lateralization.planted import order_found
+    from lateralization.tables.planted import order_found
 
     rng = np.random.default_rng(seed)
     by_run = rng.normal(0, 0.01, (6, 9))
@@ -290,7 +290,7 @@ def test_without_a_planted_rise_none_is_reported(seed):
 
 
 def test_the_lower_limit_of_a_planted_rise_counts_the_shared_training_runs():
-    from lateralization.planted import order_found
+    from lateralization.tables.planted import order_found
 
     by_run = np.random.default_rng(3).normal(0, 0.01, (3, 9)) + np.array([[-0.02], [0.0], [0.02]])
     slopes = (by_run[2] - by_run[0]) / 2
@@ -300,7 +300,7 @@ def test_the_lower_limit_of_a_planted_rise_counts_the_shared_training_runs():
 
 
 def test_a_rise_on_one_side_of_zero_is_no_recovery():
-    from lateralization.planted import order_found
+    from lateralization.tables.planted import order_found
 
     by_run = np.linspace(0.01, 0.05, 6)[:, None] + np.random.default_rng(0).normal(0, 1e-3, (6, 9))
     found = order_found(by_run, np.linspace(-1, 1, 6))

@@ -8,15 +8,15 @@ import pytest
 from encoder_oracle import zscored
 from made_runs import STUDY_MODELS, UNTRAINED, MadeRun, made_mask, write_run
 
-from lateralization import twins
-from lateralization.control_report import answers
 from lateralization.files import read_tensors, save_tensors
-from lateralization.fits import Fit
-from lateralization.intervals import corrected_t
-from lateralization.regressions import regress
-from lateralization.ridge import encode
-from lateralization.tables import build
-from lateralization.twins import is_twin
+from lateralization.report.control_report import answers
+from lateralization.ridge.ridge import encode
+from lateralization.statistics.intervals import corrected_t
+from lateralization.statistics.regressions import regress
+from lateralization.tables import twins
+from lateralization.tables.fits import Fit
+from lateralization.tables.tables import build
+from lateralization.tables.twins import is_twin
 
 WHERE = {"selection": "reliable", "layer": "best_voxel", "midline": "shared"}
 

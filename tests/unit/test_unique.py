@@ -11,16 +11,16 @@ from made_runs import MadeRun, made_mask, write_run
 from scipy import stats
 from test_gather import folder, made_part, run_gather, written  # noqa: F401
 
-from lateralization.asymmetry import SHARED, STRICT, Brain
-from lateralization.choices import Choices
-from lateralization.control_report import answers
-from lateralization.encoding import encode_files
+from lateralization.encoding.encoding import encode_files
+from lateralization.encoding.parts import read_part
 from lateralization.errors import BadInput
 from lateralization.files import read_table, read_tensors, save_tensors
-from lateralization.fits import Fit
-from lateralization.parts import read_part
-from lateralization.tables import build
-from lateralization.unique import signed_square, unique_rows
+from lateralization.report.control_report import answers
+from lateralization.ridge.choices import Choices
+from lateralization.statistics.asymmetry import SHARED, STRICT, Brain
+from lateralization.tables.fits import Fit
+from lateralization.tables.tables import build
+from lateralization.tables.unique import signed_square, unique_rows
 
 SIDES = np.arange(40) < 20
 BRAIN = Brain({SHARED: (SIDES, ~SIDES), STRICT: (SIDES, ~SIDES)})

@@ -8,9 +8,9 @@ from made_runs import MadeRun, write_run
 from scipy import stats
 from scipy.ndimage import gaussian_filter1d
 
-from lateralization.made_tables import read_tables
-from lateralization.tables import lateralize
-from lateralization.voxel_pairs import _row, max_t
+from lateralization.tables.made_tables import read_tables
+from lateralization.tables.tables import lateralize
+from lateralization.tables.voxel_pairs import _row, max_t
 
 
 def test_it_is_the_enumeration_of_all_flips():

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from lateralization.errors import BadInput
-from lateralization.models import load_tokenizer
-from lateralization.windows import (
+from lateralization.language_models.models import load_tokenizer
+from lateralization.words.windows import (
     Pieces,
     Windows,
     aligned_pieces,

@@ -15,7 +15,9 @@ TEXT = (ROOT / "tests" / "fixtures" / "texts_en" / "text_en_run1.txt").read_text
 READ = """
 import json, sys
 from pathlib import Path
-from lateralization.models import load_config, load_tokenizer, max_length, offline, without_torch
+from lateralization.language_models.models import (
+    load_config, load_tokenizer, max_length, offline, without_torch
+)
 
 offline()
 if sys.argv[2] == "without":

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lateralization.batches import Run
 from lateralization.errors import BadInput
-from lateralization.features import FeaturesFile
 from lateralization.files import read_metadata, read_tensors
-from lateralization.windows import Pieces
-from lateralization.word_vectors import Collector, merge
+from lateralization.language_models.batches import Run
+from lateralization.language_models.features import FeaturesFile
+from lateralization.language_models.word_vectors import Collector, merge
+from lateralization.words.windows import Pieces
 
 WIDTHS = (3, 5)
 

@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lateralization import extraction
-from lateralization.annotation import read_words
 from lateralization.errors import BadInput
-from lateralization.mapping import (
+from lateralization.language_models.models import load_tokenizer, load_trunk
+from lateralization.simulation import extraction
+from lateralization.words.annotation import read_words
+from lateralization.words.mapping import (
     MappedRun,
     map_words,
     mapping_report,
     window_tensors,
     words_table,
 )
-from lateralization.models import load_tokenizer, load_trunk
-from lateralization.stories import read_texts
+from lateralization.words.stories import read_texts
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"

@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from lateralization.description import read_description
+from lateralization.sources.description import read_description
 
 PROJECT = Path(__file__).resolve().parents[2]
 ASSETS = PROJECT / "assets"

@@ -1,6 +1,6 @@
 """The parts of RESAMPLE on runs that are in memory: the whole run is one block."""
 
-from lateralization.resampling import ConstantVoxels, Resampler
+from lateralization.fmri.resampling import ConstantVoxels, Resampler
 
 
 def resample_run(data, affine):

@@ -1,0 +1,1 @@
+"""Features that are not language models: random vectors, GloVe, confounds, a user's own."""

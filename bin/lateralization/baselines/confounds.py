@@ -1,0 +1,171 @@
+"""Feature spaces that are no language: how fast, long, frequent, high and loud the words are.
+
+Each is one number per word, convolved and fitted like a hidden state: what of a brain score, or of
+its asymmetry, a model shares with them is no evidence of language.
+"""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lateralization.arrays import Floats
+from lateralization.errors import BadInput
+from lateralization.files import check_columns, numbers, read_table
+from lateralization.problems import listed
+
+FROM_ANNOTATION = ("word_rate", "word_length", "word_position", "word_frequency")
+FROM_SOUND = ("f0", "intensity")
+SURPRISAL = "surprisal"
+KINDS = (*FROM_ANNOTATION, *FROM_SOUND)
+ALL = (*KINDS, SURPRISAL)
+
+FREQUENCY = "logfreq"
+"""Column of the logarithm of a word's frequency."""
+
+
+def confound(
+    kind: str, words: pd.DataFrame, annotation: Path, given: Path | None = None
+) -> tuple[Floats, dict[str, Any]]:
+    """Compute the values of a confound.
+
+    Parameters
+    ----------
+    kind : str
+        ``word_rate``: 1. ``word_length``: characters of the word as it is annotated.
+        ``word_position``: its onset, seconds from the start of the run. ``word_frequency``: its
+        logarithmic frequency. ``f0``, ``intensity``: mean over the frames of its sound (of f0: the
+        voiced ones). ``surprisal``: bits, as a model of the run has it.
+    words : DataFrame
+        As :func:`lateralization.words.annotation.read_words` returns it.
+    annotation : Path
+        The annotation that ``words`` come from.
+    given : Path or None
+        The prosody table, the table of surprisals, or a list of frequencies in place of the
+        annotation's own.
+
+    Returns
+    -------
+    values : array of shape (n_words, 1), float64
+        A word without a value has the mean of the others, so that it differs in nothing from a
+        word of which only its occurrence is known.
+    report : dict
+        ``n_unknown``: words without a value.
+
+    Raises
+    ------
+    BadInput
+        A table lacks a column, or has a value for no word at all.
+    """
+    values = _VALUES[kind](kind, words, annotation, given)
+    known = np.isfinite(values)
+    if not known.any():
+        raise BadInput(f"{kind}: {given or annotation} has a value for none of the story's words")
+    filled = np.where(known, values, values[known].mean())
+    return filled[:, None], {"n_unknown": int((~known).sum())}
+
+
+def _rate(_kind: str, words: pd.DataFrame, *_: Path | None) -> Floats:
+    return np.ones(len(words))
+
+
+def _length(_kind: str, words: pd.DataFrame, *_: Path | None) -> Floats:
+    return np.array([len(str(word)) for word in words["word"]], np.float64)
+
+
+def _position(_kind: str, words: pd.DataFrame, *_: Path | None) -> Floats:
+    return words["onset"].to_numpy(np.float64)
+
+
+def _frequency(_kind: str, words: pd.DataFrame, annotation: Path, given: Path | None) -> Floats:
+    """Look words up in a list, or take the annotation's own column, row by row."""
+    if given is None:
+        table = _read(
+            annotation, (FREQUENCY,), "give --word_frequencies, or name it in dataset.json"
+        )
+        own: Floats = numbers(table[FREQUENCY])[words["row"].to_numpy()]
+        return own
+    table = _read(given, ("word", FREQUENCY), "mend its header")
+    table["word"] = table["word"].str.lower()
+    found = table.drop_duplicates("word").set_index("word")
+    keys = [str(word).lower() for word in words["word"]]
+    return numbers(found.reindex(keys)[FREQUENCY])
+
+
+def _sound(kind: str, words: pd.DataFrame, _annotation: Path, given: Path | None) -> Floats:
+    """Average the frames between a word's onset and offset."""
+    if given is None:
+        raise BadInput(f"{kind} needs the data set's prosody table; name it in dataset.json")
+    table = _read(given, ("time", kind, "section"), "name its columns in dataset.json")
+    frames = {name: numbers(table[name]) for name in ("time", kind, "section")}
+    usable = np.isfinite(frames["time"]) & np.isfinite(frames[kind])
+    if kind == "f0":
+        usable &= frames[kind] > 0  # 0 is what trackers say where there is no voice
+    values = np.full(len(words), np.nan)
+    for run in words["run"].unique():
+        mine = usable & (frames["section"] == run)
+        order = np.argsort(frames["time"][mine], kind="stable")
+        times, sums = frames["time"][mine][order], np.cumsum(frames[kind][mine][order])
+        here = np.flatnonzero(words["run"].to_numpy() == run)
+        first = np.searchsorted(times, words["onset"].to_numpy(float)[here])
+        last = np.searchsorted(times, words["offset"].to_numpy(float)[here])
+        heard = last > first
+        totals = np.concatenate([[0.0], sums])
+        means = (totals[last] - totals[first])[heard] / (last - first)[heard]
+        values[here[heard]] = means
+    return values
+
+
+def _surprisal(kind: str, words: pd.DataFrame, _annotation: Path, given: Path | None) -> Floats:
+    """Take the surprisals of a model, which are in the order of the words."""
+    if given is None:
+        raise BadInput("surprisal needs the table of a model; give --surprisal yes")
+    table = read_table(given, ("word",))
+    if len(table) != len(words) or (table["run"].to_numpy() != words["run"].to_numpy()).any():
+        raise BadInput(f"{given} has {len(table)} words and the annotation {len(words)}")
+    return table[kind].to_numpy(np.float64)
+
+
+_VALUES: dict[str, Callable[[str, pd.DataFrame, Path, Path | None], Floats]] = {
+    "word_rate": _rate,
+    "word_length": _length,
+    "word_position": _position,
+    "word_frequency": _frequency,
+    "f0": _sound,
+    "intensity": _sound,
+    SURPRISAL: _surprisal,
+}
+
+
+def check_table(path: Path, needed: tuple[str, ...], hint: str) -> None:
+    """Refuse a table that lacks a column.
+
+    Raises
+    ------
+    BadInput
+        The file cannot be read, or lacks one of ``needed``; ``hint`` says what to do.
+    """
+    _read(path, needed, hint)
+
+
+def _read(path: Path, needed: tuple[str, ...], hint: str) -> pd.DataFrame:
+    """Read a CSV or TSV as text, row for row."""
+    separator = "\t" if path.suffix == ".tsv" else ","
+    try:
+        content = path.read_bytes()
+        check_columns(content, separator, str(path), needed)
+        table = pd.read_csv(
+            io.BytesIO(content), sep=separator, dtype=str, encoding="utf-8-sig",
+            keep_default_na=False,
+        )  # fmt: skip
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot read {path} as a table ({' '.join(str(error).split())})") from error
+    missing = [name for name in needed if name not in table]
+    if missing:
+        raise BadInput(
+            f"{path} has no column {listed(missing)}; it has {listed(table.columns)}; {hint}"
+        )
+    return table

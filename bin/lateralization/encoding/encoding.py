@@ -1,0 +1,286 @@
+"""ENCODE: from words and hidden states to brain scores, layer by layer."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+
+from lateralization import study
+from lateralization.baselines.own_features import SCANS
+from lateralization.command import progress, say
+from lateralization.encoding.parts import Part, versions, write_part
+from lateralization.encoding.regressors import Operators, layer_regressors, word_operators
+from lateralization.errors import BadInput
+from lateralization.files import open_tensors, read_metadata, read_table, tensor_names
+from lateralization.fmri.bold import read_bold
+from lateralization.ridge.choices import STUDY, Choices
+from lateralization.ridge.joint import Bands, Joint
+from lateralization.ridge.race import RISK
+from lateralization.ridge.ridge import make_system, nested_ridges
+from lateralization.ridge.search import EncodeResult
+from lateralization.ridge.voxels import CHUNK, Precision, Voxels
+
+CHUNKS = {"cpu": CHUNK, "cuda": 8192}
+"""Voxels at a time: a core's cache on the one, full multiprocessors on the other."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one ENCODE task is asked for.
+
+    ``bold`` has one file per subject, ``joint`` and ``joint_words`` one per band of confounds.
+    """
+
+    features: Path
+    words: Path
+    bold: Sequence[Path]
+    layers: str
+    tr: float
+    trim: int
+    choices: Choices = STUDY
+    joint: Sequence[Path] = ()
+    joint_words: Sequence[Path] = ()
+    precision: Precision = "float32"
+    device: str = "auto"
+
+    def told(self) -> dict[str, Any]:
+        """Say what the scores depend on, as GATHER records it."""
+        return {
+            "tr": self.tr,
+            "trim": self.trim,
+            **asdict(self.choices),
+            "precision": self.precision,
+            "search_risk": RISK,
+            "features": read_metadata(self.features),
+            "joint": [read_metadata(path).get("model", path.name) for path in self.joint],
+            "versions": versions(),
+        }
+
+
+def choose_device(asked: str) -> str:
+    """Return ``cuda`` where there is a GPU and nothing else is asked for, else ``cpu``.
+
+    Raises
+    ------
+    BadInput
+        A GPU is asked for where there is none.
+    """
+    if asked not in ("auto", "cpu", "cuda"):
+        raise BadInput(f"device {asked} is unknown; give auto, cpu or cuda")
+    if asked == "cpu" or (asked == "auto" and not torch.cuda.is_available()):
+        return "cpu"
+    if not torch.cuda.is_available():
+        raise BadInput("device cuda is asked for and no GPU is visible; use --device cpu")
+    torch.set_float32_matmul_precision("highest")  # no TF32: its 10 bits change the scores
+    return "cuda"
+
+
+def chosen_layers(path: Path, asked: str, n_runs: int) -> list[int]:
+    """Return the layers to encode, in the order asked for; ``all`` gives every layer of the file.
+
+    Raises
+    ------
+    BadInput
+        The file has other runs than the BOLD data, or lacks a layer; or ``none`` is left of what
+        the run asks for.
+    """
+    pairs = {tuple(name.split("/")) for name in tensor_names(path)}
+    runs = {run for run, *_ in pairs}
+    if runs != {f"run-{run}" for run in range(1, n_runs + 1)}:
+        raise BadInput(f"{path} has the runs {sorted(runs)}, the BOLD data {n_runs} runs")
+    available = sorted({int(layer.removeprefix("layer-")) for _, layer in pairs})
+    if asked == "none":
+        raise BadInput(
+            f"--layers and --last_layer leave no layer of {path.name}, which has {available[0]} to "
+            f"{available[-1]}; ask for layers that it has, or leave the model out"
+        )
+    try:
+        layers = available if asked == "all" else [int(layer) for layer in asked.split(",")]
+    except ValueError as error:
+        raise BadInput(f"--layers {asked} is no list of numbers; give 0,6,12 or all") from error
+    for layer in layers:
+        missing = [run for run in sorted(runs) if (run, f"layer-{layer}") not in pairs]
+        if missing:
+            raise BadInput(f"{path} has no layer {layer} in {missing[0]}; it has {available}")
+    if len(set(layers)) != len(layers):
+        raise BadInput(f"--layers {asked} names a layer twice; name each once")
+    return layers
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One subject on the way through the solver; what ``Bold`` held of it is let go.
+
+    Attributes
+    ----------
+    n_scans : list of int
+        Scans of each run before trimming.
+    left_out : array of shape (n_runs, n_voxels), uint8
+        0, or why the voxel takes no part (codes of ``parts``).
+    voxels : Voxels
+    """
+
+    n_scans: list[int]
+    left_out: NDArray[np.uint8]
+    voxels: Voxels
+
+
+def load_subject(path: Path, task: Task, device: str) -> Subject:
+    """Read a bold file for the solver.
+
+    Raises
+    ------
+    BadInput
+        See ``read_bold``; or no voxel has a signal in every run.
+    """
+    bold = read_bold(path, task.trim)
+    try:
+        voxels = Voxels(
+            bold.runs,
+            bold.left_out.astype(bool),
+            precision=task.precision,
+            chunk=CHUNKS[device],
+            device=device,
+        )
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from error
+    return Subject(bold.n_scans, bold.left_out, voxels)
+
+
+def equal_lengths(subjects: Sequence[Subject]) -> list[list[int]]:
+    """Group subjects (their places in the list) whose runs have equal numbers of scans."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for place, subject in enumerate(subjects):
+        groups.setdefault(tuple(subject.n_scans), []).append(place)
+    return list(groups.values())
+
+
+def operators_of(
+    features: Path, words: Path, task: Task, n_scans: Sequence[int]
+) -> list[Operators]:
+    """Build each run's operators from the rows of a features file to scans.
+
+    Rows of words are convolved; rows of scans, which only a user's own features have, stay.
+
+    Raises
+    ------
+    BadInput
+        See ``word_operators``.
+    """
+    if read_metadata(features).get("rows") == SCANS:
+        return [[sparse.eye_array(scans, format="csr")] for scans in n_scans]
+    table = read_table(words, text_columns=("word", "text"))
+    return word_operators(table, n_scans, task.tr, task.choices.hrf)
+
+
+def confound_bands(task: Task, n_scans: Sequence[int]) -> Bands:
+    """Make the regressors of the features that go jointly with every layer.
+
+    Raises
+    ------
+    BadInput
+        A file has more than one layer, or words and features do not fit each other.
+    """
+    bands = []
+    for features, words in zip(task.joint, task.joint_words, strict=True):
+        layers = chosen_layers(features, "all", len(n_scans))
+        if len(layers) != 1:
+            raise BadInput(
+                f"{features} has {len(layers)} layers; features that go jointly have one"
+            )
+        operators = operators_of(features, words, task, n_scans)
+        with open_tensors(features) as handle:
+            names = [f"run-{run}/layer-{layers[0]}" for run in range(1, len(n_scans) + 1)]
+            states = [handle.get_tensor(name) for name in names]
+        bands.append(layer_regressors(states, operators, "of confounds", task.trim)[0])
+    return bands
+
+
+def encode_stack(
+    task: Task, subjects: Sequence[Subject], layers: Sequence[int], device: str
+) -> list[Part]:
+    """Encode some layers for subjects whose runs have equal lengths, layer by layer.
+
+    One layer and one chunk of voxels are in memory at a time, beside the BOLD data; what the
+    subjects share (regressors, Gram matrices, their factors) is made once for all of them.
+
+    Returns
+    -------
+    list over subjects of Part
+    """
+    chosen, n_scans = task.choices, subjects[0].n_scans
+    operators = operators_of(task.features, task.words, task, n_scans)
+    voxels = [subject.voxels for subject in subjects]
+    bands = confound_bands(task, n_scans)
+    results: list[list[EncodeResult]] = []
+    constant = {}
+    joint = Joint(bands, voxels, chosen, device) if bands else None
+    with open_tensors(task.features) as handle:
+        for layer in progress(layers, f"layers of {len(subjects)} subjects"):
+            states = [
+                handle.get_tensor(f"run-{run}/layer-{layer}")
+                for run in range(1, len(operators) + 1)
+            ]
+            made, flat = layer_regressors(states, operators, str(layer), task.trim)
+            if flat:
+                constant[str(layer)] = flat
+            system = make_system(made, float(study.ALPHAS.min()), device, chosen.components)
+            results.append(nested_ridges(system, voxels, choices=chosen))
+            if joint is not None:
+                joint.add(made)
+    if constant:
+        say(f"constant regressors, taken as 0 (layer: run: number): {json.dumps(constant)}")
+    told = task.told() | {"device": device, "constant_regressors": constant}
+    return [
+        Part(
+            r=np.stack([result.r for result in own]).astype(np.float32),
+            alphas=np.stack([result.alphas for result in own]),
+            validation_r=np.stack([result.validation_r for result in own]),
+            layers=np.array(layers, np.int64),
+            left_out=subject.left_out,
+            told=told,
+            more=joint.tensors(place) if joint is not None else {},
+        )
+        for place, (subject, own) in enumerate(
+            zip(subjects, zip(*results, strict=True), strict=True)
+        )
+    ]
+
+
+def encode_files(task: Task, outs: Sequence[Path]) -> list[Part]:
+    """Encode the layers of a features file for one or more subjects: one part file for each.
+
+    Parameters
+    ----------
+    task : Task
+    outs : list of Path
+        The files to write, in the order of ``task.bold``.
+
+    Returns
+    -------
+    list over subjects of Part
+
+    Raises
+    ------
+    BadInput
+        Another number of files to write than of subjects, or inputs that do not fit each other.
+    """
+    if len(outs) != len(task.bold):
+        raise BadInput(f"{len(task.bold)} subjects and {len(outs)} --out; give one for each")
+    device = choose_device(task.device)
+    subjects = [load_subject(path, task, device) for path in task.bold]
+    parts: dict[int, Part] = {}
+    for places in equal_lengths(subjects):
+        stack = [subjects[place] for place in places]
+        layers = chosen_layers(task.features, task.layers, len(stack[0].n_scans))
+        made = encode_stack(task, stack, layers, device)
+        parts |= dict(zip(places, made, strict=True))
+    for place, out in enumerate(outs):
+        write_part(parts[place], out)
+    return [parts[place] for place in range(len(outs))]

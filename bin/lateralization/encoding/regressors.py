@@ -1,0 +1,125 @@
+"""From the rows of a features file to the regressors of the scans, run by run."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from lateralization import study
+from lateralization.arrays import Array, Floats
+from lateralization.errors import BadInput
+from lateralization.fmri.hrf import fir_operators, hrf_operator, to_scans
+from lateralization.fmri.signals import standardise, trim
+from lateralization.ridge.choices import Hrf
+
+Operators = Sequence[sparse.csr_array]
+"""From the words of a run to its regressors: one operator for each block of columns."""
+
+FLAT = 1e-12
+"""A regressor whose deviation is below this share of its largest value is constant."""
+
+
+def word_operators(
+    words: pd.DataFrame, n_scans: Sequence[int], tr: float, hrf: Hrf = "glover"
+) -> list[Operators]:
+    """Build each run's operators from words to scans: one, or one for each delay.
+
+    Parameters
+    ----------
+    words : table with columns ``run`` (1, 2, …), ``onset`` and ``offset`` (seconds)
+    n_scans : list of int
+        Untrimmed scans of each run.
+    tr : float
+        Repetition time, seconds.
+    hrf : {"glover", "fir"}
+        See ``Choices``.
+
+    Raises
+    ------
+    BadInput
+        The runs of the words are not those of the scans, or times are missing.
+    """
+    found, wanted = sorted(words["run"].unique().tolist()), list(range(1, len(n_scans) + 1))
+    if found != wanted:
+        raise BadInput(
+            f"the words have runs {found}, the BOLD data {wanted}; they must be the same"
+        )
+    operators: list[Operators] = []
+    for run, scans in zip(wanted, n_scans, strict=True):
+        here = words[words["run"] == run]
+        onsets, offsets = here["onset"].to_numpy(float), here["offset"].to_numpy(float)
+        try:
+            if hrf == "fir":
+                operators.append(fir_operators(onsets, scans, tr))
+            else:
+                operators.append([hrf_operator(onsets, offsets - onsets, scans, tr)])
+        except BadInput as error:
+            raise BadInput(f"words of run {run}: {error}") from error
+    return operators
+
+
+def regressors(states: Array, operators: Operators, n_trim: int = study.TRIM) -> tuple[Floats, int]:
+    """Turn one run's hidden states into trimmed, standardised regressors.
+
+    Parameters
+    ----------
+    states : array of shape (n_words, width)
+    operators : list of sparse arrays of shape (n_scans, n_words)
+        Each gives its block of columns.
+    n_trim : int
+        Scans dropped at each end.
+
+    Returns
+    -------
+    regressors : array of shape (n_scans - 2 n_trim, n_operators * width), float64
+        Mean 0 and population deviation 1; a constant regressor is 0 throughout.
+    n_constant : int
+        Number of constant regressors.
+    """
+    kept = trim(np.hstack([to_scans(operator, states) for operator in operators]), n_trim)
+    constant = kept.std(axis=0) <= FLAT * np.abs(kept).max(axis=0)
+    standardised: Floats = standardise(kept)
+    standardised[:, constant] = 0
+    return standardised, int(constant.sum())
+
+
+def layer_regressors(
+    states: Sequence[Array],
+    operators: Sequence[Operators],
+    layer: str,
+    n_trim: int = study.TRIM,
+) -> tuple[list[Floats], dict[str, int]]:
+    """Turn the hidden states of one layer into regressors, run by run.
+
+    Returns
+    -------
+    list over runs of arrays (n_scans, width), and the constant regressors of each run that has
+    some, ``{"run": count}``.
+
+    Raises
+    ------
+    BadInput
+        States and words differ in number, states are not finite, or runs differ in width.
+    """
+    made, constant = [], {}
+    for run, (values, own) in enumerate(zip(states, operators, strict=True), start=1):
+        where = f"layer {layer}, run {run}"
+        if values.ndim != 2 or values.shape[1] != states[0].shape[1]:
+            raise BadInput(f"{where}: shape {values.shape} does not fit {states[0].shape} of run 1")
+        if len(values) != own[0].shape[1]:
+            raise BadInput(
+                f"{where}: {len(values)} rows of features for {own[0].shape[1]} words or scans; "
+                "features and words must come from the same task"
+            )
+        if not np.isfinite(values).all():
+            word = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+            raise BadInput(
+                f"{where}: features are NaN or infinite from word {word} on; extract them again, "
+                "with --precision float32 if it was float16"
+            )
+        regressed, count = regressors(values, own, n_trim)
+        made.append(regressed)
+        if count:
+            constant[str(run)] = count
+    return made, constant

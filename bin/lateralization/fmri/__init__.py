@@ -1,0 +1,1 @@
+"""From BOLD runs to time courses: resampling, masks, cleaning, averages, reliability, HRF."""

@@ -1,0 +1,199 @@
+"""CLEAN: a subject's masked, detrended, filtered and standardised time courses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from lateralization.arrays import Array, Booleans, Single
+from lateralization.command import progress
+from lateralization.errors import BadInput
+from lateralization.files import save_tensors
+from lateralization.fmri.signals import clean
+from lateralization.volumes import (
+    check_runs,
+    check_same_grid,
+    from_volume,
+    image_data,
+    load_image,
+    load_mask,
+)
+
+FLAT_SD = 1e-5
+"""A flagged voxel is flat when its sd is at most this share of the median sd of the run."""
+
+FLAT_MEAN = 1e-6
+"""… or at most this share of its own mean: the rule that flags a source voxel."""
+
+
+@dataclass(frozen=True)
+class Brain:
+    """A mask with its grid and the file that it came from."""
+
+    mask: Booleans
+    affine: Array
+    path: Path
+
+
+def clean_run(series: Array, flagged: Booleans, tr: float) -> tuple[Single, Booleans]:
+    """Clean the voxels of one run and say which of them carry no signal of their own.
+
+    Parameters
+    ----------
+    series : (scans, voxels)
+    flagged : (voxels,) bool
+        The source voxel is constant or not finite.
+    tr
+        Repetition time, s.
+
+    Returns
+    -------
+    cleaned : (scans, voxels) float32
+        Exact zeros where a flagged voxel is numerically constant after resampling too: its
+        rounding noise must not be blown up to unit variance.
+    left_out : (voxels,) bool
+        Flagged, not finite, or of zero variance.
+    """
+    series = np.asarray(series, dtype=np.float64)
+    finite = np.isfinite(series).all(axis=0)
+    series = np.where(finite, series, 0.0)
+    sd = series.std(axis=0)
+    typical = float(np.median(sd[finite])) if finite.any() else 0.0
+    floor = np.maximum(FLAT_SD * typical, FLAT_MEAN * np.abs(series.mean(axis=0)))
+    series[:, flagged & (sd <= floor)] = 0.0
+    cleaned = clean(series, tr)
+    left_out = flagged.copy()
+    left_out[~finite | (cleaned == 0).all(axis=0)] = True
+    return cleaned, left_out
+
+
+def temporal_snr(series: Array) -> Single:
+    """Divide each voxel's mean by its deviation about a straight line over time, (voxels,).
+
+    0 where nothing varies or a value is not finite; near 0 where the mean was taken off before.
+    """
+    with np.errstate(invalid="ignore"):
+        values = np.asarray(series, dtype=np.float64)
+        mean = values.mean(axis=0)
+        rest = values - mean
+        time = np.linspace(-1, 1, len(values))
+        rest -= np.outer(time, time @ rest / (time @ time))
+        sd = np.sqrt((rest**2).mean(axis=0))
+        ratio = np.divide(mean, sd, out=np.zeros_like(mean), where=sd > FLAT_MEAN * np.abs(mean))
+    return np.where(np.isfinite(ratio), ratio, 0.0).astype(np.float32)
+
+
+def read_series(path: Path, brain: Brain, smoothing_mm: float | None = None) -> tuple[Array, Array]:
+    """Read the time courses of a mask's voxels.
+
+    Parameters
+    ----------
+    path
+        4-D NIfTI on the grid of the mask.
+    brain
+        The mask.
+    smoothing_mm
+        FWHM of a Gaussian, mm, applied before masking with non-finite values taken as 0 (what
+        nilearn's NiftiMasker does).
+
+    Returns
+    -------
+    series : (scans, voxels)
+    finite : (voxels,) bool
+        False where a value was not finite before smoothing.
+
+    Raises
+    ------
+    BadInput
+        Damaged, or on another grid than the mask.
+    """
+    image = load_image(path, 4)
+    check_same_grid(image, brain.mask.shape, brain.affine, path, brain.path)
+    data = image_data(image, path)
+    series = from_volume(data, brain.mask)
+    finite = np.atleast_1d(np.isfinite(series).all(axis=0))
+    if smoothing_mm:
+        # Imported here: nilearn takes seconds to load and the group pipeline does not smooth.
+        from nilearn.image import smooth_img
+
+        smoothed = smooth_img(nib.Nifti1Image(data, image.affine, dtype=data.dtype), smoothing_mm)
+        series = from_volume(np.asanyarray(smoothed.dataobj), brain.mask)
+    return series, finite
+
+
+def read_flags(path: Path, brain: Brain, n_runs: int) -> Booleans:
+    """Read the map of constant source voxels at the voxels of the mask, (runs, voxels) bool.
+
+    Raises
+    ------
+    BadInput
+        On another grid than the mask, or not one volume per run.
+    """
+    image = load_image(path, 4)
+    check_same_grid(image, brain.mask.shape, brain.affine, path, brain.path)
+    if image.shape[3] != n_runs:
+        raise BadInput(f"{path} has {image.shape[3]} volumes, one per run ({n_runs}) is needed")
+    flags: Booleans = from_volume(image_data(image, path), brain.mask) != 0
+    return flags
+
+
+def clean_subject(
+    bold: Sequence[Path],
+    constant: Path,
+    mask: Path,
+    out: Path,
+    *,
+    tr: float,
+    smoothing_mm: float | None = None,
+) -> int:
+    """Clean a subject's resampled runs and write them; return how many voxels any run leaves out.
+
+    Parameters
+    ----------
+    bold, constant, mask
+        Resampled runs in order; map of constant source voxels, one volume per run; brain mask, its
+        voxels in C order are the columns.
+    out
+        safetensors: ``run-1`` … (scans, voxels) float32, untrimmed, ``left_out`` (runs, voxels)
+        uint8, and ``tsnr`` (runs, voxels) float32.
+    tr, smoothing_mm
+        Repetition time, s; FWHM, mm, or None for none.
+
+    Raises
+    ------
+    BadInput
+        Number of runs, grids, or scans are wrong; no voxel has a signal in every run.
+    """
+    check_runs(bold, "--bold", len(bold))
+    if not tr > 0:
+        raise BadInput(f"--tr {tr} is no repetition time; give seconds above 0")
+    brain = Brain(*load_mask(mask), mask)
+    flags = read_flags(constant, brain, len(bold))
+    tensors: dict[str, Array] = {}
+    left_out, tsnr = np.zeros(flags.shape, np.uint8), np.zeros(flags.shape, np.float32)
+    for run in progress(range(len(bold)), f"clean {out.name}"):
+        series, finite = read_series(bold[run], brain, smoothing_mm)
+        try:
+            cleaned, absent = clean_run(series, flags[run], tr)
+        except BadInput as error:
+            raise BadInput(f"{bold[run]}: {error}") from error
+        tensors[f"run-{run + 1}"], tsnr[run] = cleaned, temporal_snr(series)
+        left_out[run] = absent | ~finite
+    _check_left_out(left_out, bold)
+    # One key: safetensors writes several in random order, and the same input must give one file.
+    told = {"cleaning": f"tr={tr} smoothing_mm={smoothing_mm or 0.0}"}
+    save_tensors(out, tensors | {"left_out": left_out, "tsnr": tsnr}, told)
+    return int(left_out.any(axis=0).sum())
+
+
+def _check_left_out(left_out: NDArray[np.uint8], bold: Sequence[Path]) -> None:
+    """Refuse a subject that keeps no voxel."""
+    if left_out.any(axis=0).all():
+        run = int(left_out.sum(axis=1).argmax())
+        raise BadInput(
+            f"{bold[run]}: no voxel of the mask has a signal in every run ({left_out[run].sum()} "
+            f"of {left_out[run].size} lack one in this run); mend the run or leave the subject out"
+        )

@@ -1,0 +1,323 @@
+"""RELIABILITY: how well one half of the subjects predicts the other, voxel by voxel.
+
+The study calls it "ISC", but it is a ridge regression from all voxels of one half to all voxels
+of the other, by the same nested search as the encoding models.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+
+from lateralization import study
+from lateralization.arrays import Array, Floats, Single
+from lateralization.command import progress
+from lateralization.encoding.encoding import CHUNKS
+from lateralization.errors import BadInput
+from lateralization.files import open_tensors, save_tensors
+from lateralization.fmri.average import check_subjects, left_out_by_all, run_names
+from lateralization.fmri.bold import kept_scans
+from lateralization.fmri.signals import columns_r
+from lateralization.ridge.ridge import nested_ridge
+from lateralization.ridge.search import EncodeResult
+from lateralization.ridge.systems import Dual
+from lateralization.ridge.voxels import Precision, Voxels
+from lateralization.sources.given_files import check_array, is_nifti
+from lateralization.volumes import (
+    check_same_grid,
+    from_volume,
+    image_data,
+    load_image,
+    load_mask,
+    save_volume,
+    to_volume,
+)
+
+SLAB = 16
+"""Scans of all subjects in memory at a time."""
+
+
+def split_halves(
+    n_subjects: int, n_trials: int = study.ISC_TRIALS, seed: int = study.ISC_SEED
+) -> list[tuple[list[int], list[int]]]:
+    """Deal the subjects to two groups, once per trial, with the study's random numbers.
+
+    Parameters
+    ----------
+    n_subjects : int
+        Subjects in the order of their sorted ids.
+    n_trials, seed : int
+        Every trial shuffles a fresh list; the generator (legacy Mersenne Twister) goes on.
+
+    Returns
+    -------
+    list over trials of (first n // 2 subjects, the rest)
+
+    Raises
+    ------
+    BadInput
+        Fewer than 2 subjects, or no trial.
+    """
+    if n_subjects < 2:
+        raise BadInput(
+            f"reliability needs two subjects to predict one from the other, there is {n_subjects}; "
+            "add subjects or give a map with --isc; or, where others have outliers (the log of "
+            "CHECKS names their runs), mend them or give --exclude_outliers no"
+        )
+    if n_trials < 1:
+        raise BadInput(f"--trials {n_trials}: give at least 1")
+    generator = np.random.RandomState(seed)
+    halves = []
+    for _ in range(n_trials):
+        order = np.arange(n_subjects)
+        generator.shuffle(order)
+        halves.append((order[: n_subjects // 2].tolist(), order[n_subjects // 2 :].tolist()))
+    return halves
+
+
+def mean_weights(halves: Sequence[tuple[list[int], list[int]]], n_subjects: int) -> Floats:
+    """Write the group means of all trials as one matrix (2 · n_trials, n_subjects)."""
+    weights = np.zeros((2 * len(halves), n_subjects))
+    for trial, groups in enumerate(halves):
+        for side, members in enumerate(groups):
+            weights[2 * trial + side, members] = 1 / len(members)
+    return weights
+
+
+@contextmanager
+def group_means(
+    paths: Sequence[Path], weights: Floats, n_trim: int, folder: Path
+) -> Iterator[list[Single]]:
+    """Average the trimmed runs over the subjects of every group, in one pass through the files.
+
+    All subjects are in memory for a few scans at a time; the means of all trials go to a
+    temporary file in ``folder`` (8 bytes per trial, scan and voxel), removed at the end.
+
+    Yields
+    ------
+    list over runs of arrays (2 · n_trials, n_scans, n_voxels) float32
+        Neither averaging nor trimming is followed by standardising, as in the study.
+
+    Raises
+    ------
+    BadInput
+        A run has too few scans to trim, or a value is not finite.
+    """
+    with TemporaryDirectory(dir=folder, prefix=".means-") as place, ExitStack() as stack:
+        handles = [stack.enter_context(open_tensors(path)) for path in paths]
+        means: list[Single] = []
+        for run in progress(run_names(paths[0]), "group means"):
+            n_scans, n_voxels = handles[0].get_slice(run).get_shape()
+            kept = kept_scans(n_scans, n_trim, run)
+            shape = (len(weights), kept, n_voxels)
+            series = np.memmap(Path(place) / run, np.float32, mode="w+", shape=shape)
+            for start in range(0, kept, SLAB):
+                stop = min(start + SLAB, kept)
+                slab = np.stack(
+                    [handle.get_slice(run)[n_trim + start : n_trim + stop] for handle in handles]
+                )
+                if not np.isfinite(slab).all():
+                    subject = int(np.flatnonzero(~np.isfinite(slab).all(axis=(1, 2)))[0])
+                    raise BadInput(f"{paths[subject]}, {run}: not finite; clean it again")
+                flat = slab.reshape(len(slab), -1).astype(np.float64)
+                series[:, start:stop] = (weights @ flat).reshape(len(weights), -1, n_voxels)
+            means.append(series)
+        yield means
+
+
+def scan_gram(runs: Sequence[Array], chunk: int = 1024, device: str = "cpu") -> torch.Tensor:
+    """Sum the products of all pairs of scans over voxels, in chunks of voxels.
+
+    Parameters
+    ----------
+    runs : list over runs of arrays (n_scans, n_voxels)
+    chunk : int
+        Voxels at a time.
+    device : str
+        Where to sum.
+
+    Returns
+    -------
+    float64 tensor (all scans, all scans)
+        No matrix of voxels × voxels is ever made.
+    """
+    n_scans, n_voxels = sum(len(run) for run in runs), runs[0].shape[1]
+    gram = torch.zeros((n_scans, n_scans), dtype=torch.float64, device=device)
+    for start in range(0, n_voxels, chunk):
+        part = np.concatenate([run[:, start : start + chunk] for run in runs])
+        columns = torch.from_numpy(part).to(device=device, dtype=torch.float64)
+        gram.addmm_(columns, columns.T)
+    return gram
+
+
+def predict_group(
+    first: Sequence[Array],
+    second: Sequence[Array],
+    alphas: Floats = study.ALPHAS,
+    *,
+    precision: Precision = "float32",
+    device: str = "cpu",
+) -> EncodeResult:
+    """Predict every voxel of the second group from all voxels of the first.
+
+    Parameters
+    ----------
+    first, second : lists over runs of arrays (n_scans, n_voxels)
+        Group means, trimmed, not standardised again.
+    alphas, precision, device
+        As in ``ridge.encode``.
+
+    Returns
+    -------
+    EncodeResult
+        NaN where the second group's voxel is constant in some run.
+    """
+    chunk = CHUNKS[device]
+    system = Dual(scan_gram(first, chunk, device), [len(run) for run in first])
+    voxels = Voxels(second, precision=precision, chunk=chunk, device=device)
+    return nested_ridge(system, voxels, alphas)
+
+
+def reliability(
+    paths: Sequence[Path],
+    n_voxels: int,
+    folder: Path,
+    *,
+    n_trials: int = study.ISC_TRIALS,
+    seed: int = study.ISC_SEED,
+    n_trim: int = study.TRIM,
+    precision: Precision = "float32",
+    device: str = "cpu",
+) -> tuple[Floats, Floats, Floats]:
+    """Score every trial on every run.
+
+    Parameters
+    ----------
+    paths : list of Path
+        Bold files of the subjects; taken in the order of their ids, EN1 before EN10.
+    n_voxels : int
+        Voxels of the mask.
+    folder : Path
+        Where the group means may lie for the time being.
+    n_trials, seed, n_trim, precision, device
+        Of the trials, their shuffles, the scans dropped and the search.
+
+    Returns
+    -------
+    r : array of shape (n_trials, n_runs, n_voxels)
+        NaN where every subject is left out in some run, whatever interpolation has put there.
+    alphas : array of shape (n_trials, n_runs)
+    halves : array of shape (n_trials, n_runs, n_voxels)
+        Correlation of the two halves, voxel by voxel (``ceilings``); NaN as ``r``.
+
+    Raises
+    ------
+    BadInput
+        Fewer than 2 subjects, or files that do not fit each other and the mask.
+    """
+    ordered = sorted(paths, key=_id_first)
+    halves = split_halves(len(ordered), n_trials, seed)
+    check_subjects(ordered, n_voxels)
+    r, alphas, halves_r = [], [], []
+    with group_means(ordered, mean_weights(halves, len(ordered)), n_trim, folder) as means:
+        for trial in progress(range(n_trials), "trials"):
+            first, second = ([run[2 * trial + side] for run in means] for side in (0, 1))
+            result = predict_group(first, second, precision=precision, device=device)
+            r.append(result.r)
+            alphas.append(result.alphas)
+            halves_r.append(np.stack([columns_r(a, b) for a, b in zip(first, second, strict=True)]))
+    nobody = np.where(left_out_by_all(ordered).any(axis=0), np.nan, 0.0)
+    return np.stack(r) + nobody, np.stack(alphas), np.stack(halves_r) + nobody
+
+
+def _id_first(path: Path) -> list[str]:
+    """Sort key of ``sub-EN1_clean.safetensors``: its id alone, with which another may begin."""
+    return path.name.split("_")
+
+
+def write_reliability(
+    paths: Sequence[Path],
+    mask_path: Path,
+    out_prefix: str,
+    *,
+    n_trials: int,
+    seed: int,
+    n_trim: int = study.TRIM,
+    device: str = "cpu",
+) -> Floats:
+    """Write ``<prefix>_isc.nii.gz`` (one volume per trial) and ``<prefix>_isc_runs.safetensors``.
+
+    Returns
+    -------
+    array of shape (n_trials, n_voxels)
+        Mean over the test runs; NaN in left-out voxels.
+    """
+    mask, affine = load_mask(mask_path)
+    folder = Path(out_prefix).resolve().parent
+    r, alphas, halves = reliability(
+        paths,
+        int(mask.sum()),
+        folder,
+        n_trials=n_trials,
+        seed=seed,
+        n_trim=n_trim,
+        device=device,
+    )
+    trials: Floats = r.mean(axis=1)
+    volume = to_volume(trials.astype(np.float32), mask)
+    save_volume(volume, affine, f"{out_prefix}_isc.nii.gz")
+    tensors: dict[str, Array] = {"r": r.astype(np.float32), "alphas": alphas}
+    tensors["split_half"] = halves.astype(np.float32)
+    save_tensors(f"{out_prefix}_isc_runs.safetensors", tensors)
+    return trials
+
+
+def write_given(path: Path, mask_path: Path, out_prefix: str) -> Floats:
+    """Write ``<prefix>_isc.nii.gz`` from a reliability that was computed before.
+
+    Parameters
+    ----------
+    path
+        NIfTI on the mask's grid, one volume or one per trial; or the study's joblib form, an array
+        (trials, voxels of the mask).
+    mask_path
+        The mask that it belongs to.
+    out_prefix
+        Start of the name of what is written.
+
+    Returns
+    -------
+    array of shape (n_trials, n_voxels)
+
+    Raises
+    ------
+    BadInput
+        Another grid or number of voxels than the mask, or values that are no correlations.
+    """
+    mask, affine = load_mask(mask_path)
+    if is_nifti(path):
+        image = _load(path)
+        check_same_grid(image, mask.shape, affine, path, mask_path)
+        trials = np.atleast_2d(from_volume(image_data(image, path), mask))
+    else:
+        trials = check_array(path, int(mask.sum()))
+    finite = trials[np.isfinite(trials)]
+    if not finite.size or np.abs(finite).max() > 1 + 1e-6 or not finite.any():
+        raise BadInput(
+            f"{path} is no reliability: inside the mask its values must be correlations between "
+            "-1 and 1, not all 0; check that it is the right file"
+        )
+    save_volume(to_volume(trials.astype(np.float32), mask), affine, f"{out_prefix}_isc.nii.gz")
+    return trials.astype(np.float64)
+
+
+def _load(path: Path) -> Any:
+    """Open a series of volumes, or a single one."""
+    try:
+        return load_image(path, 4)
+    except BadInput:
+        return load_image(path, 3)

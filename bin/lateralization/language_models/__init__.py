@@ -1,0 +1,1 @@
+"""Load language models and extract the hidden states of the words of a story (ACTIVATIONS)."""

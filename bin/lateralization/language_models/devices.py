@@ -1,0 +1,184 @@
+"""How one model is put on the devices there are, and how much it reads at a time.
+
+A pass over the story takes a 7B model seconds on a GPU and most models read it in nine windows:
+loading is what costs, so one GPU per model and many models side by side is the rule. Several
+processes share the windows of one model only where each gets enough of them; a model that one GPU
+does not hold is spread over all of them, and over host memory as the last resort.
+"""
+
+import math
+import multiprocessing
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lateralization.language_models.batches import BATCH_TOKENS
+from lateralization.plan.costs import BYTES
+
+GIB = 2**30
+
+WINDOWS_PER_PROCESS = 8
+"""Windows that make it worth while to load the model once more."""
+
+ROOM = 1.25
+"""Memory that a model is taken to need on a device, over that of its weights."""
+
+ANY_GPU_HOLDS = GIB
+"""What every GPU is taken to hold, so that for a small model none is asked."""
+
+SPARE = 0.5
+"""Share of the memory beside the weights that a batch is planned to take."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was chosen for one model.
+
+    Attributes
+    ----------
+    placement : str
+        ``one device per process`` or ``spread``.
+    batch_tokens : int
+        Tokens of a batch at most.
+    windows, longest : int
+        Windows to compute, and the tokens of the longest.
+    free_gib, weights_gib : float
+        Memory of the device, and of the weights.
+    reason : str
+        One sentence.
+    """
+
+    placement: str
+    batch_tokens: int
+    windows: int
+    longest: int
+    free_gib: float
+    weights_gib: float
+    reason: str
+
+    @property
+    def spread(self) -> bool:
+        """Whether the model goes over several devices."""
+        return self.placement == "spread"
+
+    def described(self) -> dict[str, Any]:
+        """Return the plan as the sidecar holds it."""
+        return asdict(self)
+
+
+def weights_bytes(model: Mapping[str, Any], precision: str) -> float:
+    """Return the bytes of a model's weights; 0 where ``model.json`` does not say their number."""
+    measured = model.get("measured") or model
+    return float(measured.get("n_parameters") or 0) * BYTES[precision]
+
+
+def processes_for(
+    n_windows: int, most: int, weights: float = 0, free: Callable[[], list[int]] = list
+) -> int:
+    """Return how many processes share a model's windows: each has the whole model.
+
+    Parameters
+    ----------
+    n_windows : int
+        Windows to compute.
+    most : int
+        Devices that the task was given.
+    weights : float
+        Bytes of the weights.
+    free : function
+        Tells the free bytes of each GPU; asked when it matters.
+    """
+    processes = max(1, min(most, n_windows // WINDOWS_PER_PROCESS))
+    needed = weights * ROOM
+    if processes == 1 or needed < ANY_GPU_HOLDS:
+        return processes
+    return 1 if needed > min(free(), default=math.inf) else processes
+
+
+def gpu_memory() -> list[int]:
+    """Return the free bytes of each GPU, asked by a process that leaves the GPUs when it ends."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_gpu_memory).result()
+
+
+def _gpu_memory() -> list[int]:
+    """Return the free bytes of each GPU."""
+    import torch
+
+    return free_bytes("cuda:0") if torch.cuda.is_available() else []
+
+
+def choose(
+    *,
+    kind: str,
+    free: list[int],
+    weights: float,
+    per_token: float,
+    windows: int,
+    longest: int,
+    processes: int = 1,
+) -> Plan:
+    """Choose placement and batch from windows and free memory.
+
+    Parameters
+    ----------
+    kind : str
+        ``cpu`` or ``cuda``.
+    free : list of int
+        Free bytes of each device; that of this process first.
+    weights, per_token : float
+        Bytes of the weights, and of one token during a pass.
+    windows, longest : int
+    processes : int
+        Processes that share the windows.
+    """
+    needed = weights * ROOM
+    spread = kind == "cuda" and processes == 1 and needed > free[0]
+    held = sum(free) if spread else free[0]
+    if spread:
+        beyond = ", the rest in host memory, which is slow" if needed > held else ""
+        reason = (
+            f"the weights need {needed / GIB:.1f} GiB and one GPU has {free[0] / GIB:.1f} GiB: "
+            f"spread over {len(free)} GPU(s){beyond}"
+        )
+    elif processes > 1:
+        reason = f"{windows} windows are enough for {processes} processes"
+    else:
+        reason = f"{windows} windows: loading the model again would cost more than it gives"
+    room = max(0.0, held - weights) * SPARE / per_token
+    tokens = max(longest, min(BATCH_TOKENS[kind], int(room)))
+    placement = "spread" if spread else "one device per process"
+    return Plan(placement, tokens, windows, longest, free[0] / GIB, weights / GIB, reason)
+
+
+def free_bytes(device: str, processes: int = 1) -> list[int]:
+    """Return the free memory of the GPUs, this process's first; on the CPU this process's share."""
+    import torch
+
+    if device.startswith("cuda"):
+        own = torch.device(device).index or 0
+        rest = [number for number in range(torch.cuda.device_count()) if number != own]
+        return [int(torch.cuda.mem_get_info(number)[0]) for number in [own, *rest]]
+    return [available_memory() // processes]
+
+
+def available_memory() -> int:
+    """Return the bytes of host memory that can be had; 8 GiB where the system does not say."""
+    table = Path("/proc/meminfo")
+    lines = table.read_text().splitlines() if table.exists() else []
+    told = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")]
+    return told[0] if told else 8 * GIB
+
+
+def bytes_per_token(config: Any, precision: str) -> float:
+    """Estimate the memory that one token takes during a pass: all states, and one block's work."""
+    inner = config.get_text_config()
+    width, layers = int(inner.hidden_size), int(inner.num_hidden_layers) + 1
+    told = [getattr(inner, name, None) for name in ("intermediate_size", "n_inner")]
+    between = next((n for n in told if n), 4 * width)
+    between = max(between) if isinstance(between, list) else int(between)  # Gemma-3n: one per block
+    heads = int(getattr(inner, "num_attention_heads", 0) or 0)
+    block = 8 * width + 4 * between + 2 * heads * 1024
+    return float(BYTES[precision] * (layers * width + block) + 4 * layers * width)

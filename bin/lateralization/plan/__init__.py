@@ -1,0 +1,1 @@
+"""Check every parameter and file, and plan the run (VALIDATE)."""

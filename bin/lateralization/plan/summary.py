@@ -1,0 +1,265 @@
+"""The plan in words: what will be downloaded, how much disk, which tasks."""
+
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from lateralization.plan.catalogue import PICKLED
+from lateralization.plan.costs import (
+    BYTES,
+    FIGURES,
+    MEASURED,
+    activations_disk,
+    fmri_disk,
+    gpu_memory,
+    reliability_disk,
+    scores_disk,
+    shape_of,
+)
+from lateralization.plan.layer_choice import fitted_layers
+from lateralization.sources.given_files import KINDS
+
+UNKNOWN = "unknown until fetched"
+
+
+def size(n_bytes: float) -> str:
+    """Return a number of bytes as people read it."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"
+
+
+def summary(plan: dict[str, Any]) -> list[str]:
+    """Return the plan as aligned lines, label and value."""
+    lines = [
+        ("languages", _languages(plan)),
+        ("models", _models(plan)),
+        ("baselines", str(len(plan["baselines"]))),
+        ("fits", str(len(plan["fits"]))),
+        ("download", _download(plan)),
+        ("disk for raw BOLD", _raw_disk(plan)),
+        ("disk for weights", _weights_disk(plan)),
+        ("disk for fMRI", _disk(plan)),
+        ("disk at its peak", _peak(plan)),
+        ("largest weights", _weights(plan)),
+        ("GPU memory", _gpu_memory(plan)),
+        ("measured", _measured()),
+        ("tasks", _tasks(plan)),
+    ]
+    width = max(len(label) for label, _ in lines)
+    return [f"plan: {label:<{width}}  {value}" for label, value in lines]
+
+
+def _languages(plan: dict[str, Any]) -> str:
+    parts = []
+    for language in plan["languages"]:
+        subjects = language["subjects"]
+        individuals = sum(subject["individual"] for subject in subjects)
+        parts.append(
+            f"{language['language']} ({len(subjects)} subjects used, {individuals} fitted one by "
+            f"one{', average fitted' if language['average'] else ''})"
+        )
+    return "; ".join(parts)
+
+
+def _models(plan: dict[str, Any]) -> str:
+    models = plan["models"]
+    hub = sum(model["kind"] == "hub" for model in models)
+    pickled = sum(model["source"].startswith(PICKLED) for model in models)
+    note = f"; {pickled} may have pickled weights only" if pickled else ""
+    return f"{len(models)} ({hub} from the hub, {len(models) - hub} local{note})"
+
+
+def remote_files(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the pinned files that the run fetches."""
+    files = []
+    for language in plan["languages"]:
+        files += language["annotation"]["files"]
+        for subject in language["subjects"]:
+            files += (subject["remote"] or {"files": []})["files"]
+    return files
+
+
+def _download(plan: dict[str, Any]) -> str:
+    files = remote_files(plan)
+    total = sum(file["bytes"] for file in files)
+    where: dict[str, Any] = next((lang["annotation"] for lang in plan["languages"]), {})
+    folder = Path(plan["cache_dir"], str(where.get("dataset")), str(where.get("version")))
+    held = 0
+    for file in files:
+        path = folder / file["path"]
+        held += file["bytes"] if path.is_file() and path.stat().st_size == file["bytes"] else 0
+    parts = [f"{size(total - held)} of data ({len(files)} files, {size(held)} already here)"]
+    others = [f"texts {lang['language']}" for lang in plan["languages"] if _has_url(lang["texts"])]
+    others += [
+        f"published {kind} {lang['language']}"
+        for lang in plan["languages"]
+        for kind in KINDS
+        if lang[kind] and lang[kind]["files"]
+    ]
+    others += ["GloVe"] if _has_url(plan["glove"]) else []
+    hub = sum(model["kind"] == "hub" for model in plan["models"])
+    others += [f"{hub} models"] if hub else []
+    if others:
+        parts.append(f"{', '.join(others)}: size {UNKNOWN}")
+    return "; ".join(parts)
+
+
+def _has_url(entry: dict[str, Any] | None) -> bool:
+    return bool(entry and entry.get("url"))
+
+
+def raw_bytes(plan: dict[str, Any]) -> list[int]:
+    """Return the bytes of raw BOLD that is fetched, subject by subject."""
+    remote = [s["remote"] for lang in plan["languages"] for s in lang["subjects"] if s["remote"]]
+    return [sum(file["bytes"] for file in entry["files"]) for entry in remote]
+
+
+def _raw_disk(plan: dict[str, Any]) -> str:
+    """Say how much disk the fetched BOLD takes, kept and not kept."""
+    subjects = raw_bytes(plan)
+    if not subjects:
+        return "none: no BOLD is fetched"
+    kept = f"{size(sum(subjects))} with --keep_raw yes"
+    return (
+        f"{kept}; with --keep_raw no a subject's ({size(max(subjects))} at most) goes when it is "
+        "resampled, so what is fetched ahead of resampling"
+    )
+
+
+def _disk(plan: dict[str, Any]) -> str:
+    """Estimate the space that the fMRI stages take, raw BOLD aside."""
+    resampled, cleaned = fmri_disk(plan)
+    return f"about {size(resampled + cleaned)} (resampled {size(resampled)}, rest cleaned)"
+
+
+def peak_bytes(plan: dict[str, Any]) -> float:
+    """Estimate the disk that work folder, cache and results take at most.
+
+    Nothing is removed before the end (unless by ``--keep_raw no`` and ``--keep_models no``) but
+    what RELIABILITY puts aside, which counts as if it stayed: the fits may be done by then.
+    """
+    layers = {fit["model"]: n_layers(plan, fit["model"]) for fit in plan["fits"]}
+    weights = sum(BYTES["float32"] * int(m["n_parameters"] or 0) for m in _fetched_models(plan))
+    kept_raw = plan["parameters"]["keep_raw"] == "yes"
+    raw = sum(raw_bytes(plan)) if kept_raw else max(raw_bytes(plan), default=0)
+    parts = (
+        *fmri_disk(plan),
+        reliability_disk(plan),
+        scores_disk(plan, layers),
+        activations_disk(plan),
+    )
+    return float(
+        sum(parts) + FIGURES + raw + weights * (plan["parameters"]["keep_models"] == "yes")
+    )
+
+
+def _peak(plan: dict[str, Any]) -> str:
+    unknown = sum(
+        not (model["n_parameters"] and model["n_layers"])
+        for model in plan["models"]
+        if model["kind"] == "hub"
+    )
+    more = f", and what {unknown} models take ({UNKNOWN})" if unknown else ""
+    aside = reliability_disk(plan)
+    of_it = f" ({size(aside)} of it only while RELIABILITY works)" if aside else ""
+    return f"about {size(peak_bytes(plan))}{of_it}{more}, until the work folder is removed"
+
+
+def _gpu_memory(plan: dict[str, Any]) -> str:
+    """Say what each model needs on a GPU, the largest first."""
+    precision = plan["parameters"]["precision"]
+    needs = {model["name"]: gpu_memory(model, precision) for model in plan["models"]}
+    known = sorted(((need, name) for name, need in needs.items() if need), reverse=True)
+    unknown = sum(need is None for need in needs.values())
+    parts = [f"{name} {size(need)}" for need, name in known]
+    parts += [f"{unknown} models {UNKNOWN}"] if unknown else []
+    return f"{', '.join(parts)} (at {precision}, one long window)" if parts else "no models"
+
+
+def _measured() -> str:
+    return "; ".join(f"{stage} {seconds} s {unit}" for stage, seconds, unit in MEASURED)
+
+
+def _weights(plan: dict[str, Any]) -> str:
+    known = [m for m in plan["models"] if m["n_parameters"]]
+    unknown = len(plan["models"]) - len(known)
+    per_weight = BYTES[plan["parameters"]["precision"]]
+    parts = []
+    if known:
+        largest = max(known, key=lambda model: int(model["n_parameters"]))
+        weight = size(per_weight * largest["n_parameters"])
+        parts.append(f"{largest['name']} {weight} at {plan['parameters']['precision']}")
+    if unknown:
+        parts.append(f"{unknown} models {UNKNOWN}")
+    return "; ".join(parts) or "none"
+
+
+def _weights_disk(plan: dict[str, Any]) -> str:
+    """Say how much disk the fetched weights take, kept and not kept."""
+    fetched = _fetched_models(plan)
+    if not fetched:
+        return "none: no weights are fetched"
+    known = [int(model["n_parameters"]) for model in fetched if model["n_parameters"]]
+    if not known:
+        return f"{len(fetched)} models {UNKNOWN}"
+    low, high = (size(n * sum(known)) for n in (BYTES["float16"], BYTES["float32"]))
+    more = f", and {len(fetched) - len(known)} models {UNKNOWN}" * (len(known) < len(fetched))
+    return (
+        f"{low} to {high} (2 to 4 bytes a weight){more} with --keep_models yes; with --keep_models "
+        f"no a model's ({size(BYTES['float32'] * max(known))} at most) go when its activations are "
+        "verified, so what is fetched ahead of them"
+    )
+
+
+def _fetched_models(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the models whose weights are fetched."""
+    return [m for m in plan["models"] if m["kind"] == "hub" and not m["seed"]]
+
+
+def n_layers(plan: dict[str, Any], model: str) -> int | None:
+    """Return how many layers of a model are fitted; None when that is not known yet."""
+    depths: dict[str, int | None] = {m["name"]: shape_of(m)[0] for m in plan["models"]}
+    depths |= {entry["name"]: entry["n_layers"] - 1 for entry in plan["baselines"]}
+    depth: int | None = depths.get(model)
+    if depth is None:
+        return len(plan["layers"]) if isinstance(plan["layers"], list) else None
+    is_model = any(entry["name"] == model for entry in plan["models"])
+    last = not is_model or plan["parameters"]["last_layer"] == "yes"
+    return len(fitted_layers(plan["layers"], depth, last=last))
+
+
+def _tasks(plan: dict[str, Any]) -> str:
+    subjects = [s for language in plan["languages"] for s in language["subjects"]]
+    group = sum(s["group"] for s in subjects)
+    own = sum(s["individual"] for s in subjects)
+    counts = {
+        "RESAMPLE": len(subjects),
+        "CLEAN": group + own,
+        "MODEL": len(plan["models"]),
+        "ACTIVATIONS": sum(len(model["languages"]) for model in plan["models"]),
+        "BASELINES": sum(len(baseline["languages"]) for baseline in plan["baselines"]),
+    }
+    layers = _encoded(plan)
+    known = sum(ceil(n / plan["layers_per_task"]) for n in layers if n)
+    missing = sum(n is None for n in layers)
+    encode = f"{known}" if not missing else f"{known} and those of {missing} fits ({UNKNOWN})"
+    parts = [f"{stage} {count}" for stage, count in counts.items()]
+    return ", ".join([*parts, f"GATHER {len(plan['fits'])}", f"ENCODE {encode}"])
+
+
+def _encoded(plan: dict[str, Any]) -> list[int | None]:
+    """Return the layers of each model and group of subjects that ENCODE fits together."""
+    group_of = {
+        (language["language"], subject): stack[0]
+        for language in plan["languages"]
+        for stack in language["stacks"]
+        for subject in stack
+    }
+    together = {
+        (fit["language"], group_of.get((fit["language"], fit["subject"])), fit["model"])
+        for fit in plan["fits"]
+    }
+    return [n_layers(plan, model) for _language, _group, model in sorted(together, key=str)]

@@ -1,0 +1,271 @@
+"""REPORT: one page that opens from disk with no network, made from one ``report.json``."""
+
+import base64
+import hashlib
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from lateralization import __version__
+from lateralization.errors import BadInput
+from lateralization.files import read_json, write_json, writing
+from lateralization.report import control_report, findings
+from lateralization.report.methods_text import CITATIONS, paragraphs
+from lateralization.report.report_tables import CHOICES, all_tables, shown
+from lateralization.tables.dictionary import TABLES, Tables
+from lateralization.tables.made_tables import read_tables, subjects_drawn
+
+PIPELINE = "lateralization"
+BIDS_VERSION = "1.10.0"
+SVG_LIMIT = 250_000
+"""Larger drawings (brains hold pictures) go into the page as PNG."""
+
+PACKAGES = (
+    "numpy", "scipy", "pandas", "statsmodels", "nibabel", "nilearn", "torch", "transformers",
+    "accelerate", "safetensors", "matplotlib", "jinja2",
+)  # fmt: skip
+
+SECTIONS = {
+    "hemispheres": ("Left and right", "How asymmetric is each model's prediction?"),
+    "size": ("Size", "What goes with a better or more lateralised prediction?"),
+    "training": ("Training", "What does training add to the architecture?"),
+    **control_report.SECTIONS,
+    "layers": ("Layers", "Where in the models does the prediction come from?"),
+    "brain": ("Brain", "Where in the brain?"),
+    "regions": ("Regions", "Which parts of the language network?"),
+    "people": ("People", "Does it hold from person to person?"),
+}
+
+
+def versions(run: dict[str, Any]) -> dict[str, str]:
+    """Versions of the pipeline, Python and the libraries, then what the engine knows of itself."""
+    known = {"lateralization": __version__, "Python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            known[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return known | {str(key): str(value) for key, value in run.items() if value not in (None, "")}
+
+
+def parameter_rows(plan: dict[str, Any]) -> list[dict[str, str]]:
+    """Every parameter as it was used, in words."""
+    rows = []
+    for name, value in sorted(plan.get("parameters", {}).items()):
+        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        empty = value is None or text == ""
+        rows.append({"name": str(name), "value": "–" if empty else text})
+    return rows
+
+
+def digests(folder: Path) -> list[dict[str, str]]:
+    """Give the sha256 of every table: two runs with equal digests have equal numbers."""
+    return [
+        {"file": f"tables/{path.name}", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        for path in sorted(folder.glob("*.tsv"))
+    ]
+
+
+def reasons(folder: Path) -> dict[str, str]:
+    """Why each empty table is empty, from the data dictionaries."""
+    found = {}
+    for name in TABLES:
+        path = folder / f"{name}.json"
+        described = read_json(path) if path.exists() else {}
+        if described.get("reason"):
+            found[name] = str(described["reason"])
+    return found
+
+
+def _results(
+    tables: Tables, figures: list[dict[str, Any]], names: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Give the answer and its remarks per language."""
+    results = []
+    for language, subject in subjects_drawn(tables):
+        headline = next(
+            (
+                figure for figure in figures
+                if figure["section"] == "answer" and figure["language"] == language
+            ),
+            None,
+        )  # fmt: skip
+        results.append(
+            {
+                "language": names[language],
+                "subject": subject,
+                "answer": findings.answer(tables, language, subject, names[language]).plain(),
+                "figure": headline,
+                "remarks": findings.trust(tables, (language, subject)),
+            }
+        )
+    return results
+
+
+def make_report(
+    plan: dict[str, Any], tables: Tables, why_empty: dict[str, str], figures: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Collect all that the page prints, except versions.
+
+    Parameters
+    ----------
+    plan, tables
+        ``plan.json``, and the tables of LATERALIZE.
+    why_empty
+        Table → reason.
+    figures
+        ``figures.json``.
+    """
+    shown_tables = all_tables(tables, (*CHOICES, *control_report.CHOICES))
+    text, references = paragraphs(plan, findings.not_averaged(plan, tables))
+    names = {entry["language"]: entry["name"] for entry in plan["languages"]}
+    general = [
+        *findings.about_losses(tables),
+        *findings.about_planted(tables),
+        *findings.about_alignment(tables),
+        findings.about_published(tables, why_empty.get("published", "")),
+    ]
+    sections = []
+    for name, (title, question) in SECTIONS.items():
+        content = {
+            "id": name, "title": title, "question": question,
+            "answers": control_report.answers(name, tables, subjects_drawn(tables), names),
+            "figures": [one for one in figures if one["section"] == name],
+            "tables": [one for one in shown_tables if one["section"] == name],
+        }  # fmt: skip
+        if content["figures"] or content["tables"]:
+            sections.append(content)
+    return {
+        "title": "Left-right asymmetry of language models’ brain scores",
+        "simulated": bool(plan.get("truth")),
+        "results": _results(tables, figures, names),
+        "trust": {
+            "remarks": [remark.plain() for remark in findings.worst_first(general)],
+            "notes": list(plan.get("notes", [])),
+            "figures": [one for one in figures if one["section"] == "trust"],
+            "tables": [one for one in shown_tables if one["section"] == "trust"],
+        },
+        "sections": sections,
+        "methods": text,
+        "references": references,
+        "used": [one for one in shown_tables if one["section"] == "used"],
+        "parameters": parameter_rows(plan),
+        "empty_tables": why_empty,
+    }
+
+
+def data_uri(folder: Path, figure: dict[str, Any]) -> str:
+    """Return a figure as a data address: SVG, or PNG where the SVG is large.
+
+    Raises
+    ------
+    BadInput
+        A figure of ``figures.json`` is missing.
+    """
+    svg, png = folder / str(figure["svg"]), folder / str(figure["png"])
+    try:
+        small = svg.stat().st_size <= SVG_LIMIT
+        content = (svg if small else png).read_bytes()
+    except OSError as error:
+        raise BadInput(f"a figure of figures.json is missing: {error}") from error
+    kind = "svg+xml" if small else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def embedded_page(folder: Path, figure: dict[str, Any]) -> str:
+    """Return the text of an interactive page, to be put into a frame.
+
+    Raises
+    ------
+    BadInput
+        A page of ``figures.json`` is missing.
+    """
+    try:
+        return (folder / str(figure["html"])).read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"a figure of figures.json is missing: {error}") from error
+
+
+def render(report: dict[str, Any], template: Path, figures: Path) -> str:
+    """Fill the page; whatever comes from data is escaped.
+
+    Raises
+    ------
+    BadInput
+        The template is missing or damaged.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(template.parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["shown"] = shown
+    environment.globals["embedded"] = lambda figure: embedded_page(figures, figure)
+    environment.globals["picture"] = lambda figure: data_uri(figures, figure)
+    try:
+        return environment.get_template(template.name).render(report=report).lstrip()
+    except jinja2.TemplateError as error:
+        raise BadInput(f"{template}: {error}; take the template from assets") from error
+
+
+def dataset_description(plan: dict[str, Any], known: dict[str, str]) -> dict[str, Any]:
+    """Describe the published tree as a BIDS derivative."""
+    if plan.get("truth"):
+        source = {"URL": "simulated data of this project"}
+    elif plan.get("parameters", {}).get("dataset") == "ds003643":
+        source = {"DOI": "doi:10.18112/openneuro.ds003643.v2.0.5", "Version": "2.0.5"}
+    else:
+        source = {"URL": f"file://{plan.get('parameters', {}).get('dataset', '')}"}
+    return {
+        "Name": "Brain scores of language models and their left-right asymmetry",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [
+            {
+                "Name": PIPELINE,
+                "Version": known.get(PIPELINE) or known.get("revision") or "unknown",
+                "Description": "Encoding models of fMRI from language models, left against right",
+            }
+        ],
+        "SourceDatasets": [source],
+        "HowToAcknowledge": CITATIONS["study"],
+    }
+
+
+def write_report(  # noqa: PLR0917
+    plan_file: Path,
+    tables_folder: Path,
+    figures_folder: Path,
+    template: Path,
+    out: Path,
+    run: dict[str, Any] | None = None,
+) -> str:
+    """Write ``report.html``, and beside it ``report.json`` and ``dataset_description.json``.
+
+    Returns
+    -------
+    One line: the answer of the first language.
+    """
+    plan = read_json(plan_file)
+    tables = read_tables(tables_folder)
+    figures = [
+        figure
+        for figure in read_json(figures_folder / "figures.json")
+        if figure["drawn"] or figure["name"] != "planted" or plan.get("truth")
+    ]
+    report = make_report(plan, tables, reasons(tables_folder), figures)
+    report["versions"] = versions(run or {})
+    report["digests"] = digests(tables_folder)
+    page = render(report, template, figures_folder)
+    write_json(report, out.parent / "report.json")
+    write_json(
+        dataset_description(plan, report["versions"]), out.parent / "dataset_description.json"
+    )
+    with writing(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return str(report["results"][0]["answer"]["text"]) if report["results"] else "no results"

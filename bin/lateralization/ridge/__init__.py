@@ -1,0 +1,1 @@
+"""Nested cross-validated ridge regression on arrays; knows neither files nor stages."""

@@ -1,0 +1,1 @@
+"""Simulated data sets with a planted truth, and tiny models for them."""

@@ -1,0 +1,1 @@
+"""Data sets, models and files from outside: download, cache, verification (FETCH, MODEL)."""

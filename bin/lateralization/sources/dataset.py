@@ -1,0 +1,272 @@
+"""The data set: what is in a local folder, what is in a manifest."""
+
+import csv
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lateralization.errors import BadInput
+from lateralization.problems import Problems, listed
+from lateralization.sources.description import FILE, Description
+from lateralization.volumes import disordered
+
+OFFICIAL_ENDPOINT = "https://s3.amazonaws.com/openneuro.org"
+POINTER = b"/annex/objects/"
+"""What an unlocked, unfetched file of git-annex begins with."""
+
+
+@dataclass
+class Subject:
+    """A subject of the data set and its runs, in order.
+
+    Attributes
+    ----------
+    subject
+        The id, ``EN057``.
+    bold
+        Files of a local data set; empty when they are fetched.
+    remote
+        Entries of the manifest (path, bytes, checksum); empty when the data set is local.
+    """
+
+    subject: str
+    bold: list[Path]
+    remote: list[dict[str, Any]]
+
+
+COLUMNS = ("path", "bytes", "language", "subject", "run")
+CHECKSUMS = ("md5", "sha256")
+FORMS = {
+    "path": re.compile(r"[^/].*"),
+    "bytes": re.compile(r"[0-9]{1,18}"),
+    "language": re.compile(r"[a-z]{2,8}|n/a"),
+    "subject": re.compile(r"[A-Za-z0-9]+|n/a"),
+    "run": re.compile(r"[0-9]{1,4}|n/a"),
+    "md5": re.compile(r"[0-9a-f]{32}"),
+    "sha256": re.compile(r"[0-9a-f]{64}"),
+}
+"""What a cell of the manifest may hold."""
+
+
+def read_manifest(path: Path) -> list[dict[str, Any]]:
+    """Return the files that are pinned: path, bytes, md5 or sha256, language, subject, run.
+
+    Raises
+    ------
+    BadInput
+        A column is missing, or a row has no length or no checksum, or names a place outside.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as handle:
+            rows = list(csv.DictReader(handle, delimiter="\t"))
+    except (OSError, ValueError, csv.Error) as error:
+        raise BadInput(f"cannot read the manifest {path}: {error}") from error
+    wrong = next((row for row in rows if not _is_pinned(row)), None)
+    if wrong is not None or not rows:
+        raise BadInput(
+            f"the manifest {path} needs the columns {', '.join(COLUMNS)} and "
+            f"{' or '.join(CHECKSUMS)} in every row"
+            f"{f' (see {wrong.get(COLUMNS[0])!r})' if wrong else ''}; make it with bin/manifest.py"
+        )
+    return [{**row, "bytes": int(row["bytes"])} for row in rows]
+
+
+def _is_pinned(row: dict[str, Any]) -> bool:
+    """Tell whether a row of a manifest says all that is needed, and nothing outside its folder."""
+    pinned = {name: row[name] for name in CHECKSUMS if row.get(name)}
+    return (
+        None not in row  # more cells than the header
+        and all(FORMS[name].fullmatch(row.get(name) or "") for name in COLUMNS)
+        and ".." not in row["path"].split("/")
+        and row["path"].isprintable()
+        and bool(pinned)
+        and all(FORMS[name].fullmatch(digest) for name, digest in pinned.items())
+    )
+
+
+def remote_subjects(manifest: list[dict[str, Any]], language: str) -> list[Subject]:
+    """Return the subjects of a language, sorted, each with its runs in order."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in manifest:
+        if row["language"] == language and "n/a" not in (row["subject"], row["run"]):
+            found.setdefault(row["subject"], []).append(row)
+    return [
+        Subject(name, [], sorted(found[name], key=lambda row: int(row["run"])))
+        for name in sorted(found)
+    ]
+
+
+def remote_annotation(manifest: list[dict[str, Any]], path: str) -> dict[str, Any]:
+    """Return the manifest's entry of an annotation.
+
+    Raises
+    ------
+    BadInput
+        The manifest does not have it.
+    """
+    for row in manifest:
+        if row["path"] == path:
+            return row
+    raise BadInput(f"--dataset: the manifest does not have the annotation {path}; mend {FILE}")
+
+
+def urls(name: str, path: str, endpoint: str | None) -> list[str]:
+    """Return the addresses at which a file of the data set may be, in the order to try.
+
+    A mirror may hold the bucket (``openneuro.org/ds003643/…``), the data sets (``ds003643/…``) or
+    the files of this one.
+    """
+    if endpoint is None:
+        return [f"{OFFICIAL_ENDPOINT}/{name}/{path}"]
+    base = endpoint.rstrip("/")
+    if base.endswith(f"/{name}"):
+        return [f"{base}/{path}"]
+    if base.endswith("/openneuro.org"):
+        return [f"{base}/{name}/{path}"]
+    return [
+        f"{base}/{name}/{path}",
+        f"{base}/openneuro.org/{name}/{path}",
+        f"{base}/{path}",
+    ]
+
+
+def is_unfetched(path: Path) -> bool:
+    """Tell whether a file of a DataLad clone is there by name only."""
+    if path.is_symlink() and not path.exists():
+        return True
+    try:
+        if not path.is_file() or path.stat().st_size > 1000:
+            return False
+        return path.read_bytes().startswith(POINTER)
+    except OSError:
+        return False
+
+
+Name = TypeVar("Name", str, Path)
+
+
+def in_order(runs: Iterable[Name]) -> list[Name]:
+    """Sort the files of a subject's runs by name, run-9 before run-10 though no zero pads them."""
+
+    def padded(run: Name) -> list[str]:
+        return re.sub(r"\d+", lambda digits: digits[0].zfill(9), str(run)).split("/")
+
+    return sorted(runs, key=padded)
+
+
+def local_subjects(root: Path, description: Description, language: str) -> list[Subject]:
+    """Find the subjects of a language in a local data set, and their runs; nothing is checked.
+
+    The order of the runs is that of their file names (:func:`in_order`): numbers need not start
+    at 1 nor be contiguous.
+
+    Parameters
+    ----------
+    root
+        Folder of the data set.
+    description
+        Where subjects and runs are.
+    """
+    parent, _, pattern = description.folders.rpartition("/")
+    before, after = pattern.split("{subject}", 1)
+    named = [
+        (path.name[len(before) : len(path.name) - len(after)], path)
+        for path in sorted((root / parent).glob(pattern.replace("{subject}", "*")))
+        if path.is_dir()
+    ]
+    return [
+        Subject(name, in_order(folder.glob(description.runs(name))), [])
+        for name, folder in named
+        if description.languages[language].has(name)
+    ]
+
+
+def check_group(
+    root: Path,
+    description: Description,
+    language: str,
+    subjects: list[Subject],
+    problems: Problems,
+) -> None:
+    """Report a local data set that has no folder of subjects, or none of the language."""
+    parent, _, pattern = description.folders.rpartition("/")
+    place, spoken = root / parent, description.languages[language]
+    if not place.is_dir():
+        problems.add(
+            f"--dataset: {root} has no folder {parent}; it must hold "
+            f"{description.bold.replace('{subject}', _shown(spoken.subjects))}, or a {FILE} that "
+            "says where the runs are"
+        )
+    elif not subjects:
+        wanted = pattern.replace("{subject}", _shown(spoken.subjects))
+        problems.add(
+            f"--dataset: {place} has no subject {wanted}, so there is nothing for "
+            f"--languages {language}; check the folder and the language"
+        )
+
+
+def check_subjects(
+    root: Path, description: Description, subjects: list[Subject], problems: Problems
+) -> None:
+    """Report ids that cannot be file names, runs that are too many, few or in disorder, or absent.
+
+    Parameters
+    ----------
+    subjects
+        Those of a local data set whose runs are used.
+    """
+    n_runs = description.n_runs
+    for subject in subjects:
+        folder = root / description.folders.replace("{subject}", subject.subject)
+        if not subject.subject.isalnum() or not subject.subject.isascii():
+            problems.add(
+                f"--dataset: {folder} is no subject's name; use letters and digits after sub-"
+            )
+        if len(subject.bold) != n_runs:
+            problems.add(
+                f"--dataset: {folder.name} has {len(subject.bold)} runs and the story has "
+                f"{n_runs}: {folder} must hold {n_runs} files "
+                f"{description.runs(subject.subject)}; add or remove runs, or take the subject "
+                "out of the folder"
+            )
+        elif numbers := disordered(subject.bold):
+            problems.add(
+                f"--dataset: the runs of {folder} are numbered {numbers} in the order of "
+                "their names; rename them so that names and numbers ascend together"
+            )
+    _check_fetched(root, [path for subject in subjects for path in subject.bold], problems)
+
+
+def _shown(subjects: str | tuple[str, ...]) -> str:
+    """Return a language's subjects for a message: the pattern, or the first of a list."""
+    return subjects if isinstance(subjects, str) else subjects[0]
+
+
+def _check_fetched(root: Path, paths: list[Path], problems: Problems) -> None:
+    """Report, once, files of a DataLad clone that were never fetched."""
+    missing = [path for path in paths if is_unfetched(path)]
+    if not missing:
+        return
+    common = os.path.relpath(os.path.commonpath(missing), root)
+    # os.path.commonpath of one file is the file itself; of several, their folder.
+    problems.add(
+        f"--dataset: {len(missing)} files of {root} are links to content that is not there "
+        f"({missing[0].name}); fetch them: datalad get -d '{root}' '{root / common}'"
+    )
+
+
+def local_annotation(root: Path, name: str, problems: Problems) -> Path | None:
+    """Find an annotation in a local data set; None and a problem when there is none."""
+    path = root / name
+    if is_unfetched(path):
+        _check_fetched(root, [path], problems)
+        return None
+    if not path.is_file():
+        near = sorted(path.parent.glob(f"*{path.suffix}"))
+        hint = f"; there is {listed(p.name for p in near)}" if near else ""
+        problems.add(f"--dataset: {path} does not exist{hint}; put the annotation there")
+        return None
+    return path

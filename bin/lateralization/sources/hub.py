@@ -1,0 +1,260 @@
+"""Models from the Hugging Face hub: the files that are needed, at a resolved commit."""
+
+import errno
+import os
+import re
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lateralization.errors import BadInput, Transient
+from lateralization.files import read_json, write_json
+from lateralization.plan.catalogue import OFFICIAL_HUB, conditions_of
+
+SMALL_FILES = re.compile(
+    r"(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)"
+    r"\.json|merges\.txt|vocab\.txt|[\w.-]+\.model|tiktoken[\w.]*|[\w.-]+\.tiktoken"
+)
+"""Configuration and tokenizer, at the top of a repository."""
+
+SAFE, PICKLED = "model.safetensors", "pytorch_model.bin"
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of the hub.
+
+    Attributes
+    ----------
+    repository : str
+        ``org/name``.
+    revision : str or None
+        Branch, tag or commit; None is the main branch.
+    weights : bool
+        False for an untrained model or a tokenizer: configuration and tokenizer only.
+    allow_pickle : bool
+        Accept ``pytorch_model.bin`` where the repository has no safetensors.
+    endpoint : str or None
+        Another server than the official one.
+    """
+
+    repository: str
+    revision: str | None = None
+    weights: bool = True
+    allow_pickle: bool = False
+    endpoint: str | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A repository's files on this machine, and the commit that they are from."""
+
+    folder: Path
+    commit: str
+    files: tuple[str, ...]
+    sha256: dict[str, str]
+
+
+def fetch(request: Request, cache: Path) -> Snapshot:
+    """Download what a model needs; files that the cache has are not downloaded again.
+
+    The access token is read from the environment variable ``HF_TOKEN`` and from nowhere else. A
+    commit that is whole in the cache needs no network; neither does any revision when the hub
+    cannot be reached.
+
+    Raises
+    ------
+    BadInput
+        The repository or revision does not exist, is gated, or has no usable weights.
+    Transient
+        The hub cannot be reached and the cache does not have the revision.
+    """
+    if request.revision and COMMIT.fullmatch(request.revision):
+        cached = _cached(request, cache)
+        if cached is not None:
+            return cached
+    try:
+        with _speaking(request):
+            return _download(request, cache)
+    except Transient:
+        cached = _cached(request, cache)
+        if cached is None:
+            raise
+        return cached
+
+
+def _download(request: Request, cache: Path) -> Snapshot:
+    """Ask the hub for the list of files and fetch those that are needed."""
+    from huggingface_hub import HfApi, snapshot_download
+
+    token: str | bool = os.environ.get("HF_TOKEN") or False
+    info = HfApi(endpoint=request.endpoint, token=token).model_info(
+        request.repository, revision=request.revision, files_metadata=True, timeout=30
+    )
+    siblings = {entry.rfilename: entry for entry in info.siblings or []}
+    options: dict[str, Any] = {
+        "revision": info.sha,
+        "cache_dir": cache,
+        "token": token,
+        "endpoint": request.endpoint,
+    }
+    names = [name for name in siblings if SMALL_FILES.fullmatch(name)]
+    index = _index_name(siblings, request)
+    if index is not None:
+        folder = Path(
+            snapshot_download(request.repository, allow_patterns=[*names, index], **options)
+        )
+        parts = _shards(folder / index)
+        lost = [name for name in parts if name not in siblings]
+        if lost:
+            raise BadInput(
+                f"model {request.repository} lacks {len(lost)} of {len(parts)} parts of its "
+                f"weights on the hub ({lost[0]}); choose another revision or model"
+            )
+        names += [index, *parts]
+    elif request.weights:
+        names.append(_single_file(siblings, request))
+    folder = Path(snapshot_download(request.repository, allow_patterns=names, **options))
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise Transient(f"model {request.repository}: {missing[0]} did not arrive; try again")
+    checksums = {
+        name: str(siblings[name].lfs.sha256)
+        for name in names
+        if name in siblings and siblings[name].lfs is not None
+    }
+    snapshot = Snapshot(folder, str(info.sha), tuple(sorted(names)), checksums)
+    _remember(request, snapshot, cache)
+    return snapshot
+
+
+def _index_name(siblings: Container[str], request: Request) -> str | None:
+    """Return the index of weights that come in parts; None when one file holds them."""
+    if not request.weights or SAFE in siblings:
+        return None
+    if f"{SAFE}.index.json" in siblings:
+        return f"{SAFE}.index.json"
+    if request.allow_pickle and PICKLED not in siblings and f"{PICKLED}.index.json" in siblings:
+        return f"{PICKLED}.index.json"
+    return None
+
+
+def _single_file(siblings: Container[str], request: Request) -> str:
+    """Return the name of the one file that holds the weights."""
+    if SAFE in siblings:
+        return SAFE
+    pickled = PICKLED in siblings or f"{PICKLED}.index.json" in siblings
+    if pickled and request.allow_pickle:
+        return PICKLED
+    if pickled:
+        raise BadInput(
+            f"model {request.repository} has pickled weights only, which can run code when loaded; "
+            "if you trust it add --allow_pickle_weights yes"
+        )
+    raise BadInput(
+        f"model {request.repository} has no weights that can be used ({SAFE}); choose another "
+        "model, or convert it with save_pretrained"
+    )
+
+
+def _shards(index: Path) -> list[str]:
+    """Return the parts that an index names."""
+    try:
+        names = sorted(set(read_json(index)["weight_map"].values()))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"{index.name} does not name the parts of the weights") from error
+    outside = [name for name in names if Path(name).name != name]
+    if outside:
+        raise BadInput(f"{index.name} names a file outside the repository: {outside[0]!r}")
+    return names
+
+
+def _record(request: Request, revision: str, cache: Path) -> Path:
+    """Return the path of the record that says that a revision is whole in the cache."""
+    what = "model" if request.weights else "tokenizer"
+    name = f"{request.repository}@{revision}".replace("/", "--")
+    return cache / "whole" / f"{name}.{what}.json"
+
+
+def _remember(request: Request, snapshot: Snapshot, cache: Path) -> None:
+    """Record that a snapshot is whole, under the revision asked for and under its commit."""
+    entry = {
+        "folder": os.path.relpath(snapshot.folder, cache),
+        "commit": snapshot.commit,
+        "files": snapshot.files,
+        "sha256": snapshot.sha256,
+    }
+    for revision in {request.revision or "main", snapshot.commit}:
+        write_json(entry, _record(request, revision, cache))
+
+
+def _cached(request: Request, cache: Path) -> Snapshot | None:
+    """Return the snapshot of a revision when all of it is in the cache."""
+    record = _record(request, request.revision or "main", cache)
+    if not record.is_file():
+        return None
+    entry = read_json(record)
+    folder, files = cache / entry["folder"], tuple(entry["files"])
+    pickled = any(name.endswith(".bin") for name in files)
+    if (pickled and not request.allow_pickle) or not all((folder / n).is_file() for n in files):
+        return None
+    return Snapshot(folder, entry["commit"], files, entry["sha256"])
+
+
+def _lacking() -> str:
+    """Say what stands between the user and a gated model."""
+    given = os.environ.get("HF_TOKEN")
+    return "the account of your token has no access yet" if given else "no token is given"
+
+
+@contextmanager
+def _speaking(request: Request) -> Iterator[None]:
+    """Turn the hub's errors into messages that say what to do."""
+    from huggingface_hub import errors
+
+    name, revision = request.repository, request.revision or "main"
+    try:
+        yield
+    except (BadInput, Transient):
+        raise
+    except errors.GatedRepoError as error:
+        raise BadInput(
+            f"model {name} is gated and {_lacking()}: accept {conditions_of(name)} on "
+            f"{request.endpoint or OFFICIAL_HUB}/{name}, then give your access token with "
+            "`nextflow secrets set HF_TOKEN <token>`"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise BadInput(
+            f"model {name} has no revision {revision}; check the sheet's column revision"
+        ) from error
+    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
+        raise BadInput(
+            f"model {name} does not exist on the hub, or is private; check its name, or give an "
+            "access token with `nextflow secrets set HF_TOKEN <token>`"
+        ) from error
+    except errors.HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", None)
+        if status in (401, 403):
+            raise BadInput(
+                f"model {name}: the hub refuses access ({status}); check the secret HF_TOKEN"
+            ) from error
+        raise Transient(f"model {name}: the hub answers with {status}; try again") from error
+    except (OSError, errors.IncompleteSnapshotError, errors.RevisionResolutionError) as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EACCES):
+            raise BadInput(
+                f"model {name}: --cache_dir cannot be written: {_line(error)}"
+            ) from error
+        raise Transient(f"model {name}: the hub cannot be reached ({_line(error)})") from error
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in ("httpx", "httpx2", "httpcore", "hf_xet"):
+            raise
+        raise Transient(f"model {name}: the hub cannot be reached ({_line(error)})") from error
+
+
+def _line(error: BaseException) -> str:
+    """Return an error's message on one line of reasonable length."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

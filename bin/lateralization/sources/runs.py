@@ -1,0 +1,251 @@
+"""Headers of the BOLD runs: readable, whole, on one grid, as long as the story needs, no copies."""
+
+import filecmp
+import gzip
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from lateralization.arrays import Floats
+from lateralization.command import progress
+from lateralization.problems import Problems, listed
+from lateralization.sources.dataset import Subject, is_unfetched
+from lateralization.study import GRID_AFFINE, GRID_SHAPE, MIN_SCANS, TR, TRIM
+from lateralization.volumes import AFFINE_TOLERANCE_MM
+
+MIN_KEPT = 10
+"""Scans of a run that must be left once both ends are trimmed."""
+
+CHUNK = 1 << 22
+
+CHECKSUM = 8
+"""Bytes at the end of a gzip file: checksum and length of what it holds."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the header of one run says.
+
+    Attributes
+    ----------
+    path
+        The file.
+    shape
+        Voxels along x, y and z.
+    n_scans
+        Scans.
+    affine
+        (4, 4), voxel indices → mm.
+    tr
+        Repetition time of the header, seconds; NaN when it says none.
+    n_bytes
+        Length of the uncompressed file, bytes.
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+    n_scans: int
+    affine: Floats
+    tr: float
+    n_bytes: int
+
+
+def read_run(path: Path, problems: Problems) -> Run | None:
+    """Read the header of a run and check that the file is whole.
+
+    The length of the uncompressed data is compared with the last four bytes of the gzip file; only
+    when they differ is the file decompressed. None, and a problem, when it cannot be used.
+    """
+    try:
+        image = nibabel.load(path)
+        shape = tuple(int(n) for n in image.shape)
+        header, affine = image.header, np.asarray(image.affine, dtype=float)
+        n_bytes = int(image.dataobj.offset) + int(np.prod(shape)) * int(
+            header.get_data_dtype().itemsize
+        )
+        problem = _wrong_shape(shape, affine) or _not_whole(path, n_bytes)
+        zooms, unit = header.get_zooms(), header.get_xyzt_units()[1]
+    except (OSError, EOFError, ValueError, KeyError, zlib.error) as error:
+        problem = f"cannot be read as NIfTI ({_first_line(error)}); fetch or copy it again"
+    except (ImageFileError, HeaderDataError) as error:
+        problem = f"cannot be read as NIfTI ({_first_line(error)}); fetch or copy it again"
+    if problem:
+        problems.add(f"--dataset: {path} {problem}")
+        return None
+    scale = {"msec": 1e-3, "usec": 1e-6}.get(unit, 1.0)
+    tr = float(zooms[3]) * scale if len(zooms) > 3 and zooms[3] > 0 else float("nan")
+    return Run(path, shape[:3], shape[3], affine, tr, n_bytes)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def _wrong_shape(shape: Sequence[int], affine: Floats) -> str:
+    """Say what is wrong with a run's shape or affine; empty when nothing is."""
+    if len(shape) != 4 or min(shape) < 1:
+        return f"has shape {tuple(shape)}; a run is 4-D (x, y, z, scans)"
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        return "has an affine that cannot be inverted; check its header"
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape[:3]])).reshape(3, -1)
+    world = affine[:3, :3] @ corners + affine[:3, 3:]
+    ends = np.stack([GRID_AFFINE[:3, 3], GRID_AFFINE[:3, 3] + 4.0 * (np.array(GRID_SHAPE) - 1)])
+    if (world.max(axis=1) < ends[0]).any() or (world.min(axis=1) > ends[1]).any():
+        return "lies outside the brain of the MNI space; runs must be normalised, in mm"
+    return ""
+
+
+def _not_whole(path: Path, n_bytes: int) -> str:
+    """Say that a file ends too early; empty when it is whole."""
+    hint = "it is not whole; fetch or copy it again"
+    if path.suffix != ".gz":
+        size = path.stat().st_size
+        return "" if size >= n_bytes else f"has {size} bytes of {n_bytes}: {hint}"
+    with path.open("rb") as raw:
+        raw.seek(-4, 2)
+        if int.from_bytes(raw.read(4), "little") == n_bytes % 2**32:
+            return ""
+    read = 0
+    try:
+        with gzip.open(path) as handle:
+            while chunk := handle.read(CHUNK):
+                read += len(chunk)
+    except (OSError, EOFError, zlib.error) as error:
+        return f"is damaged ({_first_line(error)}): {hint}"
+    return "" if read >= n_bytes else f"has {read} bytes of data of {n_bytes}: {hint}"
+
+
+def check_runs(
+    subjects: Sequence[Subject],
+    averaged: bool,
+    problems: Problems,
+    notes: list[str],
+    *,
+    tr: float = TR,
+    n_trim: int = TRIM,
+) -> dict[str, list[int]]:
+    """Check the headers of all runs.
+
+    Parameters
+    ----------
+    subjects
+        Subjects of one language of a local data set.
+    averaged
+        Whether the subjects are averaged: then a run must have equally many scans in all.
+    tr, n_trim
+        The data set's repetition time in seconds, and the scans dropped at each end.
+
+    Returns
+    -------
+    dict
+        Subject → scans per run; subjects with a run that cannot be read are left out.
+    """
+    if not subjects:
+        return {}
+    scans: dict[str, list[int]] = {}
+    trs: Counter[float] = Counter()
+    for subject in progress(subjects, "headers", len(subjects)):
+        if any(is_unfetched(path) for path in subject.bold):
+            continue
+        runs = [run for path in subject.bold if (run := read_run(path, problems))]
+        if not runs or len(runs) < len(subject.bold):
+            continue
+        _check_grid(subject.subject, runs, problems)
+        _check_length(subject.subject, runs, n_trim, problems)
+        trs.update(run.tr for run in runs)
+        scans[subject.subject] = [run.n_scans for run in runs]
+    _note_copies(subjects, notes)
+    if averaged:
+        _check_counts(scans, problems)
+    # 0 and 1 are what writers put there that do not know the repetition time.
+    odd = sorted(t for t in trs if np.isfinite(t) and t != 1 and abs(t - tr) > 1e-3)
+    if odd:
+        notes.append(
+            f"headers of {sum(trs[t] for t in odd)} runs say a repetition time of "
+            f"{listed(f'{t:g}' for t in odd)} s; {tr:g} s is used"
+        )
+    return scans
+
+
+def _note_copies(subjects: Sequence[Subject], notes: list[str]) -> None:
+    """Mention runs whose file is there twice, all in one line: they may be meant, as in a test.
+
+    A gzip file ends in the checksum of what it holds: only where that and the size are equal are
+    two files compared.
+    """
+    seen: dict[tuple[int, bytes], Path] = {}
+    copies = []
+    paths = (path for subject in subjects for path in subject.bold if path.suffix == ".gz")
+    for path in (path for path in paths if path.is_file() and path.stat().st_size > CHECKSUM):
+        with path.open("rb") as raw:
+            size = raw.seek(-CHECKSUM, 2)
+            first = seen.setdefault((size, raw.read()), path)
+        if first != path and filecmp.cmp(first, path, shallow=False):
+            copies.append((path, first))
+    if copies:
+        path, first = copies[0]
+        more = f" ({len(copies) - 1} more are copies too)" if len(copies) > 1 else ""
+        notes.append(
+            f"{path} is the same file as {first}, and counts twice{more}: put the right run there "
+            "if a copy is not meant"
+        )
+
+
+def _check_grid(subject: str, runs: Sequence[Run], problems: Problems) -> None:
+    """Report runs that are not on the grid of the subject's first run."""
+    first = runs[0]
+    for run in runs[1:]:
+        if run.shape != first.shape:
+            how = f"{_times(run.shape)} voxels, the first run {_times(first.shape)}"
+        elif np.abs(run.affine - first.affine).max() > AFFINE_TOLERANCE_MM:
+            how = "another affine than the first run"
+        else:
+            continue
+        problems.add(
+            f"--dataset: runs of sub-{subject} are on different grids: {run.path} has {how} "
+            f"({first.path.name}); bring all runs of a subject to one grid"
+        )
+        return
+
+
+def _times(shape: Sequence[int]) -> str:
+    return "x".join(str(n) for n in shape)
+
+
+def _check_length(subject: str, runs: Sequence[Run], n_trim: int, problems: Problems) -> None:
+    """Report runs of which nothing is left once they are trimmed."""
+    needed = max(2 * n_trim + MIN_KEPT, MIN_SCANS)
+    short = [run for run in runs if run.n_scans < needed]
+    if short:
+        problems.add(
+            f"--dataset: {short[0].path} (sub-{subject}) has {short[0].n_scans} scans; "
+            f"{needed} are needed, since {n_trim} are cut off at each end"
+        )
+
+
+def _check_counts(scans: dict[str, list[int]], problems: Problems) -> None:
+    """Report subjects whose run has another number of scans than most subjects'."""
+    whole = {name: counts for name, counts in scans.items() if len(counts) == _usual(scans)}
+    for run, counts in enumerate(zip(*whole.values(), strict=True), 1):
+        usual = Counter(counts).most_common(1)[0][0]
+        others = [
+            f"sub-{name} {mine[run - 1]}" for name, mine in whole.items() if mine[run - 1] != usual
+        ]
+        if others:
+            problems.add(
+                f"--dataset: run {run} has {usual} scans in most subjects, and other numbers in "
+                f"{listed(others)}; the average subject needs equally long runs"
+            )
+
+
+def _usual(scans: dict[str, list[int]]) -> int:
+    """Return the commonest number of runs."""
+    found = Counter(len(counts) for counts in scans.values()).most_common(1)
+    return found[0][0] if found else 0

@@ -1,0 +1,1 @@
+"""Statistics on arrays: asymmetries, intervals, permutations, regressions."""

@@ -1,0 +1,149 @@
+"""Where a trajectory bends: two straight lines that meet, over any numeric column of the sheet.
+
+Training steps, tokens seen, perplexity or a benchmark often go with a score along a curve that
+rises and then levels off. A bent line says where, and a Monte Carlo test whether the data need
+the bend at all.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from lateralization.arrays import Floats
+from lateralization.statistics.intervals import LEVEL
+
+MIN_POINTS = 6
+"""Four parameters and the place of the bend leave one degree of freedom with six points."""
+
+N_PLACES = 60
+"""Candidate places of the bend, evenly over the predictor."""
+
+N_DRAWS = 999
+SEED = 1234
+WIDE = 100.0
+"""A predictor that spans more than this factor is taken on a logarithmic axis."""
+
+
+@dataclass(frozen=True)
+class Bend:
+    """A bent line with its place; NaN with a reason where it cannot be had.
+
+    Attributes
+    ----------
+    scale
+        ``linear``, or ``log10``: slopes are per tenfold then.
+    place, low, high
+        Value of the predictor at the bend, and the values that fit nearly as well (95 % profile
+        interval; cut at the range that was searched).
+    before, after
+        Slopes on both sides of the bend.
+    level
+        Outcome at the bend.
+    r2_line, r2_bent
+        Explained variance without and with the bend.
+    p
+        Of the gain of the bend over a straight line, against normal noise.
+    """
+
+    n_models: int
+    scale: str = ""
+    place: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    before: float = np.nan
+    after: float = np.nan
+    level: float = np.nan
+    r2_line: float = np.nan
+    r2_bent: float = np.nan
+    p: float = np.nan
+    reason: str = ""
+
+
+def axis_of(x: Floats) -> tuple[str, float]:
+    """Choose the axis of a predictor.
+
+    Returns
+    -------
+    scale, shift
+        ``log10`` where positive values span more than a factor of 100; the smallest positive
+        value is added first where there are zeros (step 0).
+    """
+    positive = x[x > 0]
+    if positive.size == 0 or (x < 0).any() or x.max() / positive.min() <= WIDE:
+        return "linear", 0.0
+    return "log10", float(positive.min()) if (x == 0).any() else 0.0
+
+
+def place_on(x: Floats, scale: str, shift: float) -> Floats:
+    """Bring values of the predictor to its axis."""
+    found: Floats = np.log10(x + shift) if scale == "log10" else x
+    return found
+
+
+def _residual_maker(design: Floats) -> Floats:
+    basis = np.linalg.qr(design)[0]
+    maker: Floats = np.eye(len(design)) - basis @ basis.T
+    return maker
+
+
+def _candidates(x: Floats) -> Floats:
+    """Return places with at least two different values on each side, (n_places,)."""
+    values = np.unique(x)
+    return np.linspace(values[1], values[-2], N_PLACES)
+
+
+def find_bend(x: Floats, y: Floats) -> Bend:
+    """Fit two lines that meet at the place with the smallest error.
+
+    Parameters
+    ----------
+    x, y : (n_models,) arrays
+        Predictor and outcome; models where either is not finite are left out.
+
+    Returns
+    -------
+    Bend
+        Place by a search over a grid (Hinkley 1971); the p value compares the gain over a
+        straight line with that in normal noise of the same design, which is exact for normal,
+        independent errors: the place was searched, so no F table applies (Davies 1987).
+    """
+    kept = np.isfinite(x) & np.isfinite(y)
+    x, y = np.asarray(x, np.float64)[kept], np.asarray(y, np.float64)[kept]
+    n = len(x)
+    if len(np.unique(x)) < MIN_POINTS:
+        return Bend(n, reason=f"{len(np.unique(x))} different values, {MIN_POINTS} needed")
+    if np.ptp(y) <= 1e-12 * np.abs(y).max():
+        return Bend(n, reason="the outcome has one value only")
+    scale, shift = axis_of(x)
+    at = place_on(x, scale, shift)
+    places = _candidates(at)
+    straight = np.column_stack([np.ones(n), at])
+    designs = [np.column_stack([straight, np.maximum(at - place, 0)]) for place in places]
+    makers = np.stack([_residual_maker(design) for design in designs])
+    line = _residual_maker(straight)
+    errors = np.maximum(np.einsum("i,pij,j->p", y, makers, y), 0)  # rounding may take it below
+    best = int(errors.argmin())
+    constant, before, change = np.linalg.lstsq(designs[best], y, rcond=None)[0]
+    error_line, whole = float(y @ line @ y), float(((y - y.mean()) ** 2).sum())
+    on_line = error_line <= 1e-10 * whole  # all points on one line, but for rounding
+    p = 1.0 if on_line else _gain_p(line, makers, error_line, float(errors[best]))
+    df = n - 4
+    near = errors <= errors[best] * (1 + stats.f.ppf(LEVEL, 1, df) / df)
+    shown = places[[best, *np.flatnonzero(near)[[0, -1]]]]
+    values = 10**shown - shift if scale == "log10" else shown
+    return Bend(
+        n, scale, float(values[0]), float(values[1]), float(values[2]), float(before),
+        float(before + change), float(constant + before * places[best]),
+        1 - error_line / whole, 1 - float(errors[best]) / whole,
+        p,
+    )  # fmt: skip
+
+
+def _gain_p(line: Floats, makers: Floats, error_line: float, best: float) -> float:
+    """Return how often normal noise of this design gains as much from the best bend."""
+    drawn = np.random.default_rng(SEED).standard_normal((N_DRAWS, len(line)))
+    straight = np.einsum("di,di->d", drawn @ line, drawn)
+    bent = np.min([np.einsum("di,di->d", drawn @ maker, drawn) for maker in makers], axis=0)
+    gains = 1 - bent / straight
+    return float((1 + (gains >= 1 - best / error_line).sum()) / (1 + N_DRAWS))

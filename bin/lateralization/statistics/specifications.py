@@ -1,0 +1,288 @@
+"""The specification curve: the headline under every defensible choice, from saved scores alone.
+
+A finding is the more believable the less it hangs on choices that could have gone another way
+(Simonsohn, Simmons & Nelson, Nature Human Behaviour 2020). Nothing is refitted: each choice is
+another way of reading the scores by layer, run and voxel that ENCODE saved.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from lateralization.arrays import Booleans, Floats
+from lateralization.statistics.asymmetry import (
+    BEST_CV,
+    BEST_MEAN,
+    BEST_VOXEL,
+    PERCENTILE,
+    SHARED,
+    STRICT,
+    Brain,
+    Layers,
+    Region,
+    best_cv,
+    best_mean_layers,
+    best_voxel,
+    usable,
+)
+from lateralization.statistics.intervals import LEVEL
+from lateralization.statistics.regressions import MIN_MODELS
+from lateralization.statistics.score_controls import laterality_index
+from lateralization.statistics.sensitivity import PAIRED, sides_at
+
+FIXED = "fixed_depth"
+DEPTH = 2 / 3
+"""The layer nearest to this share of a model's depth, whatever its scores are."""
+
+RULES = (BEST_VOXEL, BEST_MEAN, BEST_CV, FIXED)
+CUTS = {"whole": 0, "above_50": 50, "reliable": 75, "above_90": 90}
+"""Voxels above these percentiles of the reliability."""
+
+ROIS = "rois"
+MIDLINES = (SHARED, STRICT, PAIRED)
+SUMMARIES = ("mean", "p90", "index", "over_ceiling")
+ALL_RUNS, WITHOUT_FIRST = "all", "without_run_1"
+ALL_FAMILIES = "all"
+FACTORS = ("layer", "voxels", "midline", "summary", "runs", "families")
+
+
+@dataclass(frozen=True)
+class Specification:
+    """One way of reading the scores of a model, up to which models enter."""
+
+    layer: str
+    voxels: str
+    midline: str
+    summary: str
+    runs: str
+
+
+def run_sets(n_runs: int) -> dict[str, NDArray[np.intp]]:
+    """Return all test runs, and those without the first where two are left.
+
+    Run 1 of the English and Chinese sessions also showed pictures, and it is the validation run
+    of every other fold.
+    """
+    every = np.arange(n_runs)
+    return {ALL_RUNS: every} | ({WITHOUT_FIRST: every[1:]} if n_runs > 2 else {})
+
+
+def voxel_sets(brain: Brain) -> Iterator[tuple[str, str, Booleans, Booleans]]:
+    """Give voxels, midline rule, left and right of every selection that this brain has."""
+    for midline in MIDLINES:
+        for name, percentile in CUTS.items():
+            sides = sides_at(brain, percentile, midline)
+            if sides is not None:
+                yield name, midline, *sides
+    if brain.rois:
+        left = np.logical_or.reduce([sides[0] for sides in brain.rois.values()])
+        right = np.logical_or.reduce([sides[1] for sides in brain.rois.values()])
+        if left.any() and right.any():
+            yield ROIS, SHARED, left, right
+
+
+def fixed_layer(layers: Sequence[int], depth: float) -> int:
+    """Return the place of the fitted layer nearest to two thirds of a model's depth."""
+    last = depth if np.isfinite(depth) and depth > 0 else max(layers)
+    return int(np.abs(np.asarray(layers) - DEPTH * last).argmin())
+
+
+def _read(
+    run_scores: Floats, left: Booleans, right: Booleans, isc: Floats | None
+) -> dict[str, float]:
+    """Return left minus right of the mean over runs, under every summary."""
+    valid = usable(run_scores)
+    scores = run_scores.mean(axis=0, dtype=np.float64)
+    sides = [scores[side & valid] for side in (left, right)]
+    if min(side.size for side in sides) == 0:
+        return dict.fromkeys(SUMMARIES, np.nan)
+    means = [float(side.mean()) for side in sides]
+    upper = [float(np.percentile(side, PERCENTILE)) for side in sides]
+    over = np.nan
+    if isc is not None:
+        ceilings = [float(np.nanmean(isc[side & valid])) for side in (left, right)]
+        if min(ceilings) > 0:
+            over = means[0] / ceilings[0] - means[1] / ceilings[1]
+    index = laterality_index(np.array(means[0]), np.array(means[1]))
+    values = (means[0] - means[1], upper[0] - upper[1], float(index), over)
+    return dict(zip(SUMMARIES, values, strict=True))
+
+
+class SomeRuns(Sequence[NDArray[np.floating]]):
+    """Scores by layer of some of the runs, each read when it is asked for."""
+
+    def __init__(self, r: Layers, kept: Any) -> None:
+        self._r, self._kept = r, kept
+
+    def __len__(self) -> int:
+        """Count the layers."""
+        return len(self._r)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Give one layer, (n_kept, n_voxels)."""
+        return self._r[index][self._kept]
+
+
+def specify(
+    r: Layers, brain: Brain, layers: Sequence[int], depth: float
+) -> dict[Specification, float]:
+    """Read one model's scores in every way.
+
+    Parameters
+    ----------
+    r : (n_layers, n_runs, n_voxels)
+        Pearson r on each test run; read one layer at a time.
+    layers, depth
+        Numbers of the fitted layers, and the number of the model's last one (NaN: not known).
+
+    Returns
+    -------
+    Specification → left minus right in the unit of its summary; NaN where it cannot be had.
+    """
+    found: dict[Specification, float] = {}
+    selections = list(voxel_sets(brain))
+    for runs, kept in run_sets(len(r[0])).items():
+        mine = SomeRuns(r, kept)
+        everywhere = {
+            BEST_VOXEL: best_voxel(mine), BEST_CV: best_cv(mine),
+            FIXED: mine[fixed_layer(layers, depth)],
+        }  # fmt: skip
+        means = best_mean_layers(mine, [Region(*selection) for selection in selections])
+        for (name, midline, left, right), best in zip(selections, means, strict=True):
+            of_rules = everywhere | {BEST_MEAN: mine[best]}
+            for rule in RULES:
+                chosen = of_rules[rule]
+                for summary, value in _read(chosen, left, right, brain.isc).items():
+                    if summary == "over_ceiling" and brain.isc is None:
+                        continue
+                    found[Specification(rule, name, midline, summary, runs)] = value
+    return found
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Regressions of many outcomes on one predictor, each field (n_outcomes,)."""
+
+    r: Floats
+    p: Floats
+    slope: Floats
+    slope_low: Floats
+    slope_high: Floats
+
+
+def regress_rows(x: Floats, y: Floats) -> Slopes:
+    """Regress every row of y on x: ``regressions.regress`` for many outcomes at once.
+
+    Parameters
+    ----------
+    x : (n_models,) array
+    y : (n_outcomes, n_models) array
+        Rows with a value that is not finite, or without variation, come back NaN.
+    """
+    n = x.size
+    blank = np.full(len(y), np.nan)
+    if n < MIN_MODELS or np.ptp(x) == 0:
+        return Slopes(blank, blank, blank, blank, blank)
+    centred = x - x.mean()
+    rest = y - y.mean(axis=1, keepdims=True)
+    square, length = float(centred @ centred), (rest**2).sum(axis=1)
+    flat = ~(np.ptp(y, axis=1) > 1e-12 * np.abs(y).max(axis=1))
+    length = np.where(flat, np.nan, length)
+    slope = np.where(flat, np.nan, rest @ centred / square)
+    r = np.clip(slope * np.sqrt(square / length), -1, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = r * np.sqrt((n - 2) / (1 - r**2))
+        error = np.abs(slope / t)
+    p = 2 * stats.t.sf(np.abs(t), n - 2)
+    half = stats.t.ppf(0.5 + LEVEL / 2, n - 2) * error
+    return Slopes(r, p, slope, slope - half, slope + half)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the curve needs of one model."""
+
+    ln_n: float
+    family: str
+    values: Mapping[Specification, float]
+
+
+def curve(models: Sequence[Reading], by_family: bool = True) -> list[dict[str, Any]]:
+    """Regress left minus right on ln N under every specification.
+
+    Parameters
+    ----------
+    models
+        Trained models of known size.
+    by_family
+        Also without each family in turn.
+
+    Returns
+    -------
+    list of rows: the choices, then r, p, slope with its interval, and number of models. Only
+    specifications that every model has.
+    """
+    if len(models) < MIN_MODELS:
+        return []
+    shared = [one for one in models[0].values if all(one in other.values for other in models)]
+    x = np.array([model.ln_n for model in models])
+    y = np.array([[model.values[one] for model in models] for one in shared])
+    families = np.array([model.family for model in models], dtype=str)
+    names = sorted(set(families))
+    subsets = {ALL_FAMILIES: np.ones(len(models), bool)}
+    if by_family and len(names) > 1:
+        subsets |= {f"without {name}": families != name for name in names}
+    rows: list[dict[str, Any]] = []
+    for subset, kept in subsets.items():
+        if kept.sum() < MIN_MODELS:
+            continue
+        found = regress_rows(x[kept], y[:, kept])
+        for i, one in enumerate(shared):
+            if np.isfinite(found.r[i]):
+                rows.append(
+                    {
+                        **vars(one), "families": subset, "n_models": int(kept.sum()),
+                        "r": found.r[i], "p": found.p[i], "slope": found.slope[i],
+                        "slope_low": found.slope_low[i], "slope_high": found.slope_high[i],
+                    }
+                )  # fmt: skip
+    return rows
+
+
+def influence(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Say what each option of each choice does to the curve.
+
+    Returns
+    -------
+    list of rows: choice, option, how many specifications have it, their median r, the share with
+    r > 0 and with an interval above 0, and the choice's share of the variance of Fisher's z over
+    all specifications (eta squared: the variance of the options' means over the whole).
+    """
+    if not rows:
+        return []
+    z = np.arctanh(np.clip([row["r"] for row in rows], -0.999999, 0.999999))
+    r = np.array([row["r"] for row in rows])
+    above = np.array([row["slope_low"] > 0 for row in rows])
+    whole = float(((z - z.mean()) ** 2).sum())
+    found = []
+    for factor in FACTORS:
+        options = np.array([row[factor] for row in rows], dtype=str)
+        names = list(dict.fromkeys(options))
+        parts = [z[options == name] for name in names]
+        between = sum(part.size * (part.mean() - z.mean()) ** 2 for part in parts)
+        share = float(between / whole) if whole > 0 else np.nan
+        for name in names:
+            mine = options == name
+            found.append(
+                {
+                    "choice": factor, "option": name, "n_specifications": int(mine.sum()),
+                    "median_r": float(np.median(r[mine])),
+                    "share_positive": float((r[mine] > 0).mean()),
+                    "share_above_0": float(above[mine].mean()), "variance_share": share,
+                }
+            )  # fmt: skip
+    return found

@@ -1,0 +1,1 @@
+"""From fitted scores to the tables of a run (LATERALIZE)."""

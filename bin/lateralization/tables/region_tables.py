@@ -1,0 +1,149 @@
+"""Tables of regions: the spheres with their mirror images, and the areas of an atlas."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from lateralization.arrays import Floats, Row
+from lateralization.statistics.areas import Areas
+from lateralization.statistics.asymmetry import BEST_VOXEL, SHARED
+from lateralization.statistics.intervals import voxel_bootstrap
+from lateralization.statistics.regressions import MIN_MODELS, NO_VOXEL, voxel_slopes
+from lateralization.tables.dictionary import LN_N
+from lateralization.tables.fits import MODEL, Space
+from lateralization.tables.model_tables import groups
+from lateralization.tables.parcels import area_rows, parcel_rows, relation_rows
+from lateralization.tables.people import holm
+from lateralization.tables.summaries import Summary
+
+ISC_BOOTSTRAPS = 10_000
+"""Resamples of the bands around a region's reliability, as in the study."""
+
+P_VALUES = ("p", "runs_p", "slope_t_test_p")
+
+
+def sized_models(members: list[Summary]) -> tuple[list[Summary], Floats]:
+    """Trained models with a known size, and ln N."""
+    models = [one for one in members if one.fit.kind == MODEL and one.fit.n_parameters > 0]
+    return models, np.log([one.fit.n_parameters for one in models])
+
+
+def _isc_of_sides(space: Space, sides: Mapping[str, Any]) -> Row:
+    """Mean reliability of each side, with the published kind of band around it."""
+    row: Row = {}
+    for name, side in sides.items():
+        isc = space.brain.isc
+        values = np.empty(0) if isc is None else isc[side]
+        values = values[np.isfinite(values)]  # a voxel that is left out has no reliability
+        low, high = voxel_bootstrap(values, ISC_BOOTSTRAPS)
+        row |= {
+            f"isc_{name}": float(values.mean()) if values.size else np.nan,
+            f"isc_{name}_low": low,
+            f"isc_{name}_high": high,
+        }
+    return row
+
+
+def compare_slopes(best: NDArray[np.floating], ln_n: Floats, left: Any, right: Any) -> Row:
+    """Compare voxelwise slopes on ln N on the two sides, by a t test over voxels (as published).
+
+    Parameters
+    ----------
+    best : (n_models, n_voxels) array
+    ln_n : (n_models,) array
+    left, right : (n_voxels,) bool
+    """
+    names = ("slope_left", "slope_left_low", "slope_left_high", "slope_right", "slope_right_low",
+             "slope_right_high", "slope_t_test_p")  # fmt: skip
+    empty = dict.fromkeys(names, np.nan)
+    if len(ln_n) < MIN_MODELS or np.ptp(ln_n) == 0:
+        return empty
+    slopes, _ = voxel_slopes(np.asarray(best, dtype=np.float64), ln_n)
+    sides = [slopes[side][np.isfinite(slopes[side])] for side in (left, right)]
+    if min(side.size for side in sides) < 2:
+        return empty
+    bands = [voxel_bootstrap(side) for side in sides]
+    values = (float(sides[0].mean()), *bands[0], float(sides[1].mean()), *bands[1],
+              float(stats.ttest_ind(*sides).pvalue))  # fmt: skip
+    return dict(zip(names, values, strict=True))
+
+
+def _roi_row(space: Space, members: list[Summary], name: str, known: pd.DataFrame) -> Row:
+    """Everything about one region of one subject; ``known`` holds its regressions on ln N."""
+    left, right = (space.brain.rois or {})[name]
+    models, ln_n = sized_models(members)
+    best = np.stack([one.best for one in models]) if models else np.empty((0, left.size))
+    differences = [
+        row["left_minus_right"]
+        for one in models
+        for row in one.asymmetry
+        if (row["selection"], row["layer"], row["midline"]) == (name, BEST_VOXEL, SHARED)
+    ]
+    finite = np.array([value for value in differences if np.isfinite(value)])
+    found = known[known["outcome"] == f"l_minus_r_{name}"]
+    line = found.iloc[0].to_dict() if len(found) == 1 else {}
+    if not (left.any() and right.any()):
+        line["reason"] = NO_VOXEL
+    taken = ("n_models", "r", "p", "slope", "intercept", "slope_low", "slope_high", "runs_low",
+             "runs_high", "runs_p", "reason")  # fmt: skip
+    return {
+        "roi": name, "n_left": int(left.sum()), "n_right": int(right.sum()),
+        "left_minus_right": float(finite.mean()) if finite.size else np.nan,
+        **{column: line.get(column, np.nan) for column in taken},
+        **compare_slopes(best, ln_n, left, right),
+        **_isc_of_sides(space, {"left": left, "right": right}),
+    }  # fmt: skip
+
+
+def roi_rows(
+    summaries: list[Summary], spaces: dict[tuple[str, str], Space], regressions: pd.DataFrame
+) -> Iterator[Row]:
+    """One row per ROI over the trained models, at the best layer of each voxel (as published).
+
+    The p values of the regions of one subject are corrected together by Holm's method.
+    """
+    known = regressions[
+        (regressions["predictor"] == LN_N) & (regressions["subset"] == "all")
+        & (regressions["layer"] == BEST_VOXEL) & (regressions["midline"] == SHARED)
+    ]  # fmt: skip
+    for key, members in groups(summaries).items():
+        mine = known[(known["language"] == key[0]) & (known["subject"] == key[1])]
+        names = spaces[key].brain.rois or {}
+        rows = [_roi_row(spaces[key], members, name, mine) for name in names]
+        for column in P_VALUES:
+            for row, adjusted in zip(rows, holm(row[column] for row in rows), strict=True):
+                row[f"{column}_holm"] = adjusted
+        for row in rows:
+            yield {"language": key[0], "subject": key[1]} | row
+
+
+def atlas_rows(
+    summaries: list[Summary],
+    spaces: dict[tuple[str, str], Space],
+    areas: Mapping[tuple[str, str], Areas],
+) -> dict[str, list[Row]]:
+    """Rows of the three tables of an atlas: per fit, per area, and over areas.
+
+    Parameters
+    ----------
+    areas
+        (language, subject) → the areas within its mask.
+    """
+    found: dict[str, list[Row]] = {"parcels": [], "areas": [], "area_relations": []}
+    for key, members in groups(summaries).items():
+        if key not in areas:
+            continue
+        place = {"language": key[0], "subject": key[1]}
+        for one in members:
+            for row in parcel_rows(one.best, areas[key]):
+                found["parcels"].append(one.fit.columns | row)
+        models, ln_n = sized_models(members)
+        best = np.stack([one.best for one in models]) if models else None
+        rows = area_rows(best, ln_n, spaces[key].brain.isc, areas[key])
+        found["areas"] += [place | row for row in rows]
+        found["area_relations"] += [place | row for row in relation_rows(rows)]
+    return found

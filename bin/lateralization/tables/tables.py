@@ -1,0 +1,364 @@
+"""LATERALIZE: from the scores of all fits to the tables that figures and report read."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lateralization.arrays import Row, Single
+from lateralization.baselines.confounds import SURPRISAL
+from lateralization.baselines.own_features import KIND as FEATURES
+from lateralization.command import say
+from lateralization.errors import BadInput
+from lateralization.files import read_json, read_table, save_tensors, write_json, write_table
+from lateralization.sources.atlas import read_atlas
+from lateralization.statistics.areas import Areas, within
+from lateralization.statistics.specifications import Specification, specify
+from lateralization.tables.brain_maps import brain_maps, density_table, sensitivity_table
+from lateralization.tables.ceiling_tables import Ceilings
+from lateralization.tables.comparison import applies, comparison_rows
+from lateralization.tables.control_tables import control_rows
+from lateralization.tables.dictionary import TABLES, describe
+from lateralization.tables.fits import (
+    AVERAGE,
+    BASELINE,
+    CHECKPOINT,
+    MODEL,
+    UNTRAINED,
+    Space,
+    Spaces,
+    iterate_fits,
+)
+from lateralization.tables.model_tables import groups, ols_rows, regression_rows
+from lateralization.tables.people import subject_rows
+from lateralization.tables.planted import planted_rows
+from lateralization.tables.region_tables import atlas_rows, roi_rows
+from lateralization.tables.specification_tables import Readings, specification_rows
+from lateralization.tables.summaries import Summary, summarise
+from lateralization.tables.trajectory_tables import trajectory_rows
+from lateralization.tables.twins import twin_rows
+from lateralization.tables.unique import unique_of
+from lateralization.tables.voxel_pairs import pair_tests
+
+EMPTY = {
+    "failures": "every planned fit has scores",
+    "left_out": "no voxel was left out",
+    **dict.fromkeys(
+        ("subjects", "voxel_pairs"),
+        "no individual subject was fitted: nothing is inferred about people",
+    ),
+    "planted": "the data are not simulated",
+    "roi": "no region of interest was given",
+    "sensitivity": "no trained model has a known size",
+    "densities": "too few voxels",
+    **dict.fromkeys(("controls", "mediation"), "no trained model has a known size"),
+    **dict.fromkeys(
+        ("specifications", "specification_choices"), "fewer than 3 trained models of known size"
+    ),
+    "trajectories": "no model was fitted",
+    **dict.fromkeys(("twins", "twin_regressions"), "no trained model has an untrained twin"),
+    "ceilings": "nothing of the group was computed: its ceilings cannot be",
+    "checks": "the group was given, or nothing of it was computed",
+    "unique": "no confounds went jointly with the models (--joint)",
+    "predictors": "the models have no numeric columns beside their size",
+}
+"""Table → why it has no rows, where that is the same in every run."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files of LATERALIZE."""
+
+    plan: Path
+    scores: Sequence[Path]
+    runs: Sequence[Path]
+    masks: Sequence[Path]
+    isc: Sequence[Path]
+    rois: Sequence[Path]
+    truth: Path | None
+    published: Path | None
+    atlas: Sequence[Path] = ()
+    checks: Sequence[Path] = ()
+    ceilings: Sequence[Path] = ()
+
+
+def frame(name: str, rows: Iterable[Row]) -> pd.DataFrame:
+    """Make a table with the columns of the data dictionary, in their order."""
+    return pd.DataFrame(list(rows), columns=list(TABLES[name].columns))
+
+
+def failure_rows(plan: dict[str, Any], summaries: list[Summary]) -> list[Row]:
+    """List the fits of the plan that have no scores."""
+    done = {one.fit.key for one in summaries}
+    cause = "a task of this fit failed"
+    without = {
+        entry["name"]: f"{entry['source']} reads in both directions and has none, or {cause}"
+        for entry in plan.get("baselines", [])
+        if entry["kind"] == SURPRISAL
+    }
+    see = "(see pipeline_info/trace)"
+    return [
+        {
+            "language": fit["language"],
+            "subject": fit["subject"],
+            "model": fit["model"],
+            "reason": f"no scores came back: {without.get(fit['model'], cause)} {see}",
+        }
+        for fit in plan.get("fits", [])
+        if (fit["language"], fit["subject"], fit["model"]) not in done
+    ]
+
+
+def absent_rows(plan: dict[str, Any], checks: Sequence[Row]) -> list[Row]:
+    """List the subjects of a group that did not reach it; CHECKS sees all that did."""
+    present = {(str(row["language"]), str(row["subject"])) for row in checks}
+    checked = {language for language, _ in present}
+    reason = "no cleaned runs came back: in no mean over subjects and not in the reliability"
+    return [
+        {"language": entry["language"], "subject": one["subject"], "model": "",
+         "reason": f"{reason} (see pipeline_info/trace)"}
+        for entry in plan.get("languages", [])
+        for one in entry.get("subjects") or []
+        if one.get("group") and entry["language"] in checked
+        and (entry["language"], one["subject"]) not in present
+    ]  # fmt: skip
+
+
+def left_out_rows(summaries: list[Summary]) -> list[Row]:
+    """List voxels left out; one row per subject where all its models agree."""
+    rows = []
+    for (language, subject), members in groups(summaries).items():
+        counts = {one.n_left_out for one in members}
+        told = members[:1] if len(counts) == 1 else members
+        for one in told:
+            if one.n_left_out:
+                reason = one.fit.record["left_out"]["reason"]
+                rows.append(
+                    {
+                        "language": language,
+                        "subject": subject,
+                        "model": "all" if len(counts) == 1 else one.fit.model,
+                        "n_voxels": one.best.size,
+                        "n_left_out": one.n_left_out,
+                        "share": one.n_left_out / one.best.size,
+                        "reason": reason or "constant or not finite in some run",
+                    }
+                )
+    return rows
+
+
+def found_in(record: dict[str, Any], key: str) -> Any:
+    """Look a key up in a record or in its parts."""
+    if record.get(key) is not None:
+        return record[key]
+    parts = [part for part in record.values() if isinstance(part, dict)]
+    return next((part[key] for part in parts if part.get(key) is not None), None)
+
+
+def model_rows(summaries: list[Summary]) -> list[Row]:
+    """List each model of a language once, with what its extraction recorded."""
+    rows: dict[tuple[str, str], Row] = {}
+    for one in summaries:
+        keys = ("source", "precision", "mapping", "alignment_rate", "n_words")
+        told = {key: found_in(one.fit.record, key) for key in keys}
+        told["revision"] = found_in(one.fit.record, "resolved_revision")
+        told["asked_revision"] = found_in(one.fit.record, "revision")
+        row = {"language": one.fit.language, "model": one.fit.model} | told | one.fit.traits
+        rows.setdefault((one.fit.language, one.fit.model), row)
+    return list(rows.values())
+
+
+def _published(
+    plan: dict[str, Any],
+    tables: dict[str, pd.DataFrame],
+    spaces: dict[tuple[str, str], Space],
+    path: Path | None,
+) -> tuple[list[Row], str]:
+    if path is None:
+        return [], "no published values were given"
+    published = read_json(path)
+    reason = applies(plan, spaces, published)
+    if reason:
+        return [], f"no comparison: {reason}"
+    rows = list(comparison_rows(tables, spaces, published))
+    return rows, "" if rows else "this run has no counterpart of a published value"
+
+
+def check_rows(paths: Sequence[Path]) -> list[Row]:
+    """Give the rows of the tables that CHECKS made."""
+    read = [read_table(path, text_columns=("subject", "reason")) for path in paths]
+    return [
+        {str(name): value for name, value in row.items()}
+        for table in read
+        for row in table.to_dict("records")
+    ]
+
+
+def predictor_rows(summaries: list[Summary]) -> list[Row]:
+    """List the numeric columns of the model sheet, each model once."""
+    rows: dict[tuple[str, str, str], Row] = {}
+    for one in summaries:
+        for name, value in one.fit.predictors.items():
+            key = (one.fit.language, one.fit.model, name)
+            row = dict(zip(("language", "model", "predictor"), key, strict=True))
+            rows.setdefault(key, row | {"value": value})
+    return list(rows.values())
+
+
+def in_order(one: Summary) -> tuple[Any, ...]:
+    """Sort key: language, average first, models before baselines, by size and name."""
+    fit, kinds = one.fit, (MODEL, CHECKPOINT, UNTRAINED, FEATURES, BASELINE)
+    size = float(np.nan_to_num(fit.n_parameters, nan=0))
+    return (
+        fit.language, fit.subject != AVERAGE, fit.subject, kinds.index(fit.kind), size, fit.model,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Built:
+    """All that LATERALIZE made: tables, why some are empty, and what they were made from."""
+
+    tables: dict[str, pd.DataFrame]
+    reasons: dict[str, str]
+    summaries: list[Summary]
+    spaces: dict[tuple[str, str], Space]
+    areas: dict[tuple[str, str], Areas]
+    pair_maps: dict[str, dict[str, Single]]
+
+
+@dataclass(frozen=True)
+class Read:
+    """What is kept of the fits.
+
+    Attributes
+    ----------
+    spaces
+        The spaces that they live in.
+    readings
+        Trained models read under every specification.
+    unique, ceilings
+        Rows of the tables of these names.
+    """
+
+    summaries: list[Summary]
+    spaces: dict[tuple[str, str], Space]
+    readings: Readings
+    unique: list[Row]
+    ceilings: list[Row]
+
+
+def summarise_all(inputs: Inputs, plan: dict[str, Any]) -> Read:
+    """Reduce every fit to its rows, one fit in memory at a time, in a fixed order.
+
+    Raises
+    ------
+    BadInput
+        No scores at all, or files that do not belong together.
+    """
+    reader = Spaces(inputs.masks, inputs.isc, inputs.rois)
+    summaries: list[Summary] = []
+    spaces: dict[tuple[str, str], Space] = {}
+    readings: dict[tuple[str, str, str], dict[Specification, float]] = {}
+    unique: list[Row] = []
+    ceilings: list[Row] = []
+    tops = Ceilings(inputs.ceilings, reader)
+    for fit, r in iterate_fits(inputs.scores, inputs.runs, plan):
+        if fit.key[:2] not in spaces:
+            whole = reader.get(fit.language, fit.subject)
+            spaces[fit.key[:2]] = whole.without(fit.left_out)
+        space = spaces[fit.key[:2]]
+        summaries.append(summarise(fit, r, space.brain))
+        unique += unique_of(fit, r, space.brain)
+        ceilings += tops.rows(fit, r, space)
+        if fit.kind == MODEL and fit.n_parameters > 0:
+            readings[fit.key] = specify(r, space.brain, fit.layers, fit.n_layers)
+    if not summaries:
+        raise BadInput("no fit has scores; see why ENCODE and GATHER made none")
+    return Read(sorted(summaries, key=in_order), spaces, readings, unique, ceilings)
+
+
+def read_areas(
+    inputs: Inputs, spaces: dict[tuple[str, str], Space]
+) -> tuple[dict[tuple[str, str], Areas], str]:
+    """Bring the atlas to every mask; none, with the reason, where there is no atlas."""
+    found: dict[tuple[str, str], Areas] = {}
+    reason = ""
+    for key, space in spaces.items():
+        areas, reason = read_atlas(inputs.atlas, space.mask, space.affine)
+        if areas is not None:
+            found[key] = Areas(within(areas.sides, space.brain.used))
+    return found, reason
+
+
+def build(inputs: Inputs) -> Built:
+    """Make all tables.
+
+    Raises
+    ------
+    BadInput
+        No scores at all, or files that do not belong together.
+    """
+    plan = read_json(inputs.plan)
+    read = summarise_all(inputs, plan)
+    summaries, spaces = read.summaries, read.spaces
+    areas, no_atlas = read_areas(inputs, spaces)
+    checks = check_rows(inputs.checks)
+    rows: dict[str, Any] = {
+        "scores": (row for one in summaries for row in one.scores),
+        "asymmetry": (row for one in summaries for row in one.asymmetry),
+        "layers": (row for one in summaries for row in one.layers),
+        "regressions": regression_rows(summaries),
+        "ols": ols_rows(summaries),
+        "models": model_rows(summaries),
+        "predictors": predictor_rows(summaries),
+        "failures": absent_rows(plan, checks) + failure_rows(plan, summaries),
+        "left_out": left_out_rows(summaries),
+        "densities": density_table(summaries, spaces),
+        "sensitivity": sensitivity_table(summaries, spaces),
+        **atlas_rows(summaries, spaces, areas),
+        **control_rows(summaries),
+        "trajectories": trajectory_rows(summaries),
+        **specification_rows(summaries, read.readings),
+        "unique": read.unique,
+        "ceilings": read.ceilings,
+        "checks": checks,
+        **twin_rows(summaries),
+    }
+    tables = {name: frame(name, content) for name, content in rows.items()}
+    tables["roi"] = frame("roi", roi_rows(summaries, spaces, tables["regressions"]))
+    regions = set(tables["roi"]["roi"])
+    people = subject_rows(tables["asymmetry"], tables["regressions"], regions)
+    tables["subjects"] = frame("subjects", people)
+    pairs, pair_maps = pair_tests(summaries, spaces)
+    tables["voxel_pairs"] = frame("voxel_pairs", pairs)
+    truth = read_json(inputs.truth) if inputs.truth else None
+    tables["planted"] = frame("planted", planted_rows(summaries, truth) if truth else [])
+    compared, why_not = _published(plan, tables, spaces, inputs.published)
+    tables["published"] = frame("published", compared)
+    reasons = EMPTY | {"published": why_not}
+    reasons |= dict.fromkeys(("parcels", "areas", "area_relations"), no_atlas)
+    return Built(tables, reasons, summaries, spaces, areas, pair_maps)
+
+
+def lateralize(inputs: Inputs, out: Path) -> str:
+    """Write every table with its data dictionary, and the maps of the brain figures.
+
+    Returns
+    -------
+    One line that says what was written.
+    """
+    built = build(inputs)
+    for name in TABLES:
+        table = built.tables[name]
+        write_table(table, out / f"{name}.tsv")
+        reason = built.reasons.get(name, "") if table.empty else ""
+        write_json(describe(name, len(table), reason), out / f"{name}.json")
+    maps, metadata = brain_maps(built.summaries, built.spaces, built.areas, built.pair_maps)
+    save_tensors(out / "maps.safetensors", maps, metadata)
+    failed = built.tables["failures"]
+    for row in failed.itertuples():
+        say(f"failed: {row.language} {row.subject} {row.model}".rstrip())
+    return f"{len(TABLES)} tables of {len(built.summaries)} fits, {len(failed)} failed"

@@ -1,0 +1,286 @@
+"""The annotated words of every run, mapped to the tokens of a model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lateralization.arrays import Array, Booleans, Integers
+from lateralization.command import progress
+from lateralization.errors import BadInput
+from lateralization.words import matching
+from lateralization.words.alignment import Alignment, align
+from lateralization.words.windows import (
+    Pieces,
+    Windows,
+    aligned_pieces,
+    fresh_start,
+    joined,
+    make_windows,
+    reference_pieces,
+    text_end,
+    text_places,
+)
+
+MAPPINGS = ("reference", "aligned")
+
+LEAST_ALIGNED = 0.5
+"""Below this share of aligned words in a run, text and annotation do not belong together."""
+
+WORDS_COLUMNS = (
+    "run",
+    "word",
+    "onset",
+    "offset",
+    "window",
+    "first_token",
+    "end_window",
+    "end_token",
+    "text",
+)
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"})
+
+
+@dataclass(frozen=True)
+class MappedRun:
+    """One run's words in a model's tokens.
+
+    Attributes
+    ----------
+    run : int
+        1-based.
+    words : DataFrame
+        The run's rows of :func:`lateralization.words.annotation.read_words`.
+    windows, pieces
+        See :mod:`lateralization.words.windows`.
+    anchors : array of shape (n_units, 2)
+        Window and position of the first token of each word (of each character in Chinese).
+    unaligned : list of dict
+        Words that the alignment did not find in the text (``aligned`` mapping only).
+    """
+
+    run: int
+    words: pd.DataFrame
+    windows: Windows
+    pieces: Pieces
+    anchors: Integers
+    unaligned: list[dict[str, Any]] = field(default_factory=list)
+
+
+def map_words(
+    tokenizer: Any,
+    words: pd.DataFrame,
+    texts: Sequence[str],
+    *,
+    language: str,
+    mapping: str,
+    max_length: int,
+) -> list[MappedRun]:
+    """Map the words of all runs to tokens.
+
+    Parameters
+    ----------
+    tokenizer : a fast tokenizer of transformers
+    words : DataFrame
+        As :func:`lateralization.words.annotation.read_words` returns it.
+    texts : sequence of str
+        One per run.
+    language : str
+        In ``cn`` a word's vector is the mean over its characters.
+    mapping : str
+        ``reference`` (the study's matching rule) or ``aligned``.
+    max_length : int
+        Tokens per window.
+
+    Raises
+    ------
+    BadInput
+        The reference rule fails at a word, or text and annotation do not belong together.
+    """
+    if mapping not in MAPPINGS:
+        raise BadInput(f"--mapping {mapping}: choose one of {', '.join(MAPPINGS)}")
+    runs = []
+    for number, text in enumerate(progress(texts, f"words to tokens, {mapping}"), start=1):
+        spoken = words[words["run"] == number].reset_index(drop=True)
+        windows = make_windows(tokenizer, text, max_length)
+        run = _by_rule if mapping == "reference" else _by_alignment
+        runs.append(run(number, spoken, text, windows, language))
+    return runs
+
+
+def units(words: Sequence[str], language: str) -> tuple[list[str], list[int]]:
+    """Return what is looked for in the text (words; characters in Chinese) and each one's word."""
+    if language != "cn":
+        return list(words), list(range(len(words)))
+    pairs = [(character, number) for number, word in enumerate(words) for character in word]
+    return [character for character, _ in pairs], [number for _, number in pairs]
+
+
+def _by_rule(
+    run: int, words: pd.DataFrame, text: str, windows: Windows, language: str
+) -> MappedRun:
+    """Map one run with the study's rule."""
+    sought, owners = units(words["word"].tolist(), language)
+    pieces = [
+        [matching.simplify(text[start:end]) for start, end in window]
+        for window in windows.spans.tolist()
+    ]
+    grid = matching.TokenGrid(pieces, windows.max_length, windows.stride)
+    try:
+        anchors = matching.anchor(sought, grid, language)
+    except matching.NotFound as error:
+        row = words.iloc[owners[error.number]]
+        raise matching.cannot_match(str(row["word"]), run, int(row["row"])) from None
+    made = reference_pieces(anchors, owners, windows)
+    _check_covered(made, words, run)
+    return MappedRun(run, words, windows, made, anchors)
+
+
+def _check_covered(pieces: Pieces, words: pd.DataFrame, run: int) -> None:
+    """Refuse a mapping that leaves a word without a token."""
+    missing = set(range(len(words))) - set(pieces.table[:, 0].tolist())
+    if missing:
+        row = words.iloc[min(missing)]
+        raise matching.cannot_match(str(row["word"]), run, int(row["row"]))
+
+
+def _by_alignment(
+    run: int, words: pd.DataFrame, text: str, windows: Windows, language: str
+) -> MappedRun:
+    """Map one run through character positions."""
+    sought, owners = units(words["word"].tolist(), language)
+    alignment = align(sought, text)
+    found = _words_found(alignment, owners, len(words))
+    if found.mean() < LEAST_ALIGNED:
+        raise BadInput(
+            f"run {run}: only {found.mean():.0%} of the annotated words are in the text of the run "
+            f"(first missing: {words['word'].iloc[int((~found).argmax())]!r}); "
+            "check that text and annotation are of the same language and run"
+        )
+    own = np.flatnonzero(alignment.borrowed < 0)
+    anchors = tokens_at(alignment.starts, windows)
+    made = aligned_pieces(anchors[own], [owners[unit] for unit in own], windows)
+    made, lenders = _lend(made, alignment, owners)
+    _check_covered(made, words, run)
+    unaligned = [
+        {
+            "run": run,
+            "row": int(words["row"].iloc[number]),
+            "word": str(words["word"].iloc[number]),
+            "tokens_of": str(words["word"].iloc[lenders[number]]) if number in lenders else None,
+        }
+        for number in np.flatnonzero(~found).tolist()
+    ]
+    return MappedRun(run, words, windows, made, anchors, unaligned)
+
+
+def _words_found(alignment: Alignment, owners: Sequence[int], n_words: int) -> Booleans:
+    """Tell which words have at least one aligned unit."""
+    found = np.zeros(n_words, bool)
+    np.logical_or.at(found, np.asarray(owners, np.int64), alignment.aligned)
+    return found
+
+
+def tokens_at(places: Integers, windows: Windows) -> Integers:
+    """Find the tokens that hold characters of the text.
+
+    Parameters
+    ----------
+    places : array of shape (n,)
+        Characters of the text.
+    windows : Windows
+
+    Returns
+    -------
+    array of shape (n, 2)
+        Window and position of the first token that reaches beyond the character's start, in the
+        earliest window that has it.
+    """
+    tokens = [
+        (window, position)
+        for window, (start, stop) in enumerate(
+            zip(fresh_start(windows), text_end(windows), strict=True)
+        )
+        for position in range(start, stop)
+    ]
+    order = np.array(tokens, np.int64)
+    ends = np.maximum.accumulate(windows.spans[order[:, 0], order[:, 1], 1])
+    at = np.minimum(np.searchsorted(ends, places, side="right"), len(order) - 1)
+    found: Integers = order[at]
+    return found
+
+
+def _lend(
+    pieces: Pieces, alignment: Alignment, owners: Sequence[int]
+) -> tuple[Pieces, dict[int, int]]:
+    """Give words without a place in the text the pieces of the neighbour they borrow from."""
+    rows: dict[int, list[list[int]]] = {}
+    for row in pieces.table.tolist():
+        rows.setdefault(row[0], []).append(row)
+    lenders: dict[int, int] = {}
+    for unit in np.flatnonzero(alignment.borrowed >= 0).tolist():
+        word, lender = owners[unit], owners[int(alignment.borrowed[unit])]
+        if word not in rows and lender in rows:
+            lenders[word] = lender
+    for word, lender in lenders.items():
+        rows[word] = [[word, *row[1:]] for row in rows[lender]]
+    return Pieces(joined(rows), pieces.enter, pieces.leave), lenders
+
+
+def words_table(runs: Sequence[MappedRun], texts: Sequence[str]) -> pd.DataFrame:
+    """Return the published table of words: one row per word, all runs."""
+    tables = []
+    for run, text in zip(runs, texts, strict=True):
+        table = run.words[["run", "word", "onset", "offset"]].copy()
+        places = run.pieces.table
+        first = np.searchsorted(places[:, 0], np.arange(len(table)))
+        last = np.searchsorted(places[:, 0], np.arange(len(table)), side="right") - 1
+        table["window"], table["first_token"] = places[first, 1], places[first, 2]
+        table["end_window"], table["end_token"] = places[last, 3], places[last, 4]
+        table["text"] = _covered(run, text)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)[list(WORDS_COLUMNS)]
+
+
+def _covered(run: MappedRun, text: str) -> list[str]:
+    """Return the characters that each word's tokens cover, newlines and tabs escaped."""
+    first = np.full(len(run.words), len(text), np.int64)
+    last = np.zeros(len(run.words), np.int64)
+    for piece, window, start, stop in run.pieces.segments().tolist():
+        word = int(run.pieces.table[piece, 0])
+        spans = run.windows.spans[window, start:stop][~run.windows.special[window, start:stop]]
+        if len(spans):
+            first[word] = min(int(first[word]), int(spans[:, 0].min()))
+            last[word] = max(int(last[word]), int(spans[:, 1].max()))
+    return [text[a:b].translate(_ESCAPES) for a, b in zip(first, last, strict=True)]
+
+
+def window_tensors(runs: Sequence[MappedRun]) -> dict[str, Array]:
+    """Return what the extraction needs to know, by run: windows, and each word's tokens."""
+    tensors: dict[str, Array] = {}
+    for run in runs:
+        tensors[f"run-{run.run}/ids"] = run.windows.ids
+        tensors[f"run-{run.run}/mask"] = run.windows.mask
+        tensors[f"run-{run.run}/text"] = text_places(run.windows)
+        tensors[f"run-{run.run}/pieces"] = run.pieces.table
+        tensors[f"run-{run.run}/enter"] = run.pieces.enter
+        tensors[f"run-{run.run}/leave"] = run.pieces.leave
+    return tensors
+
+
+def mapping_report(runs: Sequence[MappedRun], mapping: str) -> dict[str, Any]:
+    """Describe the mapping: windows, alignment rate and the words that were not found."""
+    n_words = sum(len(run.words) for run in runs)
+    unaligned = [word for run in runs for word in run.unaligned]
+    return {
+        "mapping": mapping,
+        "max_length": runs[0].windows.max_length,
+        "n_words": n_words,
+        "n_windows": [len(run.windows.ids) for run in runs],
+        "window_length": [int(run.windows.ids.shape[1]) for run in runs],
+        "alignment_rate": None if mapping == "reference" else 1 - len(unaligned) / n_words,
+        "unaligned": unaligned,
+    }
