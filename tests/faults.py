@@ -66,7 +66,7 @@ class Fault:
 NOTHING = "nothing"
 
 
-def variants(node: ast.AST) -> Iterator[ast.AST | tuple[ast.AST, str, str]]:
+def variants(node: ast.AST) -> Iterator[ast.AST | tuple[ast.AST, str, str]]:  # noqa: C901 - a branch per kind of node
     """Yield what a slip could have written in a node's place (and how to say it, if not so)."""
     match node:
         case ast.Compare(left=left, ops=ops, comparators=values):

@@ -1,0 +1,106 @@
+"""Which room of the package may import which: only what stands below it, never a neighbour."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lateralization.simulation.own_code import PACKAGE, files_of, imports
+
+LAYERS = (
+    ("plan", "simulation", "report", "figures"),
+    ("sources", "encoding", "tables"),
+    ("fmri", "language_models", "baselines"),
+    ("ridge", "words", "statistics"),
+)
+"""Rooms from the top down; those of one row do not know each other."""
+
+SHARED = (
+    ("command", "files", "problems", "volumes", "wording"),
+    ("arrays", "errors", "study"),
+)
+"""Modules of the package itself, below all rooms. Those of one row may use each other."""
+
+EXCEPTIONS = {
+    "baselines/baselines.py -> plan/catalogue.py",
+    "figures/model_figures.py -> plan/catalogue.py",
+    "fmri/average.py -> sources/given_files.py",
+    "fmri/bold.py -> encoding/parts.py",
+    "fmri/reliability.py -> encoding/encoding.py",
+    "fmri/reliability.py -> sources/given_files.py",
+    "language_models/devices.py -> plan/costs.py",
+    "language_models/models.py -> plan/costs.py",
+    "report/control_report.py -> figures/figure_style.py",
+    "report/control_report.py -> figures/model_figures.py",
+    "report/findings.py -> figures/figure_style.py",
+    "report/findings.py -> figures/model_figures.py",
+    "report/findings.py -> plan/catalogue.py",
+    "report/report_tables.py -> figures/model_figures.py",
+    "sources/hub.py -> plan/catalogue.py",
+    "statistics/ceilings.py -> tables/fits.py",
+    "statistics/score_controls.py -> tables/dictionary.py",
+    "tables/brain_maps.py -> plan/catalogue.py",
+    "tables/fits.py -> plan/catalogue.py",
+    "tables/tables.py -> sources/atlas.py",
+    "words/annotation.py -> sources/description.py",
+}
+"""Imports that the rule does not allow, to be mended one by one; none may be added."""
+
+DEPTH = {name: depth for depth, row in enumerate(LAYERS + SHARED) for name in row}
+
+
+def _room(path: str) -> str:
+    """Return the room of a file, or the name of a module of the package itself."""
+    return path.split("/", maxsplit=1)[0].removesuffix(".py")
+
+
+def _edges(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield each import of one module of the package by another."""
+    for path in sorted(folder.rglob("*.py")):
+        for target in sorted(files_of(imports(path), folder)):
+            if not target.endswith("__init__.py"):
+                yield str(path.relative_to(folder)), target
+
+
+def broken(folder: Path) -> set[str]:
+    """List the imports that go up or to a neighbour."""
+    found = set()
+    for source, target in _edges(folder):
+        above, below = _room(source), _room(target)
+        sideways = DEPTH[above] == DEPTH[below] and above not in SHARED[0] + SHARED[1]
+        if above != below and (DEPTH[above] > DEPTH[below] or sideways):
+            found.add(f"{source} -> {target}")
+    return found
+
+
+def test_every_module_stands_in_a_room() -> None:
+    rooms = {_room(str(path.relative_to(PACKAGE))) for path in PACKAGE.rglob("*.py")}
+    assert rooms - {"__init__"} == set(DEPTH)
+
+
+def test_a_room_imports_only_what_stands_below_it() -> None:
+    assert broken(PACKAGE) == EXCEPTIONS
+
+
+def test_a_look_up_or_aside_is_seen(tmp_path: Path) -> None:
+    for name, text in {
+        "ridge/a.py": "from lateralization.plan.b import c\n",
+        "plan/b.py": "from lateralization import study\nfrom lateralization.figures import d\n",
+        "figures/d.py": "from lateralization.ridge import a\n",
+        "study.py": "import lateralization.figures.d\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert broken(tmp_path) == {
+        "ridge/a.py -> plan/b.py",
+        "plan/b.py -> figures/d.py",
+        "study.py -> figures/d.py",
+    }
+
+
+def test_no_two_modules_import_each_other_in_a_circle() -> None:
+    waiting: dict[str, set[str]] = {}
+    for source, target in _edges(PACKAGE):
+        waiting.setdefault(source, set()).add(target)
+        waiting.setdefault(target, set())
+    while free := {path for path, targets in waiting.items() if not targets}:
+        waiting = {path: targets - free for path, targets in waiting.items() if path not in free}
+    assert waiting == {}
