@@ -5,8 +5,9 @@ import hashlib
 import io
 import json
 import os
+import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,33 +167,138 @@ def read_json(path: Path | str) -> Any:
         raise BadInput(f"cannot read {path} as JSON: {error}") from error
 
 
-def check_columns(content: bytes, separator: str, where: str, needed: Sequence[str]) -> None:
-    """Refuse a table whose cells would be read as those of another column.
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
-    pandas takes the first column for labels, and moves all others, when every row has one cell
-    more than the header; of two columns of one name it takes the first.
+OTHER_NOTATION = re.compile(
+    r"(?=.*\d)[+\-−]?(\d*(\.\d{3})*,\d*|\d{1,3}(\.\d{3}){2,}|\d{1,3}([,'’_\s]\d{3})+([.,]\d*)?|\d+(_\d+)+"
+    r"|\d+([.,]\d*)?\s?%)(e[+\-−]?\d+)?|−\d+([.,]\d*)?(e[+\-−]?\d+)?",
+    re.IGNORECASE,
+)
+"""A number as it is not read: 0,5 or 1.234,5 or 1 234 or 1,234.5 or 50 % or −1 (with U+2212)."""
+
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""Control characters that no table has, unless it is damaged or UTF-16."""
+
+
+def decode_table(content: bytes, where: str) -> str:
+    """Decode a table that a user gave.
 
     Raises
     ------
     BadInput
-        No UTF-8, a row that is longer than the header, or a needed column twice.
+        Not UTF-8 (a byte-order mark is allowed), or with control characters.
     """
     try:
-        rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=separator)
-        header = next(rows, [])
-        for row in rows:
-            if len(row) > len(header):
-                raise BadInput(
-                    f"{where}, line {rows.line_num}: {len(row)} cells and the header has "
-                    f"{len(header)}; quote a cell that has a separator in it"
-                )
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadInput(f"{where} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+        found = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "not UTF-8"
+        raise BadInput(
+            f"{where} is {found} (byte {error.start}); save it as CSV or TSV in UTF-8"
+        ) from None
+    if control := CONTROL.search(text):
+        line = 1 + len(re.findall(r"\r\n?|\n", text[: control.start()]))
+        raise BadInput(
+            f"{where}, line {line} has a control character (U+{ord(control[0]):04X}): the file is "
+            "damaged, or not UTF-8; save it again as UTF-8"
+        )
+    return text
+
+
+def other_separator(text: str, separator: str, needed: Collection[str]) -> str:
+    """Describe the separator that a table has in place of the right one; empty if it is right.
+
+    It is another one if the right one finds a single column, or not those that are needed, and the
+    other does better.
+    """
+    header = _header(text, separator)
+    lacking = bool(needed) and not set(needed) <= set(header)
+    for other, name in SEPARATORS.items():
+        cells = _header(text, other)
+        better = len(header) == 1 or (lacking and set(needed) <= set(cells))
+        if other != separator and len(cells) > 1 and better:
+            right = SEPARATORS[separator]
+            return (
+                f"has {name} between its columns where {right} are needed; save it with {right} "
+                "between them, and with decimal points in numbers"
+            )
+    return ""
+
+
+def _header(text: str, separator: str) -> list[str]:
+    """Return the cells of the first line that has some."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    return [cell.strip() for cell in next((row for row in rows if any(row)), [])]
+
+
+def check_columns(
+    content: bytes, separator: str, where: str, needed: Collection[str], *, quoting: bool = True
+) -> list[str]:
+    """Refuse a table whose cells would be read as those of another column or row.
+
+    pandas takes the first column for labels, and moves all others, when every row has one cell
+    more than the header; of two columns of one name it takes the first; what a row lacks it fills
+    in as missing. A stray quotation mark joins lines to one cell.
+
+    Parameters
+    ----------
+    content, separator
+        The file, and what stands between its columns.
+    where
+        Name of the file, for messages.
+    needed
+        Columns that must not be there twice; none: no column may.
+    quoting
+        Whether cells may be in quotation marks.
+
+    Returns
+    -------
+    list of str
+        The header.
+
+    Raises
+    ------
+    BadInput
+        Not UTF-8, another separator, a row that is longer or shorter than the header, a cell with
+        a line end in it, or a column twice.
+    """
+    text = decode_table(content, where)
+    try:
+        if other := other_separator(text, separator, needed):
+            raise BadInput(f"{where} {other}")
+        rows = csv.reader(
+            io.StringIO(text, newline=""),
+            delimiter=separator,
+            quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
+        )
+        header = next((row for row in rows if row), [])
+        for row in rows:
+            _check_row(row, header, f"{where}, line {rows.line_num}")
     except csv.Error as error:
         raise BadInput(f"{where} cannot be read as a table ({error}); save it again") from error
-    twice = [name for name in needed if header.count(name) > 1]
+    twice = [name for name in needed or header if header.count(name) > 1]
     if twice:
-        raise BadInput(f"{where} has two columns {twice[0]}; keep one")
+        raise BadInput(f"{where} has two columns {twice[0]!r}; keep one")
+    return header
+
+
+def _check_row(row: Sequence[str], header: Sequence[str], where: str) -> None:
+    """Refuse a row that has not the cells of the header; an empty line is passed over."""
+    if not row or (len(row) == 1 and not row[0].strip(" \t")):
+        return
+    if len(row) > len(header):
+        raise BadInput(
+            f"{where}: {len(row)} cells and the header has {len(header)}; quote a cell that has a "
+            "separator in it, and write numbers with a decimal point"
+        )
+    if len(row) < len(header):
+        raise BadInput(
+            f"{where}: {len(row)} cells and the header has {len(header)}; complete the row "
+            "(or remove a quotation mark that has no second one)"
+        )
+    if any("\n" in cell or "\r" in cell for cell in row):
+        raise BadInput(
+            f"{where}: a cell has a line end in it; remove a quotation mark that has no second one"
+        )
 
 
 def write_table(table: "pd.DataFrame", path: Path | str) -> None:
@@ -227,6 +333,25 @@ def numbers(cells: "pd.Series[Any]") -> Floats:
     except OverflowError:  # a whole number that no float holds: as text it is infinite
         values = pd.to_numeric(cells.astype(str), errors="coerce")
     return values.to_numpy(np.float64)
+
+
+def measured(cells: "pd.Series[Any]", where: str) -> Floats:
+    """Return a column of measures, (n_rows,), as float64; NaN for what has no value.
+
+    Raises
+    ------
+    BadInput
+        A cell is a number in another notation (0,5 or 1 234): it has a value, not that of a float.
+    """
+    values = numbers(cells)
+    for place in np.flatnonzero(np.isnan(values)):
+        cell = str(cells.iloc[int(place)])
+        if OTHER_NOTATION.fullmatch(cell.strip()):
+            raise BadInput(
+                f"{where}, line {int(place) + 2}: {cells.name} is {cell!r}; write numbers with a "
+                "decimal point and without separators of thousands"
+            )
+    return values
 
 
 def md5_of(path: Path) -> str:

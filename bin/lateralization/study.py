@@ -48,5 +48,12 @@ ANNOTATION_MD5 = {
 }
 """The published annotations: their rows are what they are, and the corrections are of them."""
 
+PROSODY_MD5 = {
+    "en": "00d66c16006e34781fd0bfcc0f272088",
+    "fr": "4c3e23ef466de0d43809938f4dacae4f",
+    "cn": "7ca34bf43c34e4cae24f1a28a4f46c81",
+}
+"""The published tables of f0 and intensity."""
+
 ROI_ORDER = ("TP", "aSTS", "pSTS", "AG_TPJ", "BA44", "BA45", "BA47")
 """Order of the seven regions in tables and figures."""

@@ -10,7 +10,7 @@ from lateralization.study import ANNOTATION_MD5
 from lateralization.words.annotation import read_corrections, read_words, standard_annotation
 from lateralization.words.stories import read_texts
 
-ROWS = ["The,0.5,0.7,1", ",0,0,1", '" ",1,1,1', "null,1,2,1", "Fox,2.0,2.5,1", "one,0.1,0.4,2"]
+ROWS = ["The,0.5,0.7,1", ",0,0,1", '" ",1,1,1', "n/a,1,2,1", "Fox,2.0,2.5,1", "one,0.1,0.4,2"]
 ASSETS = Path(__file__).parents[2] / "assets"
 
 
@@ -94,7 +94,7 @@ def test_the_studys_corrections_are_the_published_ones() -> None:
     ("rows", "header", "said"),
     [
         (["a,0,1,1"], "word,onset,end,section", "no column offset"),
-        (["a;0;1;1"], "word;onset;offset;section", "comma-separated"),
+        (["a;0;1;1"], "word;onset;offset;section", "has semicolons between"),
         (["a,soon,1,1"], "word,onset,offset,section", "onset 'soon' is no number"),
         (["a,,1,1"], "word,onset,offset,section", "row 0 (line 2)"),
         (["a,2,1,1"], "word,onset,offset,section", "before it starts"),
@@ -102,7 +102,7 @@ def test_the_studys_corrections_are_the_published_ones() -> None:
         (["a,0,1,x"], "word,onset,offset,section", "section x"),
         ([",0,1,1"], "word,onset,offset,section", "no word in section 1"),
         ([], "word,onset,offset,section", "no word in section 1"),
-        (['a,"0,1,1'], "word,onset,offset,section", "cannot read the annotation"),
+        (['a,"0,1,1'], "word,onset,offset,section", "line 2: 2 cells and the header has 4"),
         (["a,0,1,1,5"], "word,onset,offset,section", "5 cells and the header has 4"),
     ],
 )
@@ -155,10 +155,10 @@ def test_missing_and_empty_files_are_refused(tmp_path: Path) -> None:
             read_texts([path], 1)
 
 
-def test_newlines_of_a_text_stay(tmp_path: Path) -> None:
+def test_line_ends_of_a_text_are_those_of_python_s_text_mode(tmp_path: Path) -> None:
     path = tmp_path / "text"
-    path.write_bytes(b"a\r\n\nb\n")
-    assert read_texts([path], 1) == ["a\r\n\nb\n"]
+    path.write_bytes("a\r\n\r\nb\rc\n\u2028d\x85\x0ce\n".encode())
+    assert read_texts([path], 1) == [path.read_text("utf-8")] == ["a\n\nb\nc\n\u2028d\x85\x0ce\n"]
     with pytest.raises(BadInput, match="one text per run"):
         read_texts([path], 2)
 
@@ -180,5 +180,5 @@ def test_bad_corrections_are_named(tmp_path: Path, line: str, said: str) -> None
 def test_corrections_without_columns_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "c.tsv"
     path.write_text("language,row\nen,1\n")
-    with pytest.raises(BadInput, match="separated by tabs"):
+    with pytest.raises(BadInput, match="has commas between its columns where tabs"):
         read_corrections(path)

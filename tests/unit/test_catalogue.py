@@ -265,7 +265,7 @@ def test_a_sheets_folders_are_relative_to_it_too(tmp_path):
     [
         ("model\ngpt2\ngpt2\n", "gpt2 twice"),
         ("model_name\ngpt2\n", "no column named model; rename model_name"),
-        ("model;seed\ngpt2;0\n", "by commas"),
+        ("model;seed\ngpt2;0\n", "has semicolons between its columns where commas"),
         ("model,n_parameters\ngpt2,big\n", "n_parameters of gpt2 is 'big'"),
         ("model,n_parameters\ngpt2,-5\n", "n_parameters"),
         ("model,seed\ngpt2,0.5\n", "seed of gpt2"),

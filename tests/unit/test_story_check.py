@@ -38,7 +38,7 @@ def test_a_text_of_another_story_is_named_with_its_run():
         check_told(words, [("one", b"once when"), ("two", b"der kleine Prinz")])
 
 
-@pytest.mark.parametrize("content", [b"Nichts davon.\n", b"\0\0\0\n"])
+@pytest.mark.parametrize("content", [b"Nichts davon.\n", b"\1\1!\n"])
 def test_a_text_that_tells_something_else_is_refused(world, capsys, content):
     (world / "texts" / "text_en_run4.txt").write_bytes(content)
     line, *more = lines_of(world, capsys, **own(world))

@@ -5,20 +5,23 @@ its asymmetry, a model shares with them is no evidence of language.
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lateralization import study
 from lateralization.arrays import Floats
 from lateralization.errors import BadInput
-from lateralization.files import check_columns, numbers, read_table
+from lateralization.files import check_columns, md5_of, measured, numbers, read_table
 from lateralization.problems import listed
 
 FROM_ANNOTATION = ("word_rate", "word_length", "word_position", "word_frequency")
 FROM_SOUND = ("f0", "intensity")
+SOUND = ("time", *FROM_SOUND, "section")
+"""Columns of a table of prosody."""
 SURPRISAL = "surprisal"
 KINDS = (*FROM_ANNOTATION, *FROM_SOUND)
 ALL = (*KINDS, SURPRISAL)
@@ -58,7 +61,8 @@ def confound(
     Raises
     ------
     BadInput
-        A table lacks a column, or has a value for no word at all.
+        A table lacks a column, has a value for no word at all, or numbers that are written in
+        another notation (0,5).
     """
     values = _VALUES[kind](kind, words, annotation, given)
     known = np.isfinite(values)
@@ -86,13 +90,14 @@ def _frequency(_kind: str, words: pd.DataFrame, annotation: Path, given: Path | 
         table = _read(
             annotation, (FREQUENCY,), "give --word_frequencies, or name it in dataset.json"
         )
-        own: Floats = numbers(table[FREQUENCY])[words["row"].to_numpy()]
+        own: Floats = _measures(table, FREQUENCY, annotation)[words["row"].to_numpy()]
         return own
     table = _read(given, ("word", FREQUENCY), "mend its header")
+    table[FREQUENCY] = _measures(table, FREQUENCY, given)
     table["word"] = table["word"].str.lower()
     found = table.drop_duplicates("word").set_index("word")
     keys = [str(word).lower() for word in words["word"]]
-    return numbers(found.reindex(keys)[FREQUENCY])
+    return found[FREQUENCY].reindex(keys).to_numpy(np.float64)
 
 
 def _sound(kind: str, words: pd.DataFrame, _annotation: Path, given: Path | None) -> Floats:
@@ -100,7 +105,7 @@ def _sound(kind: str, words: pd.DataFrame, _annotation: Path, given: Path | None
     if given is None:
         raise BadInput(f"{kind} needs the data set's prosody table; name it in dataset.json")
     table = _read(given, ("time", kind, "section"), "name its columns in dataset.json")
-    frames = {name: numbers(table[name]) for name in ("time", kind, "section")}
+    frames = {name: _measures(table, name, given) for name in ("time", kind, "section")}
     usable = np.isfinite(frames["time"]) & np.isfinite(frames[kind])
     if kind == "f0":
         usable &= frames[kind] > 0  # 0 is what trackers say where there is no voice
@@ -140,23 +145,48 @@ _VALUES: dict[str, Callable[[str, pd.DataFrame, Path, Path | None], Floats]] = {
 }
 
 
-def check_table(path: Path, needed: tuple[str, ...], hint: str) -> None:
-    """Refuse a table that lacks a column.
+def check_table(path: Path, needed: Sequence[str], measures: Sequence[str], hint: str) -> None:
+    """Refuse a table of the user's that lacks a column, or is not read as it is meant.
+
+    Parameters
+    ----------
+    path
+    needed
+        Columns that must be there.
+    measures
+        Columns of numbers; one that is absent is passed over.
+    hint
+        How to mend the lack of a column.
 
     Raises
     ------
     BadInput
-        The file cannot be read, or lacks one of ``needed``; ``hint`` says what to do.
+        The file cannot be read, has another separator than its name says, a row that is cut
+        short, numbers in another notation, or lacks one of ``needed``.
     """
-    _read(path, needed, hint)
+    table = _read(path, needed, hint)
+    for name in measures:
+        if name in table:
+            _measures(table, name, path)
 
 
-def _read(path: Path, needed: tuple[str, ...], hint: str) -> pd.DataFrame:
+def _is_published(path: Path) -> bool:
+    """Check whether a table is one of the study's data set: its cells are what they are."""
+    return md5_of(path) in (*study.ANNOTATION_MD5.values(), *study.PROSODY_MD5.values())
+
+
+def _measures(table: pd.DataFrame, name: str, path: Path) -> Floats:
+    """Return a column of numbers of a table that was read from ``path``, (n_rows,)."""
+    return numbers(table[name]) if _is_published(path) else measured(table[name], str(path))
+
+
+def _read(path: Path, needed: Sequence[str], hint: str) -> pd.DataFrame:
     """Read a CSV or TSV as text, row for row."""
     separator = "\t" if path.suffix == ".tsv" else ","
     try:
         content = path.read_bytes()
-        check_columns(content, separator, str(path), needed)
+        if not _is_published(path):
+            check_columns(content, separator, str(path), needed)
         table = pd.read_csv(
             io.BytesIO(content), sep=separator, dtype=str, encoding="utf-8-sig",
             keep_default_na=False,
@@ -166,6 +196,7 @@ def _read(path: Path, needed: tuple[str, ...], hint: str) -> pd.DataFrame:
     missing = [name for name in needed if name not in table]
     if missing:
         raise BadInput(
-            f"{path} has no column {listed(missing)}; it has {listed(table.columns)}; {hint}"
+            f"{path} has no column {listed(missing)}; it has {listed(table.columns) or 'none'}; "
+            f"{hint}"
         )
     return table

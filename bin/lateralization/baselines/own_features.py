@@ -7,7 +7,6 @@ they are. A table is one layer, a safetensors file any number (``run-1/layer-0``
 which this pipeline publishes activations.
 """
 
-import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
@@ -187,8 +186,7 @@ def _from_table(path: Path) -> Features:
     separator = "," if path.suffix == ".csv" else "\t"
     try:
         content = path.read_bytes()
-        header = next(csv.reader(io.StringIO(content.decode("utf-8-sig")), delimiter=separator), [])
-        check_columns(content, separator, str(path), header)
+        check_columns(content, separator, str(path), ())
         table = pd.read_csv(
             io.BytesIO(content),
             sep=separator,
@@ -196,15 +194,13 @@ def _from_table(path: Path) -> Features:
             keep_default_na=False,
             encoding="utf-8-sig",
         )
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read as a table ({_one_line(error)})") from error
     names = [name for name in table.columns if name not in LABELS]
     if "run" not in table or not names:
         raise BadInput(
-            f"{path} has the columns {listed(table.columns)}; needed are run and one column of "
-            "numbers per feature"
+            f"{path} has the columns {listed(table.columns) or 'none'}; needed are run and one "
+            "column of numbers per feature"
         )
     run_of_row = _numbers(table, "run", path)
     values = np.column_stack([_numbers(table, name, path) for name in names])

@@ -65,7 +65,7 @@ def _frequencies(choice: Choice, languages: Sequence[str]) -> dict[str, str]:
     files = {language: choice.path(given.replace("{lang}", language)) for language in languages}
     for path in files.values():
         try:
-            check_table(path, ("word", FREQUENCY), "name its columns so")
+            check_table(path, ("word", FREQUENCY), (FREQUENCY,), "name its columns so")
         except BadInput as error:
             choice.problems.add(f"--word_frequencies: {error}")
     return {language: str(path) for language, path in files.items()}

@@ -6,15 +6,16 @@ from typing import Any
 import pandas as pd
 
 from lateralization.baselines import own_features
-from lateralization.baselines.confounds import FREQUENCY, check_table
+from lateralization.baselines.confounds import FREQUENCY
 from lateralization.baselines.own_features import KIND, SCANS, Features
 from lateralization.errors import BadInput
+from lateralization.files import measured
 from lateralization.plan import catalogue
 from lateralization.plan.catalogue import Baseline
 from lateralization.plan.language_plan import Site
 from lateralization.problems import Problems
 from lateralization.sources.description import STUDY
-from lateralization.words.annotation import read_words
+from lateralization.words.annotation import read_rows, read_words
 
 STUDY_CORRECTIONS = "corrections_ds003643.tsv"
 
@@ -71,8 +72,14 @@ def check_frequencies(entries: list[Baseline], languages: list[dict[str, Any]], 
         if path is None or not needed:
             continue
         try:
-            hint = "give --word_frequencies, or name the column in dataset.json"
-            check_table(Path(path), (columns.get(FREQUENCY, FREQUENCY),), hint)
+            table = read_rows(Path(path), columns)
+            if FREQUENCY not in table:
+                raise BadInput(
+                    f"{path} has no column {columns.get(FREQUENCY, FREQUENCY)}; give "
+                    "--word_frequencies, or name the column in dataset.json"
+                )
+            if not language["annotation"]["published"]:
+                measured(table[FREQUENCY], path)
         except BadInput as error:
             site.problems.add(f"--baselines: word_frequency: {error}")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lateralization.baselines.confounds import check_table
+from lateralization.baselines.confounds import SOUND, check_table
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.plan.parameters import Parameters
@@ -204,7 +204,7 @@ def _prosody(manifest: list[dict[str, Any]], language: str, site: Site) -> dict[
     if not site.remote:
         path = site.root / name
         try:
-            check_table(path, (), "")
+            check_table(path, (), [described.columns.get(name, name) for name in SOUND], "")
         except BadInput as error:
             site.problems.add(f"--baselines: f0 and intensity: {error}")
         return entry | {"source": [str(path)]}
@@ -296,23 +296,32 @@ def _texts(language: str, site: Site) -> dict[str, Any] | None:
     path = site.path(given, language)
     try:
         if path.is_dir():
-            return _text_folder(path, language, password, n_runs)
+            return _text_folder(path, language, password, site)
         if not path.is_file():
             raise BadInput(f"--texts: {path} does not exist; give a folder or a zip")
         if password is None and known is not None and _sha256(path) == known["sha256"]:
             password = pinned["password"]
-        stories.read_text_zip(path, language, password, n_runs)
+        _note_hidden(stories.read_text_zip(path, language, password, n_runs), site)
     except BadInput as error:
         site.problems.add(str(error))
     return {"password": password, "source": [str(path)]}
 
 
-def _text_folder(path: Path, language: str, password: str | None, n_runs: int) -> dict[str, Any]:
+def _note_hidden(texts: dict[str, bytes], site: Site) -> None:
+    """Mention characters of the texts that nobody sees and every model reads."""
+    if hidden := stories.hidden_characters(texts):
+        site.notes.append(
+            "--texts has invisible characters, which models read like any others: "
+            + "; ".join(hidden)
+        )
+
+
+def _text_folder(path: Path, language: str, password: str | None, site: Site) -> dict[str, Any]:
     """Return the texts of a folder."""
     if password is not None:
         raise BadInput(f"--texts_password is given and --texts is a folder ({path}); leave it out")
-    paths = stories.texts_of_folder(path, language, n_runs)
-    stories.read_text_files(paths, language, n_runs)
+    paths = stories.texts_of_folder(path, language, site.described.n_runs)
+    _note_hidden(stories.read_text_files(paths, language, site.described.n_runs), site)
     names = [str(text) for text in paths]
     return {"source": names, "password": None}
 

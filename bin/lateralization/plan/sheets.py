@@ -2,10 +2,13 @@
 
 import csv
 import difflib
+import io
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from lateralization.errors import BadInput
+from lateralization.files import OTHER_NOTATION, decode_table, other_separator
 from lateralization.problems import Problems, listed, nearest
 
 WHOLE = ("seed", "n_parameters", "n_layers", "n_hid")
@@ -56,12 +59,17 @@ def read_sheet(path: Path, problems: Problems, notes: list[str]) -> list[Row]:
         The rows that can be used.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            lines = list(csv.reader(handle, strict=True))
+        text = decode_table(path.read_bytes(), f"the sheet {path}")
+        if other := other_separator(text, ",", ["model"]):
+            raise BadInput(f"the sheet {path} {other}")
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except FileNotFoundError:
         problems.add(f"--models: the sheet {path} does not exist; check the path")
         return []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except BadInput as error:
+        problems.add(f"--models: {error}")
+        return []
+    except (OSError, csv.Error) as error:
         problems.add(f"--models: cannot read the sheet {path} ({error}); save it as CSV in UTF-8")
         return []
     filled = [(i, [cell.strip() for cell in line]) for i, line in enumerate(lines, 1) if any(line)]
@@ -88,8 +96,6 @@ def _check_header(header: list[str], path: Path, problems: Problems) -> bool:
     if "model" not in header:
         best = nearest("model", [name for name in header if name], 1)
         hint = f"; rename {best[0]}" if best else "; add it"
-        if len(header) == 1 and ";" in header[0]:
-            hint = "; separate the columns by commas, not semicolons"
         problems.add(f"--models: the sheet {path} has no column named model{hint}")
         return False
     for name in header:
@@ -125,11 +131,12 @@ def _number(cell: str) -> float | None:
 
 
 def _text_columns(header: list[str], rows: list[list[str]]) -> list[str]:
-    """Return the further columns in which no cell is a number."""
+    """Return the further columns in which no cell is a number, in whatever notation."""
     found = []
     for position, name in enumerate(header):
         cells = [row[position] for row in rows if position < len(row) and row[position]]
-        if name and name not in KNOWN and cells and all(_number(cell) is None for cell in cells):
+        numeric = any(_number(cell) is not None or OTHER_NOTATION.fullmatch(cell) for cell in cells)
+        if name and name not in KNOWN and cells and not numeric:
             found.append(name)
     return found
 

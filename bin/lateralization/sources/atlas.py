@@ -1,6 +1,7 @@
 """The atlas (Harvard-Oxford, or the user's own): brought by FETCH, read by LATERALIZE."""
 
 import csv
+import io
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from lateralization.arrays import Array, Booleans
 from lateralization.errors import BadInput
-from lateralization.files import read_json, write_json, writing
+from lateralization.files import check_columns, decode_table, read_json, write_json, writing
+from lateralization.invisible import is_blank
+from lateralization.problems import listed
 from lateralization.statistics.areas import Areas, label_areas
 from lateralization.volumes import from_volume, hemispheres, image_data, load_image, save_volume
 
@@ -80,8 +83,9 @@ def _own(sources: Sequence[Path], out: Path) -> None:
 
 def _write_labels(labels: Sequence[tuple[int, str]], path: Path) -> None:
     with writing(path) as temporary:
-        lines = [f"{number}\t{name}\n" for number, name in labels]
-        temporary.write_text("index\tname\n" + "".join(lines), encoding="utf-8")
+        with temporary.open("w", encoding="utf-8", newline="") as handle:
+            table = csv.writer(handle, delimiter="\t", lineterminator="\n")
+            table.writerows([("index", "name"), *labels])
 
 
 def read_labels(path: Path) -> dict[int, str]:
@@ -92,20 +96,31 @@ def read_labels(path: Path) -> dict[int, str]:
     BadInput
         Not a table of ``index`` and ``name``, or a label is no positive number or comes twice.
     """
+    separator = "," if path.suffix == ".csv" else "\t"
     try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            rows = list(csv.DictReader(handle, delimiter="," if path.suffix == ".csv" else "\t"))
-        if rows and not {"index", "name"} <= rows[0].keys():
-            raise BadInput(
-                f"{path} is no table of index and name: its columns are "
-                f"{', '.join(map(str, rows[0]))} (a .csv has commas between them, others tabs)"
-            )
-        names = {int(row["index"]): row["name"].strip() for row in rows if row["index"] != "0"}
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"cannot read {path} ({error.strerror}); check it") from error
+    header = check_columns(content, separator, str(path), ("index", "name"))
+    if not {"index", "name"} <= set(header):
+        raise BadInput(
+            f"{path} is no table of index and name: its columns are {listed(header) or 'none'} (a "
+            ".csv has commas between them, others tabs)"
+        )
+    text = io.StringIO(decode_table(content, str(path)), newline="")
+    rows = [row for row in csv.DictReader(text, delimiter=separator) if row["name"] is not None]
+    try:
+        labels = [(int(row["index"]), row["name"].strip()) for row in rows]
+    except ValueError as error:
         raise BadInput(
             f"{path} is no table of index and name ({error}); give whole numbers and names"
         ) from error
-    if not names or len(names) < len([row for row in rows if row["index"] != "0"]):
+    labels = [(number, name) for number, name in labels if number]
+    nameless = [number for number, name in labels if is_blank(name)]
+    if nameless:
+        raise BadInput(f"{path}: label {nameless[0]} has no name; give it one")
+    names = dict(labels)
+    if not names or len(names) < len(labels):
         raise BadInput(f"{path}: give each label once, and at least one")
     if min(names) < 0:
         raise BadInput(f"{path}: labels are positive numbers")

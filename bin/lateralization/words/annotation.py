@@ -14,12 +14,15 @@ from lateralization import study
 from lateralization.command import say
 from lateralization.errors import BadInput
 from lateralization.files import check_columns, md5_of, numbers, read_table
+from lateralization.invisible import is_blank
 from lateralization.problems import listed
 from lateralization.sources.description import COLUMNS
 
 STANDARD = dict(zip(COLUMNS, COLUMNS, strict=True))
 LAST_ROW = 10**9
 """Largest label of a row that a correction may name."""
+NO_VALUE = "n/a"
+"""What BIDS writes where there is no value."""
 CORRECTION_COLUMNS = ("language", "row", "action", "word")
 
 
@@ -68,7 +71,10 @@ def standard_annotation(path: Path, columns: Mapping[str, str] = STANDARD) -> by
 
 
 def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame:
-    """Read all rows of an annotation, with pandas' spellings of missing values, as the study did.
+    """Read all rows of an annotation.
+
+    The study's own are read with pandas' spellings of missing values, as the study did. Elsewhere
+    "null", "None", "NA" and "nan" are words; what is none is left to :func:`is_word`.
 
     Parameters
     ----------
@@ -89,17 +95,19 @@ def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame
         The file cannot be read, or a column is missing.
     """
     try:
+        published = md5_of(path) in study.ANNOTATION_MD5.values()
+        if not published:
+            _check_form(path, columns)
         content = standard_annotation(path, columns)
-        if not content.strip():
-            raise BadInput(f"annotation {path} is empty; fetch or copy it again")
-        check_columns(content, ",", f"annotation {path}", COLUMNS)
         table = pd.read_csv(
             io.BytesIO(content), dtype={"word": str}, encoding="utf-8", low_memory=False
         )
-    except UnicodeDecodeError as error:
-        raise BadInput(
-            f"annotation {path} is not UTF-8 (byte {error.start}): save it as UTF-8"
-        ) from None
+        if not published and "word" in table:
+            words = pd.read_csv(
+                io.BytesIO(content), dtype=str, encoding="utf-8", usecols=["word"],
+                keep_default_na=False,
+            )  # fmt: skip
+            table["word"] = words["word"]
     except (OSError, ValueError, csv.Error) as error:
         raise BadInput(f"cannot read the annotation {path}: {_one_line(error)}") from error
     missing = [columns[name] for name in COLUMNS if name not in table]
@@ -112,6 +120,27 @@ def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame
     if not isinstance(table.index, pd.RangeIndex):
         raise BadInput(f"annotation {path}: rows have more cells than the header names")
     return table
+
+
+def _check_form(path: Path, columns: Mapping[str, str]) -> None:
+    """Refuse a user's annotation that would not be read as it is meant."""
+    content = path.read_bytes()
+    if not content.strip():
+        raise BadInput(f"annotation {path} is empty; fetch or copy it again")
+    tabs = path.suffix == ".tsv"
+    needed = [columns[name] for name in COLUMNS]
+    check_columns(content, "\t" if tabs else ",", f"annotation {path}", needed, quoting=not tabs)
+
+
+def is_word(cell: Any, *, published: bool) -> bool:
+    """Check whether a cell of the column of words holds a word.
+
+    In the study's own annotations all does that pandas takes for text, but a single blank. In
+    others an empty cell, one with nothing that can be seen, and BIDS' n/a do not.
+    """
+    if published:
+        return isinstance(cell, str) and cell != " "
+    return isinstance(cell, str) and not is_blank(cell) and cell.strip() != NO_VALUE
 
 
 def read_words(
@@ -153,14 +182,15 @@ def read_words(
     table = read_rows(Path(path), columns)
     n_rows = len(table)
     table, done = correct(table, language, read_corrections(corrections) if corrections else None)
-    is_word = np.array([isinstance(word, str) and word != " " for word in table["word"]], bool)
-    words = _spoken(table[is_word], path, n_runs, published=is_published(path, language))
+    published = is_published(path, language)
+    spoken = np.array([is_word(cell, published=published) for cell in table["word"]], bool)
+    words = _spoken(table[spoken], path, n_runs, published=published)
     report = {
         "corrections": done.as_dict(),
         "n_rows": n_rows,
         "n_words": len(words),
-        "rows_without_word": int((~is_word).sum()),
-        "rows_left_out": int(is_word.sum()) - len(words),
+        "rows_without_word": int((~spoken).sum()),
+        "rows_left_out": int(spoken.sum()) - len(words),
     }
     return words, report
 

@@ -4,10 +4,11 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lateralization.errors import BadInput
+from lateralization.invisible import count_invisible, is_blank, name_counts
 from lateralization.problems import listed
 from lateralization.study import N_RUNS
 
@@ -31,18 +32,50 @@ def check_text(content: bytes, where: str) -> None:
     Raises
     ------
     BadInput
-        Empty, not UTF-8, or with a byte-order mark (which would become part of the first word).
+        Nothing that can be seen in it, not UTF-8, with a NUL (UTF-16 without a mark has one beside
+        every letter), or with a byte-order mark (which would become part of the first word).
     """
     if content.startswith(BYTE_ORDER_MARK):
         raise BadInput(f"--texts: {where} starts with a byte-order mark; save it as plain UTF-8")
+    if b"\0" in content:
+        raise BadInput(
+            f"--texts: {where} has NUL characters (byte {content.index(0)}): it is UTF-16 or "
+            "damaged; save it as UTF-8, or copy it again"
+        )
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadInput(
             f"--texts: {where} is not UTF-8 (byte {error.start}); save it as UTF-8"
         ) from error
-    if not text.strip():
+    if is_blank(text):
         raise BadInput(f"--texts: {where} is empty; put the text of the run there")
+
+
+def decode_text(content: bytes) -> str:
+    """Decode a checked text; line ends of Windows and of old Macs become line feeds.
+
+    This is what Python's text mode gives, with which the study read its texts.
+    """
+    return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def hidden_characters(texts: Mapping[str, bytes]) -> list[str]:
+    """Describe the invisible characters of texts, which a model reads like any others.
+
+    Parameters
+    ----------
+    texts
+        Name → content, as :func:`texts_from` returns them.
+
+    Returns
+    -------
+    list of str
+        One description for each text that has some: ``text_en_run1.txt: 3 U+00A0 (NO-BREAK
+        SPACE)``. Line ends and plain blanks do not count.
+    """
+    counted = {name: count_invisible(decode_text(content)) for name, content in texts.items()}
+    return [f"{name}: {name_counts(counts)}" for name, counts in counted.items() if counts]
 
 
 def read_text_files(paths: list[Path], language: str, n_runs: int = N_RUNS) -> dict[str, bytes]:
@@ -164,7 +197,7 @@ def texts_of_folder(folder: Path, language: str, n_runs: int = N_RUNS) -> list[P
 
 
 def read_texts(paths: list[Path], n_runs: int = N_RUNS) -> list[str]:
-    """Read the texts of all runs, in the order of the runs: UTF-8, newlines as they are.
+    """Read the texts of all runs, in the order of the runs: UTF-8, every line end a line feed.
 
     Raises
     ------
@@ -183,4 +216,4 @@ def _read_text(path: Path) -> str:
     except OSError as error:
         raise BadInput(f"cannot read the text {path}: {error.strerror}") from error
     check_text(content, str(path))
-    return content.decode("utf-8")
+    return decode_text(content)
