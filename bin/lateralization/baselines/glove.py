@@ -1,21 +1,29 @@
 """GloVe: word vectors of a text or a zip, looked up as the study did."""
 
 import io
+import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 
 from lateralization.arrays import Single
-from lateralization.command import progress
+from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.problems import listed
 from lateralization.words.stories import DAMAGED
 
 GLOVE_DIMS = 300
 """Width of the study's vectors; a user's own file says its own."""
+
+FIRST_LINES = 10
+"""Lines from which the width of a file is taken."""
+
+FIRST_PIECE = re.compile(r"[ \t]*([^ \t\r\n]+)")
 
 LONGEST_LINE = 100_000
 """Characters of a line of GloVe, at most: 300 numbers take some 3,000."""
@@ -91,56 +99,114 @@ def _of_key(key: str, table: Mapping[str, Single]) -> Single | None:
 
 
 def glove_width(path: Path) -> int:
-    """Return how many numbers a GloVe file has for a word, from its first lines.
+    """Return how many numbers a GloVe file has for a word: what most of its first lines have.
 
     Raises
     ------
     BadInput
-        The file cannot be read, or begins with no word and its numbers.
+        The file cannot be read, begins with no words and their numbers, or its first line counts
+        words and width, as in files of word2vec and fastText, and counts another width.
     """
     with _reading(path) as lines:
-        first = [line.split() for line, _ in zip(lines, range(2), strict=False)]
-    # a first line of two numbers counts words and width, as in files of word2vec
-    counts = len(first) == 2 and len(first[0]) == 2 and all(cell.isdigit() for cell in first[0])
-    cells = first[1 if counts else 0] if first else []
-    try:
-        numbers = [float(cell) for cell in cells[1:]]
-    except ValueError:
-        numbers = []
-    if not numbers:
+        first = [_pieces(line) for line, _ in zip(lines, range(FIRST_LINES), strict=False)]
+    counts = _counts(first[0]) if len(first) > 1 else None
+    widths = Counter(_trailing_numbers(pieces) for pieces in first[bool(counts) :])
+    width = min(widths, key=lambda found: (-widths[found], found), default=0)
+    if not width:
         raise BadInput(
             f"GloVe file {path} does not begin with a word and its numbers; give word vectors, one "
-            "word a line"
+            "word a line, with blanks between"
         )
-    return len(numbers)
+    if counts and counts[1] != width:
+        raise BadInput(
+            f"GloVe file {path}: its first line says that words have {counts[1]} numbers, and they "
+            f"have {width}; remove or mend that line"
+        )
+    return width
+
+
+def _pieces(line: str) -> list[str]:
+    """Split a line at plain blanks and tabs only: words may hold other blanks (U+00A0, U+0085)."""
+    return [piece for piece in line.rstrip("\r\n").replace("\t", " ").split(" ") if piece]
+
+
+def _counts(pieces: Sequence[str]) -> tuple[int, int] | None:
+    """Return the numbers of words and of dimensions, if a first line counts them."""
+    if len(pieces) != 2 or not all(re.fullmatch("[0-9]{1,9}", piece) for piece in pieces):
+        return None
+    return int(pieces[0]), int(pieces[1])
+
+
+def _is_number(piece: str) -> bool:
+    try:
+        float(piece)
+    except ValueError:
+        return False
+    return True
+
+
+def _trailing_numbers(pieces: Sequence[str]) -> int:
+    """Count the numbers at the end of a line, after its first piece."""
+    return sum(1 for _ in takewhile(_is_number, reversed(pieces[1:])))
 
 
 def read_glove(path: Path, wanted: set[str], dims: int) -> dict[str, Single]:
     """Read the vectors of ``wanted`` words; of a word that comes twice, the later one.
 
+    A line is a word and ``dims`` numbers. Words may have blanks in them: glove.840B has "at
+    name@domain.com", which says nothing of "at".
+
     Raises
     ------
     BadInput
-        The file cannot be read, or a line has not ``dims`` numbers.
+        The file cannot be read or ends too early, or the line of a wanted word has not ``dims``
+        numbers.
     """
     table: dict[str, Single] = {}
+    beginnings = {word.split(" ", 1)[0] for word in wanted}
+    counts, number, line, twice = None, 0, "", set()
     with _reading(path) as lines:
         for number, line in enumerate(progress(lines, "GloVe"), start=1):
-            key = next(iter(line.split(None, 1)), "")
-            if key not in wanted:
+            if number == 1 and (counts := _counts(_pieces(line))):
                 continue
-            cells = line.split()
-            if len(cells) != dims + 1:
+            begins = FIRST_PIECE.match(line)
+            if begins is None or begins[1] not in beginnings:
+                continue
+            pieces = _pieces(line)
+            if _of_another_width(pieces, dims):
                 raise BadInput(
-                    f"GloVe file {path}, line {number}: {len(cells) - 1} numbers, not {dims}"
+                    f"GloVe file {path}, line {number}: {pieces[0]!r} has {len(pieces) - 1} "
+                    f"numbers, not {dims}; copy the file again"
                 )
-            vector = np.array(cells[1:], np.float32)
+            word = " ".join(pieces[:-dims])
+            if word not in wanted:
+                continue
+            try:
+                vector = np.array(pieces[-dims:], np.float32)
+            except ValueError:
+                vector = np.array([np.nan], np.float32)
             if not np.isfinite(vector).all():
                 raise BadInput(
-                    f"GloVe file {path}, line {number}: a number of {key!r} is not finite"
+                    f"GloVe file {path}, line {number}: {word!r} has a number that is not finite; "
+                    "copy the file again"
                 )
-            table[key] = vector
+            if word in table and not np.array_equal(table[word], vector):
+                twice.add(word)
+            table[word] = vector
+    cut = 0 < len(_pieces(line)) <= dims
+    if cut or (counts and counts[0] > number - 1):
+        raise BadInput(
+            f"GloVe file {path} ends too early, in line {number}; copy or fetch it again"
+        )
+    if twice:
+        say(f"GloVe: words with several vectors, of which the last counts: {listed(sorted(twice))}")
     return table
+
+
+def _of_another_width(pieces: Sequence[str], dims: int) -> bool:
+    """Check whether a line has not ``dims`` numbers: fewer, or more of nothing but numbers."""
+    between = pieces[1:-dims]
+    return len(pieces) <= dims or (bool(between) and all(map(_is_number, between)))
 
 
 @contextmanager
@@ -159,18 +225,22 @@ def _reading(path: Path) -> Iterator[Iterator[str]]:
 def _lines(path: Path) -> Iterator[Iterator[str]]:
     """Open a GloVe text, or the text in a zip (of several that of the study's width), by line."""
     if not zipfile.is_zipfile(path):
-        with path.open(encoding="utf-8", newline="\n") as handle:
+        with path.open(encoding="utf-8-sig", newline="\n") as handle:
             yield _bounded(handle, path)
         return
     with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if name.endswith(".txt")]
+        names = [
+            name
+            for name in archive.namelist()
+            if name.endswith(".txt") and not name.startswith("__MACOSX/")
+        ]
         right = [name for name in names if f".{GLOVE_DIMS}d" in name] or names
         if len(right) != 1:
             raise BadInput(
                 f"GloVe file {path}: which of {listed(names) or 'no .txt'} is meant? Unpack the one"
             )
         with archive.open(right[0]) as binary:
-            yield _bounded(io.TextIOWrapper(binary, encoding="utf-8", newline="\n"), path)
+            yield _bounded(io.TextIOWrapper(binary, encoding="utf-8-sig", newline="\n"), path)
 
 
 def _bounded(handle: io.TextIOBase, path: Path) -> Iterator[str]:

@@ -154,7 +154,7 @@ def read_features(path: Path, n_runs: int) -> Features:
     features = _from_tensors(path) if path.suffix == ".safetensors" else _from_table(path)
     if sorted(features.runs) != list(range(1, n_runs + 1)):
         raise BadInput(
-            f"{path} has the runs {listed(sorted(features.runs))}; the story has 1 to {n_runs}"
+            f"{path} has the runs {listed(sorted(features.runs)) or 'none'}; the story has 1 to {n_runs}"
         )
     return features
 

@@ -183,10 +183,10 @@ def _check_joint(parameters: Parameters, baselines: list[Baseline], problems: Pr
     known = {baseline.name: baseline for baseline in baselines}
     for name in wanted:
         if name not in known:
-            near = nearest(name, known)
+            choice = listed(nearest(name, known) or known, 5)
+            hint = f"choose from {choice}" if choice else "leave --joint out"
             problems.add(
-                f"--joint: {name} is none of the run's baselines; add it to --baselines, or "
-                f"choose from {listed(near or list(known), 5)}"
+                f"--joint: {name} is none of the run's baselines; add it to --baselines, or {hint}"
             )
             continue
         if known[name].n_layers != 1:
