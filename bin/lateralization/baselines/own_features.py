@@ -9,8 +9,9 @@ which this pipeline publishes activations.
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ import numpy as np
 import pandas as pd
 
 from lateralization.arrays import Array, Floats
+from lateralization.baselines.bookkeeping import (
+    is_bookkeeping_name,
+    run_columns,
+    stepping_columns,
+    time_columns,
+)
 from lateralization.errors import BadInput
 from lateralization.files import check_columns, numbers, read_tensors, tensor_names
 from lateralization.problems import Problems, listed
@@ -48,11 +55,14 @@ class Features:
         Run → array of shape (n_rows, width) for each layer, in the order of the layers.
     words
         Run → the words that the file says its rows are; empty when it does not say.
+    names
+        Of the columns; empty when they have none.
     """
 
     rows: str
     runs: dict[int, list[Array]]
     words: dict[int, list[str]] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -154,9 +164,26 @@ def read_features(path: Path, n_runs: int) -> Features:
     features = _from_tensors(path) if path.suffix == ".safetensors" else _from_table(path)
     if sorted(features.runs) != list(range(1, n_runs + 1)):
         raise BadInput(
-            f"{path} has the runs {listed(sorted(features.runs)) or 'none'}; the story has 1 to {n_runs}"
+            f"{path} has the runs {listed(sorted(features.runs)) or 'none'}; the story has 1 to "
+            f"{n_runs}"
         )
+    _refuse(path, features, stepping_columns, "counts its rows")
+    _refuse(path, features, run_columns, "is the number of the run")
     return features
+
+
+def _refuse(
+    path: Path,
+    features: Features,
+    find: Callable[[Mapping[int, Array]], list[int]],
+    what: str,
+) -> None:
+    """Refuse features of which a column is found to be bookkeeping by its values."""
+    for layer in range(len(features.runs[1])):
+        found = find({run: layers[layer] for run, layers in features.runs.items()})
+        if found:
+            name = features.names[found[0]] if features.names else f"{found[0]} of layer-{layer}"
+            raise BadInput(f"{path}: column {name} {what}, which is no feature; remove the column")
 
 
 def _from_tensors(path: Path) -> Features:
@@ -197,6 +224,12 @@ def _from_table(path: Path) -> Features:
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read as a table ({_one_line(error)})") from error
     names = [name for name in table.columns if name not in LABELS]
+    if bookkeeping := [name for name in names if is_bookkeeping_name(name)]:
+        shown = [_shown(name) for name in bookkeeping]
+        raise BadInput(
+            f"{path} has the columns {listed(shown)}, which say where a row is and are no "
+            "features; remove them, or rename one that is meant as a feature"
+        )
     if "run" not in table or not names:
         raise BadInput(
             f"{path} has the columns {listed(table.columns) or 'none'}; needed are run and one "
@@ -213,6 +246,7 @@ def _from_table(path: Path) -> Features:
         rows_of(path),
         {int(run): [values[run_of_row == run]] for run in runs},
         spoken,
+        names,
     )
 
 
@@ -240,7 +274,8 @@ def check_words(path: Path, features: Features, words: pd.DataFrame) -> None:
     Raises
     ------
     BadInput
-        Another number of rows than of words, or another word where the file says its words.
+        Another number of rows than of words, another word where the file says its words, or a
+        column that is their onset or offset.
     """
     for run, layers in features.runs.items():
         spoken = words.loc[words["run"] == run, "word"].tolist()
@@ -256,16 +291,25 @@ def check_words(path: Path, features: Features, words: pd.DataFrame) -> None:
                     f"{path}: row {row} of run {run} is of {mine!r}, and the word there is "
                     f"{theirs!r}; bring the rows into the order of a published _words.tsv"
                 )
+    for time in ("onset", "offset"):
+        seconds = {
+            run: words.loc[words["run"] == run, time].to_numpy(float) for run in features.runs
+        }
+        what = f"is the {time} of the words (--baselines word_position fits it)"
+        _refuse(path, features, partial(time_columns, seconds=seconds), what)
 
 
-def check_scans(path: Path, features: Features, n_scans: Mapping[str, Sequence[int]]) -> None:
+def check_scans(
+    path: Path, features: Features, n_scans: Mapping[str, Sequence[int]], tr: float
+) -> None:
     """Check that rows of scans are as many as every subject's run has, before trimming.
 
     Raises
     ------
     BadInput
-        A subject's run has another number of scans.
+        A subject's run has another number of scans, or a column is the time of the scans.
     """
+    _refuse(path, features, partial(stepping_columns, step=tr), "is the time of the scans")
     for subject, counts in n_scans.items():
         for run, wanted in enumerate(counts, start=1):
             found = len(features.runs[run][0])
@@ -306,3 +350,8 @@ def encodable(
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def _shown(name: str) -> str:
+    """Return a column's name; pandas makes one up for a column without."""
+    return f"{name} (it has no name)" if name.startswith("Unnamed: ") else repr(name)

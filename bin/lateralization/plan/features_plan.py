@@ -87,7 +87,7 @@ def check_frequencies(entries: list[Baseline], languages: list[dict[str, Any]], 
 def _check(path: Path, features: Features, language: dict[str, Any], assets: Path) -> None:
     """Compare one file with what is known of the data before anything is fetched."""
     if features.rows == SCANS:
-        own_features.check_scans(path, features, language["n_scans"])
+        own_features.check_scans(path, features, language["n_scans"], language["tr"])
         return
     if language["annotation"]["path"] is not None:
         own_features.check_words(path, features, _words(language, assets))
