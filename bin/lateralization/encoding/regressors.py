@@ -38,7 +38,8 @@ def word_operators(
     Raises
     ------
     BadInput
-        The runs of the words are not those of the scans, or times are missing.
+        The runs of the words are not those of the scans, times are missing, or most words of a
+        run lie outside its scans.
     """
     found, wanted = sorted(words["run"].unique().tolist()), list(range(1, len(n_scans) + 1))
     if found != wanted:
@@ -49,6 +50,8 @@ def word_operators(
     for run, scans in zip(wanted, n_scans, strict=True):
         here = words[words["run"] == run]
         onsets, offsets = here["onset"].to_numpy(float), here["offset"].to_numpy(float)
+        if outside := words_outside(onsets, scans * tr):
+            raise BadInput(f"words of run {run}: {outside}")
         try:
             if hrf == "fir":
                 operators.append(fir_operators(onsets, scans, tr))
@@ -57,6 +60,31 @@ def word_operators(
         except BadInput as error:
             raise BadInput(f"words of run {run}: {error}") from error
     return operators
+
+
+def words_outside(onsets: Floats, duration: float) -> str:
+    """Describe words that are on another clock than the scans of their run; empty if they are not.
+
+    Parameters
+    ----------
+    onsets : (n_words,) array
+        Seconds from the first scan.
+    duration : float
+        Of the run, seconds.
+
+    Returns
+    -------
+    str
+        What is wrong, where more than half of the words begin outside the scans.
+    """
+    outside = (onsets < 0) | (onsets >= duration)
+    if 2 * outside.sum() <= len(onsets):
+        return ""
+    return (
+        f"{outside.sum()} of {len(onsets)} begin outside its scans (the middle one at "
+        f"{np.median(onsets):g} s, and the scans end at {duration:g} s); onsets must be seconds "
+        "from the first scan of their run: mend their unit, or count each run from 0"
+    )
 
 
 def regressors(states: Array, operators: Operators, n_trim: int = study.TRIM) -> tuple[Floats, int]:
@@ -100,7 +128,8 @@ def layer_regressors(
     Raises
     ------
     BadInput
-        States and words differ in number, states are not finite, or runs differ in width.
+        States and words differ in number, states are not finite, runs differ in width, or all
+        regressors of a run are constant, so that its scores would be 0 whatever the features are.
     """
     made, constant = [], {}
     for run, (values, own) in enumerate(zip(states, operators, strict=True), start=1):
@@ -119,6 +148,12 @@ def layer_regressors(
                 "with --precision float32 if it was float16"
             )
         regressed, count = regressors(values, own, n_trim)
+        if count == regressed.shape[1]:
+            raise BadInput(
+                f"{where}: each of the {count} regressors is constant over the scans that are "
+                "scored, so that nothing can be predicted; check that the features vary in this "
+                "run, and that its words lie within its scans"
+            )
         made.append(regressed)
         if count:
             constant[str(run)] = count

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from lateralization.baselines.confounds import SOUND, check_table
+from lateralization.encoding.regressors import words_outside
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.plan.parameters import Parameters
@@ -19,7 +22,11 @@ from lateralization.sources.runs import check_runs
 from lateralization.volumes import check_same_grid
 from lateralization.words import stories
 from lateralization.words.annotation import is_published, read_words
-from lateralization.words.story_check import check_told, out_of_order
+from lateralization.words.story_check import check_told, odd_words
+
+EARLY = 0.2
+"""Share of a run before whose end speech is expected to go on: minutes taken for seconds end at a
+sixtieth."""
 
 
 @dataclass
@@ -228,7 +235,7 @@ def _check_ends(
         return
     described = site.described
     try:
-        words, _ = read_words(path, language, None, described.n_runs, described.columns)
+        words, report = read_words(path, language, None, described.n_runs, described.columns)
     except BadInput as error:
         site.problems.add(f"--dataset: {error}")
         return
@@ -238,15 +245,28 @@ def _check_ends(
             f"--dataset: {path}: {len(early)} words begin before 0 s (first: "
             f"{early['word'].iloc[0]!r}, row {early['row'].iloc[0]}); mend their times"
         )
-    if unordered := out_of_order(words):
-        site.notes.append(f"{language}: {path}: {unordered}")
-    if not scans:
-        return
-    late = [
-        run
-        for run, n_scans in enumerate(next(iter(scans.values())), start=1)
-        if (words["offset"][words["run"] == run] > n_scans * described.tr).any()
-    ]
+    site.notes.extend(f"{language}: {path}: {odd}" for odd in odd_words(words, report))
+    if scans:
+        _check_clock(language, path, words, next(iter(scans.values())), site)
+
+
+def _check_clock(
+    language: str, path: str, words: pd.DataFrame, scans: list[int], site: Site
+) -> None:
+    """Refuse onsets on another clock than the scans; note words after the last scan."""
+    durations = [n_scans * site.described.tr for n_scans in scans]
+    for run, duration in enumerate(durations, start=1):
+        onsets = words.loc[words["run"] == run, "onset"].to_numpy(float)
+        if outside := words_outside(onsets, duration):
+            site.problems.add(f"--dataset: {path}: words of run {run}: {outside}")
+            return
+    ends = words.groupby("run")["offset"].max()
+    late = [run for run, duration in enumerate(durations, start=1) if ends[run] > duration]
+    if all(ends[run] < EARLY * duration for run, duration in enumerate(durations, start=1)):
+        site.notes.append(
+            f"{language}: {path}: the last word of run 1 ends at {ends[1]:g} s and the scans at "
+            f"{durations[0]:g} s, and so in all runs; are the times seconds?"
+        )
     if late:
         site.notes.append(
             f"{language}: words of run {listed(late)} end after the last scan; what lies after it "

@@ -76,6 +76,8 @@ def answer_one_model(row: pd.Series, place: str, few: int) -> Remark:
         claim = f"{row['model']} predicts the left hemisphere better"
     elif high < 0:
         claim = f"{row['model']} predicts the right hemisphere better"
+    elif not np.isfinite([low, high]).all():
+        claim = f"Whether {row['model']} leans to a side cannot be said"
     else:
         claim = f"{row['model']} leans to neither side beyond doubt"
     return Remark(

@@ -22,7 +22,7 @@ MIN_SUBJECTS = 3
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its confidence limits; limits are NaN where fewer than two units exist."""
+    """A mean with its confidence limits; NaN where fewer than two units exist, or all are equal."""
 
     mean: float
     low: float
@@ -39,6 +39,9 @@ def _quantile(share: float, df: int) -> float:
 def t_interval(values: Floats, level: float = LEVEL) -> Interval:
     """Student's t interval of the mean of independent values.
 
+    Values that are all equal have no interval: measures never agree to the last digit, so nothing
+    was measured, and a width of 0 would pass for certainty.
+
     Parameters
     ----------
     values : (n_units,) array
@@ -52,8 +55,8 @@ def t_interval(values: Floats, level: float = LEVEL) -> Interval:
     if n == 0:
         return Interval(np.nan, np.nan, np.nan, 0)
     mean = float(kept.mean())
-    if n == 1:
-        return Interval(mean, np.nan, np.nan, 1)
+    if np.ptp(kept) == 0:
+        return Interval(mean, np.nan, np.nan, n)
     half = float(_quantile(0.5 + level / 2, n - 1) * kept.std(ddof=1) / np.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
 

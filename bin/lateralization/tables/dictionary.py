@@ -45,7 +45,7 @@ COLUMNS = {
     "left": "left hemisphere, in the unit of the selection",
     "right": "right hemisphere",
     "left_minus_right": "left minus right: positive means left-lateralised",
-    "ci_low": "lower limit of the 95 % interval; empty where there are too few units",
+    "ci_low": "lower limit of the 95 % interval; empty where units are too few, or all equal",
     "ci_high": "upper limit of the 95 % interval",
     "ci_kind": (
         "which interval, over which units. An interval over test runs speaks of this subject's "

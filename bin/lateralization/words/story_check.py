@@ -1,10 +1,12 @@
 """Whether annotation and texts tell one story, as far as that is seen without a tokenizer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from lateralization.errors import BadInput
+from lateralization.invisible import count_invisible, name_counts
 from lateralization.problems import listed
 from lateralization.words.alignment import comparable
 
@@ -47,6 +49,34 @@ def check_told(words: pd.DataFrame, texts: Sequence[tuple[str, bytes]]) -> None:
                 f"{name} has {share:.0%} of the words that are annotated in run {run} "
                 f"({listed(spoken, 4)}); give the text that was heard in that run"
             )
+
+
+def odd_words(words: pd.DataFrame, report: Mapping[str, Any]) -> list[str]:
+    """Describe what is odd about an annotation, and may be meant.
+
+    Parameters
+    ----------
+    words, report
+        As :func:`lateralization.words.annotation.read_words` returns them.
+    """
+    found = []
+    if without := report["rows_without_word"]:
+        found.append(
+            f"{without} of {report['n_rows']} rows have no word (an empty cell, blanks or n/a) and "
+            "are left out"
+        )
+    if hidden := count_invisible("".join(words["word"])):
+        found.append(f"words have invisible characters in them: {name_counts(hidden)}")
+    padded = words[words["word"] != words["word"].str.strip()]
+    if len(padded):
+        first = padded.iloc[0]
+        found.append(
+            f"{len(padded)} words have blanks around them (first: {first['word']!r}, row "
+            f"{first['row']}), which count as letters"
+        )
+    if unordered := out_of_order(words):
+        found.append(unordered)
+    return found
 
 
 def out_of_order(words: pd.DataFrame) -> str:
