@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from lateralization.arrays import Array, Floats
+from lateralization.command import say
 from lateralization.errors import BadInput
 
 if TYPE_CHECKING:  # half a second of import that commands without tables do not pay
@@ -201,6 +202,8 @@ def decode_table(content: bytes, where: str) -> str:
             f"{where}, line {line} has a control character (U+{ord(control[0]):04X}): the file is "
             "damaged, or not UTF-8; save it again as UTF-8"
         )
+    if text and text[-1] not in "\r\n":
+        say(f"{where} ends without a line end: if the file was cut short, so is its last cell")
     return text
 
 
