@@ -34,8 +34,8 @@ ENOUGH = 3
 COLUMNS = 256
 """Columns that are compared with a time at once, in float64."""
 
-ROUNDING = 1e-6
-"""Share of a time's variance that rounding may take away: seconds without decimals have less."""
+ROUNDING = 1e-5
+"""Share of a time's variance that rounding may change: less even for whole seconds of ten minutes."""
 
 
 def is_bookkeeping_name(name: str) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lateralization.arrays import Array, Booleans
 from lateralization.errors import BadInput
-from lateralization.files import check_columns, decode_table, read_json, write_json, writing
+from lateralization.files import check_columns, read_json, write_json, writing
 from lateralization.invisible import is_blank
 from lateralization.problems import listed
 from lateralization.statistics.areas import Areas, label_areas
@@ -107,7 +107,7 @@ def read_labels(path: Path) -> dict[int, str]:
             f"{path} is no table of index and name: its columns are {listed(header) or 'none'} (a "
             ".csv has commas between them, others tabs)"
         )
-    text = io.StringIO(decode_table(content, str(path)), newline="")
+    text = io.StringIO(content.decode("utf-8-sig"), newline="")
     rows = [row for row in csv.DictReader(text, delimiter=separator) if row["name"] is not None]
     try:
         labels = [(int(row["index"]), row["name"].strip()) for row in rows]

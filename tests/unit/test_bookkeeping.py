@@ -1,0 +1,162 @@
+"""Columns that say where a row is are no features, whatever they are called."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from planning import own, plan_of
+from tiny_dataset import SCANS, STUDY, write_dataset
+
+from lateralization.baselines.bookkeeping import is_bookkeeping_name
+from lateralization.baselines.own_features import check_words, read_features
+from lateralization.errors import BadInput
+from lateralization.files import save_tensors
+
+N_WORDS = 20
+
+
+def rows(per_run):
+    """Return a table of two features with so many rows per run."""
+    runs = np.repeat(np.arange(1, len(per_run) + 1), per_run)
+    numbers = np.random.default_rng(0).normal(size=(len(runs), 2))
+    return pd.DataFrame({"run": runs, "f0": numbers[:, 0], "f1": numbers[:, 1]})
+
+
+def write(table, path):
+    path.parent.mkdir(exist_ok=True, parents=True)
+    table.to_csv(path, sep="," if path.suffix == ".csv" else "\t", index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return write_dataset(tmp_path_factory.mktemp("bookkeeping") / "data").parent
+
+
+def plan_with(world, folder):
+    return plan_of(world, **own(world, models="none", baselines="none", texts=None,
+                                features=str(folder)))  # fmt: skip
+
+
+BOOKKEEPING = [
+    "", " ", "Unnamed: 0", "index", "Index", "level_0", "...1", "onset", "Offset", "onset_s",
+    "onset (s)", "word_onset", "stimulus_onset", "start", "end", "start_time", "duration", "time",
+    "time [s]", "timestamp", "section", "run ", "story", "session", "tr", "TR", "scan", "row",
+    "row number", "RowNumber", "word_id", "wordId", "sentence_idx", "scan_number", "id", "n", "t",
+    "first_token", "end_window", "subject_id", "trial",
+]  # fmt: skip
+FEATURES = [
+    "pitch_hz", "x", "rot_z", "word_length", "word_duration", "logfreq", "surprisal", "0", "17", "rms",
+    "volume", "n_tokens", "time_since_pause", "valid", "grid", "matrix", "avoid", "onset_density",
+    "pitch", "intensity", "start_of_sentence", "n400",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOOKKEEPING)
+@pytest.mark.parametrize("kind", ["words.csv", "scans.tsv"])
+def test_a_column_of_bookkeeping_is_refused_by_name(tmp_path, name, kind):
+    table = rows([6, 7]).rename(columns={"f0": name})
+    path = write(table, tmp_path / f"a_lang-en_{kind}")
+    with pytest.raises(BadInput) as caught:
+        read_features(path, 2)
+    shown = "Unnamed: 1 (it has no name)" if not name else repr(name)
+    shown = "Unnamed: 0 (it has no name)" if name == "Unnamed: 0" else shown
+    assert f"has the columns {shown}, which say where a row is" in str(caught.value)
+    assert str(caught.value).endswith("remove them, or rename one that is meant as a feature")
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_a_feature_keeps_its_name(tmp_path, name):
+    assert not is_bookkeeping_name(name)
+    table = rows([6, 7]).rename(columns={"f1": name})
+    found = read_features(write(table, tmp_path / "a_lang-en_words.csv"), 2)
+    np.testing.assert_array_equal(found.runs[2][0][:, -1], table[name][6:])
+
+
+def test_the_index_that_pandas_writes_is_refused_before_anything_runs(world, tmp_path):
+    table = rows([N_WORDS] * 9)
+    write(table, tmp_path / "good" / "a_lang-en_words.csv")
+    assert plan_with(world, tmp_path / "good")["baselines"]
+    (tmp_path / "bad").mkdir()
+    table.to_csv(tmp_path / "bad" / "a_lang-en_words.csv")
+    with pytest.raises(BadInput, match=r"--features: .*Unnamed: 0 \(it has no name\)"):
+        plan_with(world, tmp_path / "bad")
+
+
+COUNTS = {
+    "from 0": lambda table: np.arange(len(table)),
+    "from 1000": lambda table: np.arange(len(table)) + 1000.5,
+    "in each run": lambda table: table.groupby("run").cumcount() + 1,
+    "the run": lambda table: table["run"],
+    "the run from 0": lambda table: table["run"] - 1,
+}
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("form", ["csv", "tsv", "safetensors"])
+@pytest.mark.parametrize("unit", ["words", "scans"])
+def test_a_column_that_counts_is_refused_by_its_values(tmp_path, count, form, unit):
+    table = rows([6, 9, 7])
+    path = tmp_path / f"a_lang-en_{unit}.{form}"
+    table["f1"] = COUNTS[count](table)
+    if form == "safetensors":
+        save_tensors(path, {f"run-{run}/layer-0": mine[["f0", "f1"]].to_numpy(np.float32)
+                            for run, mine in table.groupby("run")})  # fmt: skip
+    else:
+        write(table, path)
+    with pytest.raises(BadInput, match=r"column (f1|1 of layer-0) (counts|is the number)"):
+        read_features(path, 3)
+
+
+def story():
+    rng = np.random.default_rng(4)
+    words = pd.DataFrame({"run": np.repeat([1, 2], 40), "word": "a"})
+    words["onset"] = np.concatenate([np.sort(rng.uniform(0, 90, 40)) for _ in range(2)])
+    words["offset"] = words["onset"] + rng.uniform(0.1, 0.9, 80)
+    return words
+
+
+TIMES = {
+    "seconds": lambda words: words["onset"],
+    "its end": lambda words: words["offset"],
+    "milliseconds": lambda words: (1000 * words["onset"]).round(),
+    "rounded": lambda words: words["onset"].round(1),
+    "one clock for all runs": lambda words: words["onset"] + 120 * words["run"],
+    "standardised": lambda words: (words["onset"] - 40) / -17.3,
+}
+
+
+@pytest.mark.parametrize("time", TIMES)
+def test_a_time_of_the_words_is_refused_under_any_name(tmp_path, time):
+    words = story()
+    table = pd.DataFrame({"run": words["run"], "pitch": TIMES[time](words)})
+    path = write(table, tmp_path / "a_lang-en_words.tsv")
+    features = read_features(path, 2)
+    with pytest.raises(BadInput, match=r"column pitch is the (onset|offset) of the words"):
+        check_words(path, features, words)
+
+
+def test_what_only_goes_with_time_is_a_feature(tmp_path):
+    words = story()
+    rng = np.random.default_rng(5)
+    table = pd.DataFrame({"run": words["run"], "pitch": words["onset"] + rng.normal(0, 1, 80),
+                          "length": words["offset"] - words["onset"], "rate": 1.0})  # fmt: skip
+    path = write(table, tmp_path / "a_lang-en_words.tsv")
+    check_words(path, read_features(path, 2), words)
+
+
+def test_the_time_of_scans_is_refused(world, tmp_path):
+    table = rows(SCANS)
+    table["drift"] = table.groupby("run").cumcount() / 10
+    write(table, tmp_path / "good" / "a_lang-en_scans.tsv")
+    plan_with(world, tmp_path / "good")
+    table["f0"] = STUDY.tr * (table.groupby("run").cumcount() + 0.5)
+    write(table, tmp_path / "bad" / "a_lang-en_scans.tsv")
+    with pytest.raises(BadInput, match="column f0 is the time of the scans"):
+        plan_with(world, tmp_path / "bad")
+
+
+def test_constant_features_are_no_count(tmp_path):
+    table = rows([N_WORDS, N_WORDS])
+    table["f0"] = 1
+    read_features(write(table, tmp_path / "a_lang-en_words.tsv"), 2)
+    read_features(write(table[:N_WORDS], tmp_path / "b_lang-en_words.tsv"), 1)
