@@ -45,7 +45,7 @@ BOOKKEEPING = [
     "first_token", "end_window", "subject_id", "trial",
 ]  # fmt: skip
 FEATURES = [
-    "pitch_hz", "x", "rot_z", "word_length", "word_duration", "logfreq", "surprisal", "0", "17", "rms",
+    "pitch_hz", "x", "rot_z", "word_length", "word_duration", "logfreq", "surprisal", "0", "rms",
     "volume", "n_tokens", "time_since_pause", "valid", "grid", "matrix", "avoid", "onset_density",
     "pitch", "intensity", "start_of_sentence", "n400",
 ]  # fmt: skip

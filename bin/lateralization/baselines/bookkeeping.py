@@ -35,7 +35,7 @@ COLUMNS = 256
 """Columns that are compared with a time at once, in float64."""
 
 ROUNDING = 1e-5
-"""Share of a time's variance that rounding may change: less even for whole seconds of ten minutes."""
+"""Share of a time's variance that rounding may change; whole seconds of ten minutes change less."""
 
 
 def is_bookkeeping_name(name: str) -> bool:
