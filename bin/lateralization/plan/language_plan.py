@@ -260,9 +260,11 @@ def _check_clock(
         if outside := words_outside(onsets, duration):
             site.problems.add(f"--dataset: {path}: words of run {run}: {outside}")
             return
-    ends = words.groupby("run")["offset"].max()
+    ends = words.groupby("run")["offset"].max().reindex(range(1, len(durations) + 1), fill_value=0)
     late = [run for run, duration in enumerate(durations, start=1) if ends[run] > duration]
-    if all(ends[run] < EARLY * duration for run, duration in enumerate(durations, start=1)):
+    if durations and all(
+        ends[run] < EARLY * duration for run, duration in enumerate(durations, start=1)
+    ):
         site.notes.append(
             f"{language}: {path}: the last word of run 1 ends at {ends[1]:g} s and the scans at "
             f"{durations[0]:g} s, and so in all runs; are the times seconds?"
