@@ -308,6 +308,16 @@ def test_frequencies_with_decimal_commas_are_refused_by_the_plan(tmp_path, capsy
     assert "line 2: logfreq is '3,5'; write numbers with a decimal point" in line
 
 
+def test_words_that_a_list_of_frequencies_lacks_are_counted_in_the_plan(tmp_path):
+    world = write_world(tmp_path)
+    given = own(world, baselines="word_frequency", word_frequencies="list.tsv")
+    for known, mentioned in ((20, []), (15, ["45 of 180 words have no frequency in list.tsv"])):
+        rows = [f"word{i}\t{i / 7}\n" for i in range(known)]
+        (world / "list.tsv").write_text("word\tlogfreq\n" + "".join(rows))
+        notes = [note for note in plan_of(world, **given)["notes"] if "frequency in" in note]
+        assert [note.split(": ")[-1].partition(" and")[0] for note in notes] == mentioned
+
+
 @pytest.mark.parametrize(
     ("more", "end"),
     [

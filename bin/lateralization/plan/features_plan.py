@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from lateralization.baselines import own_features
-from lateralization.baselines.confounds import FREQUENCY
+from lateralization.baselines.confounds import FREQUENCY, confound
 from lateralization.baselines.own_features import KIND, SCANS, Features
 from lateralization.errors import BadInput
 from lateralization.files import measured
@@ -62,26 +62,45 @@ def check_features(entries: list[Baseline], languages: list[dict[str, Any]], sit
 
 
 def check_frequencies(entries: list[Baseline], languages: list[dict[str, Any]], site: Site) -> None:
-    """Report local annotations without the column of word frequencies that a baseline needs."""
+    """Report word frequencies that are missing: a local annotation's column, or words of a list."""
+    entry = next((one for one in entries if one.kind == "word_frequency"), None)
     for language in languages:
-        path, columns = language["annotation"]["path"], language["annotation"]["columns"]
-        needed = any(
-            one.kind == "word_frequency" and language["language"] not in one.files
-            for one in entries
-        )
-        if path is None or not needed:
+        annotation = language["annotation"]
+        if entry is None or annotation["path"] is None:
             continue
+        given = entry.files.get(language["language"])
+        option = "--baselines: word_frequency" if given is None else "--word_frequencies"
         try:
-            table = read_rows(Path(path), columns)
-            if FREQUENCY not in table:
-                raise BadInput(
-                    f"{path} has no column {columns.get(FREQUENCY, FREQUENCY)}; give "
-                    "--word_frequencies, or name the column in dataset.json"
-                )
-            if not language["annotation"]["published"]:
-                measured(table[FREQUENCY], path)
+            if given is None:
+                _check_frequency_column(annotation)
+            else:
+                _note_unknown(Path(given), language, site)
         except BadInput as error:
-            site.problems.add(f"--baselines: word_frequency: {error}")
+            site.problems.add(f"{option}: {error}")
+
+
+def _check_frequency_column(annotation: dict[str, Any]) -> None:
+    """Refuse an annotation without frequencies, or with numbers in another notation."""
+    path, columns = annotation["path"], annotation["columns"]
+    table = read_rows(Path(path), columns)
+    if FREQUENCY not in table:
+        raise BadInput(
+            f"{path} has no column {columns.get(FREQUENCY, FREQUENCY)}; give --word_frequencies, "
+            "or name the column in dataset.json"
+        )
+    if not annotation["published"]:
+        measured(table[FREQUENCY], path)
+
+
+def _note_unknown(given: Path, language: dict[str, Any], site: Site) -> None:
+    """Mention words of the story that a list of frequencies does not have."""
+    words, path = _words(language, site.assets), Path(language["annotation"]["path"])
+    unknown = confound("word_frequency", words, path, given)[1]["n_unknown"]
+    if unknown:
+        site.notes.append(
+            f"{language['language']}: --word_frequencies: {unknown} of {len(words)} words have no "
+            f"frequency in {given.name} and get the mean of the others"
+        )
 
 
 def _check(path: Path, features: Features, language: dict[str, Any], assets: Path) -> None:
