@@ -1,6 +1,7 @@
 """The data set: what is in a local folder, what is in a manifest."""
 
 import csv
+import io
 import os
 import re
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lateralization.errors import BadInput
+from lateralization.files import check_columns
 from lateralization.problems import Problems, listed
 from lateralization.sources.description import FILE, Description
 from lateralization.volumes import disordered
@@ -60,8 +62,10 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
         A column is missing, or a row has no length or no checksum, or names a place outside.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as handle:
-            rows = list(csv.DictReader(handle, delimiter="\t"))
+        content = path.read_bytes()
+        check_columns(content, "\t", f"the manifest {path}", COLUMNS)
+        text = io.StringIO(content.decode("utf-8-sig"), newline="")
+        rows = list(csv.DictReader(text, delimiter="\t"))
     except (OSError, ValueError, csv.Error) as error:
         raise BadInput(f"cannot read the manifest {path}: {error}") from error
     wrong = next((row for row in rows if not _is_pinned(row)), None)
