@@ -39,7 +39,7 @@ ROUNDING = 1e-5
 
 
 def is_bookkeeping_name(name: str) -> bool:
-    """Check whether a column's name is one of bookkeeping; one without a name is an index."""
+    """Check whether a column's name is one of bookkeeping; an empty name is that of an index."""
     snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip()).casefold()
     letters = re.sub(r"[\s_.:()\[\]-]+", "", snake)
     return (

@@ -25,8 +25,7 @@ from lateralization.words.annotation import is_published, read_words
 from lateralization.words.story_check import check_told, odd_words
 
 EARLY = 0.2
-"""Share of a run before whose end speech is expected to go on: minutes taken for seconds end at a
-sixtieth."""
+"""Share of a run: where no word ends after it, times may be minutes instead of seconds."""
 
 
 @dataclass

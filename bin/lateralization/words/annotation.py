@@ -73,8 +73,8 @@ def standard_annotation(path: Path, columns: Mapping[str, str] = STANDARD) -> by
 def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame:
     """Read all rows of an annotation.
 
-    The study's own are read with pandas' spellings of missing values, as the study did. Elsewhere
-    "null", "None", "NA" and "nan" are words; what is none is left to :func:`is_word`.
+    The study's own files are read with pandas' spellings of missing values, as the study did. In
+    others "null", "None", "NA" and "nan" are text; :func:`is_word` decides which cells hold a word.
 
     Parameters
     ----------
@@ -135,8 +135,8 @@ def _check_form(path: Path, columns: Mapping[str, str]) -> None:
 def is_word(cell: Any, *, published: bool) -> bool:
     """Check whether a cell of the column of words holds a word.
 
-    In the study's own annotations all does that pandas takes for text, but a single blank. In
-    others an empty cell, one with nothing that can be seen, and BIDS' n/a do not.
+    In the study's own files every cell that pandas reads as text is a word, except a single blank.
+    In others every cell is, except an empty one, one with nothing visible, and BIDS' n/a.
     """
     if published:
         return isinstance(cell, str) and cell != " "
