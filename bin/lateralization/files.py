@@ -26,6 +26,9 @@ if TYPE_CHECKING:  # half a second of import that commands without tables do not
 
 METADATA = "metadata"
 
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""How the text begins that Git leaves in place of a large file that was not fetched."""
+
 
 @contextmanager
 def writing(path: Path | str) -> Iterator[Path]:
@@ -45,6 +48,15 @@ def writing(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Return whether a file is the pointer that Git LFS leaves in place of a large file."""
+    try:
+        with path.open("rb") as handle:
+            return handle.read(len(LFS_POINTER)) == LFS_POINTER
+    except OSError:
+        return False
 
 
 def save_tensors(

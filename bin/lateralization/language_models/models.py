@@ -6,6 +6,7 @@ Nothing here touches the network. Code that a model repository brings along is n
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,15 @@ from pathlib import Path
 from typing import Any, cast
 
 from lateralization.errors import BadInput, is_out_of_memory
+from lateralization.files import write_json
+from lateralization.language_models.checkpoint import (
+    architecture_only,
+    check_kind,
+    check_pointers,
+    check_used,
+    read_config,
+    tensor_types,
+)
 from lateralization.plan.costs import BYTES
 
 PRECISIONS = tuple(BYTES)
@@ -95,31 +105,68 @@ def called(folder: Path, name: str) -> Iterator[None]:
 
 
 def load_config(folder: Path) -> Any:
-    """Read a model's configuration.
+    """Read what a model is from its configuration.
+
+    What a configuration says of kernels, precision and the form of the output is not followed
+    (:data:`lateralization.language_models.checkpoint.NOT_THE_MODEL`).
 
     Raises
     ------
     BadInput
-        The folder has no readable ``config.json``, its architecture is unknown to transformers,
-        or it is an encoder–decoder.
+        The folder has no readable ``config.json``, its architecture is unknown to transformers or
+        not one that can be built, or it is an encoder–decoder.
     """
-    if not (folder / "config.json").is_file():
-        raise BadInput(
-            f"model {folder}: no config.json; a folder in save_pretrained form is needed "
-            "(config.json, *.safetensors, tokenizer files)"
-        )
-    from transformers import AutoConfig
-
-    try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"model {folder}: config.json cannot be used: {_line(error)}") from error
+    config = _parsed_config(folder)
     if getattr(config, "is_encoder_decoder", False):
         raise BadInput(
             f"model {folder}: {config.model_type} is an encoder–decoder; choose a model that "
             "reads a text in one pass (GPT, Llama, BERT …)"
         )
+    with usable(folder, "config.json"):
+        _check_shape(config)
     return config
+
+
+def _parsed_config(folder: Path) -> Any:
+    """Let transformers read what a configuration says of the architecture."""
+    told = architecture_only(read_config(folder))
+    from transformers import AutoConfig
+
+    with tempfile.TemporaryDirectory(prefix="config-") as name, usable(folder, "config.json"):
+        write_json(told, Path(name) / "config.json")
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False, local_files_only=True)
+    config.name_or_path = str(folder)
+    return config
+
+
+@contextmanager
+def usable(folder: Path, what: str) -> Iterator[None]:
+    """Turn what libraries raise for a damaged file, of whatever type, into one line.
+
+    Raises
+    ------
+    BadInput
+        Something else than a lack of memory is raised.
+    """
+    try:
+        yield
+    except BaseException as error:
+        panic = type(error).__name__ == "PanicException"  # of Rust, which is no Exception
+        if isinstance(error, BadInput) or is_out_of_memory(error):
+            raise
+        if not panic and not isinstance(error, Exception):
+            raise
+        raise BadInput(f"model {folder}: {what} cannot be used: {_line(error)}") from error
+
+
+def _check_shape(config: Any) -> None:
+    """Refuse numbers that no model can be built of; the error says which."""
+    inner = config.get_text_config()
+    sizes = {"hidden_size": inner.hidden_size, "layers": _blocks(inner)}
+    sizes |= {"vocab_size": getattr(inner, "vocab_size", 1)}
+    for name, size in sizes.items():
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(f"{name} is {size!r}")
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -132,14 +179,16 @@ def load_tokenizer(folder: Path) -> Any:
     """
     if not any(next(folder.glob(pattern), None) for pattern in TOKENIZER_FILES):
         raise BadInput(f"model {folder}: no tokenizer files (tokenizer.json)")
+    check_pointers(folder.iterdir(), folder)
     from transformers import AutoTokenizer
 
-    try:
+    configured = (folder / "config.json").is_file()
+    options: dict[str, Any] = {"config": _parsed_config(folder)} if configured else {}
+    with usable(folder, "its tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(
-            folder, use_fast=True, trust_remote_code=False, local_files_only=True
+            folder, use_fast=True, trust_remote_code=False, local_files_only=True, **options
         )
-    except Exception as error:  # tokenizers raises bare Exception for a broken file
-        raise BadInput(f"model {folder}: cannot load the tokenizer: {_line(error)}") from error
+        tokenizer.model_max_length = _limit(tokenizer)
     if not getattr(tokenizer, "is_fast", False):
         raise BadInput(
             f"model {folder}: its tokenizer gives no character offsets; "
@@ -171,6 +220,14 @@ def max_length(config: Any, tokenizer: Any, mapping: str) -> int:
     return min(length, int(tokenizer.model_max_length))
 
 
+def _limit(tokenizer: Any) -> int:
+    """Return how many tokens a tokenizer's settings allow; the error says what is there instead."""
+    limit = tokenizer.model_max_length
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0:
+        raise ValueError(f"its model_max_length is {limit!r}")
+    return int(min(limit, 10**30))
+
+
 def measure(config: Any) -> Size:
     """Count a model's parameters as loaded, without its weights (on torch's meta device)."""
     import torch
@@ -189,7 +246,7 @@ def _blocks(config: Any) -> int:
     """Return how many blocks a model has; of a decoder by itself (BART's) those of the decoder."""
     names = ("decoder_layers", "num_decoder_layers") if getattr(config, "is_decoder", False) else ()
     told = (getattr(config, name, None) for name in (*names, "num_hidden_layers"))
-    return next(int(number) for number in told if number is not None)
+    return next((int(number) for number in told if number is not None), 0)
 
 
 def _idle(model: Any, config: Any) -> int:
@@ -271,9 +328,11 @@ def load_model(
     Raises
     ------
     BadInput
-        The weights cannot be read, or do not fill the model.
+        The weights cannot be read for what they are, do not fill the model, or are not all used.
     """
+    check_kind(folder)
     files = weight_files(folder, allow_pickle)
+    types = tensor_types(files, folder)
     options: dict[str, Any] = {
         "precision": precision,
         "use_safetensors": files[0].suffix == ".safetensors",
@@ -283,6 +342,7 @@ def load_model(
         options["max_memory"] = memory
     model, info = _read_weights(folder, **options)
     check_loaded(model, info, folder)
+    check_used(model, info["unexpected_keys"], types, folder)
     fuse(model)
     return (model.base_model if info["missing_keys"] else model).eval()
 
@@ -298,13 +358,9 @@ def _read_weights(folder: Path, *, precision: str, **options: Any) -> tuple[Any,
         "local_files_only": True,
         "output_loading_info": True,
     }
-    try:
+    with usable(folder, "its weights"):
         model, info = _auto_class(config).from_pretrained(folder, config=config, **options)
         return _with_trunk(model), info
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        raise BadInput(f"model {folder}: cannot load the weights: {_line(error)}") from error
 
 
 def answer(model: Any, **inputs: Any) -> Any:
@@ -366,7 +422,8 @@ def from_config(config: Any) -> Any:
     """Build a model in float32 without weights of a checkpoint; torch's generator draws them."""
     import torch
 
-    return _with_trunk(_auto_class(config).from_config(config, dtype=torch.float32))
+    with usable(Path(config.name_or_path), "config.json"):
+        return _with_trunk(_auto_class(config).from_config(config, dtype=torch.float32))
 
 
 def _with_trunk(model: Any) -> Any:

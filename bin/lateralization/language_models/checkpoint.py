@@ -1,0 +1,370 @@
+"""What a model's files are: whole, in plain numbers, and all of them used by the model.
+
+transformers reads past most of this. Tensors that the model has no place for are dropped, weights
+of an unknown quantization are cast as they are, and an adapter beside its base is not applied: the
+hidden states are then those of another model than the one that was published.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from lateralization.errors import BadInput
+from lateralization.files import is_lfs_pointer, read_json
+
+LARGEST_COUNT = 10_000
+"""More layers, heads or experts than any model has: a damaged number would fill the memory."""
+
+COUNTS = re.compile(r"(^|_)(layers?|heads?|experts)$")
+
+NOT_THE_MODEL = frozenset(
+    {
+        # which kernel computes: it changes the rounding, or asks for a package that is not here
+        "attn_implementation",
+        "_attn_implementation",
+        "_attn_implementation_internal",
+        "_attn_implementation_autoset",
+        "_flash_attn_2_enabled",
+        "experts_implementation",
+        "_experts_implementation",
+        "_experts_implementation_internal",
+        "fusion_config",
+        "compile_config",
+        "chunk_size_feed_forward",
+        # the precision: a parameter of the run
+        "dtype",
+        "torch_dtype",
+        "use_bfloat16",
+        # what a call returns: the extraction asks for it
+        "return_dict",
+        "use_return_dict",
+        "output_hidden_states",
+        "output_attentions",
+        "output_router_logits",
+        "use_cache",
+        "torchscript",
+        # training, and devices of another machine
+        "gradient_checkpointing",
+        "distributed_config",
+        "device_map",
+        # code of the repository, and weights under another name than the one that is digested
+        "auto_map",
+        "custom_pipelines",
+        "transformers_weights",
+        # classification heads, which are not used
+        "id2label",
+        "label2id",
+        "num_labels",
+        "problem_type",
+        # quantized weights are refused; a model with random weights has none
+        "quantization_config",
+        "compression_config",
+        "quantization",
+    }
+)
+"""Keys of ``config.json`` that say how a model is run, not what it is. They are not followed."""
+
+QUANTIZED_KEYS = ("quantization_config", "compression_config", "quantization")
+"""What configurations call the quantization; the second is of llm-compressor, the third of MLX."""
+
+QUANTIZED_FILES = frozenset({"quantize_config.json", "quant_config.json", "hf_quant_config.json"})
+"""Settings of AutoGPTQ, AutoAWQ and ModelOpt, beside weights that they have quantized."""
+
+ADAPTER = re.compile(r"(adapter[\w.-]*|[\w.-]*lora[\w.-]*)\.(json|safetensors|bin)", re.IGNORECASE)
+"""Files of an adapter (PEFT, MLX), which changes the weights of its base."""
+
+PLAIN_TYPES = frozenset({"F64", "F32", "F16", "BF16"})
+"""Types of the safetensors format whose numbers are the weights themselves."""
+
+HEADS = [
+    "lm_heads?",
+    "lm_loss",
+    "lm_predictions",
+    "embed_out",
+    "output_projection",
+    "pred_layer",
+    "proj_out",
+    "vocab_transform",
+    "vocab_layer_norm",
+    "vocab_projector",
+    "cls",
+    "predictions",
+    "mask_predictions",
+    "generator_predictions",
+    "generator_lm_head",
+    "discriminator_predictions",
+    "entity_predictions",
+    "mlm_head",
+    "mim_head",
+    "head",
+    "final_logits_bias",
+    "classifier",
+    "pre_classifier",
+    "sop_classifier",
+    "classification_head",
+    "qa_outputs",
+    "qa_classifier",
+    "logits_proj",
+    "sequence_summary",
+    "multiple_choice_head",
+    "start_logits",
+    "end_logits",
+    "answer_class",
+    "score",
+    "v_head",
+    "value_head",
+    "reward_head",
+    "regression_head",
+]
+
+HARMLESS = {
+    rf"^({'|'.join(HEADS)})\.|^decoder\.(weight|bias)$|^final_logits_bias$": (
+        "a head for words, classes, answers or rewards: after the last hidden state"
+    ),
+    r"(^|\.)pooler\.": "the summary of a sentence: after the last hidden state",
+    r"(^|\.)(attn|attention|self_attn|crossattention)\.(masked_)?bias$": (
+        "the causal mask of GPT-2's kin, which is computed"
+    ),
+    r"(^|\.)causal_mask$": "the causal mask of CodeGen, which is computed",
+    r"(^|\.)(original_)?inv_freq$|(^|\.)(cos|sin)_cached$": (
+        "rotary positions, which are computed from the configuration"
+    ),
+    r"(^|\.)attn\.embed_positions$|(^|\.)embed_positions\.(weights|_float_tensor)$": (
+        "sinusoidal positions, which are computed"
+    ),
+    r"(^|\.)(position_ids|token_type_ids)$": "0, 1, 2 … and zeros, which are computed",
+    r"(^|\.)(encoder|decoder)\.version$": "the version of fairseq's format",
+    r"(^|\.)mtp(_\w+)?\.": "multi-token prediction: read after the last layer, in training",
+    r"(^|\.)(vision_tower|vision_model|vision_encoder|vision_embed_tokens|visual|audio_tower|"
+    r"audio_model|audio_encoder|multi_modal_projector|mm_projector|embed_vision|embed_audio|"
+    r"image_newline|talker|token2wav|code2wav)(\.|$)": (
+        "pictures and sound, which a text does not pass"
+    ),
+}
+"""Names of tensors that a model may do without, and why the hidden states are the same."""
+
+_HARMLESS = re.compile("|".join(HARMLESS))
+_HEAD = re.compile(next(iter(HARMLESS)))
+_NUMBERED = re.compile(r"^(.*\blayers\.\d+)\.")
+_JOINS_NEXT_TOKEN = re.compile(r"^(.*\blayers\.\d+)\.eh_proj\b")
+"""In a prediction layer of DeepSeek-V3 and GLM, numbered after the model's own: what joins the
+last state and the next token."""
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read ``config.json`` as it is.
+
+    Raises
+    ------
+    BadInput
+        It is missing, no JSON object, names no architecture, or counts more layers, heads or
+        experts than a model can have.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise BadInput(
+            f"model {folder}: no config.json; a folder in save_pretrained form is needed "
+            "(config.json, *.safetensors, tokenizer files)"
+        )
+    check_pointers([path], folder)
+    try:
+        config = read_json(path)
+    except BadInput as error:
+        raise BadInput(f"model {folder}: {error}; save it again") from error
+    if not isinstance(config, dict):
+        raise BadInput(f"model {folder}: config.json is not a JSON object; save it again")
+    if not isinstance(config.get("model_type"), str):
+        raise BadInput(
+            f"model {folder}: config.json does not name its architecture (model_type); save it "
+            "again with save_pretrained"
+        )
+    for owner in _objects(config):
+        for name, value in owner.items():
+            if COUNTS.search(name) and isinstance(value, int) and abs(value) > LARGEST_COUNT:
+                raise BadInput(
+                    f"model {folder}: config.json has {name} {value}, more than any model has; "
+                    "is the file damaged?"
+                )
+    return config
+
+
+def architecture_only(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the keys of a configuration that do not say what the model is, at any depth."""
+    return {
+        name: architecture_only(value) if isinstance(value, dict) else value
+        for name, value in config.items()
+        if name not in NOT_THE_MODEL
+    }
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield a JSON object and all those within it."""
+    if isinstance(value, dict):
+        yield value
+        for inner in value.values():
+            yield from _objects(inner)
+
+
+def fault_of_kind(config: Mapping[str, Any], names: Iterable[str]) -> str | None:
+    """Return why weights cannot be read here for what they are; None when they can.
+
+    Parameters
+    ----------
+    config : dict
+        Content of ``config.json``.
+    names : iterable of str
+        Names of the files beside it.
+
+    Returns
+    -------
+    str or None
+        A message that goes on after the model's name.
+    """
+    there = sorted(names)
+    told = [owner[key] for owner in _objects(config) for key in QUANTIZED_KEYS if owner.get(key)]
+    settings = [name for name in there if name in QUANTIZED_FILES]
+    if told or settings:
+        method = told[0].get("quant_method") if told and isinstance(told[0], dict) else None
+        where = "config.json" if told else settings[0]
+        return (
+            f"its weights are quantized ({where}{f': {method}' if method else ''}) and would not "
+            "be read for what they are; choose its checkpoint in float32, bfloat16 or float16"
+        )
+    adapters = [name for name in there if ADAPTER.fullmatch(name)]
+    if adapters:
+        return (
+            f"it has an adapter beside its weights ({adapters[0]}), which would not be applied; "
+            "merge it into its base (merge_and_unload of PEFT, then save_pretrained), or remove it"
+        )
+    return None
+
+
+def check_kind(folder: Path) -> None:
+    """Refuse quantized weights, and adapters beside their base.
+
+    Raises
+    ------
+    BadInput
+    """
+    fault = fault_of_kind(read_config(folder), (path.name for path in folder.iterdir()))
+    if fault:
+        raise BadInput(f"model {folder}: {fault}")
+
+
+def check_pointers(paths: Iterable[Path], folder: Path) -> None:
+    """Refuse the pointers that Git leaves where the large files were not fetched.
+
+    Raises
+    ------
+    BadInput
+    """
+    for path in paths:
+        if is_lfs_pointer(path):
+            raise BadInput(
+                f"model {folder}: {path.name} is a Git LFS pointer, not the file itself; run "
+                "`git lfs pull` in its repository, or download it again"
+            )
+
+
+def tensor_types(files: Sequence[Path], folder: Path) -> dict[str, str]:
+    """Return the type of every tensor of a checkpoint, by name; the weights are not read.
+
+    Files of another format than safetensors are passed over.
+
+    Raises
+    ------
+    BadInput
+        A file is damaged, or two files have a tensor of the same name.
+    """
+    types: dict[str, str] = {}
+    for path in files:
+        if path.suffix != ".safetensors":
+            continue
+        check_pointers([path], folder)
+        try:
+            with safe_open(path, framework="numpy") as tensors:
+                found = {name: tensors.get_slice(name).get_dtype() for name in tensors.keys()}
+        except (OSError, SafetensorError) as error:
+            raise BadInput(
+                f"model {folder}: {path.name} cannot be read ({error}); copy or download it again"
+            ) from error
+        twice = sorted(types.keys() & found.keys())
+        if twice:
+            raise BadInput(
+                f"model {folder}: {path.name} and another part of the weights both hold "
+                f"{twice[0]}; are the parts of one checkpoint?"
+            )
+        types |= found
+    return types
+
+
+def check_used(
+    model: Any, unexpected: Iterable[str], types: Mapping[str, str], folder: Path
+) -> None:
+    """Refuse a checkpoint of which the model leaves something out, or misreads its numbers.
+
+    Parameters
+    ----------
+    model : a model of transformers
+    unexpected : iterable of str
+        Tensors that have no place in the model.
+    types : dict of str
+        As :func:`tensor_types` returns it.
+    folder : Path
+
+    Raises
+    ------
+    BadInput
+        A tensor is dropped that :data:`HARMLESS` does not know, or a weight is kept in integers
+        or 8 bits.
+    """
+    dropped = sorted(unused(model, list(unexpected)))
+    if dropped:
+        raise BadInput(
+            f"model {folder}: {len(dropped)} of its tensors have no place in the model that "
+            f"config.json describes ({_first(dropped)}) and would be left out; is config.json its "
+            "own, and are the weights neither quantized nor adapted?"
+        )
+    real = {
+        name.rpartition(".")[2]
+        for name, tensor in model.state_dict().items()
+        if tensor.is_floating_point()
+    }
+    coded = sorted(
+        name
+        for name, kind in types.items()
+        if kind not in PLAIN_TYPES
+        and name.rpartition(".")[2] in real
+        and not _HARMLESS.search(name)
+    )
+    if coded:
+        raise BadInput(
+            f"model {folder}: {len(coded)} of its weights are stored as {types[coded[0]]} "
+            f"({_first(coded)}) and would not be read for what they are; choose its checkpoint in "
+            "float32, bfloat16 or float16"
+        )
+
+
+def unused(model: Any, unexpected: Sequence[str]) -> Iterator[str]:
+    """Yield the tensors without a place in a model that change what it computes.
+
+    A head is harmless as long as the model has no layer of its name: a bias that such a layer
+    lacks would change the surprisal.
+    """
+    modules = {name for name, _ in model.named_modules()}
+    predicting = {found[1] for name in unexpected if (found := _JOINS_NEXT_TOKEN.match(name))}
+    for name in unexpected:
+        numbered = _NUMBERED.match(name)
+        if numbered and numbered[1] in predicting:
+            continue
+        own_head = _HEAD.search(name) and name.rpartition(".")[0] in modules
+        if own_head or not _HARMLESS.search(name):
+            yield name
+
+
+def _first(names: Sequence[str]) -> str:
+    """Join the first names for a message."""
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
