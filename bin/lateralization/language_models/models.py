@@ -7,7 +7,7 @@ Nothing here touches the network. Code that a model repository brings along is n
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -345,6 +345,20 @@ def load_model(
     check_used(model, info["unexpected_keys"], types, folder)
     fuse(model)
     return (model.base_model if info["missing_keys"] else model).eval()
+
+
+def check_fits(folder: Path, files: Sequence[Path]) -> None:
+    """Compare the names, shapes and types of a model's weights with what it needs.
+
+    The weights themselves are not read; a pickle, which has no list of them, is passed over.
+
+    Raises
+    ------
+    BadInput
+        As :func:`load_model`.
+    """
+    if files[0].suffix == ".safetensors":
+        load_model(folder, device="meta")
 
 
 def _read_weights(folder: Path, *, precision: str, **options: Any) -> tuple[Any, Any]:

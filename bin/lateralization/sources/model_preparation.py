@@ -10,11 +10,14 @@ from typing import Any
 from lateralization.command import progress, say
 from lateralization.errors import BadInput, Transient
 from lateralization.files import read_json, write_json
+from lateralization.language_models.checkpoint import check_kind
 from lateralization.language_models.models import (
+    check_fits,
     load_config,
     load_tokenizer,
     max_length,
     measure,
+    usable,
     weight_files,
 )
 from lateralization.sources import hub
@@ -157,6 +160,10 @@ def describe(spec: Mapping[str, Any], folder: Path, found: Mapping[str, Any]) ->
         Configuration, tokenizer or weights are missing or unusable, or the model reads too few
         tokens at a time.
     """
+    seed = int(spec.get("seed") or 0)
+    allow_pickle = bool(spec.get("allow_pickle", False))
+    if not seed:
+        check_kind(folder)
     config, tokenizer = load_config(folder), load_tokenizer(folder)
     _check_offsets(tokenizer, folder)
     mapping = str(spec.get("mapping") or "aligned")
@@ -166,11 +173,12 @@ def describe(spec: Mapping[str, Any], folder: Path, found: Mapping[str, Any]) ->
             f"model {spec.get('name')} reads {length} tokens at a time; more than {FRESH_TOKENS} "
             "are needed: choose a model with a longer context"
         )
-    seed = int(spec.get("seed") or 0)
-    allow_pickle = bool(spec.get("allow_pickle", False))
     files = [] if seed else weight_files(folder, allow_pickle)
     size = measure(config)
     weights = _digests(files, found)
+    if not seed:
+        check_fits(folder, files)
+    others = [path for path in sorted(folder.iterdir()) if hub.SMALL_FILES.fullmatch(path.name)]
     measured = {name: getattr(size, name) for name in ("n_parameters", "n_layers", "n_hid")}
     given = {name: spec.get(name) for name in measured}
     if spec.get("size_is_expected"):
@@ -183,7 +191,7 @@ def describe(spec: Mapping[str, Any], folder: Path, found: Mapping[str, Any]) ->
         "requested_revision": spec.get("revision") or "",
         "revision": found.get("revision"),
         "tokenizer_source": spec.get("tokenizer_source"),
-        "architecture": (config.architectures or [type(config).__name__])[0],
+        "architecture": _architecture(config),
         "model_type": config.model_type,
         **{name: given.get(name) or value for name, value in measured.items()},
         "measured": measured,
@@ -194,7 +202,16 @@ def describe(spec: Mapping[str, Any], folder: Path, found: Mapping[str, Any]) ->
         "mapping": mapping,
         "allow_pickle": allow_pickle,
         "weights": weights,
+        "settings": [_entry(path, _digest(path)) for path in others],
     }
+
+
+def _architecture(config: Any) -> str:
+    """Return the class that a checkpoint was saved from, as far as its configuration names one."""
+    named = config.architectures
+    if isinstance(named, list) and named and isinstance(named[0], str):
+        return named[0]
+    return type(config).__name__
 
 
 def _compare_size(
@@ -209,7 +226,8 @@ def _compare_size(
 
 def _check_offsets(tokenizer: Any, folder: Path) -> None:
     """Refuse a tokenizer whose tokens cannot be found again in the text."""
-    encoded = tokenizer(PROBE, return_offsets_mapping=True)
+    with usable(folder, "its tokenizer"):
+        encoded = tokenizer(PROBE, return_offsets_mapping=True)
     reach = max((end for _, end in encoded["offset_mapping"]), default=0)
     if not 0 < reach <= len(PROBE):
         raise BadInput(f"model {folder}: its tokenizer gives no character offsets; save a fast one")
@@ -220,8 +238,7 @@ def _digests(files: Sequence[Path], found: Mapping[str, Any]) -> list[dict[str, 
     published: Mapping[str, str] = found.get("published_sha256") or {}
     rows = []
     for path in progress(files, "digests of the weights"):
-        with path.open("rb") as handle:
-            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+        digest = _digest(path)
         expected = published.get(path.name, digest)
         if expected != digest:
             cached = Path(found["snapshot"]) / path.name
@@ -231,5 +248,16 @@ def _digests(files: Sequence[Path], found: Mapping[str, Any]) -> list[dict[str, 
                 f"{path.name} arrived damaged (sha256 {digest[:12]}… instead of "
                 f"{expected[:12]}…) and was removed from the cache: try again"
             )
-        rows.append({"file": path.name, "bytes": path.stat().st_size, "sha256": digest})
+        rows.append(_entry(path, digest))
     return rows
+
+
+def _digest(path: Path) -> str:
+    """Return the sha256 of a file."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _entry(path: Path, digest: str) -> dict[str, Any]:
+    """Return what ``model.json`` records of a file."""
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
