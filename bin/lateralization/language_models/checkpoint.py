@@ -67,6 +67,10 @@ NOT_THE_MODEL = frozenset(
 )
 """Keys of ``config.json`` that say how a model is run, not what it is. They are not followed."""
 
+NO_ARCHITECTURE = (
+    "config.json does not name its architecture (model_type); save it again with save_pretrained"
+)
+
 QUANTIZED_KEYS = ("quantization_config", "compression_config", "quantization")
 """What configurations call the quantization; the second is of llm-compressor, the third of MLX."""
 
@@ -79,51 +83,18 @@ ADAPTER = re.compile(r"(adapter[\w.-]*|[\w.-]*lora[\w.-]*)\.(json|safetensors|bi
 PLAIN_TYPES = frozenset({"F64", "F32", "F16", "BF16"})
 """Types of the safetensors format whose numbers are the weights themselves."""
 
-HEADS = [
-    "lm_heads?",
-    "lm_loss",
-    "lm_predictions",
-    "embed_out",
-    "output_projection",
-    "pred_layer",
-    "proj_out",
-    "vocab_transform",
-    "vocab_layer_norm",
-    "vocab_projector",
-    "cls",
-    "predictions",
-    "mask_predictions",
-    "generator_predictions",
-    "generator_lm_head",
-    "discriminator_predictions",
-    "entity_predictions",
-    "mlm_head",
-    "mim_head",
-    "head",
-    "final_logits_bias",
-    "classifier",
-    "pre_classifier",
-    "sop_classifier",
-    "classification_head",
-    "qa_outputs",
-    "qa_classifier",
-    "logits_proj",
-    "sequence_summary",
-    "multiple_choice_head",
-    "start_logits",
-    "end_logits",
-    "answer_class",
-    "score",
-    "v_head",
-    "value_head",
-    "reward_head",
-    "regression_head",
-]
+HEADS = (
+    r"^(lm_heads?|lm_loss|lm_predictions|embed_out|output_projection|pred_layer|proj_out|dense|"
+    r"vocab_transform|vocab_layer_norm|vocab_projector|cls|predictions|mask_predictions|"
+    r"generator_predictions|generator_lm_head|discriminator_predictions|entity_predictions|"
+    r"mlm_head|mim_head|head|classifier|pre_classifier|sop_classifier|classification_head|"
+    r"qa_outputs|qa_classifier|logits_proj|sequence_summary|multiple_choice_head|start_logits|"
+    r"end_logits|answer_class|score|v_head|value_head|reward_head|regression_head)\."
+    r"|^decoder\.(weight|bias)$|^final_logits_bias$"
+)
 
 HARMLESS = {
-    rf"^({'|'.join(HEADS)})\.|^decoder\.(weight|bias)$|^final_logits_bias$": (
-        "a head for words, classes, answers or rewards: after the last hidden state"
-    ),
+    HEADS: "a head for words, classes, answers or rewards: after the last hidden state",
     r"(^|\.)pooler\.": "the summary of a sentence: after the last hidden state",
     r"(^|\.)(attn|attention|self_attn|crossattention)\.(masked_)?bias$": (
         "the causal mask of GPT-2's kin, which is computed"
@@ -147,7 +118,7 @@ HARMLESS = {
 """Names of tensors that a model may do without, and why the hidden states are the same."""
 
 _HARMLESS = re.compile("|".join(HARMLESS))
-_HEAD = re.compile(next(iter(HARMLESS)))
+_HEAD = re.compile(HEADS)
 _NUMBERED = re.compile(r"^(.*\blayers\.\d+)\.")
 _JOINS_NEXT_TOKEN = re.compile(r"^(.*\blayers\.\d+)\.eh_proj\b")
 """In a prediction layer of DeepSeek-V3 and GLM, numbered after the model's own: what joins the
@@ -160,8 +131,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises
     ------
     BadInput
-        It is missing, no JSON object, names no architecture, or counts more layers, heads or
-        experts than a model can have.
+        It is missing, no JSON object, or counts more layers, heads or experts than a model has.
     """
     path = folder / "config.json"
     if not path.is_file():
@@ -176,11 +146,6 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise BadInput(f"model {folder}: {error}; save it again") from error
     if not isinstance(config, dict):
         raise BadInput(f"model {folder}: config.json is not a JSON object; save it again")
-    if not isinstance(config.get("model_type"), str):
-        raise BadInput(
-            f"model {folder}: config.json does not name its architecture (model_type); save it "
-            "again with save_pretrained"
-        )
     for owner in _objects(config):
         for name, value in owner.items():
             if COUNTS.search(name) and isinstance(value, int) and abs(value) > LARGEST_COUNT:
@@ -289,7 +254,8 @@ def tensor_types(files: Sequence[Path], folder: Path) -> dict[str, str]:
                 found = {name: tensors.get_slice(name).get_dtype() for name in tensors.keys()}
         except (OSError, SafetensorError) as error:
             raise BadInput(
-                f"model {folder}: {path.name} cannot be read ({error}); copy or download it again"
+                f"model {folder}: {path.name} is no safetensors file, or not whole ({error}); copy "
+                "or download it again"
             ) from error
         twice = sorted(types.keys() & found.keys())
         if twice:

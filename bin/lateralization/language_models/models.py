@@ -16,6 +16,7 @@ from typing import Any, cast
 from lateralization.errors import BadInput, is_out_of_memory
 from lateralization.files import write_json
 from lateralization.language_models.checkpoint import (
+    NO_ARCHITECTURE,
     architecture_only,
     check_kind,
     check_pointers,
@@ -130,6 +131,8 @@ def load_config(folder: Path) -> Any:
 def _parsed_config(folder: Path) -> Any:
     """Let transformers read what a configuration says of the architecture."""
     told = architecture_only(read_config(folder))
+    if not isinstance(told.get("model_type"), str):
+        raise BadInput(f"model {folder}: {NO_ARCHITECTURE}")
     from transformers import AutoConfig
 
     with tempfile.TemporaryDirectory(prefix="config-") as name, usable(folder, "config.json"):

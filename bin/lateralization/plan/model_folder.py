@@ -1,11 +1,22 @@
 """A local model: whether the folder is what ``save_pretrained`` writes, and whole."""
 
 import json
-import struct
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from lateralization.errors import BadInput
+from lateralization.language_models.checkpoint import (
+    NO_ARCHITECTURE,
+    check_pointers,
+    fault_of_kind,
+    read_config,
+    tensor_types,
+)
 from lateralization.problems import Problems
+
+Found = TypeVar("Found")
 
 TOKENIZERS = (
     ("tokenizer.json",),
@@ -16,8 +27,6 @@ TOKENIZERS = (
     ("sentencepiece.bpe.model",),
 )
 SMALL = (".json", ".txt", ".model", ".jinja")
-MAX_HEADER = 100_000_000
-"""Longest header of a safetensors file, bytes; the format's own limit."""
 
 
 def check_model_folder(
@@ -41,12 +50,14 @@ def check_model_folder(
     config
         Content of ``config.json``; empty when it cannot be read.
     """
-    config = _read_config(folder, problems)
+    config = _noted(lambda: read_config(folder), problems) or {}
     if config.get("is_encoder_decoder") is True:
         problems.add(
             f"--models: {folder} is an encoder–decoder ({config.get('model_type')}); choose a "
             "model that reads a text in one pass (GPT, Llama, BERT …)"
         )
+    elif config and not isinstance(config.get("model_type"), str):
+        problems.add(f"--models: {folder}: {NO_ARCHITECTURE}")
     if not any(all((folder / name).is_file() for name in names) for names in TOKENIZERS):
         problems.add(
             f"--models: {folder} has no tokenizer (tokenizer.json, or vocab.json and merges.txt, "
@@ -57,35 +68,29 @@ def check_model_folder(
         for path in sorted(folder.iterdir())
         if path.is_file() and path.suffix in SMALL and not path.name.endswith(".index.json")
     ]
+    _noted(lambda: check_pointers(files, folder), problems)
     if trained:
+        fault = fault_of_kind(config, (path.name for path in folder.iterdir()))
+        if fault:
+            problems.add(f"--models: {folder}: {fault}")
         files += _weights(folder, pickles, problems)
     return [str(path) for path in files], config
 
 
-def _read_config(folder: Path, problems: Problems) -> dict[str, Any]:
-    """Read ``config.json``."""
+def _noted(check: Callable[[], Found], problems: Problems) -> Found | None:
+    """Return what a check of a model finds; None, and a note, when it refuses."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        problems.add(
-            f"--models: {folder} has no config.json; give a folder written by save_pretrained"
-        )
-        return {}
-    except (OSError, ValueError) as error:
-        problems.add(f"--models: cannot read {folder / 'config.json'} ({error}); save it again")
-        return {}
-    if not isinstance(config, dict):
-        problems.add(f"--models: {folder / 'config.json'} is no JSON object; save it again")
-        return {}
-    return config
+        return check()
+    except BadInput as error:
+        problems.add(f"--models: {str(error).removeprefix('model ')}")
+        return None
 
 
 def _weights(folder: Path, pickles: bool, problems: Problems) -> list[Path]:
     """List the weights: safetensors first, a pickle only when allowed."""
     safe = _shards(folder, "model.safetensors", problems)
     if safe:
-        for path in safe:
-            _check_safetensors(path, problems)
+        _noted(lambda: tensor_types(safe, folder), problems)
         return safe
     pickled = _shards(folder, "pytorch_model.bin", problems)
     if pickled and not pickles:
@@ -98,6 +103,7 @@ def _weights(folder: Path, pickles: bool, problems: Problems) -> list[Path]:
             f"--models: {folder} has no weights (model.safetensors or its index and parts); "
             "save the model there with save_pretrained"
         )
+    _noted(lambda: check_pointers(pickled, folder), problems)
     return pickled
 
 
@@ -109,9 +115,14 @@ def _shards(folder: Path, name: str, problems: Problems) -> list[Path]:
     if not index.is_file():
         return []
     try:
-        parts = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+        named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        parts = sorted({os.fspath(part) for part in named})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         problems.add(f"--models: cannot read {index} ({error!r}); save the model again")
+        return [index]
+    outside = [part for part in parts if Path(part).name != part]
+    if outside:
+        problems.add(f"--models: {index} names a file outside of its folder ({outside[0]!r})")
         return [index]
     missing = [part for part in parts if not (folder / part).is_file()]
     if missing:
@@ -120,26 +131,3 @@ def _shards(folder: Path, name: str, problems: Problems) -> list[Path]:
             f"({missing[0]}); copy them there"
         )
     return [index, *(folder / part for part in parts if part not in missing)]
-
-
-def _check_safetensors(path: Path, problems: Problems) -> None:
-    """Compare a file's length with what its header says, without reading the weights."""
-    if path.suffix != ".safetensors":
-        return
-    size = path.stat().st_size
-    try:
-        with path.open("rb") as handle:
-            (length,) = struct.unpack("<Q", handle.read(8))
-            if length > min(size, MAX_HEADER):
-                raise ValueError("its header is longer than the file")
-            header = json.loads(handle.read(length))
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name[:2] != "__"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
-        problems.add(f"--models: {path} is no safetensors file ({error}); copy it again")
-        return
-    expected = 8 + length + max(ends, default=0)
-    if size != expected:
-        problems.add(
-            f"--models: {path} has {size} bytes and its header says {expected}: it is not whole; "
-            "copy it again"
-        )

@@ -3,7 +3,7 @@
 import errno
 import os
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import Any
 
 from lateralization.errors import BadInput, Transient
 from lateralization.files import read_json, write_json
+from lateralization.language_models.checkpoint import fault_of_kind, read_config
+from lateralization.language_models.models import called
 from lateralization.plan.catalogue import OFFICIAL_HUB, conditions_of
 
 SMALL_FILES = re.compile(
@@ -104,10 +106,11 @@ def _download(request: Request, cache: Path) -> Snapshot:
     }
     names = [name for name in siblings if SMALL_FILES.fullmatch(name)]
     index = _index_name(siblings, request)
+    if request.weights:
+        first = [*names, index] if index else names
+        folder = Path(snapshot_download(request.repository, allow_patterns=first, **options))
+        _check_kind(folder, siblings, request)
     if index is not None:
-        folder = Path(
-            snapshot_download(request.repository, allow_patterns=[*names, index], **options)
-        )
         parts = _shards(folder / index)
         lost = [name for name in parts if name not in siblings]
         if lost:
@@ -130,6 +133,14 @@ def _download(request: Request, cache: Path) -> Snapshot:
     snapshot = Snapshot(folder, str(info.sha), tuple(sorted(names)), checksums)
     _remember(request, snapshot, cache)
     return snapshot
+
+
+def _check_kind(folder: Path, siblings: Iterable[str], request: Request) -> None:
+    """Refuse weights that cannot be read here for what they are, before they are fetched."""
+    with called(folder, request.repository):
+        fault = fault_of_kind(read_config(folder), siblings)
+        if fault:
+            raise BadInput(f"model {folder}: {fault}")
 
 
 def _index_name(siblings: Container[str], request: Request) -> str | None:
@@ -164,7 +175,7 @@ def _single_file(siblings: Container[str], request: Request) -> str:
 def _shards(index: Path) -> list[str]:
     """Return the parts that an index names."""
     try:
-        names = sorted(set(read_json(index)["weight_map"].values()))
+        names = sorted({os.fspath(name) for name in read_json(index)["weight_map"].values()})
     except (KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{index.name} does not name the parts of the weights") from error
     outside = [name for name in names if Path(name).name != name]
