@@ -16,7 +16,13 @@ from lateralization.language_models.models import (
     without_torch,
 )
 from lateralization.words.annotation import read_words
-from lateralization.words.mapping import map_words, mapping_report, window_tensors, words_table
+from lateralization.words.mapping import (
+    check_vocabulary,
+    map_words,
+    mapping_report,
+    window_tensors,
+    words_table,
+)
 from lateralization.words.stories import read_texts
 
 
@@ -47,7 +53,8 @@ def main(arguments: argparse.Namespace) -> None:
     texts = read_texts(arguments.texts, arguments.n_runs)
     with called(arguments.model_dir, arguments.name):
         tokenizer = load_tokenizer(arguments.model_dir)
-        length = max_length(load_config(arguments.model_dir), tokenizer, arguments.mapping)
+        config = load_config(arguments.model_dir)
+        length = max_length(config, tokenizer, arguments.mapping)
         runs = map_words(
             tokenizer,
             words,
@@ -56,6 +63,7 @@ def main(arguments: argparse.Namespace) -> None:
             mapping=arguments.mapping,
             max_length=length,
         )
+        check_vocabulary(config, runs)
     prefix = arguments.out_prefix
     description = {"name": arguments.name, "language": arguments.language}
     description |= mapping_report(runs, arguments.mapping) | {"annotation": report}

@@ -123,7 +123,7 @@ def load_config(folder: Path) -> Any:
             f"model {folder}: {config.model_type} is an encoder–decoder; choose a model that "
             "reads a text in one pass (GPT, Llama, BERT …)"
         )
-    with usable(folder, "config.json"):
+    with usable(f"model {folder}: config.json"):
         _check_shape(config)
     return config
 
@@ -135,7 +135,10 @@ def _parsed_config(folder: Path) -> Any:
         raise BadInput(f"model {folder}: {NO_ARCHITECTURE}")
     from transformers import AutoConfig
 
-    with tempfile.TemporaryDirectory(prefix="config-") as name, usable(folder, "config.json"):
+    with (
+        tempfile.TemporaryDirectory(prefix="config-") as name,
+        usable(f"model {folder}: config.json"),
+    ):
         write_json(told, Path(name) / "config.json")
         config = AutoConfig.from_pretrained(name, trust_remote_code=False, local_files_only=True)
     config.name_or_path = str(folder)
@@ -143,7 +146,7 @@ def _parsed_config(folder: Path) -> Any:
 
 
 @contextmanager
-def usable(folder: Path, what: str) -> Iterator[None]:
+def usable(what: str) -> Iterator[None]:
     """Turn what libraries raise for a damaged file, of whatever type, into one line.
 
     Raises
@@ -159,7 +162,7 @@ def usable(folder: Path, what: str) -> Iterator[None]:
             raise
         if not panic and not isinstance(error, Exception):
             raise
-        raise BadInput(f"model {folder}: {what} cannot be used: {_line(error)}") from error
+        raise BadInput(f"{what} cannot be used: {_line(error)}") from error
 
 
 def _check_shape(config: Any) -> None:
@@ -187,7 +190,7 @@ def load_tokenizer(folder: Path) -> Any:
 
     configured = (folder / "config.json").is_file()
     options: dict[str, Any] = {"config": _parsed_config(folder)} if configured else {}
-    with usable(folder, "its tokenizer"):
+    with usable(f"model {folder}: its tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(
             folder, use_fast=True, trust_remote_code=False, local_files_only=True, **options
         )
@@ -375,7 +378,7 @@ def _read_weights(folder: Path, *, precision: str, **options: Any) -> tuple[Any,
         "local_files_only": True,
         "output_loading_info": True,
     }
-    with usable(folder, "its weights"):
+    with usable(f"model {folder}: its weights"):
         model, info = _auto_class(config).from_pretrained(folder, config=config, **options)
         return _with_trunk(model), info
 
@@ -439,7 +442,7 @@ def from_config(config: Any) -> Any:
     """Build a model in float32 without weights of a checkpoint; torch's generator draws them."""
     import torch
 
-    with usable(Path(config.name_or_path), "config.json"):
+    with usable(f"model {config.name_or_path}: config.json"):
         return _with_trunk(_auto_class(config).from_config(config, dtype=torch.float32))
 
 

@@ -226,7 +226,7 @@ def _compare_size(
 
 def _check_offsets(tokenizer: Any, folder: Path) -> None:
     """Refuse a tokenizer whose tokens cannot be found again in the text."""
-    with usable(folder, "its tokenizer"):
+    with usable(f"model {folder}: its tokenizer"):
         encoded = tokenizer(PROBE, return_offsets_mapping=True)
     reach = max((end for _, end in encoded["offset_mapping"]), default=0)
     if not 0 < reach <= len(PROBE):

@@ -1,6 +1,6 @@
 """The annotated words of every run, mapped to the tokens of a model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 from lateralization.arrays import Array, Booleans, Integers
 from lateralization.command import progress
 from lateralization.errors import BadInput
+from lateralization.language_models.models import usable
 from lateralization.words import matching
 from lateralization.words.alignment import Alignment, align
 from lateralization.words.windows import (
@@ -98,17 +99,41 @@ def map_words(
     Raises
     ------
     BadInput
-        The reference rule fails at a word, or text and annotation do not belong together.
+        The reference rule fails at a word, the tokenizer cannot encode one, or text and annotation
+        do not belong together.
     """
     if mapping not in MAPPINGS:
         raise BadInput(f"--mapping {mapping}: choose one of {', '.join(MAPPINGS)}")
     runs = []
     for number, text in enumerate(progress(texts, f"words to tokens, {mapping}"), start=1):
         spoken = words[words["run"] == number].reset_index(drop=True)
-        windows = make_windows(tokenizer, text, max_length)
+        windows = _windows_of(tokenizer, text, max_length, spoken)
         run = _by_rule if mapping == "reference" else _by_alignment
         runs.append(run(number, spoken, text, windows, language))
     return runs
+
+
+def _windows_of(tokenizer: Any, text: str, max_length: int, spoken: pd.DataFrame) -> Windows:
+    """Tokenise the text of a run; name the word that a tokenizer without unknown token fails at."""
+    try:
+        with usable("its tokenizer"):
+            return make_windows(tokenizer, text, max_length)
+    except BadInput:
+        for row in spoken.to_dict("records"):
+            try:
+                tokenizer(row["word"])
+            except Exception as error:  # tokenizers raises nothing more special
+                raise _cannot_encode(row) from error
+        raise
+
+
+def _cannot_encode(row: Mapping[Any, Any]) -> BadInput:
+    """Say at which word a tokenizer gives nothing."""
+    return BadInput(
+        f"its tokenizer cannot encode the word {row['word']!r} (run {row['run']}, row "
+        f"{row['row']}); choose a model whose tokenizer knows this language, or give its tokenizer "
+        "an unknown token (unk_token)"
+    )
 
 
 def units(words: Sequence[str], language: str) -> tuple[list[str], list[int]]:
@@ -162,6 +187,9 @@ def _by_alignment(
         )
     own = np.flatnonzero(alignment.borrowed < 0)
     anchors = tokens_at(alignment.starts, windows)
+    lost = without_token(alignment, anchors, text, windows)
+    if len(lost):
+        raise _cannot_encode(words.iloc[owners[int(lost[0])]].to_dict())
     made = aligned_pieces(anchors[own], [owners[unit] for unit in own], windows)
     made, lenders = _lend(made, alignment, owners)
     _check_covered(made, words, run)
@@ -213,6 +241,39 @@ def tokens_at(places: Integers, windows: Windows) -> Integers:
     return found
 
 
+def without_token(alignment: Alignment, anchors: Integers, text: str, windows: Windows) -> Integers:
+    """Find the units that are in the text and of which no token holds a character.
+
+    A tokenizer without unknown token leaves such characters out, and the token that is found for
+    them is the next one's.
+
+    Parameters
+    ----------
+    alignment : Alignment
+    anchors : array of shape (n_units, 2)
+        As :func:`tokens_at` returns it.
+    text : str
+    windows : Windows
+
+    Returns
+    -------
+    array of shape (n,)
+        Numbers of the units.
+    """
+    starts = alignment.starts
+    spans = windows.spans[anchors[:, 0], anchors[:, 1]]
+    suspects = alignment.aligned & ((spans[:, 0] > starts) | (spans[:, 1] <= starts))
+    lost = []
+    for unit in np.flatnonzero(suspects).tolist():
+        later = starts[starts > starts[unit]]
+        end, limit = int(starts[unit]) + 1, int(later.min(initial=len(text)))
+        while end < limit and text[end].isalnum():
+            end += 1
+        if spans[unit, 0] >= end or spans[unit, 1] <= starts[unit]:
+            lost.append(unit)
+    return np.array(lost, np.int64)
+
+
 def _lend(
     pieces: Pieces, alignment: Alignment, owners: Sequence[int]
 ) -> tuple[Pieces, dict[int, int]]:
@@ -228,6 +289,22 @@ def _lend(
     for word, lender in lenders.items():
         rows[word] = [[word, *row[1:]] for row in rows[lender]]
     return Pieces(joined(rows), pieces.enter, pieces.leave), lenders
+
+
+def check_vocabulary(config: Any, runs: Sequence[MappedRun]) -> None:
+    """Refuse tokens that the model does not know; padding, which is not read, may be any.
+
+    Raises
+    ------
+    BadInput
+    """
+    size = getattr(config.get_text_config(), "vocab_size", None)
+    largest = max(int(run.windows.ids[run.windows.mask > 0].max()) for run in runs)
+    if size is not None and largest >= size:
+        raise BadInput(
+            f"the tokenizer gives token {largest} and the model knows {size} tokens; "
+            "they do not belong together"
+        )
 
 
 def words_table(runs: Sequence[MappedRun], texts: Sequence[str]) -> pd.DataFrame:
