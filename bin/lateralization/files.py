@@ -29,6 +29,12 @@ METADATA = "metadata"
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 """How the text begins that Git leaves in place of a large file that was not fetched."""
 
+IS_POINTER = (
+    "is a Git LFS pointer, not the file itself; run `git lfs pull` in its repository, or copy the "
+    "file again"
+)
+"""What is wrong with such a file; goes on after its name."""
+
 
 @contextmanager
 def writing(path: Path | str) -> Iterator[Path]:
@@ -57,6 +63,17 @@ def is_lfs_pointer(path: Path) -> bool:
             return handle.read(len(LFS_POINTER)) == LFS_POINTER
     except OSError:
         return False
+
+
+def check_fetched(path: Path | str) -> None:
+    """Refuse the pointer that Git LFS leaves in place of a large file.
+
+    Raises
+    ------
+    BadInput
+    """
+    if is_lfs_pointer(Path(path)):
+        raise BadInput(f"{path} {IS_POINTER}")
 
 
 def save_tensors(

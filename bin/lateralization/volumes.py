@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lateralization.arrays import Array, Booleans
 from lateralization.errors import BadInput
-from lateralization.files import writing
+from lateralization.files import check_fetched, writing
 from lateralization.study import N_RUNS
 
 Midline = Literal["shared", "strict"]
@@ -54,6 +54,7 @@ def load_image(path: Path | str, n_dimensions: int) -> Any:
     BadInput
         No file, no NIfTI, another number of dimensions, no orientation, or no plain numbers.
     """
+    check_fetched(path)
     try:
         image = nib.load(path)
     except (OSError, ImageFileError, ValueError, EOFError, zlib.error) as error:

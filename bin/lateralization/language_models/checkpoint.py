@@ -13,7 +13,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from lateralization.errors import BadInput
-from lateralization.files import is_lfs_pointer, read_json
+from lateralization.files import IS_POINTER, is_lfs_pointer, read_json
 
 LARGEST_COUNT = 10_000
 """More layers, heads or experts than any model has: a damaged number would fill the memory."""
@@ -228,10 +228,7 @@ def check_pointers(paths: Iterable[Path], folder: Path) -> None:
     """
     for path in paths:
         if is_lfs_pointer(path):
-            raise BadInput(
-                f"model {folder}: {path.name} is a Git LFS pointer, not the file itself; run "
-                "`git lfs pull` in its repository, or download it again"
-            )
+            raise BadInput(f"model {folder}: {path.name} {IS_POINTER}")
 
 
 def tensor_types(files: Sequence[Path], folder: Path) -> dict[str, str]:

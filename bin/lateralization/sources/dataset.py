@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lateralization.errors import BadInput
-from lateralization.files import check_columns
+from lateralization.files import LFS_POINTER, check_columns, is_lfs_pointer
 from lateralization.problems import Problems, listed
 from lateralization.sources.description import FILE, Description
 from lateralization.volumes import disordered
@@ -138,13 +138,13 @@ def urls(name: str, path: str, endpoint: str | None) -> list[str]:
 
 
 def is_unfetched(path: Path) -> bool:
-    """Tell whether a file of a DataLad clone is there by name only."""
+    """Tell whether a file of a clone (DataLad, Git LFS) is there by name only."""
     if path.is_symlink() and not path.exists():
         return True
     try:
         if not path.is_file() or path.stat().st_size > 1000:
             return False
-        return path.read_bytes().startswith(POINTER)
+        return path.read_bytes().startswith((POINTER, LFS_POINTER))
     except OSError:
         return False
 
@@ -250,15 +250,18 @@ def _shown(subjects: str | tuple[str, ...]) -> str:
 
 
 def _check_fetched(root: Path, paths: list[Path], problems: Problems) -> None:
-    """Report, once, files of a DataLad clone that were never fetched."""
+    """Report, once, files of a clone that were never fetched."""
     missing = [path for path in paths if is_unfetched(path)]
     if not missing:
         return
     common = os.path.relpath(os.path.commonpath(missing), root)
     # os.path.commonpath of one file is the file itself; of several, their folder.
+    links, fetch = "links", f"datalad get -d '{root}' '{root / common}'"
+    if is_lfs_pointer(missing[0]):
+        links, fetch = "Git LFS pointers", f"git -C '{root}' lfs pull"
     problems.add(
-        f"--dataset: {len(missing)} files of {root} are links to content that is not there "
-        f"({missing[0].name}); fetch them: datalad get -d '{root}' '{root / common}'"
+        f"--dataset: {len(missing)} files of {root} are {links} to content that is not there "
+        f"({missing[0].name}); fetch them: {fetch}"
     )
 
 

@@ -9,7 +9,7 @@ import nibabel
 
 from lateralization.arrays import Array
 from lateralization.errors import BadInput
-from lateralization.files import read_json
+from lateralization.files import check_fetched, read_json
 from lateralization.fmri.joblib_array import read_joblib_array
 from lateralization.problems import listed
 from lateralization.sources.description import STUDY
@@ -172,6 +172,7 @@ def _check(kind: str, path: Path, grid: Grid | None) -> None:
 
 def _check_image(path: Path, grid: Grid | None, needed: tuple[int, ...]) -> None:
     """Check that a file is a NIfTI with the dimensions needed, on a grid."""
+    check_fetched(path)
     try:
         image = nibabel.load(path)
         dimensions = len(image.shape)

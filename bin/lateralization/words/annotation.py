@@ -13,7 +13,7 @@ import pandas as pd
 from lateralization import study
 from lateralization.command import say
 from lateralization.errors import BadInput
-from lateralization.files import check_columns, md5_of, numbers, read_table
+from lateralization.files import check_columns, check_fetched, md5_of, numbers, read_table
 from lateralization.invisible import is_blank
 from lateralization.problems import listed
 from lateralization.sources.description import COLUMNS
@@ -94,6 +94,7 @@ def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame
     BadInput
         The file cannot be read, or a column is missing.
     """
+    check_fetched(path)
     try:
         published = md5_of(path) in study.ANNOTATION_MD5.values()
         if not published:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lateralization.errors import BadInput
+from lateralization.files import IS_POINTER, LFS_POINTER
 from lateralization.invisible import count_invisible, is_blank, name_counts
 from lateralization.problems import listed
 from lateralization.study import N_RUNS
@@ -35,6 +36,8 @@ def check_text(content: bytes, where: str) -> None:
         Nothing that can be seen in it, not UTF-8, with a NUL (UTF-16 without a mark has one beside
         every letter), or with a byte-order mark (which would become part of the first word).
     """
+    if content.startswith(LFS_POINTER):
+        raise BadInput(f"--texts: {where} {IS_POINTER}")
     if content.startswith(BYTE_ORDER_MARK):
         raise BadInput(f"--texts: {where} starts with a byte-order mark; save it as plain UTF-8")
     if b"\0" in content:
