@@ -377,6 +377,7 @@ def _read_weights(folder: Path, *, precision: str, **options: Any) -> tuple[Any,
         "trust_remote_code": False,
         "local_files_only": True,
         "output_loading_info": True,
+        "ignore_mismatched_sizes": True,  # they are named in what it says, and refused
     }
     with usable(f"model {folder}: its weights"):
         model, info = _auto_class(config).from_pretrained(folder, config=config, **options)
