@@ -136,6 +136,10 @@ SPOILT: dict[str, tuple[Callable[[Weights], Weights], str]] = {
         lambda w: in_eight_bits(w, False, torch.float8_e4m3fn),
         "stored as F8_E4M3",
     ),
+    "more experts than configured": (
+        lambda w: w | {"model.layers.0.mlp.experts.0.up_proj.weight": torch.ones(2)},
+        "experts",
+    ),
     "of torch.compile": (lambda w: {f"_orig_mod.{n}": v for n, v in w.items()}, "missing"),
 }
 
@@ -430,9 +434,9 @@ def test_parts_of_weights_are_checked_against_each_other(home: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("index", "says"),
     [
-        ("[]", "cannot read"),
-        ('{"weight_map": {"w": 3}}', "cannot read"),
-        ('{"weight_map": {"w": "../other.safetensors"}}', "outside of its folder"),
+        ("[]", "does not name the parts of the weights"),
+        ('{"weight_map": {"w": 3}}', "does not name the parts of the weights"),
+        ('{"weight_map": {"w": "../other.safetensors"}}', "outside the repository"),
         ('{"weight_map": {"w": "away.safetensors"}}', "lacks 1 of 1 parts"),
         ("[" * 100_000, "cannot read"),
     ],

@@ -5,6 +5,7 @@ of an unknown quantization are cast as they are, and an adapter beside its base 
 hidden states are then those of another model than the one that was published.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -231,6 +232,28 @@ def check_pointers(paths: Iterable[Path], folder: Path) -> None:
             raise BadInput(f"model {folder}: {path.name} {IS_POINTER}")
 
 
+def parts_of(index: Path) -> list[str]:
+    """Return the names of the files that an index of weights in parts names.
+
+    Raises
+    ------
+    BadInput
+        It cannot be read, names none, or names a file outside of its folder.
+    """
+    try:
+        names = sorted({os.fspath(name) for name in read_json(index)["weight_map"].values()})
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadInput(
+            f"{index.name} does not name the parts of the weights; save the model again"
+        ) from error
+    if not names:
+        raise BadInput(f"{index.name} does not name the parts of the weights; save the model again")
+    outside = [name for name in names if Path(name).name != name]
+    if outside:
+        raise BadInput(f"{index.name} names a file outside the repository: {outside[0]!r}")
+    return names
+
+
 def tensor_types(files: Sequence[Path], folder: Path) -> dict[str, str]:
     """Return the type of every tensor of a checkpoint, by name; the weights are not read.
 
@@ -243,9 +266,9 @@ def tensor_types(files: Sequence[Path], folder: Path) -> dict[str, str]:
     """
     types: dict[str, str] = {}
     for path in files:
+        check_pointers([path], folder)
         if path.suffix != ".safetensors":
             continue
-        check_pointers([path], folder)
         try:
             with safe_open(path, framework="numpy") as tensors:
                 found = {name: tensors.get_slice(name).get_dtype() for name in tensors.keys()}

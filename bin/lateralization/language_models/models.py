@@ -21,6 +21,7 @@ from lateralization.language_models.checkpoint import (
     check_kind,
     check_pointers,
     check_used,
+    parts_of,
     read_config,
     tensor_types,
 )
@@ -280,9 +281,15 @@ def weight_files(folder: Path, allow_pickle: bool) -> list[Path]:
     BadInput
         There are none, or only pickled ones that were not opted in.
     """
-    safe = sorted(folder.glob("model*.safetensors"))
-    if safe:
-        return safe
+    whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if whole.is_file():
+        return [whole]
+    if index.is_file():
+        parts = [folder / name for name in parts_of(index)]
+        lost = [path.name for path in parts if not path.is_file()]
+        if lost:
+            raise BadInput(f"model {folder}: {index.name} names {lost[0]}, which is not there")
+        return parts
     pickled = sorted(folder.glob("pytorch_model*.bin"))
     if pickled and allow_pickle:
         return pickled
@@ -365,6 +372,8 @@ def check_fits(folder: Path, files: Sequence[Path]) -> None:
     """
     if files[0].suffix == ".safetensors":
         load_model(folder, device="meta")
+    else:
+        check_pointers(files, folder)
 
 
 def _read_weights(folder: Path, *, precision: str, **options: Any) -> tuple[Any, Any]:

@@ -1,16 +1,17 @@
 """A local model: whether the folder is what ``save_pretrained`` writes, and whole."""
 
-import json
-import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lateralization.errors import BadInput
+from lateralization.files import read_json
 from lateralization.language_models.checkpoint import (
     NO_ARCHITECTURE,
     check_pointers,
     fault_of_kind,
+    parts_of,
     read_config,
     tensor_types,
 )
@@ -26,6 +27,7 @@ TOKENIZERS = (
     ("spiece.model",),
     ("sentencepiece.bpe.model",),
 )
+TOKENIZER_SETTINGS = ("tokenizer.json", "tokenizer_config.json")
 SMALL = (".json", ".txt", ".model", ".jinja")
 
 
@@ -50,7 +52,7 @@ def check_model_folder(
     config
         Content of ``config.json``; empty when it cannot be read.
     """
-    config = _noted(lambda: read_config(folder), problems) or {}
+    config = _noted(folder, lambda: read_config(folder), problems) or {}
     if config.get("is_encoder_decoder") is True:
         problems.add(
             f"--models: {folder} is an encoder–decoder ({config.get('model_type')}); choose a "
@@ -68,7 +70,10 @@ def check_model_folder(
         for path in sorted(folder.iterdir())
         if path.is_file() and path.suffix in SMALL and not path.name.endswith(".index.json")
     ]
-    _noted(lambda: check_pointers(files, folder), problems)
+    _noted(folder, lambda: check_pointers(files, folder), problems)
+    for name in TOKENIZER_SETTINGS:
+        if (folder / name).is_file():
+            _noted(folder, partial(_check_object, folder / name), problems)
     if trained:
         fault = fault_of_kind(config, (path.name for path in folder.iterdir()))
         if fault:
@@ -77,12 +82,18 @@ def check_model_folder(
     return [str(path) for path in files], config
 
 
-def _noted(check: Callable[[], Found], problems: Problems) -> Found | None:
+def _check_object(path: Path) -> None:
+    """Refuse a file that is not a JSON object."""
+    if not isinstance(read_json(path), dict):
+        raise BadInput(f"{path.name} is not a JSON object; save the tokenizer again")
+
+
+def _noted(folder: Path, check: Callable[[], Found], problems: Problems) -> Found | None:
     """Return what a check of a model finds; None, and a note, when it refuses."""
     try:
         return check()
     except BadInput as error:
-        problems.add(f"--models: {str(error).removeprefix('model ')}")
+        problems.add(f"--models: {folder}: {str(error).removeprefix(f'model {folder}: ')}")
         return None
 
 
@@ -90,7 +101,7 @@ def _weights(folder: Path, pickles: bool, problems: Problems) -> list[Path]:
     """List the weights: safetensors first, a pickle only when allowed."""
     safe = _shards(folder, "model.safetensors", problems)
     if safe:
-        _noted(lambda: tensor_types(safe, folder), problems)
+        _noted(folder, lambda: tensor_types(safe, folder), problems)
         return safe
     pickled = _shards(folder, "pytorch_model.bin", problems)
     if pickled and not pickles:
@@ -103,7 +114,7 @@ def _weights(folder: Path, pickles: bool, problems: Problems) -> list[Path]:
             f"--models: {folder} has no weights (model.safetensors or its index and parts); "
             "save the model there with save_pretrained"
         )
-    _noted(lambda: check_pointers(pickled, folder), problems)
+    _noted(folder, lambda: check_pointers(pickled, folder), problems)
     return pickled
 
 
@@ -114,15 +125,8 @@ def _shards(folder: Path, name: str, problems: Problems) -> list[Path]:
     index = folder / f"{name}.index.json"
     if not index.is_file():
         return []
-    try:
-        named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-        parts = sorted({os.fspath(part) for part in named})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        problems.add(f"--models: cannot read {index} ({error!r}); save the model again")
-        return [index]
-    outside = [part for part in parts if Path(part).name != part]
-    if outside:
-        problems.add(f"--models: {index} names a file outside of its folder ({outside[0]!r})")
+    parts = _noted(folder, lambda: parts_of(index), problems)
+    if parts is None:
         return [index]
     missing = [part for part in parts if not (folder / part).is_file()]
     if missing:

@@ -11,7 +11,7 @@ from typing import Any
 
 from lateralization.errors import BadInput, Transient
 from lateralization.files import read_json, write_json
-from lateralization.language_models.checkpoint import fault_of_kind, read_config
+from lateralization.language_models.checkpoint import fault_of_kind, parts_of, read_config
 from lateralization.language_models.models import called
 from lateralization.plan.catalogue import OFFICIAL_HUB, conditions_of
 
@@ -111,7 +111,7 @@ def _download(request: Request, cache: Path) -> Snapshot:
         folder = Path(snapshot_download(request.repository, allow_patterns=first, **options))
         _check_kind(folder, siblings, request)
     if index is not None:
-        parts = _shards(folder / index)
+        parts = parts_of(folder / index)
         lost = [name for name in parts if name not in siblings]
         if lost:
             raise BadInput(
@@ -170,18 +170,6 @@ def _single_file(siblings: Container[str], request: Request) -> str:
         f"model {request.repository} has no weights that can be used ({SAFE}); choose another "
         "model, or convert it with save_pretrained"
     )
-
-
-def _shards(index: Path) -> list[str]:
-    """Return the parts that an index names."""
-    try:
-        names = sorted({os.fspath(name) for name in read_json(index)["weight_map"].values()})
-    except (KeyError, TypeError, AttributeError) as error:
-        raise BadInput(f"{index.name} does not name the parts of the weights") from error
-    outside = [name for name in names if Path(name).name != name]
-    if outside:
-        raise BadInput(f"{index.name} names a file outside the repository: {outside[0]!r}")
-    return names
 
 
 def _record(request: Request, revision: str, cache: Path) -> Path:
