@@ -5,21 +5,19 @@ array (x slowest, z fastest), so a vector over voxels has its left hemisphere fi
 """
 
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from lateralization.arrays import Array, Booleans
 from lateralization.errors import BadInput
-from lateralization.files import check_fetched, writing
+from lateralization.files import writing
+from lateralization.nifti import check_end, open_nifti, reading, streamed
 from lateralization.study import N_RUNS
 
 Midline = Literal["shared", "strict"]
@@ -52,24 +50,14 @@ def load_image(path: Path | str, n_dimensions: int) -> Any:
     Raises
     ------
     BadInput
-        No file, no NIfTI, another number of dimensions, no orientation, or no plain numbers.
+        See :func:`lateralization.nifti.open_nifti`; or another number of dimensions.
     """
-    check_fetched(path)
-    try:
-        image = nib.load(path)
-    except (OSError, ImageFileError, ValueError, EOFError, zlib.error) as error:
-        raise BadInput(f"cannot read {path} as NIfTI ({error}); fetch or write it again") from error
-    if not isinstance(image, nib.Nifti1Image):
-        raise BadInput(f"{path} is no NIfTI file; convert it to .nii or .nii.gz")
+    image = open_nifti(path)
     if len(image.shape) != n_dimensions:
         raise BadInput(
             f"{path} has shape {image.shape} where {n_dimensions} dimensions are needed; "
             "check that the right file is given"
         )
-    if image.get_data_dtype().kind not in "iuf":
-        raise BadInput(f"{path} holds {image.get_data_dtype()} values; real numbers are needed")
-    if not int(image.header["sform_code"]) and not int(image.header["qform_code"]):
-        raise BadInput(f"{path} has neither sform nor qform: its place in space is unknown")
     return image
 
 
@@ -83,10 +71,12 @@ def image_data(image: Any, path: Path | str) -> Array:
     Raises
     ------
     BadInput
-        The file is cut off or damaged.
+        The file is cut off or damaged, or its checksum does not fit.
     """
-    with _reading(path):
-        return np.asanyarray(image.dataobj)
+    with streamed(path) as (opened, handle), reading(path):
+        data: Array = np.asanyarray((image if handle is None else opened).dataobj)
+        check_end(handle)
+        return data
 
 
 def scan_blocks(path: Path | str) -> Iterator[Array]:
@@ -105,33 +95,26 @@ def scan_blocks(path: Path | str) -> Iterator[Array]:
     Raises
     ------
     BadInput
-        The file is cut off or damaged.
+        The file is cut off or damaged, or its checksum does not fit.
     """
-    with _reading(path):
-        image = nib.load(path, keep_file_open=True)  # or each block would inflate from the start
-    volume = int(np.prod(image.shape[:3])) * image.get_data_dtype().itemsize
-    step = max(1, BLOCK_BYTES // max(1, volume))
+    with streamed(path) as (image, handle):
+        volume = int(np.prod(image.shape[:3])) * image.get_data_dtype().itemsize
+        step, n_scans = max(1, BLOCK_BYTES // max(1, volume)), image.shape[3]
 
-    def block(start: int) -> Array:
-        with _reading(path):
-            return np.asanyarray(image.dataobj[..., start : start + step])
+        def block(start: int) -> Array:
+            with reading(path):
+                values: Array = np.asanyarray(image.dataobj[..., start : start + step])
+                if start + step >= n_scans:
+                    check_end(handle)
+                return values
 
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        ahead = reader.submit(block, 0)
-        for start in range(step, image.shape[3], step):
-            values = ahead.result()
-            ahead = reader.submit(block, start)
-            yield values
-        yield ahead.result()
-
-
-@contextmanager
-def _reading(path: Path | str) -> Iterator[None]:
-    """Say of a file that cannot be read to its end which one it is."""
-    try:
-        yield
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise BadInput(f"{path} is damaged or cut off ({error}); fetch it again") from error
+        with ThreadPoolExecutor(max_workers=1) as reader:
+            ahead = reader.submit(block, 0)
+            for start in range(step, n_scans, step):
+                values = ahead.result()
+                ahead = reader.submit(block, start)
+                yield values
+            yield ahead.result()
 
 
 def save_volume(

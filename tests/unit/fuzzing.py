@@ -5,6 +5,7 @@ read it as a second reading, written here on its own, does.
 """
 
 import os
+import struct
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -139,3 +140,11 @@ def noted(problems: Problems) -> bool:
     for problem in problems:
         one_line(problem)
     return bool(problems)
+
+
+def with_header(content: bytes, *edits: tuple[int, str, tuple[Any, ...]]) -> bytes:
+    """Change fields of a NIfTI that is not compressed: offset, form (``struct``) and values."""
+    changed = bytearray(content)
+    for offset, form, values in edits:
+        struct.pack_into(form, changed, offset, *values)
+    return bytes(changed)

@@ -271,7 +271,7 @@ def test_wrong_numbers_of_runs_and_dimensions_are_refused(tmp_path):
     save_volume(np.zeros((4, 4, 4), np.float32), GRID_AFFINE, paths[0])
     with pytest.raises(BadInput, match="4 dimensions"):
         check_sources(paths)
-    with pytest.raises(BadInput, match="cannot read"):
+    with pytest.raises(BadInput, match="cannot be read"):
         check_sources([*paths[1:], tmp_path / "missing.nii"])
 
 

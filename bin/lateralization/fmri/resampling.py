@@ -18,6 +18,7 @@ from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.fmri.epi_mask import epi_mask
 from lateralization.fmri.spline import axis_weights, interpolate
+from lateralization.nifti import repetition_time
 from lateralization.study import CONSTANT, GRID_AFFINE, GRID_SHAPE, N_RUNS
 from lateralization.volumes import check_runs, check_same_grid, load_image, save_volume, scan_blocks
 
@@ -234,8 +235,6 @@ def check_sources(paths: Sequence[Path], n_runs: int = N_RUNS) -> list[Any]:
         check_same_grid(image, images[0].shape[:3], images[0].affine, path, paths[0])
         if image.shape[3] < 2:
             raise BadInput(f"{path} holds {image.shape[3]} scan; a run has many, check the file")
-    if abs(np.linalg.det(images[0].affine)) < np.finfo(float).eps:
-        raise BadInput(f"{paths[0]} has an affine that cannot be inverted; check its header")
     if not nearest_source(images[0].shape, images[0].affine)[1].any():
         raise BadInput(f"{paths[0]} lies outside the target grid; it must be in MNI space, in mm")
     return images
@@ -286,7 +285,7 @@ def resample_subject(
         masks[..., run] = epi_mask(resampled)
         if not masks[..., run].any():
             say(f"{subject}: the brain mask of run {run + 1} ({path}) is empty")
-        repetition_time = float(image.header.get_zooms()[3])
-        save_volume(resampled, GRID_AFFINE, f"{out_prefix}_run-{run + 1}.nii", repetition_time)
+        tr = repetition_time(image.header)
+        save_volume(resampled, GRID_AFFINE, f"{out_prefix}_run-{run + 1}.nii", tr)
     save_volume(masks, GRID_AFFINE, f"{out_prefix}_epi-masks.nii.gz")
     save_volume(flagged, GRID_AFFINE, f"{out_prefix}_constant.nii.gz")

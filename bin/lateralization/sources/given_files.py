@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel
-
 from lateralization.arrays import Array
 from lateralization.errors import BadInput
-from lateralization.files import check_fetched, read_json
+from lateralization.files import read_json
 from lateralization.fmri.joblib_array import read_joblib_array
+from lateralization.nifti import open_nifti
 from lateralization.problems import listed
 from lateralization.sources.description import STUDY
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
@@ -172,12 +171,8 @@ def _check(kind: str, path: Path, grid: Grid | None) -> None:
 
 def _check_image(path: Path, grid: Grid | None, needed: tuple[int, ...]) -> None:
     """Check that a file is a NIfTI with the dimensions needed, on a grid."""
-    check_fetched(path)
-    try:
-        image = nibabel.load(path)
-        dimensions = len(image.shape)
-    except Exception as error:
-        raise BadInput(f"{path} cannot be read as NIfTI ({error}); copy it again") from error
+    image = open_nifti(path)
+    dimensions = len(image.shape)
     if dimensions not in needed:
         raise BadInput(
             f"{path} has {dimensions} dimensions; {' or '.join(map(str, needed))} are needed"

@@ -1,20 +1,17 @@
 """Headers of the BOLD runs: readable, whole, on one grid, as long as the story needs, no copies."""
 
 import filecmp
-import gzip
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 
 from lateralization.arrays import Floats
 from lateralization.command import progress
+from lateralization.errors import BadInput
+from lateralization.nifti import open_nifti, repetition_time
 from lateralization.problems import Problems, listed
 from lateralization.sources.dataset import Subject, is_unfetched
 from lateralization.study import GRID_AFFINE, GRID_SHAPE, MIN_SCANS, TR, TRIM
@@ -22,8 +19,6 @@ from lateralization.volumes import AFFINE_TOLERANCE_MM
 
 MIN_KEPT = 10
 """Scans of a run that must be left once both ends are trimmed."""
-
-CHUNK = 1 << 22
 
 CHECKSUM = 8
 """Bytes at the end of a gzip file: checksum and length of what it holds."""
@@ -60,66 +55,35 @@ class Run:
 def read_run(path: Path, problems: Problems) -> Run | None:
     """Read the header of a run and check that the file is whole.
 
-    The length of the uncompressed data is compared with the last four bytes of the gzip file; only
-    when they differ is the file decompressed. None, and a problem, when it cannot be used.
+    None, and a problem, when it cannot be used.
     """
     try:
-        image = nibabel.load(path)
-        shape = tuple(int(n) for n in image.shape)
-        header, affine = image.header, np.asarray(image.affine, dtype=float)
-        n_bytes = int(image.dataobj.offset) + int(np.prod(shape)) * int(
-            header.get_data_dtype().itemsize
-        )
-        problem = _wrong_shape(shape, affine) or _not_whole(path, n_bytes)
-        zooms, unit = header.get_zooms(), header.get_xyzt_units()[1]
-    except (OSError, EOFError, ValueError, KeyError, zlib.error) as error:
-        problem = f"cannot be read as NIfTI ({_first_line(error)}); fetch or copy it again"
-    except (ImageFileError, HeaderDataError) as error:
-        problem = f"cannot be read as NIfTI ({_first_line(error)}); fetch or copy it again"
-    if problem:
+        image = open_nifti(path)
+    except BadInput as error:
+        problems.add(f"--dataset: {error}")
+        return None
+    shape = tuple(int(n) for n in image.shape)
+    affine = np.asarray(image.affine, dtype=float)
+    if problem := _wrong_shape(shape, affine):
         problems.add(f"--dataset: {path} {problem}")
         return None
-    scale = {"msec": 1e-3, "usec": 1e-6}.get(unit, 1.0)
-    tr = float(zooms[3]) * scale if len(zooms) > 3 and zooms[3] > 0 else float("nan")
-    return Run(path, shape[:3], shape[3], affine, tr, n_bytes)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    n_bytes = int(image.dataobj.offset) + int(
+        np.prod(shape, dtype=object) * image.get_data_dtype().itemsize
+    )
+    tr = repetition_time(image.header)
+    return Run(path, shape[:3], shape[3], affine, float("nan") if tr is None else tr, n_bytes)
 
 
 def _wrong_shape(shape: Sequence[int], affine: Floats) -> str:
-    """Say what is wrong with a run's shape or affine; empty when nothing is."""
-    if len(shape) != 4 or min(shape) < 1:
+    """Say what is wrong with a run's shape or place; empty when nothing is."""
+    if len(shape) != 4:
         return f"has shape {tuple(shape)}; a run is 4-D (x, y, z, scans)"
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        return "has an affine that cannot be inverted; check its header"
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape[:3]])).reshape(3, -1)
     world = affine[:3, :3] @ corners + affine[:3, 3:]
     ends = np.stack([GRID_AFFINE[:3, 3], GRID_AFFINE[:3, 3] + 4.0 * (np.array(GRID_SHAPE) - 1)])
     if (world.max(axis=1) < ends[0]).any() or (world.min(axis=1) > ends[1]).any():
         return "lies outside the brain of the MNI space; runs must be normalised, in mm"
     return ""
-
-
-def _not_whole(path: Path, n_bytes: int) -> str:
-    """Say that a file ends too early; empty when it is whole."""
-    hint = "it is not whole; fetch or copy it again"
-    if path.suffix != ".gz":
-        size = path.stat().st_size
-        return "" if size >= n_bytes else f"has {size} bytes of {n_bytes}: {hint}"
-    with path.open("rb") as raw:
-        raw.seek(-4, 2)
-        if int.from_bytes(raw.read(4), "little") == n_bytes % 2**32:
-            return ""
-    read = 0
-    try:
-        with gzip.open(path) as handle:
-            while chunk := handle.read(CHUNK):
-                read += len(chunk)
-    except (OSError, EOFError, zlib.error) as error:
-        return f"is damaged ({_first_line(error)}): {hint}"
-    return "" if read >= n_bytes else f"has {read} bytes of data of {n_bytes}: {hint}"
 
 
 def check_runs(

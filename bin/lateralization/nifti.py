@@ -1,0 +1,239 @@
+"""NIfTI files as users give them: a header that is checked, and data that are read to their end.
+
+nibabel opens files whose header contradicts itself, and reads a damaged ``.gz`` without comparing
+its checksum when the damage still inflates. A changed number would be the only sign of either.
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.spatialimages import HeaderDataError
+
+from lateralization.arrays import Array
+from lateralization.errors import BadInput
+
+CODES = range(6)
+"""Codes of sform and qform that the format defines; 0 is not set."""
+
+SMALLEST_MM, LARGEST_MM = 0.05, 500.0
+"""Edges of a voxel outside of these are in another unit, or damaged."""
+
+CHUNK = 1 << 22
+
+UNITS = {"msec": 1e-3, "usec": 1e-6}
+
+
+def open_nifti(path: Path | str) -> nib.Nifti1Image:
+    """Open a NIfTI without reading its data, and check what its header says.
+
+    Parameters
+    ----------
+    path
+        A ``.nii`` or ``.nii.gz`` file.
+
+    Returns
+    -------
+    nibabel.Nifti1Image
+        Real numbers of at most 64 bits on a grid whose place in space is known.
+
+    Raises
+    ------
+    BadInput
+        No file, no NIfTI, a header that contradicts itself or the length of the file, or no
+        orientation.
+    """
+    try:
+        image = nib.load(path)
+    except MemoryError:
+        raise
+    except Exception as error:  # nibabel's own errors share no base class
+        raise BadInput(
+            f"{path} cannot be read as NIfTI ({_first_line(error)}); fetch or copy it again"
+        ) from error
+    if not isinstance(image, nib.Nifti1Image):
+        raise BadInput(f"{path} is no NIfTI file; convert it to .nii or .nii.gz")
+    written = _written_header(path, image)
+    problem = (
+        _wrong_data(image, written)
+        or _wrong_place(image, written)
+        or _wrong_length(Path(path), image)
+    )
+    if problem:
+        raise BadInput(f"{path} {problem}")
+    return image
+
+
+@contextmanager
+def streamed(path: Path | str) -> Iterator[tuple[Any, Any]]:
+    """Open an image whose values are read in their order, with the stream that they come from.
+
+    Yields
+    ------
+    image, handle
+        ``check_end(handle)`` compares the checksum once the last value was read; the handle of a
+        file that is not compressed is None.
+
+    Raises
+    ------
+    BadInput
+        The file cannot be opened.
+    """
+    with reading(path):
+        image = nib.load(path)
+    if not _is_packed(path):
+        yield image, None
+        return
+    with gzip.open(path) as handle:
+        with reading(path):
+            image = type(image).from_stream(handle)
+        yield image, handle
+
+
+def check_end(handle: Any) -> None:
+    """Read to the end of a compressed stream: only there is its checksum compared.
+
+    Raises
+    ------
+    OSError, EOFError
+        The checksum differs, or the stream breaks off.
+    ValueError
+        More data follow than the header announces.
+    """
+    if handle is not None and handle.read(1):
+        raise ValueError("more data than its header announces")
+
+
+@contextmanager
+def reading(path: Path | str) -> Iterator[None]:
+    """Turn what fails while a file is read into one line that names the file."""
+    try:
+        yield
+    except (MemoryError, BadInput):
+        raise
+    except Exception as error:
+        raise BadInput(
+            f"{path} is damaged or cut off ({_first_line(error)}); fetch it again"
+        ) from error
+
+
+def repetition_time(header: Any) -> float | None:
+    """Return the repetition time of a header in seconds; None where it has none that can be.
+
+    It is never used for a computation (the data set's description has the repetition time).
+    """
+    zooms = header["pixdim"][4:5].astype(float)
+    try:
+        unit = header.get_xyzt_units()[1]
+    except (KeyError, HeaderDataError):
+        return None
+    seconds = float(zooms[0]) * UNITS.get(unit, 1.0)
+    return seconds if np.isfinite(seconds) and seconds > 0 else None
+
+
+def _is_packed(path: Path | str) -> bool:
+    return str(path).endswith(".gz")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def _written_header(path: Path | str, image: nib.Nifti1Image) -> Any:
+    """Read the header as the file has it: nibabel mends some fields of the one that it hands on."""
+    with gzip.open(path) if _is_packed(path) else Path(path).open("rb") as handle:
+        return type(image.header).from_fileobj(handle, check=False)
+
+
+def _wrong_data(image: nib.Nifti1Image, header: Any) -> str:
+    """Describe what is wrong with type, shape or scaling of the data; empty when nothing is."""
+    dtype = image.get_data_dtype()
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+        return f"holds {dtype} values; real numbers of at most 64 bits are needed"
+    if int(header["bitpix"]) not in (0, 8 * dtype.itemsize):
+        return (
+            f"has a damaged header: its type is {dtype}, its bits per voxel are "
+            f"{int(header['bitpix'])}; fetch or copy it again"
+        )
+    if min(image.shape, default=0) < 1:
+        return f"has shape {image.shape}; every dimension needs at least 1 voxel"
+    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    # a slope of 0 or NaN says that values are not scaled
+    if np.isinf(slope) or (np.isfinite(slope) and slope and not np.isfinite(intercept)):
+        return (
+            f"scales its values by {slope:g} and adds {intercept:g}; write it again with finite "
+            "scl_slope and scl_inter"
+        )
+    return ""
+
+
+def _wrong_place(image: nib.Nifti1Image, header: Any) -> str:
+    """Describe what is wrong with the place in space; empty when nothing is."""
+    affine = np.asarray(image.affine, dtype=float)
+    codes = int(header["sform_code"]), int(header["qform_code"])
+    if not any(codes):
+        return (
+            "has neither sform nor qform: its place in space is unknown, left and right too; "
+            "write it again with the code of its space (4: MNI)"
+        )
+    if not all(code in CODES for code in codes):
+        return f"has the sform and qform codes {codes}, which mean nothing; write it again"
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        return "has an affine that cannot be inverted; check its header"
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    if sizes.min() < SMALLEST_MM or sizes.max() > LARGEST_MM:
+        listed = " x ".join(f"{size:.3g}" for size in sizes)
+        return f"has voxels of {listed} mm; check its affine, which is in mm"
+    if all(codes) and _mirrored(header, affine):
+        return (
+            "has an sform and a qform that disagree about left and right; find out which is right, "
+            "and write it again with that one alone"
+        )
+    return ""
+
+
+def _mirrored(header: Any, sform: Array) -> bool:
+    """Whether sform and qform put opposite sides of the image on the left."""
+    try:
+        qform = np.asarray(header.get_qform(), dtype=float)[:3, :3]
+    except (HeaderDataError, ValueError):  # no rotation: only the sform can be used
+        return False
+    if not np.isfinite(qform).all() or abs(np.linalg.det(qform)) < 1e-9:
+        return False
+    turn = sform[:3, :3] @ np.linalg.inv(qform)
+    volume = float(np.linalg.det(turn))
+    # a turn by less than a right angle leaves left on the left; a reflection never does
+    return volume < 0 or turn[0, 0] < -0.5 * volume ** (1 / 3)
+
+
+def _wrong_length(path: Path, image: nib.Nifti1Image) -> str:
+    """Say that a file is shorter or longer than its header announces; empty when it is neither.
+
+    The last four bytes of a gzip file are the length of what it holds; only where they differ from
+    the header is it inflated: files of several members end with the length of the last one.
+    """
+    offset, itemsize = int(image.dataobj.offset), int(image.get_data_dtype().itemsize)
+    n_bytes = offset + int(np.prod(image.shape, dtype=object)) * itemsize
+    hint = "it is not whole; fetch or copy it again"
+    if not _is_packed(path):
+        read = path.stat().st_size
+    else:
+        with path.open("rb") as raw:
+            raw.seek(-4, 2)
+            if int.from_bytes(raw.read(4), "little") == n_bytes % 2**32:
+                return ""
+        read = 0
+        try:
+            with gzip.open(path) as handle:
+                while chunk := handle.read(CHUNK):
+                    read += len(chunk)
+        except (OSError, EOFError, zlib.error) as error:
+            return f"is damaged ({_first_line(error)}): {hint}"
+    if read > n_bytes:
+        return f"has {read} bytes of data, its header announces {n_bytes}: one is damaged; {hint}"
+    return "" if read == n_bytes else f"has {read} bytes of data of {n_bytes}: {hint}"
