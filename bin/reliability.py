@@ -48,7 +48,8 @@ def main(arguments: argparse.Namespace) -> None:
     kept = np.isfinite(trials).all(axis=0)
     say(
         f"{arguments.out_prefix}: {len(arguments.clean)} subjects, {len(trials)} trials, "
-        f"mean r {trials[:, kept].mean():.4f} over {kept.sum()} voxels, {(~kept).sum()} left out"
+        f"mean r {trials[:, kept].mean():.4f} over {kept.sum()} voxels; {(~kept).sum()} have no "
+        "reliability: a half of the subjects may be without signal there in a run"
     )
 
 

@@ -196,17 +196,67 @@ def test_a_voxel_that_is_0_in_all_subjects_is_nan(subjects, tmp_path):
     assert np.isfinite(np.delete(r, 7, axis=2)).all()
 
 
-def test_a_voxel_that_all_subjects_leave_out_in_a_run_is_nan(subjects, tmp_path):
+def test_a_voxel_that_a_half_may_lack_in_a_run_is_nan(subjects, tmp_path):
     before, _, halves_before = reliability(subjects, N_VOXELS, tmp_path, n_trials=1, n_trim=TRIM)
-    for path in subjects:
+    for place, path in enumerate(subjects):
         left_out = read_tensors(path)["left_out"]
         left_out[3, 7] = 1
-        left_out[5, 9] = path != subjects[2]  # one has it: the group is not without
+        left_out[5, 9] = place < 2  # two of five: the smaller half may be these
+        left_out[5, 11] = left_out[6, 11] = place == 2  # every half has somebody with a signal
         change(path, left_out=left_out)
     r, _, halves = reliability(subjects, N_VOXELS, tmp_path, n_trials=1, n_trim=TRIM)
     for values, others in ((r, before), (halves, halves_before)):
-        assert np.isnan(values[..., 7]).all()
-        np.testing.assert_array_equal(np.delete(values, 7, 2), np.delete(others, 7, 2))
+        assert np.isnan(values[..., [7, 9]]).all()
+        np.testing.assert_array_equal(np.delete(values, [7, 9], 2), np.delete(others, [7, 9], 2))
+
+
+@pytest.mark.parametrize("n_subjects", [2, 3, 4, 5])
+def test_which_voxels_have_a_reliability_does_not_depend_on_the_halves(
+    subjects, tmp_path, n_subjects
+):
+    """Voxel k has no signal in run 4 in its first k subjects; what can fail in a half is NaN."""
+    used = subjects[:n_subjects]
+    for place, path in enumerate(used):
+        tensors = read_tensors(path)
+        run, left_out = tensors["run-4"], tensors["left_out"]
+        for lacking in range(place + 1, 6):
+            run[:, lacking] = 0
+            left_out[3, lacking] = 1
+        change(path, run_4=run, left_out=left_out)
+    for seed in range(4):
+        r, _, halves = reliability(
+            used, N_VOXELS, tmp_path, n_trials=1, seed=seed, n_trim=TRIM
+        )  # fmt: skip
+        for values in (r, halves):
+            absent = np.isnan(values)
+            assert absent.all(axis=(0, 1)).tolist() == absent.any(axis=(0, 1)).tolist()
+            expected = [n_subjects // 2 <= k <= 5 for k in range(N_VOXELS)]
+            assert absent.any(axis=(0, 1)).tolist() == expected
+
+
+def test_a_voxel_without_reliability_decides_no_penalty(subjects, tmp_path, monkeypatch):
+    seen = []
+    real = module.nested_ridge
+
+    def spy(system, voxels, alphas):
+        seen.append(voxels.kept[np.argsort(voxels.order)])
+        return real(system, voxels, alphas)
+
+    monkeypatch.setattr(module, "nested_ridge", spy)
+    for path in subjects:
+        left_out = read_tensors(path)["left_out"]
+        left_out[3, 7] = 1  # its values are those of its neighbours, not 0
+        change(path, left_out=left_out)
+    reliability(subjects, N_VOXELS, tmp_path, n_trials=2, n_trim=TRIM)
+    for kept in seen:
+        assert np.flatnonzero(~kept).tolist() == [7]
+
+
+def test_a_group_without_any_common_voxel_has_no_reliability(subjects, tmp_path):
+    for path in subjects:
+        change(path, left_out=np.ones((9, N_VOXELS), np.uint8))
+    with pytest.raises(BadInput, match="there is no reliability"):
+        reliability(subjects, N_VOXELS, tmp_path, n_trials=1, n_trim=TRIM)
 
 
 def test_files_hold_a_volume_per_trial_and_the_runs(subjects, mask, tmp_path):

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from lateralization import study
-from lateralization.arrays import Array, Floats, Single
+from lateralization.arrays import Array, Booleans, Floats, Single
 from lateralization.command import progress
 from lateralization.encoding.encoding import CHUNKS
 from lateralization.errors import BadInput
-from lateralization.files import open_tensors, save_tensors
-from lateralization.fmri.average import check_subjects, left_out_by_all, run_names
+from lateralization.files import open_tensors, read_tensor, save_tensors
+from lateralization.fmri.average import check_subjects, run_names
 from lateralization.fmri.bold import kept_scans
 from lateralization.fmri.signals import columns_r
 from lateralization.ridge.ridge import nested_ridge
@@ -77,6 +77,27 @@ def split_halves(
         generator.shuffle(order)
         halves.append((order[: n_subjects // 2].tolist(), order[n_subjects // 2 :].tolist()))
     return halves
+
+
+def without_reliability(paths: Sequence[Path]) -> Booleans:
+    """Mark the voxels that have no reliability, whatever halves are drawn.
+
+    A half of which no subject has a signal in a run has nothing to be predicted. Halves without a
+    signal can be drawn where at least ``n // 2`` subjects lack one: such a voxel is left out of all
+    trials, so that chance decides neither which voxels have a reliability nor their number.
+
+    Parameters
+    ----------
+    paths
+        Bold files with ``left_out``, (n_runs, n_voxels).
+
+    Returns
+    -------
+    (n_voxels,) bool
+    """
+    lacking = np.sum([read_tensor(path, "left_out") != 0 for path in paths], axis=0)
+    marked: Booleans = (lacking >= len(paths) // 2).any(axis=0)
+    return marked
 
 
 def mean_weights(halves: Sequence[tuple[list[int], list[int]]], n_subjects: int) -> Floats:
@@ -159,6 +180,7 @@ def predict_group(
     second: Sequence[Array],
     alphas: Floats = study.ALPHAS,
     *,
+    left_out: Booleans | None = None,
     precision: Precision = "float32",
     device: str = "cpu",
 ) -> EncodeResult:
@@ -168,17 +190,19 @@ def predict_group(
     ----------
     first, second : lists over runs of arrays (n_scans, n_voxels)
         Group means, trimmed, not standardised again.
+    left_out : boolean array of shape (n_voxels,), optional
+        Voxels of the second group that are not predicted and decide no penalty.
     alphas, precision, device
         As in ``ridge.encode``.
 
     Returns
     -------
     EncodeResult
-        NaN where the second group's voxel is constant in some run.
+        NaN where the voxel is left out, or constant in some run of the second group.
     """
     chunk = CHUNKS[device]
     system = Dual(scan_gram(first, chunk, device), [len(run) for run in first])
-    voxels = Voxels(second, precision=precision, chunk=chunk, device=device)
+    voxels = Voxels(second, left_out, precision=precision, chunk=chunk, device=device)
     return nested_ridge(system, voxels, alphas)
 
 
@@ -209,7 +233,7 @@ def reliability(
     Returns
     -------
     r : array of shape (n_trials, n_runs, n_voxels)
-        NaN where every subject is left out in some run, whatever interpolation has put there.
+        NaN in the voxels of :func:`without_reliability`, in all trials and runs.
     alphas : array of shape (n_trials, n_runs)
     halves : array of shape (n_trials, n_runs, n_voxels)
         Correlation of the two halves, voxel by voxel (``ceilings``); NaN as ``r``.
@@ -222,16 +246,25 @@ def reliability(
     ordered = sorted(paths, key=_id_first)
     halves = split_halves(len(ordered), n_trials, seed)
     check_subjects(ordered, n_voxels)
+    absent = without_reliability(ordered)
+    if absent.all():
+        raise BadInput(
+            "no voxel has a signal in more than half of the subjects in every run: there is no "
+            "reliability; mend the runs, or give a map with --isc"
+        )
     r, alphas, halves_r = [], [], []
     with group_means(ordered, mean_weights(halves, len(ordered)), n_trim, folder) as means:
         for trial in progress(range(n_trials), "trials"):
             first, second = ([run[2 * trial + side] for run in means] for side in (0, 1))
-            result = predict_group(first, second, precision=precision, device=device)
+            result = predict_group(
+                first, second, left_out=absent, precision=precision, device=device
+            )
             r.append(result.r)
             alphas.append(result.alphas)
             halves_r.append(np.stack([columns_r(a, b) for a, b in zip(first, second, strict=True)]))
-    nobody = np.where(left_out_by_all(ordered).any(axis=0), np.nan, 0.0)
-    return np.stack(r) + nobody, np.stack(alphas), np.stack(halves_r) + nobody
+    correlations = np.stack(halves_r)
+    correlations[..., absent] = np.nan
+    return np.stack(r), np.stack(alphas), correlations
 
 
 def _id_first(path: Path) -> list[str]:
