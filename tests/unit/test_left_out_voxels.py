@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from made_runs import MIDDLE, MadeRun, made_mask, write_run
 
+from lateralization.report import findings
 from lateralization.statistics.specifications import specify
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.tables.dictionary import describe
@@ -86,3 +87,21 @@ def test_pairs_of_the_specifications_have_both_voxels(tables):
     ]  # fmt: skip
     assert one == pytest.approx(expected, abs=1e-12)
     assert space.affine == pytest.approx(GRID_AFFINE)
+
+
+@pytest.mark.slow
+def test_voxels_with_scores_and_without_reliability_are_counted_and_named(tmp_path):
+    inputs = write_run(tmp_path / "in", MadeRun(baselines=False, layers=2, left_out=3))
+    path = tmp_path / "in" / "lang-en_isc.nii.gz"
+    image = nibabel.load(path)
+    values = image.get_fdata(dtype=np.float32)
+    values[tuple(np.argwhere(MASK)[:8].T)] = np.nan  # three of them are left out as it is
+    nibabel.save(nibabel.Nifti1Image(values, image.affine), path)
+    lateralize(inputs, tmp_path / "tables")
+    found = read_tables(tmp_path / "tables")
+    counts = found["left_out"].set_index("model")["n_left_out"].to_dict()
+    assert counts == {"all": 3, "reliability": 5}
+    told = [remark.text for remark in findings.about_losses(found)]
+    assert any(f"5 voxels of {len(X):,} have scores but no reliability (en)" in text
+               for text in told)  # fmt: skip
+    assert any(f"3 voxels of {len(X):,} left out (en" in text for text in told)

@@ -14,7 +14,7 @@ from lateralization.figures.model_figures import PUBLISHED, WORDS, models_of, se
 from lateralization.plan.catalogue import RANDOM_SEED
 from lateralization.problems import listed
 from lateralization.statistics.intervals import MIN_SUBJECTS
-from lateralization.tables.dictionary import LN_N, Tables
+from lateralization.tables.dictionary import LN_N, RELIABILITY, Tables
 
 PER_TENFOLD = float(np.log(10))
 """A slope per unit of ln N times this is the change per tenfold size."""
@@ -298,6 +298,12 @@ def about_losses(tables: Tables) -> list[Remark]:
         remarks.append(Remark(BAD, f"{wording.plural(len(failed), 'fit')} failed and "
                               f"{'is' if len(failed) == 1 else 'are'} missing from every "
                               f"number here: {names}{more}."))  # fmt: skip
+    for _, row in lost[lost["model"] == RELIABILITY].iterrows():
+        voxels = f"{wording.plural(int(row['n_left_out']), 'voxel')} of {int(row['n_voxels']):,}"
+        have = "has" if row["n_left_out"] == 1 else "have"
+        text = f"{voxels} {have} scores but no reliability ({row['language']}): {row['reason']}."
+        remarks.append(Remark(NOTE, text))
+    lost = lost[lost["model"] != RELIABILITY]
     for (language, reason), rows in lost.groupby(["language", "reason"]):
         most = rows.sort_values("n_left_out").iloc[-1]
         subjects = sorted(set(rows["subject"]), key=lambda name: (name != "average", name))

@@ -153,7 +153,9 @@ def reliability_text(plan: dict[str, Any]) -> str:
         start = (
             "Inter-subject reliability was estimated by predicting the mean of one half of the "
             f"subjects from the other with ridge regression, over {given.get('isc_trials', 10)} "
-            f"random halves (seed {given.get('isc_seed', 1234)})"
+            f"random halves (seed {given.get('isc_seed', 1234)}); voxels were left out of "
+            "every trial where so many subjects had no signal in a run that a half could consist "
+            "of them alone"
         )
     return f"{start}; voxels strictly above its {ISC_PERCENTILE}th percentile are called reliable."
 

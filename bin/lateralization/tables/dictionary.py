@@ -12,6 +12,9 @@ Tables = dict[str, pd.DataFrame]
 LN_N = "ln_n_parameters"
 """Name of the size of models among the predictors."""
 
+RELIABILITY = "reliability"
+"""In place of a model's name in ``left_out``: voxels that are scored and have no reliability."""
+
 LARGE = 3e9
 """The study looks at models above this size apart: there skill, not size, explains the score."""
 
@@ -339,8 +342,10 @@ TABLES = {
         "Voxels left out of every mean",
         _columns("language subject model n_voxels n_left_out share reason"),
         {
-            "model": "all, where it is the same for every model of the subject",
+            "model": "all, where it is the same for every model of the subject; reliability: "
+            "voxels that have scores and no reliability, and so are not among the reliable ones",
             "n_voxels": "voxels of the mask",
+            "n_left_out": "voxels left out, for the reason given",
             "share": "voxels left out / voxels of the mask",
             "reason": "why they were left out",
         },

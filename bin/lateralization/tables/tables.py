@@ -1,6 +1,6 @@
 """LATERALIZE: from the scores of all fits to the tables that figures and report read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ from lateralization.errors import BadInput
 from lateralization.files import read_json, read_table, save_tensors, write_json, write_table
 from lateralization.sources.atlas import read_atlas
 from lateralization.statistics.areas import Areas, within
+from lateralization.statistics.asymmetry import SHARED
 from lateralization.statistics.specifications import Specification, specify
 from lateralization.tables.brain_maps import brain_maps, density_table, sensitivity_table
 from lateralization.tables.ceiling_tables import Ceilings
 from lateralization.tables.comparison import applies, comparison_rows
 from lateralization.tables.control_tables import control_rows
-from lateralization.tables.dictionary import TABLES, describe
+from lateralization.tables.dictionary import RELIABILITY, TABLES, describe
 from lateralization.tables.fits import (
     AVERAGE,
     BASELINE,
@@ -66,6 +67,9 @@ EMPTY = {
     "predictors": "the models have no numeric columns beside their size",
 }
 """Table → why it has no rows, where that is the same in every run."""
+
+
+HALF_WITHOUT = "a half of the subjects may be without signal there in some run"
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,28 @@ def absent_rows(plan: dict[str, Any], checks: Sequence[Row]) -> list[Row]:
         if one.get("group") and entry["language"] in checked
         and (entry["language"], one["subject"]) not in present
     ]  # fmt: skip
+
+
+def without_reliability_rows(
+    plan: dict[str, Any], spaces: Mapping[tuple[str, str], Space]
+) -> list[Row]:
+    """List how many voxels of a language have scores and no reliability."""
+    given = {entry["language"] for entry in plan.get("languages", []) if entry.get("isc")}
+    rows = []
+    for (language, subject), space in spaces.items():
+        if space.brain.isc is None:
+            continue
+        used = np.logical_or(*space.brain.halves[SHARED])
+        if absent := int((used & ~np.isfinite(space.brain.isc)).sum()):
+            why = "no value in the given file" if language in given else HALF_WITHOUT
+            rows.append(
+                {
+                    "language": language, "subject": subject, "model": RELIABILITY,
+                    "n_voxels": space.brain.n_voxels, "n_left_out": absent,
+                    "share": absent / space.brain.n_voxels, "reason": why,
+                }
+            )  # fmt: skip
+    return rows
 
 
 def left_out_rows(summaries: list[Summary]) -> list[Row]:
@@ -315,7 +341,7 @@ def build(inputs: Inputs) -> Built:
         "models": model_rows(summaries),
         "predictors": predictor_rows(summaries),
         "failures": absent_rows(plan, checks) + failure_rows(plan, summaries),
-        "left_out": left_out_rows(summaries),
+        "left_out": left_out_rows(summaries) + without_reliability_rows(plan, spaces),
         "densities": density_table(summaries, spaces),
         "sensitivity": sensitivity_table(summaries, spaces),
         **atlas_rows(summaries, spaces, areas),
