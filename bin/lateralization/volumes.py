@@ -25,6 +25,9 @@ Midline = Literal["shared", "strict"]
 AFFINE_TOLERANCE_MM = 1e-3
 """Two affines closer than this describe the same grid (headers hold them in float32)."""
 
+ONE_SIDED = 10
+"""Fewer voxels that only one side of a mask has say nothing of an image's orientation."""
+
 BLOCK_BYTES = 32 << 20
 """How much of a series is read at a time: some volumes, a small part of a run."""
 
@@ -202,6 +205,40 @@ def check_same_grid(
         )
     if np.abs(image.affine - affine).max() > AFFINE_TOLERANCE_MM:
         raise BadInput(f"{path} and {other} differ in their affines; both must be on one grid")
+
+
+def check_not_mirrored(data: Array, mask: Booleans, path: Path | str, other: Path | str) -> None:
+    """Refuse values that lie where the mirror image of a mask is, and not where the mask is.
+
+    Only voxels that a mask has on one side alone can tell: a symmetric mask cannot.
+
+    Parameters
+    ----------
+    data : (x, y, z) or (x, y, z, n)
+        0 or NaN is no value.
+    mask : (x, y, z) bool
+        Read from ``other``, on the grid of ``path``.
+
+    Raises
+    ------
+    BadInput
+        The values are mirrored from left to right.
+    """
+    series = data.reshape(*data.shape[:3], -1)
+    here = mask & ~mask[::-1]
+    there = here[::-1]
+    if here.sum() < ONE_SIDED:
+        return
+    shares = [
+        float((np.isfinite(series[place]) & (series[place] != 0)).any(axis=1).mean())
+        for place in (here, there)
+    ]
+    if shares[1] - shares[0] > 0.5:
+        raise BadInput(
+            f"{path} is mirrored from left to right beside {other}: of the voxels that the mask "
+            f"has on one side only, {shares[0]:.0%} have a value, of their mirror images "
+            f"{shares[1]:.0%}; check the affines of both, and give files of one orientation"
+        )
 
 
 def check_runs(paths: Sequence[Path | str], what: str, n_runs: int = N_RUNS) -> None:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import zipfile
 
+import nibabel
+import numpy as np
 import pytest
 from planning import lines_of, own, plan_of, write_world
 from tiny_dataset import (
@@ -21,7 +23,7 @@ from tiny_dataset import (
 from lateralization.errors import BadInput
 from lateralization.files import md5_of
 from lateralization.plan.summary import summary
-from lateralization.study import ANNOTATION_MD5
+from lateralization.study import ANNOTATION_MD5, GRID_AFFINE, GRID_SHAPE
 
 
 @pytest.fixture(scope="module")
@@ -281,14 +283,23 @@ def test_home_is_the_user_s_wherever_the_command_runs(world, tmp_path):
 
 def test_an_atlas_is_an_image_and_its_labels(world, tmp_path):
     image, table = tmp_path / "my parcels.nii.gz", tmp_path / "names.csv"
-    image.write_bytes(b"x")
+    labels = np.zeros(GRID_SHAPE, np.int16)
+    labels[:18], labels[19:] = 1, 2
+    nibabel.save(nibabel.Nifti1Image(labels, GRID_AFFINE), image)
     table.write_text("index,name\n1,Left a\n2,Right a\n")
     plan = plan_of(world, **own(world, atlas=f"{image},{table}"))
     assert plan["atlas"] == {"source": [str(image), str(table)]}
     with pytest.raises(BadInput, match=r"my parcels.tsv does not exist; give IMAGE,LABELS"):
         plan_of(world, **own(world, atlas=str(image)))
+    table.write_text("index,name\n1,Right a\n2,Left a\n")
+    with pytest.raises(BadInput, match=r"--atlas: the atlas's names and voxels disagree .*Right a"):
+        plan_of(world, **own(world, atlas=f"{image},{table}"))
     table.write_text("number,label\n1,Left a\n")
     with pytest.raises(BadInput, match="is no table of index and name"):
+        plan_of(world, **own(world, atlas=f"{image},{table}"))
+    table.write_text("index,name\n1,Left a\n2,Right a\n")
+    image.write_bytes(b"x")
+    with pytest.raises(BadInput, match=r"--atlas: .* cannot be read as NIfTI"):
         plan_of(world, **own(world, atlas=f"{image},{table}"))
 
 

@@ -155,4 +155,4 @@ def test_an_average_subject_is_the_same_in_both_forms(tmp_path, mask):
     parcel = own_file("average_subject", tmp_path, 9, grid_of(path))
     assert parcel["source"] == [str(one) for one in by_form["joblib"]]
     with pytest.raises(BadInput, match="belongs to it"):
-        own_file("average_subject", tmp_path, 9, replace(grid_of(path), n_voxels=7))
+        own_file("average_subject", tmp_path, 9, replace(grid_of(path), mask=voxels[:16]))

@@ -15,7 +15,14 @@ from lateralization.fmri.cleaning import Brain, read_series
 from lateralization.fmri.signals import standardise
 from lateralization.sources.given_files import check_array, is_nifti
 from lateralization.study import MIN_SCANS, N_RUNS, TR
-from lateralization.volumes import check_runs, load_mask, save_volume, to_volume
+from lateralization.volumes import (
+    check_not_mirrored,
+    check_runs,
+    load_mask,
+    save_volume,
+    scan_blocks,
+    to_volume,
+)
 
 STANDARDISED = 1e-2
 """How far mean and sd of a given average may be from 0 and 1 before it is mentioned."""
@@ -168,13 +175,17 @@ def given_average(paths: Sequence[Path], brain: Brain, n_runs: int = N_RUNS) -> 
         say_if_not_standardised(series[:, ~absent], path)
         tensors[f"run-{place + 1}"] = series
         left_out[place] = absent
+        if absent.any():
+            say(f"{path} has no signal in {absent.sum()} of {absent.size} voxels of the mask")
     return {**tensors, "left_out": left_out}
 
 
 def _given_run(path: Path, brain: Brain) -> tuple[Array, Booleans]:
     """Read a run of a given average, (scans, voxels), and where it is finite, (voxels,)."""
     if is_nifti(path):
-        return read_series(path, brain)
+        series, finite = read_series(path, brain)
+        check_not_mirrored(next(scan_blocks(path)), brain.mask, path, brain.path)
+        return series, finite
     series = check_array(path, int(brain.mask.sum()))
     return series, np.asarray(np.isfinite(series).all(axis=0))
 

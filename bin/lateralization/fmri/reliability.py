@@ -15,7 +15,7 @@ import torch
 
 from lateralization import study
 from lateralization.arrays import Array, Booleans, Floats, Single
-from lateralization.command import progress
+from lateralization.command import progress, say
 from lateralization.encoding.encoding import CHUNKS
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, read_tensor, save_tensors
@@ -28,6 +28,7 @@ from lateralization.ridge.systems import Dual
 from lateralization.ridge.voxels import Precision, Voxels
 from lateralization.sources.given_files import check_array, is_nifti
 from lateralization.volumes import (
+    check_not_mirrored,
     check_same_grid,
     from_volume,
     image_data,
@@ -325,17 +326,21 @@ def write_given(path: Path, mask_path: Path, out_prefix: str) -> Floats:
     Returns
     -------
     array of shape (n_trials, n_voxels)
+        NaN where the file has none, and where every trial is 0.
 
     Raises
     ------
     BadInput
-        Another grid or number of voxels than the mask, or values that are no correlations.
+        Another grid or number of voxels than the mask, mirrored beside it, or values that are no
+        correlations.
     """
     mask, affine = load_mask(mask_path)
     if is_nifti(path):
         image = _load(path)
         check_same_grid(image, mask.shape, affine, path, mask_path)
-        trials = np.atleast_2d(from_volume(image_data(image, path), mask))
+        data = image_data(image, path)
+        check_not_mirrored(data, mask, path, mask_path)
+        trials = np.atleast_2d(from_volume(data, mask))
     else:
         trials = check_array(path, int(mask.sum()))
     finite = trials[np.isfinite(trials)]
@@ -344,8 +349,12 @@ def write_given(path: Path, mask_path: Path, out_prefix: str) -> Floats:
             f"{path} is no reliability: inside the mask its values must be correlations between "
             "-1 and 1, not all 0; check that it is the right file"
         )
+    trials = trials.astype(np.float64)
+    trials[:, (trials == 0).all(axis=0)] = np.nan  # what lies outside of another mask
+    if absent := int((~np.isfinite(trials)).any(axis=0).sum()):
+        say(f"{path} has no value in {absent} of the {int(mask.sum())} voxels of {mask_path}")
     save_volume(to_volume(trials.astype(np.float32), mask), affine, f"{out_prefix}_isc.nii.gz")
-    return trials.astype(np.float64)
+    return trials
 
 
 def _load(path: Path) -> Any:

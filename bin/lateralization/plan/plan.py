@@ -21,7 +21,7 @@ from lateralization.plan.parameters import Parameters, load_schema, normalise
 from lateralization.plan.places import absolute
 from lateralization.problems import Problems, listed, nearest
 from lateralization.ridge.choices import MOST_BANDS, Choices
-from lateralization.sources.atlas import TABLES, labels_beside, read_labels
+from lateralization.sources.atlas import TABLES, check_atlas, labels_beside
 from lateralization.sources.description import STUDY, Description, find_description
 from lateralization.sources.given_files import PUBLISHED
 
@@ -319,9 +319,9 @@ def _atlas(site: Site) -> dict[str, Any] | None:
             )
     if table.suffix not in TABLES:
         site.problems.add(f"--atlas: {table} ends in neither .tsv nor .csv; rename it")
-    elif table.is_file():
+    elif table.is_file() and image.is_file():
         try:
-            read_labels(table)
+            check_atlas(image, table)
         except BadInput as error:
             site.problems.add(f"--atlas: {error}")
     return {"source": [str(image), str(table)]}

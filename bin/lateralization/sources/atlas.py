@@ -11,11 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lateralization.arrays import Array, Booleans
+from lateralization.command import say
 from lateralization.errors import BadInput
 from lateralization.files import check_columns, read_json, write_json, writing
 from lateralization.invisible import is_blank
 from lateralization.problems import listed
-from lateralization.statistics.areas import Areas, label_areas
+from lateralization.statistics.areas import (
+    SIDES,
+    Areas,
+    Places,
+    label_areas,
+    pair_labels,
+    split_side,
+)
+from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.volumes import from_volume, hemispheres, image_data, load_image, save_volume
 
 NAME = "cort-maxprob-thr0-2mm"
@@ -23,6 +32,12 @@ NAME = "cort-maxprob-thr0-2mm"
 
 TABLES = (".tsv", ".csv")
 """Endings of a table of labels."""
+
+HEMISPHERES = ("hemi", "hemisphere", "side")
+"""Columns of a table of labels that give the side (left, right, L, R, lh, rh) of a label."""
+
+LABEL_TOLERANCE = 1e-3
+"""How far a label in a file of real numbers may be from a whole number."""
 
 IMAGE, LABELS, REASON = "atlas.nii.gz", "atlas.tsv", "atlas.json"
 
@@ -39,7 +54,7 @@ def place_atlas(sources: Sequence[Path], cache: Path, out: Path) -> None:
     Raises
     ------
     BadInput
-        The user's own files are incomplete.
+        The user's own files are incomplete, or see :func:`check_atlas`.
     """
     if sources:
         _own(sources, out)
@@ -74,11 +89,93 @@ def _own(sources: Sequence[Path], out: Path) -> None:
     table = next((path for path in sources if path.suffix in TABLES), labels_beside(image))
     if not table.exists():
         raise BadInput(f"--atlas: {table} is missing; it names the labels (index, name)")
-    names = read_labels(table)
-    load_image(image, 3)
+    names = check_atlas(image, table)
     with writing(out / IMAGE) as temporary:
         shutil.copyfile(image, temporary)
     _write_labels(sorted(names.items()), out / LABELS)
+
+
+def check_atlas(image: Path, table: Path) -> dict[int, str]:
+    """Check an atlas of the user's own, and return its names: label → name.
+
+    Labels of the image that have no name, and names that have no voxel, are mentioned.
+
+    Raises
+    ------
+    BadInput
+        Image or table cannot be used, or disagree about left and right.
+    """
+    names = read_labels(table)
+    values, affine = read_image(image)
+    pair_labels(names, places_of(values, affine))
+    there = {int(label) for label in np.unique(values)} - {0}
+    if not there & names.keys():
+        raise BadInput(f"{image} holds none of the labels of {table}; give the table that is its")
+    _check_place(values, affine, image)
+    if nameless := sorted(there - names.keys()):
+        say(f"{table} names no label {listed(nameless)}: these areas are left out")
+    if absent := sorted(names.keys() - there):
+        say(f"{image} has no voxel of the labels {listed(absent)}")
+    return names
+
+
+def _check_place(values: NDArray[np.int64], affine: Array, path: Path) -> None:
+    """Refuse an atlas of which no label lies on the study's grid."""
+    world = affine[:3, :3] @ np.nonzero(values) + affine[:3, 3:]
+    grid = np.linalg.inv(GRID_AFFINE) @ np.vstack([world, np.ones(world.shape[1])])
+    if not ((grid[:3] >= 0).all(axis=0) & (grid[:3].T < GRID_SHAPE).all(axis=1)).any():
+        raise BadInput(f"{path} lies outside the brain; an atlas must be in MNI space, in mm")
+
+
+def read_image(path: Path) -> tuple[NDArray[np.int64], Array]:
+    """Read an image of labels.
+
+    Returns
+    -------
+    labels : (x, y, z) int64
+        0 where the image is not finite.
+    affine : (4, 4), mm
+
+    Raises
+    ------
+    BadInput
+        Damaged, not 3-D, or with values that are no whole numbers.
+    """
+    image = load_image(path, 3)
+    values = np.nan_to_num(image_data(image, path), posinf=0.5, neginf=0.5)
+    if (np.abs(values - np.rint(values)) > LABEL_TOLERANCE).any() or np.abs(values).max() > 2**53:
+        raise BadInput(
+            f"{path} holds values that are no whole numbers; an atlas has one label for each voxel "
+            "(a map of probabilities must be cut into labels first)"
+        )
+    return np.rint(values).astype(np.int64), image.affine
+
+
+def places_of(values: NDArray[np.integer], affine: Array) -> Places:
+    """Count the voxels of each label left (x < 0) and right of the midline plane.
+
+    Parameters
+    ----------
+    values : (x, y, z) integers
+        Labels; 0 is no area.
+    affine : (4, 4), mm
+
+    Returns
+    -------
+    dict
+        Label → (left, right); a voxel whose extent reaches over x = 0 counts for neither.
+    """
+    index = np.nonzero(values)
+    x = affine[0, :3] @ np.array(index) + affine[0, 3]
+    reach = np.abs(affine[0, :3]).sum() / 2 * (1 - 1e-6)
+    labels = values[index]
+    sides = [
+        dict(zip(*(found.tolist() for found in np.unique(labels[on], return_counts=True)),
+                 strict=True))
+        for on in (x <= -reach, x >= reach)
+    ]  # fmt: skip
+    return {int(label): (sides[0].get(label, 0), sides[1].get(label, 0)) for label in
+            sides[0].keys() | sides[1].keys()}  # fmt: skip
 
 
 def _write_labels(labels: Sequence[tuple[int, str]], path: Path) -> None:
@@ -94,7 +191,8 @@ def read_labels(path: Path) -> dict[int, str]:
     Raises
     ------
     BadInput
-        Not a table of ``index`` and ``name``, or a label is no positive number or comes twice.
+        Not a table of ``index`` and ``name``, or a label is no positive number or comes twice, or a
+        column of hemispheres contradicts a name.
     """
     separator = "," if path.suffix == ".csv" else "\t"
     try:
@@ -110,7 +208,7 @@ def read_labels(path: Path) -> dict[int, str]:
     text = io.StringIO(content.decode("utf-8-sig"), newline="")
     rows = [row for row in csv.DictReader(text, delimiter=separator) if row["name"] is not None]
     try:
-        labels = [(int(row["index"]), row["name"].strip()) for row in rows]
+        labels = [(int(row["index"]), _named(row, path)) for row in rows]
     except ValueError as error:
         raise BadInput(
             f"{path} is no table of index and name ({error}); give whole numbers and names"
@@ -125,6 +223,26 @@ def read_labels(path: Path) -> dict[int, str]:
     if min(names) < 0:
         raise BadInput(f"{path}: labels are positive numbers")
     return names
+
+
+def _named(row: dict[str, str], path: Path) -> str:
+    """Return the name of a row, with the side that a column of hemispheres gives it.
+
+    Raises
+    ------
+    BadInput
+        The column and the name disagree.
+    """
+    name = row["name"].strip()
+    columns = [key for key in row if str(key).strip().lower() in HEMISPHERES]
+    column = columns[0] if columns else ""
+    side = SIDES.get((row.get(column) or "").strip().lower())
+    if side is None:
+        return name
+    said = split_side(name)[1]
+    if said not in (None, side):
+        raise BadInput(f"{path}: {name!r} is {row[column]!r} in the column {column}; mend one")
+    return name if said == side else f"{('Left', 'Right')[side]} {name}"
 
 
 def to_grid(
@@ -165,14 +283,13 @@ def read_atlas(folder: Sequence[Path], mask: Booleans, affine: Array) -> tuple[A
     Raises
     ------
     BadInput
-        The image is damaged, or its labels cannot be paired.
+        The image is damaged, or its labels cannot be paired or lie on other sides than their names.
     """
     named = {path.name: path for path in folder}
     if IMAGE not in named or LABELS not in named:
         told = read_json(named[REASON]) if REASON in named else {}
         return None, str(told.get("reason") or "this run has no atlas")
-    image = load_image(named[IMAGE], 3)
-    values = np.rint(image_data(image, named[IMAGE])).astype(np.int64)
-    placed = to_grid(values, image.affine, affine, mask.shape)
-    halves = hemispheres(mask, "strict")
-    return label_areas(from_volume(placed, mask), read_labels(named[LABELS]), halves), ""
+    values, source = read_image(named[IMAGE])
+    placed = to_grid(values, source, affine, mask.shape)
+    halves, places = hemispheres(mask, "strict"), places_of(values, source)
+    return label_areas(from_volume(placed, mask), read_labels(named[LABELS]), halves, places), ""

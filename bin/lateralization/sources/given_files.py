@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lateralization.arrays import Array
+from lateralization.arrays import Array, Booleans
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.fmri.joblib_array import read_joblib_array
@@ -13,7 +13,13 @@ from lateralization.nifti import open_nifti
 from lateralization.problems import listed
 from lateralization.sources.description import STUDY
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
-from lateralization.volumes import check_same_grid, load_mask
+from lateralization.volumes import (
+    check_not_mirrored,
+    check_same_grid,
+    image_data,
+    load_mask,
+    scan_blocks,
+)
 
 KINDS = ("mask", "isc", "average_subject")
 PUBLISHED = "published"
@@ -34,16 +40,21 @@ class Grid:
 
     Attributes
     ----------
-    n_voxels
-        Voxels of the mask; None when that is not known yet.
+    mask
+        (x, y, z) bool; None when it is not known yet.
     name
         What the grid is of, for messages.
     """
 
     shape: tuple[int, ...]
     affine: Array
-    n_voxels: int | None
+    mask: Booleans | None
     name: str
+
+    @property
+    def n_voxels(self) -> int | None:
+        """Voxels of the mask; None when that is not known yet."""
+        return None if self.mask is None else int(self.mask.sum())
 
 
 STUDY_GRID = Grid(GRID_SHAPE, GRID_AFFINE, None, "the study's grid, which runs are resampled to,")
@@ -58,7 +69,7 @@ def grid_of(mask_path: Path) -> Grid:
         No mask.
     """
     mask, affine = load_mask(mask_path)
-    return Grid(mask.shape, affine, int(mask.sum()), str(mask_path))
+    return Grid(mask.shape, affine, mask, str(mask_path))
 
 
 def is_nifti(path: Path) -> bool:
@@ -170,15 +181,19 @@ def _check(kind: str, path: Path, grid: Grid | None) -> None:
 
 
 def _check_image(path: Path, grid: Grid | None, needed: tuple[int, ...]) -> None:
-    """Check that a file is a NIfTI with the dimensions needed, on a grid."""
+    """Check that a file is a NIfTI with the dimensions needed, on a grid and not mirrored."""
     image = open_nifti(path)
     dimensions = len(image.shape)
     if dimensions not in needed:
         raise BadInput(
             f"{path} has {dimensions} dimensions; {' or '.join(map(str, needed))} are needed"
         )
-    if grid is not None:
-        check_same_grid(image, grid.shape, grid.affine, path, grid.name)
+    if grid is None:
+        return
+    check_same_grid(image, grid.shape, grid.affine, path, grid.name)
+    if grid.mask is not None:
+        data = next(scan_blocks(path)) if dimensions == 4 else image_data(image, path)
+        check_not_mirrored(data, grid.mask, path, grid.name)
 
 
 def _average_subject(folder: Path, n_runs: int) -> list[Path]:

@@ -1,12 +1,16 @@
-"""Areas of an atlas with left and right labels, and the voxels that each has within a mask."""
+"""Areas of an atlas with left and right labels, and the voxels that each has within a mask.
+
+What a name says of its side is compared with where its voxels lie: a name is never believed alone.
+"""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from lateralization.arrays import Array, Booleans
 from lateralization.command import say
 from lateralization.errors import BadInput
+from lateralization.problems import listed
 
 Halves = tuple[Booleans, Booleans]
 """Voxels of the left side and of the right."""
@@ -28,35 +32,157 @@ class Areas:
         return len(self.sides)
 
 
+Places = Mapping[int, tuple[int, int]]
+"""Label → voxels left and right of the midline plane; what touches the plane counts for neither."""
+
 SIDES = {"left": 0, "lh": 0, "l": 0, "right": 1, "rh": 1, "r": 1}
 """Words of a name that say its side, whatever their case."""
 
-_WORDS = re.compile(r"[A-Za-z]+|[0-9]+")
+SIDE_NAMES = ("left", "right")
+
+TWINS = (
+    ("l", "r"), ("gauche", "droite"), ("gauche", "droit"), ("links", "rechts"),
+    ("linke", "rechte"), ("linker", "rechter"), ("linkes", "rechtes"),
+)  # fmt: skip
+"""Words that say a side where the same name with the other word is in the table too."""
+
+ON_ITS_SIDE = 0.9
+"""Share of a label's voxels off the midline that lie on the side that it is named after."""
+
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 
 
-def split_side(name: str) -> tuple[str, int | None]:
+def split_side(name: str, names: Collection[str] = ()) -> tuple[str, int | None]:
     """Take the side off a name: (``Frontal Pole``, 0) of ``Left Frontal Pole``; None: no side.
 
-    The side is a word: Left, Right, LH, RH anywhere (``ctx-lh-cuneus``), L and R as the first or
-    the last word (``Hippocampus_L``).
+    The side is a word: Left, Right, LH, RH anywhere (``ctx-lh-cuneus``, ``LeftInsula``), L and R as
+    the first or the last word (``Hippocampus_L``). Words of ``TWINS`` count where ``names`` has the
+    partner: ``SFG_L_7_1`` and ``SFG_R_7_1``, ``Insula gauche`` and ``Insula droite``.
     """
     words = list(_WORDS.finditer(name))
     for place, word in enumerate(words):
         side = SIDES.get(word[0].lower())
-        at_end = place in (0, len(words) - 1) and len(words) > 1
+        at_end = place in (0, len(words) - 1) and len(words) > 1 and _stands_alone(name, word)
         if side is not None and (len(word[0]) > 1 or at_end):
-            rest = name[: word.start()].rstrip(" _-.") + " " + name[word.end() :].lstrip(" _-.")
-            return rest.strip(), side
+            return _without(name, word), side
+    known = {other.lower() for other in names}
+    for word in words:
+        for twins in TWINS:
+            if word[0].lower() in twins and _stands_alone(name, word):
+                side = twins.index(word[0].lower())
+                other = name[: word.start()] + twins[1 - side] + name[word.end() :]
+                if other.lower() in known:
+                    return _without(name, word), side
     return name.strip(), None
 
 
-def label_areas(labels: Array, names: Mapping[int, str], halves: Halves | None = None) -> Areas:
+def _stands_alone(name: str, word: re.Match[str]) -> bool:
+    """Whether no letter or digit touches a word: the L of ``5L`` and of ``insulaL`` is no side."""
+    around = name[: word.start()][-1:] + name[word.end() :][:1]
+    return not any(character.isalnum() for character in around)
+
+
+def _without(name: str, word: re.Match[str]) -> str:
+    rest = name[: word.start()].rstrip(" _-.") + " " + name[word.end() :].lstrip(" _-.")
+    return rest.strip()
+
+
+def pair_labels(names: Mapping[int, str], places: Places) -> dict[str, list[int | None]]:
+    """Find the labels of each area: [left, right], or [label, None] of a name without a side.
+
+    Two labels of one name without a side are told apart by their places.
+
+    Parameters
+    ----------
+    names
+        Label → name.
+    places
+        Where the voxels of the labels lie; empty: not known, and no side is checked.
+
+    Raises
+    ------
+    BadInput
+        A label lies on another side than it is named after, or two labels have one name and side.
+    """
+    check_sides(names, places)
+    found: dict[str, list[int | None]] = {}
+    without_side: dict[str, list[int]] = {}
+    for label in sorted(names):
+        name, side = split_side(names[label], names.values())
+        if side is None:
+            without_side.setdefault(name, []).append(label)
+            found.setdefault(name, [None, None])  # its place in the order
+            continue
+        pair = found.setdefault(name, [None, None])
+        if pair[side] is not None:
+            raise BadInput(f"atlas labels {pair[side]} and {label} are both {names[label]!r}")
+        pair[side] = label
+    for name, labels in without_side.items():
+        taken = next((label for label in found[name] if label is not None), None)
+        if taken is not None:
+            raise BadInput(
+                f"atlas labels {taken} and {labels[0]} are both {name!r}, one of them without a "
+                "side; name the sides alike, as in Left Insula and Right Insula"
+            )
+        found[name] = _by_place(name, labels, places)
+    return found
+
+
+def _by_place(name: str, labels: list[int], places: Places) -> list[int | None]:
+    """Tell labels of one name without a side apart: [left, right], or [label, None] of one."""
+    there = [label for label in labels if any(places.get(label, (0, 0)))] or labels
+    if len(there) == 1:
+        return [there[0], None]
+    sides = [_side_of(places.get(label, (0, 0))) for label in there]
+    if sides not in ([0, 1], [1, 0]):
+        raise BadInput(
+            f"atlas labels {' and '.join(map(str, there))} are both {name!r}, and their voxels are "
+            "not one on the left and one on the right; give each its own name"
+        )
+    return [there[sides.index(0)], there[sides.index(1)]]
+
+
+def _side_of(place: tuple[int, int]) -> int | None:
+    """Return the side on which a label's voxels lie, 0 or 1; None: on both, or there are none."""
+    total = place[0] + place[1]
+    return next((side for side in (0, 1) if total and place[side] >= ON_ITS_SIDE * total), None)
+
+
+def check_sides(names: Mapping[int, str], places: Places) -> None:
+    """Compare what names say of sides with where the voxels lie.
+
+    Raises
+    ------
+    BadInput
+        Of some label, fewer than 90 % of the voxels off the midline lie on the side of its name.
+    """
+    wrong = []
+    for label in sorted(names):
+        side = split_side(names[label], names.values())[1]
+        place = places.get(label, (0, 0))
+        if side is not None and any(place) and place[side] < ON_ITS_SIDE * sum(place):
+            share = int(100 * place[side] / sum(place))
+            wrong.append(f"{label} ({names[label]}: {share} % of its voxels on the "
+                         f"{SIDE_NAMES[side]})")  # fmt: skip
+    if wrong:
+        raise BadInput(
+            "the atlas's names and voxels disagree about left and right; check the table of labels "
+            f"and the image's affine: label {listed(wrong, 4)}"
+        )
+
+
+def label_areas(
+    labels: Array,
+    names: Mapping[int, str],
+    halves: Halves | None = None,
+    places: Places | None = None,
+) -> Areas:
     """Pair the labels of any atlas within a mask.
 
-    Labels whose names differ in their side only are partners. A name without a side that stands
-    twice, for an odd label and the next one, has its left first; one that stands once is an area
-    on both sides, and is cut at the midline. A label with a side and no partner is left out, and
-    that is said.
+    Labels whose names differ in their side only are partners, and so are two labels of one name
+    without a side, told apart by their places. A name without a side that stands once is an area
+    on both sides, and is cut at the midline. A label with a side (of its name or, without one in
+    its name, of all its voxels) and no partner is left out, and that is said.
 
     Parameters
     ----------
@@ -67,24 +193,22 @@ def label_areas(labels: Array, names: Mapping[int, str], halves: Halves | None =
     halves
         Voxels of the left and of the right hemisphere, without the midline; None: a name without
         a side and without a partner is refused.
+    places
+        Where the voxels of the labels lie in the atlas; None: those of the mask count, by
+        ``halves``.
 
     Raises
     ------
     BadInput
-        Two labels have the same name and side, or no two labels are partners.
+        See :func:`pair_labels`; or no two labels are partners.
     """
-    found: dict[str, list[int | None]] = {}
-    for label in sorted(names):
-        name, side = split_side(names[label])
-        pair = found.setdefault(name, [None, None])
-        if side is None:
-            side = int(pair[0] is not None)
-            if side and (label - 1 != pair[0] or label % 2):
-                raise BadInput(f"atlas labels {pair[0]} and {label} are both {name!r}")
-        if pair[side] is not None:
-            raise BadInput(f"atlas labels {pair[side]} and {label} are both {names[label]!r}")
-        pair[side] = label
-    return Areas(_paired(labels, names, found, halves))
+    if places is None:
+        places = {} if halves is None else {
+            label: (int((halves[0] & (labels == label)).sum()),
+                    int((halves[1] & (labels == label)).sum()))
+            for label in names
+        }  # fmt: skip
+    return Areas(_paired(labels, names, pair_labels(names, places), halves, places))
 
 
 def _paired(
@@ -92,18 +216,20 @@ def _paired(
     names: Mapping[int, str],
     found: Mapping[str, list[int | None]],
     halves: Halves | None,
+    places: Places,
 ) -> dict[str, Halves]:
     """Give the voxels of both sides of every area, in the order of the lower labels."""
     sides: dict[str, Halves] = {}
     alone = []
     for name, (left, right) in found.items():
-        single = left if right is None else right
+        single = (left if right is None else right) or 0
+        both = split_side(names.get(single, ""), names.values())[1] is None
         if left is not None and right is not None:
             sides[name] = (labels == left, labels == right)
-        elif halves is not None and split_side(names[single or 0])[1] is None:
+        elif halves is not None and both and _side_of(places.get(single, (0, 0))) is None:
             sides[name] = (halves[0] & (labels == single), halves[1] & (labels == single))
         else:
-            alone.append(names[single or 0])
+            alone.append(names[single])
     if not sides:
         raise BadInput(
             f"no two labels of the atlas are partners ({', '.join(alone[:4])}); name the sides "
