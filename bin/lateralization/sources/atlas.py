@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +39,8 @@ HEMISPHERES = ("hemi", "hemisphere", "side")
 
 LABEL_TOLERANCE = 1e-3
 """How far a label in a file of real numbers may be from a whole number."""
+
+_INDEX = re.compile("[0-9]{1,9}")
 
 IMAGE, LABELS, REASON = "atlas.nii.gz", "atlas.tsv", "atlas.json"
 
@@ -206,34 +209,31 @@ def read_labels(path: Path) -> dict[int, str]:
             ".csv has commas between them, others tabs)"
         )
     text = io.StringIO(content.decode("utf-8-sig"), newline="")
-    rows = [row for row in csv.DictReader(text, delimiter=separator) if row["name"] is not None]
-    try:
-        labels = [(int(row["index"]), _named(row, path)) for row in rows]
-    except ValueError as error:
-        raise BadInput(
-            f"{path} is no table of index and name ({error}); give whole numbers and names"
-        ) from error
-    labels = [(number, name) for number, name in labels if number]
-    nameless = [number for number, name in labels if is_blank(name)]
-    if nameless:
-        raise BadInput(f"{path}: label {nameless[0]} has no name; give it one")
-    names = dict(labels)
-    if not names or len(names) < len(labels):
-        raise BadInput(f"{path}: give each label once, and at least one")
-    if min(names) < 0:
-        raise BadInput(f"{path}: labels are positive numbers")
+    names: dict[int, str] = {}
+    for row in csv.DictReader(text, delimiter=separator):
+        index, name = (row["index"] or "").strip(), " ".join((row["name"] or "").split())
+        if not _INDEX.fullmatch(index) or is_blank(name):
+            raise BadInput(
+                f"{path} is no table of index and name (a row has index {index!r} and name "
+                f"{name!r}); give positive whole numbers and names"
+            )
+        if int(index) in names:
+            raise BadInput(f"{path} has label {index} twice; give each label once")
+        if int(index):  # 0 is no area
+            names[int(index)] = _with_side(name, row, path)
+    if not names:
+        raise BadInput(f"{path} has no label; give each label once, and at least one")
     return names
 
 
-def _named(row: dict[str, str], path: Path) -> str:
-    """Return the name of a row, with the side that a column of hemispheres gives it.
+def _with_side(name: str, row: dict[str, str], path: Path) -> str:
+    """Return the name of a label, with the side that a column of hemispheres gives it.
 
     Raises
     ------
     BadInput
         The column and the name disagree.
     """
-    name = row["name"].strip()
     columns = [key for key in row if str(key).strip().lower() in HEMISPHERES]
     column = columns[0] if columns else ""
     side = SIDES.get((row.get(column) or "").strip().lower())
