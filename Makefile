@@ -70,7 +70,8 @@ mutants: setup-dev ## put 200 small faults into the science, and list those that
 	@$(python) tests/mutants.py $(ARGS)
 
 fuzz: setup-dev ## spoil the user's files in 10,000 new ways per parser (CASES=, ARGS go to pytest)
-	@FUZZ_CASES=$(CASES) $(pytest) tests/unit/test_fuzz.py tests/unit/test_fuzz_models.py $(ARGS)
+	@FUZZ_CASES=$(CASES) MUTATIONS=$(CASES) $(pytest) tests/unit/test_fuzz.py tests/unit/test_fuzz_models.py \
+	  tests/unit/test_mutations.py $(ARGS)
 
 check: setup-dev ## run the quality gates: style, types, pipeline syntax, spelling, documentation
 	@$(MAKE) --no-print-directory --keep-going style types lint spelling documentation ARGS=

@@ -54,7 +54,8 @@ def open_nifti(path: Path | str) -> nib.Nifti1Image:
         raise
     except Exception as error:  # nibabel's own errors share no base class
         raise BadInput(
-            f"{path} cannot be read as NIfTI ({_first_line(error)}); fetch or copy it again"
+            f"{path} cannot be read as NIfTI ({_what_it_is(path) or _first_line(error)}); fetch or "
+            "copy it again"
         ) from error
     if not isinstance(image, nib.Nifti1Image):
         raise BadInput(f"{path} is no NIfTI file; convert it to .nii or .nii.gz")
@@ -138,6 +139,18 @@ def repetition_time(header: Any) -> float | None:
 
 def _is_packed(path: Path | str) -> bool:
     return str(path).endswith(".gz")
+
+
+def _what_it_is(path: Path | str) -> str:
+    """Name what stands in the place of an image that was never fetched; empty for anything else."""
+    try:
+        with Path(path).open("rb") as handle:
+            start = handle.read(64).lstrip().lower()
+    except OSError:
+        return ""
+    if start.startswith(b"version https://git-lfs"):
+        return "it is the pointer that Git LFS leaves in place of a file"
+    return "it is a web page" if start.startswith((b"<html", b"<!doctype")) else ""
 
 
 def _first_line(error: Exception) -> str:

@@ -3,7 +3,7 @@
 What changes a value that the format cannot protect (a digit of a table, a byte of data that are
 neither compressed nor checksummed) makes another file, which nobody can know: there the reading is
 compared with a second one, written here on its own or made by the format's own library. Annotation,
-corrections, sheets, manifest, texts, zips, GloVe and dataset.json: `test_fuzz.py`.
+corrections, sheets, manifest, texts, GloVe and dataset.json: `test_fuzz.py`.
 """
 
 import csv
@@ -13,6 +13,7 @@ import json
 import random
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import joblib
@@ -20,7 +21,16 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from mutating import VALUES, changed_fields, damage, header_fields, survives, table_damage
+from mutating import (
+    SEEDS,
+    VALUES,
+    changed_fields,
+    close,
+    damage,
+    header_fields,
+    survives,
+    table_damage,
+)
 
 from lateralization.baselines.confounds import confound
 from lateralization.baselines.own_features import read_features
@@ -33,6 +43,7 @@ from lateralization.sources.atlas import check_atlas, read_image, read_labels
 from lateralization.sources.runs import read_run
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.volumes import load_mask, scan_blocks
+from lateralization.words.stories import read_text_zip
 
 pytestmark = pytest.mark.slow
 
@@ -160,6 +171,15 @@ def test_description_of_an_array_in_joblib_s_form(compress: int, tmp_path: Path)
         return np.asarray(joblib.load(path))
 
     survives(path, mutate, read_joblib_array, as_written)
+
+
+@pytest.mark.parametrize("way", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_bytes_of_a_zip_of_texts(way: int, tmp_path: Path) -> None:
+    path = tmp_path / "texts.zip"
+    with zipfile.ZipFile(path, "w", way) as archive:
+        for run in (1, 2, 3):
+            archive.writestr(f"texts/text_en_run{run}.txt", f"Once upon a time, {run}. " * 40)
+    survives(path, damage, lambda path: read_text_zip(path, "en", None, 3))
 
 
 # ---- tables ------------------------------------------------------------------------------------
@@ -359,4 +379,5 @@ def json_damage(rng: random.Random, content: bytes) -> bytes:
      ("tokenizer.json", json_damage)],
 )  # fmt: skip
 def test_a_model_s_folder(name: str, mutate, model: Path) -> None:
-    survives(model / name, mutate, states_of, library_s_states)
+    seeds = min(SEEDS, 500)  # each loads a model twice
+    survives(model / name, mutate, states_of, library_s_states, close, seeds)

@@ -80,6 +80,21 @@ def test_a_header_that_cannot_be_is_refused_by_the_first_reader(name, suffix, ru
     one_line(str(caught.value))
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 8\n", "Git LFS"),
+        (b"<!DOCTYPE html>\n<html></html>", "web page"),
+        (b"", "copy it again"),
+    ],
+)
+def test_what_stands_in_place_of_an_image_is_named(content, told, tmp_path):
+    for name in ("run-1.nii", "run-1.nii.gz"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(BadInput, match=told):
+            load_image(tmp_path / name, 4)
+
+
 def mirrored(axes: tuple[int, ...]) -> np.ndarray:
     """An affine with these world axes the other way round."""
     affine = AFFINE.copy()
