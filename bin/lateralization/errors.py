@@ -1,5 +1,8 @@
 """The failures that a user can mend, each with its exit code (see the README)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 FULL = (
     "allocate memory",
     "CUDA error: out of memory",
@@ -26,3 +29,28 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in FULL)
+
+
+def one_line(error: BaseException, longest: int = 300) -> str:
+    """Return an error's message on one line of at most ``longest`` characters, or its type."""
+    return " ".join(str(error).split())[:longest] or type(error).__name__
+
+
+@contextmanager
+def usable(what: str) -> Iterator[None]:
+    """Turn what libraries raise for a damaged file, of whatever type, into one line.
+
+    Raises
+    ------
+    BadInput
+        Something else than a lack of memory is raised.
+    """
+    try:
+        yield
+    except BaseException as error:
+        panic = type(error).__name__ == "PanicException"  # of Rust, which is no Exception
+        if isinstance(error, BadInput) or is_out_of_memory(error):
+            raise
+        if not panic and not isinstance(error, Exception):
+            raise
+        raise BadInput(f"{what} cannot be used: {one_line(error)}") from error

@@ -17,6 +17,7 @@ from nibabel.spatialimages import HeaderDataError
 
 from lateralization.arrays import Array
 from lateralization.errors import BadInput
+from lateralization.files import check_fetched
 
 CODES = range(6)
 """Codes of sform and qform that the format defines; 0 is not set."""
@@ -48,6 +49,7 @@ def open_nifti(path: Path | str) -> nib.Nifti1Image:
         No file, no NIfTI, a header that contradicts itself or the length of the file, or no
         orientation.
     """
+    check_fetched(path)
     try:
         image = nib.load(path)
     except MemoryError:
@@ -148,8 +150,6 @@ def _what_it_is(path: Path | str) -> str:
             start = handle.read(64).lstrip().lower()
     except OSError:
         return ""
-    if start.startswith(b"version https://git-lfs"):
-        return "it is the pointer that Git LFS leaves in place of a file"
     return "it is a web page" if start.startswith((b"<html", b"<!doctype")) else ""
 
 

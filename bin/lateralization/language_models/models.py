@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from lateralization.errors import BadInput, is_out_of_memory
+from lateralization.errors import BadInput, one_line, usable
 from lateralization.files import write_json
 from lateralization.language_models.checkpoint import (
     NO_ARCHITECTURE,
@@ -144,26 +144,6 @@ def _parsed_config(folder: Path) -> Any:
         config = AutoConfig.from_pretrained(name, trust_remote_code=False, local_files_only=True)
     config.name_or_path = str(folder)
     return config
-
-
-@contextmanager
-def usable(what: str) -> Iterator[None]:
-    """Turn what libraries raise for a damaged file, of whatever type, into one line.
-
-    Raises
-    ------
-    BadInput
-        Something else than a lack of memory is raised.
-    """
-    try:
-        yield
-    except BaseException as error:
-        panic = type(error).__name__ == "PanicException"  # of Rust, which is no Exception
-        if isinstance(error, BadInput) or is_out_of_memory(error):
-            raise
-        if not panic and not isinstance(error, Exception):
-            raise
-        raise BadInput(f"{what} cannot be used: {_line(error)}") from error
 
 
 def _check_shape(config: Any) -> None:
@@ -405,7 +385,8 @@ def answer(model: Any, **inputs: Any) -> Any:
         return model(**inputs)
     except (TypeError, ValueError, NotImplementedError) as error:
         raise BadInput(
-            f"{type(model).__name__} cannot read a plain text: {_line(error)}; choose another model"
+            f"{type(model).__name__} cannot read a plain text: {one_line(error)}; choose another "
+            "model"
         ) from error
 
 
@@ -468,8 +449,3 @@ def known_precision(precision: str) -> str:
     if precision not in PRECISIONS:
         raise BadInput(f"--precision {precision}: choose one of {', '.join(PRECISIONS)}")
     return precision
-
-
-def _line(error: BaseException) -> str:
-    """Return an error's message on one line of reasonable length."""
-    return " ".join(str(error).split())[:300]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lateralization.command import progress, say
-from lateralization.errors import BadInput, Transient
+from lateralization.errors import BadInput, Transient, usable
 from lateralization.files import read_json, write_json
 from lateralization.language_models.checkpoint import check_kind
 from lateralization.language_models.models import (
@@ -17,7 +17,6 @@ from lateralization.language_models.models import (
     load_tokenizer,
     max_length,
     measure,
-    usable,
     weight_files,
 )
 from lateralization.sources import hub

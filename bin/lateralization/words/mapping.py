@@ -9,8 +9,7 @@ import pandas as pd
 
 from lateralization.arrays import Array, Booleans, Integers
 from lateralization.command import progress
-from lateralization.errors import BadInput
-from lateralization.language_models.models import usable
+from lateralization.errors import BadInput, usable
 from lateralization.words import matching
 from lateralization.words.alignment import Alignment, align
 from lateralization.words.windows import (
