@@ -14,7 +14,7 @@ LAYERS = (
 """Rooms from the top down; those of one row do not know each other."""
 
 SHARED = (
-    ("command", "files", "invisible", "nifti", "problems", "volumes", "wording"),
+    ("command", "files", "nifti", "problems", "volumes", "wording"),
     ("arrays", "errors", "study"),
 )
 """Modules of the package itself, below all rooms. Those of one row may use each other."""

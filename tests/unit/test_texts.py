@@ -8,7 +8,7 @@ import pytest
 from planning import lines_of, own, plan_of, write_world
 
 from lateralization.errors import BadInput
-from lateralization.invisible import count_invisible, is_blank
+from lateralization.words.invisible import count_invisible, is_blank
 from lateralization.words.stories import hidden_characters, read_text_zip, read_texts
 
 

@@ -38,7 +38,7 @@ def test_a_row_without_a_word_shifts_no_character_of_the_words_after_it(tmp_path
     model = tiny_models.make(tmp_path / "model", "gpt2-chinese", data[2])
     plain = extract_features(model, data[0], data[1], "cn", "reference")
     lines = data[0].read_text(encoding="utf-8").splitlines()
-    for at, empty in ((40, ",19.1,19.2,1"), (12, "NaN,5.1,5.2,1"), (4, " ,1.1,1.2,1")):
+    for at, empty in ((40, ",19.1,19.2,1"), (12, "n/a,5.1,5.2,1"), (4, " ,1.1,1.2,1")):
         lines.insert(at, empty)
     data[0].write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert len(mapped(model, data, "reference", "cn")[0].words) == plain["run-1/layer-0"].shape[0]

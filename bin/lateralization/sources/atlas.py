@@ -15,7 +15,6 @@ from lateralization.arrays import Array, Booleans
 from lateralization.command import say
 from lateralization.errors import BadInput
 from lateralization.files import check_columns, read_json, write_json, writing
-from lateralization.invisible import is_blank
 from lateralization.problems import listed
 from lateralization.statistics.areas import (
     SIDES,
@@ -27,6 +26,7 @@ from lateralization.statistics.areas import (
 )
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.volumes import from_volume, hemispheres, image_data, load_image, save_volume
+from lateralization.words.invisible import is_blank
 
 NAME = "cort-maxprob-thr0-2mm"
 """The study's atlas: cortical maximum probability, no threshold, 2 mm, split into sides."""

@@ -14,9 +14,9 @@ from lateralization import study
 from lateralization.command import say
 from lateralization.errors import BadInput
 from lateralization.files import check_columns, check_fetched, md5_of, numbers, read_table
-from lateralization.invisible import is_blank
 from lateralization.problems import listed
 from lateralization.sources.description import COLUMNS
+from lateralization.words.invisible import is_blank
 
 STANDARD = dict(zip(COLUMNS, COLUMNS, strict=True))
 LAST_ROW = 10**9

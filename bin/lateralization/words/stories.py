@@ -9,9 +9,9 @@ from pathlib import Path
 
 from lateralization.errors import BadInput
 from lateralization.files import IS_POINTER, LFS_POINTER
-from lateralization.invisible import count_invisible, is_blank, name_counts
 from lateralization.problems import listed
 from lateralization.study import N_RUNS
+from lateralization.words.invisible import count_invisible, is_blank, name_counts
 
 LARGEST_TEXT = 20_000_000
 """Bytes of one text in a zip, at most: a run's part of the story has some 10,000."""

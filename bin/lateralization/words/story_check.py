@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from lateralization.errors import BadInput
-from lateralization.invisible import count_invisible, name_counts
 from lateralization.problems import listed
 from lateralization.words.alignment import comparable
+from lateralization.words.invisible import count_invisible, name_counts
 
 LEAST_FOUND = 0.2
 """Share of a run's words that must be somewhere in its text. Another chapter of the same book has
