@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lateralization.command import run, say
 from lateralization.files import read_json, write_json
-from lateralization.language_models.models import called
+from lateralization.language_models.models import called, quiet
 from lateralization.sources.model_preparation import prepare
 
 
@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Prepare one model of the plan, describe it, say one line."""
+    quiet()
     spec = read_json(arguments.spec)
     with called(arguments.out, str(spec.get("name"))):
         model = prepare(spec, arguments.source, arguments.cache, arguments.out)

@@ -448,6 +448,19 @@ def test_a_broken_index_is_one_line(home: Path, tmp_path: Path, index: str, says
     assert says in noted(folder)[0]
 
 
+@pytest.mark.parametrize("content", ["[]", "{", "", "null", "\x00"])
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+def test_a_tokenizer_that_is_no_json_object_is_known_before_anything_runs(
+    home: Path, tmp_path: Path, name: str, content: str
+) -> None:
+    folder = copied(home, "gpt2", tmp_path)
+    (folder / name).write_text(content)
+    (line,) = noted(folder)
+    assert name in line
+    with pytest.raises(BadInput, match="its tokenizer cannot be used"):
+        prepared(folder, tmp_path)
+
+
 POINTER = LFS_POINTER + b"v1\noid sha256:" + b"0" * 64 + b"\nsize 548105171\n"
 
 

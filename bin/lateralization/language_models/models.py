@@ -83,8 +83,13 @@ class Size:
 def offline() -> None:
     """Keep the Hugging Face libraries off the network and quiet; call before they are imported."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    quiet()
+
+
+def quiet() -> None:
+    """Keep the log free of what transformers reports of weights: what matters is refused."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 
