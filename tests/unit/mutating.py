@@ -33,8 +33,8 @@ def equal(one: Any, other: Any) -> bool:
 
 
 def close(one: Any, other: Any) -> bool:
-    """Compare two arrays but for rounding."""
-    return one.shape == other.shape and np.allclose(one, other, rtol=1e-5, atol=1e-6)
+    """Compare two arrays but for rounding; NaN is equal to NaN."""
+    return one.shape == other.shape and np.allclose(one, other, 1e-5, 1e-6, equal_nan=True)
 
 
 def survives(

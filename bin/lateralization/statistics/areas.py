@@ -52,12 +52,13 @@ ON_ITS_SIDE = 0.9
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 
 
-def split_side(name: str, names: Collection[str] = ()) -> tuple[str, int | None]:
+def split_side(name: str, known: Collection[str] = ()) -> tuple[str, int | None]:
     """Take the side off a name: (``Frontal Pole``, 0) of ``Left Frontal Pole``; None: no side.
 
     The side is a word: Left, Right, LH, RH anywhere (``ctx-lh-cuneus``, ``LeftInsula``), L and R as
-    the first or the last word (``Hippocampus_L``). Words of ``TWINS`` count where ``names`` has the
-    partner: ``SFG_L_7_1`` and ``SFG_R_7_1``, ``Insula gauche`` and ``Insula droite``.
+    the first or the last word (``Hippocampus_L``). Words of ``TWINS`` count where the partner is
+    among ``known``, all names in lower case: ``SFG_L_7_1`` and ``SFG_R_7_1``, ``Insula gauche`` and
+    ``Insula droite``.
     """
     words = list(_WORDS.finditer(name))
     for place, word in enumerate(words):
@@ -65,7 +66,6 @@ def split_side(name: str, names: Collection[str] = ()) -> tuple[str, int | None]
         at_end = place in (0, len(words) - 1) and len(words) > 1 and _stands_alone(name, word)
         if side is not None and (len(word[0]) > 1 or at_end):
             return _without(name, word), side
-    known = {other.lower() for other in names}
     for word in words:
         for twins in TWINS:
             if word[0].lower() in twins and _stands_alone(name, word):
@@ -74,6 +74,12 @@ def split_side(name: str, names: Collection[str] = ()) -> tuple[str, int | None]
                 if other.lower() in known:
                     return _without(name, word), side
     return name.strip(), None
+
+
+def _split_all(names: Mapping[int, str]) -> dict[int, tuple[str, int | None]]:
+    """Take the sides off all names of a table: label → (area, side)."""
+    known = {name.lower() for name in names.values()}
+    return {label: split_side(names[label], known) for label in sorted(names)}
 
 
 def _stands_alone(name: str, word: re.Match[str]) -> bool:
@@ -107,8 +113,7 @@ def pair_labels(names: Mapping[int, str], places: Places) -> dict[str, list[int 
     check_sides(names, places)
     found: dict[str, list[int | None]] = {}
     without_side: dict[str, list[int]] = {}
-    for label in sorted(names):
-        name, side = split_side(names[label], names.values())
+    for label, (name, side) in _split_all(names).items():
         if side is None:
             without_side.setdefault(name, []).append(label)
             found.setdefault(name, [None, None])  # its place in the order
@@ -157,8 +162,7 @@ def check_sides(names: Mapping[int, str], places: Places) -> None:
         Of some label, fewer than 90 % of the voxels off the midline lie on the side of its name.
     """
     wrong = []
-    for label in sorted(names):
-        side = split_side(names[label], names.values())[1]
+    for label, (_, side) in _split_all(names).items():
         place = places.get(label, (0, 0))
         if side is not None and any(place) and place[side] < ON_ITS_SIDE * sum(place):
             share = int(100 * place[side] / sum(place))
@@ -220,13 +224,16 @@ def _paired(
 ) -> dict[str, Halves]:
     """Give the voxels of both sides of every area, in the order of the lower labels."""
     sides: dict[str, Halves] = {}
-    alone = []
+    alone, split = [], _split_all(names)
     for name, (left, right) in found.items():
         single = (left if right is None else right) or 0
-        both = split_side(names.get(single, ""), names.values())[1] is None
         if left is not None and right is not None:
             sides[name] = (labels == left, labels == right)
-        elif halves is not None and both and _side_of(places.get(single, (0, 0))) is None:
+        elif (
+            halves is not None
+            and split[single][1] is None
+            and _side_of(places.get(single, (0, 0))) is None
+        ):
             sides[name] = (halves[0] & (labels == single), halves[1] & (labels == single))
         else:
             alone.append(names[single])
