@@ -32,10 +32,12 @@ from lateralization.ridge.ridge import encode  # noqa: E402
 from lateralization.statistics.asymmetry import SHARED, STRICT, Brain  # noqa: E402
 from lateralization.statistics.intervals import corrected_t, jackknife_interval, t_interval  # noqa: E402
 from lateralization.statistics.regressions import regress  # noqa: E402
-from lateralization.tables.fits import Fit  # noqa: E402
+from lateralization.tables.fits import (  # noqa: E402
+    Fit,
+    summarise,
+)
 from lateralization.tables.model_tables import regression_rows  # noqa: E402
 from lateralization.tables.people import holm, sign_flip_p  # noqa: E402
-from lateralization.tables.summaries import summarise  # noqa: E402
 from lateralization.volumes import hemispheres, mirror_index  # noqa: E402
 
 SIZES = (5, 9, 28, 49)

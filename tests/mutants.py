@@ -67,7 +67,7 @@ MODULES = {
     "statistics.score_controls": "score_controls",
     "statistics.sensitivity": "companions",
     "statistics.specifications": "specifications",
-    "tables.summaries": "tables unique",
+    "tables.fits": "tables unique",
     "tables.twins": "twins",
     "tables.unique": "unique",
     "tables.voxel_pairs": "voxel_pairs",

@@ -14,8 +14,8 @@ from lateralization.statistics.densities import density
 from lateralization.statistics.intervals import corrected_t, t_interval, voxel_bootstrap, widened
 from lateralization.statistics.sensitivity import PERCENTILES, sensitivity_rows
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
-from lateralization.tables.parcels import area_rows, parcel_rows, relation_rows
 from lateralization.tables.people import holm, sign_flip_p, smallest_p
+from lateralization.tables.region_tables import area_rows, parcel_rows, relation_rows
 from lateralization.volumes import hemispheres, mirror_index, save_volume
 
 

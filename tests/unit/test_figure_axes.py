@@ -15,9 +15,9 @@ from lateralization.figures import (
     layer_figures,
     model_figures,
     predictor_figures,
+    robustness,
     training_figures,
     trajectory_figures,
-    trust_figures,
 )
 from lateralization.figures.figure_style import OTHER_FAMILIES, families, outside_legend, style
 from lateralization.plan.catalogue import family_of
@@ -245,7 +245,7 @@ def test_every_baseline_has_dashes_or_a_grey_of_its_own_in_the_legend_too(n):
         for name in names for x in (0.0, 1.0)
     ])  # fmt: skip
     with style():
-        drawing = trust_figures.densities(tables, *PLACE, region="whole")
+        drawing = robustness.densities(tables, *PLACE, region="whole")
         (axes,) = drawing.figure.axes
         legend = axes.get_legend()
         for lines in (axes.lines, legend.get_lines()):

@@ -12,9 +12,9 @@ from lateralization.figures import (
     model_figures,
     predictor_figures,
     region_figures,
+    robustness,
     training_figures,
     trajectory_figures,
-    trust_figures,
 )
 from lateralization.figures.figure_style import TooFewError, style
 from lateralization.figures.figures import FIGURES
@@ -188,7 +188,7 @@ def test_a_note_of_absence_says_the_tables_reason(models, reason):
     rows = tables["regressions"].query("predictor == 'ln_n_parameters' and subset == 'all'")
     tables["sensitivity"] = rows[rows["outcome"] == "l_minus_r_whole"]
     with style():
-        for draw in (model_figures.choices, trust_figures.sensitivity):
+        for draw in (model_figures.choices, robustness.sensitivity):
             with pytest.raises(TooFewError) as note:
                 draw(tables, *PLACE)
             assert str(note.value).endswith(f": {reason}")
@@ -281,9 +281,9 @@ def test_every_cut_is_drawn_along_the_lines_that_there_are(midlines):
         for midline in midlines for percentile in (0, 75)
     ])  # fmt: skip
     with style():
-        drawing = trust_figures.sensitivity(tables, *PLACE)
+        drawing = robustness.sensitivity(tables, *PLACE)
         names = [text.get_text() for text in drawing.figure.axes[0].get_legend().get_texts()]
-    assert names == [trust_figures.MIDLINES[name][2] for name in midlines]
+    assert names == [robustness.MIDLINES[name][2] for name in midlines]
     assert "along every line" in drawing.caption
 
 

@@ -16,10 +16,9 @@ from lateralization.statistics.areas import Areas
 from lateralization.statistics.asymmetry import SHARED, STRICT, Brain
 from lateralization.study import ROI_ORDER
 from lateralization.tables.comparison import MODEL_COLUMNS, comparison_rows
-from lateralization.tables.fits import Space, iterate_fits
+from lateralization.tables.fits import Space, iterate_fits, summarise
 from lateralization.tables.model_tables import ols_rows, regression_rows
 from lateralization.tables.region_tables import atlas_rows, roi_rows
-from lateralization.tables.summaries import summarise
 from lateralization.tables.tables import frame
 
 PUBLISHED = read_json(ASSETS / "published.json")

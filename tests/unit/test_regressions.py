@@ -10,9 +10,8 @@ from scipy import stats
 
 from lateralization.statistics.asymmetry import RELIABLE, SHARED, STRICT, WHOLE
 from lateralization.statistics.regressions import ols, partial_regress, regress, voxel_slopes
-from lateralization.tables.fits import Fit
+from lateralization.tables.fits import Fit, Summary
 from lateralization.tables.model_tables import relative_best_layer
-from lateralization.tables.summaries import Summary
 
 PUBLISHED = json.loads(
     (Path(__file__).parents[2] / "assets" / "published.json").read_text(encoding="utf-8")

@@ -14,7 +14,6 @@ from lateralization.command import progress
 from lateralization.figures import (
     area_figures,
     brain_figures,
-    control_figures,
     family_figures,
     interactive_brain,
     layer_figures,
@@ -22,10 +21,9 @@ from lateralization.figures import (
     people_figures,
     predictor_figures,
     region_figures,
-    specification_figures,
+    robustness,
     training_figures,
     trajectory_figures,
-    trust_figures,
 )
 from lateralization.figures.brain_figures import Maps
 from lateralization.figures.figure_style import (
@@ -78,9 +76,9 @@ FIGURES = (
     Plan("asymmetry_by_size", "answer", model_figures.asymmetry_by_size),
     Plan("planted", "trust", model_figures.planted),
     Plan("choices", "trust", model_figures.choices),
-    Plan("sensitivity", "trust", trust_figures.sensitivity),
+    Plan("sensitivity", "trust", robustness.sensitivity),
     Plan("baselines", "trust", model_figures.baselines),
-    *_variants("densities", "trust", trust_figures.densities, "region", REGIONS, more=True),
+    *_variants("densities", "trust", robustness.densities, "region", REGIONS, more=True),
     *_variants("asymmetry", "hemispheres", model_figures.asymmetry_by_size, "selection",
                SELECTIONS),
     Plan("score_by_size", "size", model_figures.score_by_size),
@@ -91,8 +89,8 @@ FIGURES = (
     *_variants("families", "size", family_figures.families_together, "region", REGIONS, more=True),
     *_variants("families_apart", "size", family_figures.families_apart, "region", REGIONS,
                more=True),
-    Plan("specification_curve", "specifications", specification_figures.curve),
-    Plan("score_and_sides", "score", control_figures.score_and_sides),
+    Plan("specification_curve", "specifications", robustness.specification_curve),
+    Plan("score_and_sides", "score", robustness.score_and_sides),
     Plan("trajectories", "trajectories", trajectory_figures.trajectories),
     Plan("untrained", "training", training_figures.untrained),
     Plan("steps", "training", training_figures.steps),

@@ -368,3 +368,10 @@ def choose(r: Layers, found: Sequence[Region]) -> dict[tuple[str, str], Floats]:
                 read[layer] = np.asarray(r[layer], dtype=np.float64)
             scores[BEST_MEAN, region.name] = read[layer]
     return scores
+
+
+def side_mean(values: NDArray[np.floating], side: Booleans) -> float:
+    """Mean over the finite voxels of a side; NaN without any."""
+    inside = np.asarray(values, dtype=np.float64)[side]
+    inside = inside[np.isfinite(inside)]
+    return float(inside.mean()) if inside.size else np.nan

@@ -1,16 +1,25 @@
-"""Tables of the controls: asymmetry against score, and what mediates the effect of size."""
+"""Tables of the controls: score and mediation, specification curve, change points."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
 
 from lateralization.arrays import Row
-from lateralization.statistics.asymmetry import CHOICES
+from lateralization.statistics.asymmetry import BEST_VOXEL, CHOICES, RELIABLE, SHARED, WHOLE
+from lateralization.statistics.change_points import find_bend
 from lateralization.statistics.score_controls import Control, Values, controls, mediation
-from lateralization.tables.fits import MODEL
-from lateralization.tables.model_tables import groups, say_empty_regions
-from lateralization.tables.summaries import Summary
+from lateralization.statistics.specifications import Reading, Specification, curve, influence
+from lateralization.tables.dictionary import LN_N
+from lateralization.tables.fits import AVERAGE, CHECKPOINT, MODEL, Summary
+from lateralization.tables.model_tables import groups, outcomes, say_empty_regions
+
+Readings = Mapping[tuple[str, str, str], Mapping[Specification, float]]
+"""(language, subject, model) → what ``specify`` gave."""
+
+OUTCOMES = tuple(f"{kind}_{region}" for region in (WHOLE, RELIABLE)
+                 for kind in ("score", "l_minus_r"))  # fmt: skip
+
 
 Place = tuple[str, str, str]
 """Selection, way of choosing the layer, midline."""
@@ -79,3 +88,45 @@ def control_rows(summaries: list[Summary]) -> dict[str, list[Row]]:
             told: list[Row] = [where | part | more for part in parts]
             rows["mediation"] += say_empty_regions(told, members)
     return rows
+
+
+def specification_rows(summaries: list[Summary], readings: Readings) -> dict[str, list[Row]]:
+    """Give the rows of the tables ``specifications`` and ``specification_choices``.
+
+    Families are left out in turn for the average subject only: the tables of individuals would
+    be as many times longer as there are families.
+    """
+    rows: dict[str, list[Row]] = {"specifications": [], "specification_choices": []}
+    for (language, subject), members in groups(summaries).items():
+        models = [
+            Reading(float(np.log(one.fit.n_parameters)), one.fit.family, readings[one.fit.key])
+            for one in members
+            if one.fit.kind == MODEL and one.fit.n_parameters > 0
+        ]
+        place = {"language": language, "subject": subject}
+        found = curve(models, by_family=subject == AVERAGE)
+        rows["specifications"] += [place | row for row in found]
+        rows["specification_choices"] += [place | row for row in influence(found)]
+    return rows
+
+
+def trajectory_rows(summaries: list[Summary]) -> Iterator[Row]:
+    """Bend score and left minus right over ln N and every numeric column of the model sheet.
+
+    Trained models and training steps enter where the sheet gives a value; ln N takes trained
+    models only, since steps of one model have one size. Layer and midline are the published ones.
+    """
+    for (language, subject), members in groups(summaries).items():
+        table = outcomes(members, BEST_VOXEL, SHARED)
+        predictors = sorted({name for one in members for name in one.fit.predictors})
+        for predictor in [LN_N, *predictors]:
+            kinds = [MODEL] if predictor == LN_N else [MODEL, CHECKPOINT]
+            units = table[table["kind"].isin(kinds)]
+            for outcome in OUTCOMES:
+                if outcome not in units or units.empty:
+                    continue
+                x, y = (units[name].to_numpy(dtype=np.float64) for name in (predictor, outcome))
+                yield {
+                    "language": language, "subject": subject, "outcome": outcome,
+                    "predictor": predictor, **asdict(find_bend(x, y)),
+                }  # fmt: skip

@@ -19,8 +19,7 @@ from lateralization.statistics.regressions import (
     regress,
 )
 from lateralization.tables.dictionary import LARGE, LARGE_SUBSET, LN_N
-from lateralization.tables.fits import CHECKPOINT, MODEL, UNTRAINED
-from lateralization.tables.summaries import Summary
+from lateralization.tables.fits import CHECKPOINT, MODEL, UNTRAINED, Summary
 
 
 def groups(summaries: list[Summary]) -> dict[tuple[str, str], list[Summary]]:

@@ -10,9 +10,8 @@ from lateralization.arrays import Floats, Row
 from lateralization.errors import BadInput
 from lateralization.statistics.asymmetry import BEST_VOXEL, RELIABLE, SHARED, WHOLE
 from lateralization.statistics.intervals import corrected_t, t_interval, widened
-from lateralization.tables.fits import AVERAGE
+from lateralization.tables.fits import AVERAGE, Summary
 from lateralization.tables.model_tables import groups
-from lateralization.tables.summaries import Summary
 
 MIN_SPEARMAN = 0.9
 """Rank agreement from which on the planted order counts as recovered."""

@@ -1,4 +1,8 @@
-"""Tables of regions: the spheres with their mirror images, and the areas of an atlas."""
+"""Tables of regions: the spheres with their mirror images, and the areas of an atlas.
+
+As published: an area's reliability left and right is compared by a t test over voxels. That test
+treats voxels as independent; the corrected p values and the slopes over models stand beside it.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,15 +14,13 @@ from scipy import stats
 
 from lateralization.arrays import Floats, Row
 from lateralization.statistics.areas import Areas
-from lateralization.statistics.asymmetry import BEST_VOXEL, SHARED
+from lateralization.statistics.asymmetry import BEST_VOXEL, SHARED, side_mean
 from lateralization.statistics.intervals import voxel_bootstrap
-from lateralization.statistics.regressions import MIN_MODELS, NO_VOXEL, voxel_slopes
+from lateralization.statistics.regressions import MIN_MODELS, NO_VOXEL, regress, voxel_slopes
 from lateralization.tables.dictionary import LN_N
-from lateralization.tables.fits import MODEL, Space
+from lateralization.tables.fits import MODEL, Space, Summary
 from lateralization.tables.model_tables import groups
-from lateralization.tables.parcels import area_rows, parcel_rows, relation_rows
 from lateralization.tables.people import holm
-from lateralization.tables.summaries import Summary
 
 ISC_BOOTSTRAPS = 10_000
 """Resamples of the bands around a region's reliability, as in the study."""
@@ -147,3 +149,83 @@ def atlas_rows(
         found["areas"] += [place | row for row in rows]
         found["area_relations"] += [place | row for row in relation_rows(rows)]
     return found
+
+
+def parcel_rows(best: NDArray[np.floating], areas: Areas) -> Iterator[Row]:
+    """One row per area of one fit: mean of each side at the best layer of each voxel."""
+    for name, (left, right) in areas.sides.items():
+        means = side_mean(best, left), side_mean(best, right)
+        yield {
+            "parcel": name, "left": means[0], "right": means[1],
+            "left_minus_right": means[0] - means[1],
+            "n_left": int(left.sum()), "n_right": int(right.sum()),
+        }  # fmt: skip
+
+
+def reliability_difference(isc: Floats, left: Any, right: Any) -> Row:
+    """Mean reliability of both sides and the published t test; voxels left out are NaN."""
+    one, other = (isc[side & np.isfinite(isc)] for side in (left, right))
+    if min(one.size, other.size) < 2:
+        return dict.fromkeys(("isc_left", "isc_right", "isc_left_minus_right", "isc_p"), np.nan)
+    return {
+        "isc_left": float(one.mean()),
+        "isc_right": float(other.mean()),
+        "isc_left_minus_right": float(one.mean() - other.mean()),
+        "isc_p": float(stats.ttest_ind(one, other).pvalue),
+    }
+
+
+def area_rows(
+    best: NDArray[np.floating] | None, ln_n: Floats, isc: Floats | None, areas: Areas
+) -> list[Row]:
+    """One row per area: reliability of both sides, score over models, slope of left minus right.
+
+    Parameters
+    ----------
+    best : (n_models, n_voxels) array, or None without models of known size
+    ln_n : (n_models,) array
+    isc : (n_voxels,) array or None
+    """
+    rows = []
+    for name, (left, right) in areas.sides.items():
+        row: Row = {"parcel": name, "n_left": int(left.sum()), "n_right": int(right.sum())}
+        nothing = np.full(left.shape, np.nan)
+        row |= reliability_difference(nothing if isc is None else isc, left, right)
+        score: Any = (np.nan, np.nan)
+        found = regress(np.empty(0), np.empty(0))
+        if best is not None and len(best):
+            sides = [np.array([side_mean(one, side) for one in best]) for side in (left, right)]
+            score = tuple(float(side.mean()) for side in sides)
+            found = regress(ln_n, sides[0] - sides[1])
+        row |= {
+            "score_left": score[0], "score_right": score[1], "n_models": found.n_models,
+            "slope": found.slope, "r": found.r, "p": found.p,
+            "reason": found.reason if left.any() and right.any() else NO_VOXEL,
+        }  # fmt: skip
+        rows.append(row)
+    for column in ("isc_p", "p"):
+        for row, adjusted in zip(rows, holm(row[column] for row in rows), strict=True):
+            row["isc_p_holm" if column == "isc_p" else "p_holm"] = adjusted
+    return rows
+
+
+def relation_rows(rows: list[Row]) -> Iterator[Row]:
+    """Correlations over areas: slope of left minus right, and mean score, with the reliability."""
+    column = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in (
+        "isc_left", "isc_right", "isc_left_minus_right", "score_left", "score_right", "slope",
+    )}  # fmt: skip
+    pairs = {
+        "parcel_slope_vs_isc": (column["isc_left_minus_right"], column["slope"]),
+        "parcel_score_vs_isc": (
+            np.concatenate([column["isc_left"], column["isc_right"]]),
+            np.concatenate([column["score_left"], column["score_right"]]),
+        ),
+    }
+    for quantity, (x, y) in pairs.items():
+        found = regress(x, y)
+        reason = found.reason.replace("models", "areas").replace("model", "area")
+        yield {
+            "quantity": quantity, "n": found.n_models, "r": found.r, "p": found.p,
+            "slope": found.slope, "intercept": found.intercept,
+            "reason": reason if found.n_models < MIN_MODELS else found.reason,
+        }  # fmt: skip

@@ -21,7 +21,12 @@ from lateralization.statistics.specifications import Specification, specify
 from lateralization.tables.brain_maps import brain_maps, density_table, sensitivity_table
 from lateralization.tables.ceiling_tables import Ceilings
 from lateralization.tables.comparison import applies, comparison_rows
-from lateralization.tables.control_tables import control_rows
+from lateralization.tables.control_tables import (
+    Readings,
+    control_rows,
+    specification_rows,
+    trajectory_rows,
+)
 from lateralization.tables.dictionary import RELIABILITY, TABLES, describe
 from lateralization.tables.fits import (
     AVERAGE,
@@ -31,15 +36,14 @@ from lateralization.tables.fits import (
     UNTRAINED,
     Space,
     Spaces,
+    Summary,
     iterate_fits,
+    summarise,
 )
 from lateralization.tables.model_tables import groups, ols_rows, regression_rows
 from lateralization.tables.people import subject_rows
 from lateralization.tables.planted import planted_rows
 from lateralization.tables.region_tables import atlas_rows, roi_rows
-from lateralization.tables.specification_tables import Readings, specification_rows
-from lateralization.tables.summaries import Summary, summarise
-from lateralization.tables.trajectory_tables import trajectory_rows
 from lateralization.tables.twins import twin_rows
 from lateralization.tables.unique import unique_of
 from lateralization.tables.voxel_pairs import pair_tests

@@ -14,11 +14,10 @@ import numpy as np
 from lateralization.arrays import Floats, Row, Single
 from lateralization.statistics.intervals import LEVEL, MIN_SUBJECTS
 from lateralization.statistics.regressions import MIN_MODELS
-from lateralization.tables.fits import AVERAGE, Space
+from lateralization.tables.fits import AVERAGE, Space, Summary
 from lateralization.tables.model_tables import groups
 from lateralization.tables.people import EXACT, SEED, TIE
 from lateralization.tables.region_tables import sized_models
-from lateralization.tables.summaries import Summary
 from lateralization.volumes import to_volume
 
 N_FLIPS = 1_999
