@@ -28,6 +28,10 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0, help="0: pretrained; above: untrained")
     command.add_argument("--untrained-mode", default="eval", choices=("eval", "train"))
     command.add_argument("--processes", type=int, default=1, help="ranks on this machine at most")
+    command.add_argument(
+        "--gpus", type=int, default=None,
+        help="GPUs that must be used; 0: processors only; when not given: those that there are",
+    )  # fmt: skip
     command.add_argument("--context", type=int, default=0, help="tokens of left context; 0: all")
     command.add_argument("--surprisal", type=Path, help="NAME_surprisal.tsv, when wanted")
     command.add_argument("--out", type=Path, required=True, help="NAME_activations.safetensors")
@@ -64,7 +68,7 @@ def work(arguments: argparse.Namespace, model_dir: Path) -> None:
     with clock.time("import"):
         import transformers.modeling_utils  # noqa: F401
 
-        here = ranks.start()
+        here = ranks.start(arguments.gpus)
     task = Task(
         model_dir=model_dir,
         model=read_json(arguments.model_json),

@@ -15,7 +15,7 @@ process ACTIVATIONS {
 
     script:
     """
-    activations.py --processes ${told.ranks} \\
+    activations.py --processes ${told.ranks} --gpus ${task.accelerator ? task.accelerator.request : 0} \\
         --model-dir model --model-json ${model_json} --words ${words} --windows ${windows} \\
         --precision ${told.precision} --seed ${meta.seed} --untrained-mode ${told.untrained_mode} \\
         --context ${told.context ?: 0} ${told.surprisal == 'yes' ? "--surprisal ${meta.id}_surprisal.tsv" : ''} \\

@@ -17,6 +17,7 @@ process ENCODE {
     encode.py --features ${features} --words ${words} --bold ${bold} --layers ${layers} \\
         --tr ${meta.tr} --trim ${meta.trim} --alpha ${encoder.alpha} --hrf ${encoder.hrf} \\
         --inner-validation ${encoder.inner_validation} \\
+        --device ${task.accelerator ? 'cuda' : 'cpu'} \\
         ${encoder.components ? "--components ${encoder.components}" : ''} \\
         ${joint ? "--joint ${joint} --joint-words ${joint_words}" : ''} \\
         --out ${meta.ids.collect { id -> "${id}_layers-${layers.tokenize(',')[0]}.safetensors" }.join(' ')}

@@ -90,21 +90,38 @@ def tell_cost(tasks, gpus, report, table) {
 // costs(<rows of the trace>, 1) -> [['ENCODE', 14, 0.2, 0.4, 0.2, 1.5], …, ['all', …]]: tasks, hours, core hours,
 // GPU hours and peak memory (GiB) of each stage, under its own name (ENCODE, of SCORES:ENCODE)
 def costs(tasks, gpus) {
-    def gpus_of = [ACTIVATIONS: gpus, ENCODE: Math.min(gpus, 1)]
     def rows = tasks.groupBy { task -> task.process.tokenize(':').last() }.collect { stage, mine ->
         def hours = mine.collect { task -> measured(task.realtime) / 3.6e6 }
         def cores = mine.collect { task -> measured(task['%cpu']) / 100 }
+        def devices = mine.collect { task -> gpus_used(task, gpus) }
         [
             stage,
             mine.size(),
             hours.sum(),
             [hours, cores].transpose().sum { hour, core -> hour * core },
-            hours.sum() * (gpus_of[stage] ?: 0),
+            [hours, devices].transpose().sum { hour, device -> hour * device },
             mine.collect { task -> measured(task.peak_rss) }.max() / 2**30,
         ]
     }
     def sums = (1..4).collect { at -> rows.sum { row -> row[at] } }
     rows + [['all'] + sums + [rows.collect { row -> row[5] }.max()]]
+}
+
+// gpus_used([process: 'SCORES:ENCODE', workdir: '/work/ab/cdef…', …], 1) -> the GPUs that the task computed on, as its log
+// says (say_used of devices.py): a task of an earlier run may have had none. Of a log that is out of reach (a bucket's)
+// what the run asked for counts, for a task that cannot use it fails.
+def gpus_used(task, asked) {
+    def most = [ACTIVATIONS: asked, ENCODE: Math.min(asked, 1)][task.process.tokenize(':').last()]
+    if (most == null) {
+        return 0
+    }
+    try {
+        def said = file("${task.workdir}/.command.err", glob: false).text =~ /(?m)^used GPUs: (\d+)$/
+        return said.collect { line -> line[1] as int }.max() ?: 0
+    }
+    catch (Exception _error) {
+        return most
+    }
 }
 
 // A number of the trace; what was not measured ('-') counts as 0.

@@ -15,7 +15,8 @@ process RELIABILITY {
     script:
     """
     reliability.py ${meta.given ? '--given' : '--clean'} ${subjects} --mask ${mask} \\
-        --trials ${told.isc_trials} --seed ${told.isc_seed} --trim ${meta.trim} --out-prefix ${meta.id}
+        --trials ${told.isc_trials} --seed ${told.isc_seed} --trim ${meta.trim} --out-prefix ${meta.id} \\
+        --device cpu
     """
 
     stub:

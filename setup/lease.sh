@@ -1,46 +1,232 @@
 # Sourced by a task before it starts: `source lease.sh N` waits until N GPUs of this machine are free,
 # takes them for as long as the task's processes live, and names them in CUDA_VISIBLE_DEVICES.
 #
-# A lease is a lock on an open file: the kernel ends it with the last process of the task, however that
-# ends, so a killed task leaves nothing to clean up. The devices are those of CUDA_VISIBLE_DEVICES
-# where it is set, else all that the driver lists; on a machine without any, nothing is done.
-lease_gpus() {
-  local wanted=$1 folder=${LATERALIZATION_LEASES:-/tmp/lateralization-gpus} name
-  local devices=() taken=() turn file lock
-  if [[ -n ${CUDA_VISIBLE_DEVICES:-} ]]; then
-    IFS=, read -ra devices <<<"$CUDA_VISIBLE_DEVICES"
-  elif command -v nvidia-smi >/dev/null; then
-    mapfile -t devices < <(nvidia-smi --query-gpu=index --format=csv,noheader 2>/dev/null || true)
+# A lease is a lock on an open file: the kernel ends it with the last process of the task, however
+# the task ends, so a killed task leaves nothing to clean up. The file is the device itself
+# (/dev/nvidia0; of a MIG slice /dev/nvidia-caps/nvidia-cap12). Where that cannot be opened, it is a
+# file in the folder that LATERALIZATION_LEASES names. There is no folder by default: one that
+# anybody can make or fill would let one user of a machine choose what another user opens.
+#
+# The devices are those of CUDA_VISIBLE_DEVICES, read as CUDA reads it; when that is unset, all that
+# the driver lists. A machine that lists none is left as it is: the task's own command reports why.
+#
+# Only bash, coreutils, flock and nvidia-smi are used: a host that runs containers may lack Python.
+# LATERALIZATION_LEASE_ROOT is put before /dev and /proc by tests; below it the same checks apply.
+
+lease_fail() {
+  echo "lease: $*" >&2
+  exit 65
+}
+
+# Whether nobody but root and this user can replace a folder or what it holds; else `reason` says why.
+lease_is_guarded() {
+  local place=$1 owner mode
+  reason="$place does not exist, or has a symbolic link in its path"
+  [[ $(realpath -e -- "$place" 2>/dev/null) == "$place" && -d $place ]] || return 1
+  while true; do
+    read -r owner mode < <(stat -c '%u %a' -- "$place") || return 1
+    reason="$place belongs to another user (uid $owner)"
+    [[ $owner == 0 || $owner == "$EUID" ]] || return 1
+    # in a sticky folder above (/tmp) nobody can replace what belongs to somebody else
+    reason="other users can write to $place (mode $mode)"
+    ((!(8#$mode & 8#022) || 8#$mode & 8#1000 && ${#place} < ${#1})) || return 1
+    [[ $place != / ]] || return 0
+    place=$(dirname -- "$place")
+  done
+}
+
+# Open a file for locking, in `handle`; else `reason` says why not. What is open must be what has that
+# name, with no other name, and belong to root or to this user.
+lease_open() {
+  local file=$1 opened named owner links kind
+  lease_is_guarded "$(dirname -- "$file")" || return 1
+  reason="$file is not there"
+  named=$(stat -c '%d:%i %u %h %F' -- "$file" 2>/dev/null) || return 1
+  read -r _ owner links kind <<<"$named"
+  reason="$file is a ${kind:-file}, has $links names, or belongs to uid $owner"
+  [[ $kind == 'character special file' || $kind == 'regular'* ]] || return 1
+  [[ $links == 1 && ($owner == 0 || $owner == "$EUID") ]] || return 1
+  reason="$file cannot be opened"
+  { exec {handle}<"$file"; } 2>/dev/null || return 1
+  opened=$(stat -L -c '%d:%i %u %h %F' "/proc/self/fd/$handle")
+  [[ $opened != "$named" ]] || return 0
+  reason="$file was replaced while it was opened"
+  exec {handle}<&-
+  return 1
+}
+
+# Open what stands for a device, in `handle`: its node, else a file in the folder for leases.
+lease_open_device() {
+  local node=$1 file=${2//\//_} tried folder=${LATERALIZATION_LEASES:-}
+  reason='its device node is not known'
+  if [[ -n $node ]] && lease_open "$node"; then
+    return 0
   fi
-  if [[ ${#devices[@]} -eq 0 ]]; then
+  tried=$reason
+  [[ -n $folder ]] || lease_fail "the device $2 cannot be locked ($tried): set LATERALIZATION_LEASES to a" \
+    "folder that only you or an administrator can write to (mkdir -m 755), or give --gpus 0"
+  folder=$(realpath -sm -- "$folder")
+  [[ -e $folder ]] || mkdir -m 755 -- "$folder" 2>/dev/null || true
+  lease_is_guarded "$folder" || lease_fail "LATERALIZATION_LEASES: $reason; name a folder, without links in" \
+    "its path, that only you or an administrator can write to"
+  if [[ ! -e $folder/$file && ! -L $folder/$file ]]; then
+    (umask 0222 && set -o noclobber && : >"$folder/$file") 2>/dev/null || true # another task may be first
+  fi
+  lease_open "$folder/$file" || lease_fail "LATERALIZATION_LEASES: $reason; let the owner of $folder make it:" \
+    "rm -f '$folder/$file' && install -m 444 /dev/null '$folder/$file'"
+}
+
+# Lock an open file; 1 while somebody else holds it.
+lease_lock() {
+  local status=0
+  flock -E 9 "${@:2}" "$1" || status=$?
+  ((status == 0 || status == 9)) || lease_fail "this file system has no locks (flock: status $status);" \
+    'set LATERALIZATION_LEASES to a folder on a local disk'
+  return "$((status == 9))"
+}
+
+# The minor number of a GPU, by which its node is called: that of its index is another where a GPU is hidden.
+lease_minor() {
+  local uuid=$1 index=$2 file label value found minor
+  [[ -d $root/proc/driver/nvidia/gpus ]] || echo "$index"
+  for file in "$root"/proc/driver/nvidia/gpus/*/information; do
+    found='' minor=''
+    while IFS=: read -r label value; do
+      case $label in
+        'GPU UUID') found=${value//[[:space:]]/} ;;
+        'Device Minor') minor=${value//[[:space:]]/} ;;
+      esac
+    done < <(cat "$file" 2>/dev/null)
+    [[ $found != "$uuid" ]] || echo "$minor"
+  done
+}
+
+# The node of a MIG slice: what the driver calls gpu0/gi1/ci0 has a number of its own.
+lease_slice_node() {
+  local path=gpu$1/gi$2/ci$3/access name number
+  while read -r name number; do
+    [[ $name != "$path" ]] || echo "$root/dev/nvidia-caps/nvidia-cap$number"
+  done < <(cat "$root/proc/driver/nvidia-caps/mig-minors" 2>/dev/null)
+}
+
+# GPU and compute instance of the slices of a GPU: lines of `0 1 0` (index, GPU instance, compute instance).
+lease_instances() {
+  local label value index='' gpu_instance=''
+  while IFS=: read -r label value; do
+    label=${label//[[:space:]]/} value=${value//[[:space:]]/}
+    case $label in
+      Index) index=$value ;;
+      GPUInstanceID) gpu_instance=$value ;;
+      ComputeInstanceID) echo "$index $gpu_instance $value" ;;
+    esac
+  done < <(timeout 60 nvidia-smi -q -i "$1" 2>/dev/null)
+}
+
+# Fill what the caller has of the machine's devices: `keys` in order, and by key `nodes` and `names`
+# (which CUDA understands); by every spelling (index, UUID) its key in `spelled`.
+lease_list_devices() {
+  local line uuid='' minor='' index slice name instances gi ci
+  while IFS= read -r line; do
+    if [[ $line =~ ^GPU\ ([0-9]+):.*UUID:\ *(GPU-[^\)]+) || $line =~ ^([0-9]+),\ *(GPU-[^ ,]+) ]]; then
+      index=${BASH_REMATCH[1]} uuid=${BASH_REMATCH[2]}
+      minor=$(lease_minor "$uuid" "$index")
+      lease_add "$uuid" "$uuid" "${minor:+$root/dev/nvidia$minor}" "$index"
+      instances=''
+    elif [[ $line =~ ^\ +MIG.*Device\ +([0-9]+):.*UUID:\ *(MIG-[^\)]+) ]]; then
+      slice=${BASH_REMATCH[1]} name=${BASH_REMATCH[2]} gi='' ci=''
+      if [[ $name =~ ^MIG-GPU-.*/([0-9]+)/([0-9]+)$ ]]; then
+        gi=${BASH_REMATCH[1]} ci=${BASH_REMATCH[2]}
+      else
+        instances=${instances:-$(lease_instances "$index")}
+        [[ ! $'\n'$instances$'\n' =~ $'\n'$slice\ ([0-9]+)\ ([0-9]+)$'\n' ]] || gi=${BASH_REMATCH[1]} ci=${BASH_REMATCH[2]}
+      fi
+      if [[ -n $gi ]]; then
+        lease_add "MIG-$uuid/$gi/$ci" "$name" "$(lease_slice_node "$minor" "$gi" "$ci")" "$name"
+      else
+        lease_add "$name" "$name" '' "$name"
+      fi
+      # a GPU that is cut into slices is used through them; by its own name CUDA takes the first
+      slices[$uuid]=${slices[$uuid]:-${keys[-1]}}
+    fi
+  done < <(timeout 60 nvidia-smi -L 2>/dev/null || true)
+}
+
+lease_add() {
+  keys+=("$1")
+  names[$1]=$2 nodes[$1]=$3 spelled[$1]=$1 spelled[$4]=$1
+}
+
+# The key of a device as somebody spells it: index, UUID, or a beginning of a UUID that no other has.
+lease_find() {
+  local asked=$1 spelling found
+  [[ $asked =~ ^[A-Za-z0-9/-]+$ ]] || return 1
+  found=${spelled[$asked]:-}
+  if [[ -z $found && $asked == *-* ]]; then
+    for spelling in "${!spelled[@]}"; do
+      if [[ $spelling == "$asked"* && ${spelled[$spelling]} != "$found" ]]; then
+        [[ -z $found ]] || return 1
+        found=${spelled[$spelling]}
+      fi
+    done
+  fi
+  if [[ ${#keys[@]} -eq 0 && $asked =~ ^([0-9]+$|GPU-|MIG-) ]]; then # nobody here knows better
+    found=$asked names[$asked]=$asked nodes[$asked]=''
+    [[ $asked == *-* ]] || nodes[$asked]=$root/dev/nvidia$asked
+  fi
+  [[ -n $found ]] || return 1
+  key=${slices[$found]:-$found}
+}
+
+lease_gpus() {
+  local wanted=$1 root=${LATERALIZATION_LEASE_ROOT:-} reason handle key asked turn='' waiting=''
+  local keys=() devices=() taken=() given=()
+  local -A nodes=() names=() spelled=() slices=() handles=() chosen=()
+  [[ $wanted -gt 0 ]] || return 0
+  lease_list_devices
+  if [[ -n ${CUDA_VISIBLE_DEVICES+set} ]]; then
+    IFS=, read -ra given <<<"$CUDA_VISIBLE_DEVICES"
+    for asked in "${given[@]}"; do
+      lease_find "${asked//[[:space:]]/}" || break # CUDA sees nothing from there on
+      [[ -n ${chosen[$key]:-} ]] || devices+=("$key")
+      chosen[$key]=1
+    done
+  elif [[ ${#keys[@]} -gt 0 ]]; then
+    for key in "${keys[@]}"; do
+      [[ -n ${slices[$key]:-} ]] || devices+=("$key")
+    done
+  else
     return 0
   fi
   if [[ ${#devices[@]} -lt $wanted ]]; then
-    echo "lease: the task wants $wanted GPUs and this machine shows ${#devices[@]} (${devices[*]}): give a smaller --gpus" >&2
-    exit 65
+    lease_fail "the task wants $wanted GPUs and this machine shows ${#devices[@]} (CUDA_VISIBLE_DEVICES is" \
+      "${CUDA_VISIBLE_DEVICES-unset}, the driver lists ${#keys[@]}): give a smaller --gpus, or show more"
   fi
-  # every user of the machine takes part
-  mkdir -p "$folder"
-  chmod 1777 "$folder" 2>/dev/null || true
-  for name in turn "${devices[@]}"; do
-    [[ -e $folder/$name ]] || (umask 0111 && : >>"$folder/$name")
+  for key in "${devices[@]}"; do
+    lease_open_device "${nodes[$key]}" "$key"
+    handles[$key]=$handle
   done
-  # One task at a time chooses: two that each hold what the other waits for cannot come about.
-  exec {turn}<"$folder/turn"
-  flock "$turn"
-  while [[ ${#taken[@]} -lt $wanted ]]; do
-    for name in "${devices[@]}"; do
-      [[ ${#taken[@]} -lt $wanted && " ${taken[*]} " != *" $name "* ]] || continue
-      exec {lock}<"$folder/$name"
-      if flock -n "$lock"; then
-        taken+=("$name")
-      else
-        exec {lock}<&-
+  # A task that collects several devices keeps what it has. Two of them could wait for each other,
+  # so only one at a time collects; a task of one device waits for the device's holder alone.
+  if [[ $wanted -gt 1 ]]; then
+    lease_open_device "$root/dev/nvidiactl" turn
+    turn=$handle
+    lease_lock "$turn"
+  fi
+  while true; do
+    for key in "${devices[@]}"; do
+      if [[ ${#taken[@]} -lt $wanted && -n ${handles[$key]:-} ]] && lease_lock "${handles[$key]}" -n; then
+        taken+=("${names[$key]}")
+        unset "handles[$key]" # and so it stays open
       fi
     done
-    [[ ${#taken[@]} -eq $wanted ]] || sleep 0.5
+    [[ ${#taken[@]} -lt $wanted ]] || break
+    [[ -n $waiting ]] || echo "lease: waiting for $wanted of the GPUs ${devices[*]}" >&2
+    waiting=1
+    sleep 0.5
   done
-  exec {turn}<&- # and so its lock is given back
+  for handle in ${turn:+"$turn"} "${handles[@]}"; do
+    exec {handle}<&- # and so its lock is given back
+  done
   CUDA_VISIBLE_DEVICES=$(IFS=, && echo "${taken[*]}")
   export CUDA_VISIBLE_DEVICES
   echo "lease: GPU $CUDA_VISIBLE_DEVICES" >&2

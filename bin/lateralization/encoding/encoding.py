@@ -19,6 +19,7 @@ from lateralization.encoding.regressors import Operators, layer_regressors, word
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, read_metadata, read_table, tensor_names
 from lateralization.fmri.bold import read_bold
+from lateralization.language_models.devices import check_gpus, say_used
 from lateralization.ridge.choices import STUDY, Choices
 from lateralization.ridge.joint import Bands, Joint
 from lateralization.ridge.race import RISK
@@ -69,14 +70,14 @@ def choose_device(asked: str) -> str:
     Raises
     ------
     BadInput
-        A GPU is asked for where there is none.
+        A GPU is asked for and cannot be used.
     """
     if asked not in ("auto", "cpu", "cuda"):
         raise BadInput(f"device {asked} is unknown; give auto, cpu or cuda")
     if asked == "cpu" or (asked == "auto" and not torch.cuda.is_available()):
         return "cpu"
-    if not torch.cuda.is_available():
-        raise BadInput("device cuda is asked for and no GPU is visible; use --device cpu")
+    check_gpus(1)
+    say_used(1)
     torch.set_float32_matmul_precision("highest")  # no TF32: its 10 bits change the scores
     return "cuda"
 

@@ -29,6 +29,7 @@ from lateralization.language_models.devices import (
     bytes_per_token,
     choose,
     free_bytes,
+    say_used,
     weights_bytes,
 )
 from lateralization.language_models.forward import compute, input_device, input_embedding
@@ -141,6 +142,10 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
         with clock.time("load"):
             model = load(task, ranks, plan)
         trunk = model.base_model
+        if plan.spread:
+            say_used(
+                len({part.device for part in trunk.parameters() if part.device.type == "cuda"})
+            )
         if task.context:
             forward = reads_forward(trunk, input_device(trunk))
             runs = all_limited(runs, task.context, forward)

@@ -6,14 +6,19 @@ processes share the windows of one model only where each gets enough of them; a 
 does not hold is spread over all of them, and over host memory as the last resort.
 """
 
+import ctypes
 import math
 import multiprocessing
-from collections.abc import Callable, Mapping
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lateralization.command import say
+from lateralization.errors import BadInput, is_out_of_memory
 from lateralization.language_models.batches import BATCH_TOKENS
 from lateralization.plan.costs import BYTES
 
@@ -27,6 +32,13 @@ ROOM = 1.25
 
 ANY_GPU_HOLDS = GIB
 """What every GPU is taken to hold, so that for a small model none is asked."""
+
+OLDEST_DRIVER = {12: 525, 13: 580}
+"""CUDA's major version → the oldest NVIDIA driver that runs programs made with any release of it
+(https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html)."""
+
+USED = "used GPUs: "
+"""Begins the line of a task's log from which the table of costs counts (modules/ending.nf)."""
 
 SPARE = 0.5
 """Share of the memory beside the weights that a batch is planned to take."""
@@ -66,6 +78,121 @@ class Plan:
     def described(self) -> dict[str, Any]:
         """Return the plan as the sidecar holds it."""
         return asdict(self)
+
+
+def check_gpus(wanted: int, own: int = 0) -> None:
+    """Check that the GPUs a task was asked to use can be used.
+
+    Parameters
+    ----------
+    wanted : int
+        GPUs that the task was asked to use, 1 or more.
+    own : int
+        The one that this process computes on.
+
+    Raises
+    ------
+    BadInput
+        They cannot, and why: torch without CUDA, no driver, a driver that is too old, GPUs that
+        are not visible, or an architecture for which this torch has no code.
+    MemoryError, torch.OutOfMemoryError
+        The GPU is full.
+    """
+    reason = _why_no_driver() or _why_unusable(wanted, own)
+    if reason:
+        raise BadInput(
+            f"--gpus asks for {wanted} GPU{'s' if wanted > 1 else ''} and {reason}; mend that, or "
+            "give --gpus 0 to compute on processors"
+        )
+
+
+def _why_no_driver() -> str:
+    """Return what is wrong with torch or the driver, in words; empty where nothing is."""
+    import torch
+
+    built = torch.version.cuda
+    if built is None:
+        return f"torch {torch.__version__} is built without CUDA: use the locked one (make setup)"
+    major, driver = int(built.split(".")[0]), driver_cuda()
+    if driver is None:
+        return (
+            "no NVIDIA driver is found here (libcuda.so.1 cannot be loaded; a container must be "
+            "started with access to the GPUs)"
+        )
+    if driver[0] < major:
+        return (
+            f"the NVIDIA driver is too old: it runs CUDA {driver[0]}.{driver[1]} and torch "
+            f"{torch.__version__} is built for CUDA {built}, which needs driver "
+            f"{OLDEST_DRIVER.get(major, 'of that CUDA')} or later"
+        )
+    return ""
+
+
+def _why_unusable(wanted: int, own: int) -> str:
+    """Return why not as many GPUs can be used, in words; empty where they can."""
+    import torch
+
+    visible = torch.cuda.device_count()
+    if visible < wanted:
+        shown = os.environ.get("CUDA_VISIBLE_DEVICES")
+        shown = "is not set" if shown is None else f"is {shown!r}"
+        return f"{visible} are visible (CUDA_VISIBLE_DEVICES {shown})"
+    try:
+        for number in range(wanted):
+            capability = torch.cuda.get_device_capability(number)
+            if not runs_on(capability, torch.cuda.get_arch_list()):
+                return (
+                    f"{torch.cuda.get_device_name(number)} has compute capability "
+                    f"{capability[0]}.{capability[1]}, for which torch {torch.__version__} has no "
+                    f"code ({', '.join(torch.cuda.get_arch_list())})"
+                )
+        torch.ones(1, device=f"cuda:{own}").add(1).item()
+    except (RuntimeError, AssertionError) as error:
+        if is_out_of_memory(error):
+            raise
+        said = str(error).strip().partition("\n")[0] or type(error).__name__
+        return f"CUDA cannot be used: {said}"
+    return ""
+
+
+def driver_cuda() -> tuple[int, int] | None:
+    """Return the version of CUDA that the installed driver runs; None without a driver."""
+    try:
+        library = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return None
+    version = ctypes.c_int(0)
+    if library.cuDriverGetVersion(ctypes.byref(version)) or not version.value:
+        return None
+    return version.value // 1000, version.value % 1000 // 10
+
+
+def runs_on(capability: tuple[int, int], architectures: Sequence[str]) -> bool:
+    """Tell whether code for these architectures runs on a GPU of this compute capability.
+
+    Machine code (``sm_86``) runs on GPUs of the same major and no lower minor version; portable
+    code (``compute_90``) on all that are no older. With a suffix (``sm_90a``) it runs on that
+    version alone, ``f`` on its family.
+    """
+    for name in architectures:
+        found = re.fullmatch(r"(sm|compute)_(\d+)(\d)([af]?)", name)
+        if found is None:
+            continue
+        made = int(found[2]), int(found[3])
+        if found[4] == "a":
+            fits = capability == made
+        elif found[1] == "compute" and not found[4]:
+            fits = capability >= made
+        else:
+            fits = capability[0] == made[0] and capability[1] >= made[1]
+        if fits:
+            return True
+    return False
+
+
+def say_used(n_gpus: int) -> None:
+    """Record in the task's log how many GPUs it computes on."""
+    say(f"{USED}{n_gpus}")
 
 
 def weights_bytes(model: Mapping[str, Any], precision: str) -> float:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from lateralization.command import BUG, OUT_OF_MEMORY, exit_code
 from lateralization.errors import BadInput, Transient
+from lateralization.language_models.devices import check_gpus, say_used
 
 OUTCOMES = "LATERALIZATION_OUTCOMES"
 """Environment variable: the folder for exit codes and messages."""
@@ -39,13 +40,25 @@ class Ranks:
     wait: Callable[[], None]
 
 
-def start() -> Ranks:
-    """Join the other processes, if there are any; call once, before the model is loaded."""
-    import torch
+def start(gpus: int | None = None) -> Ranks:
+    """Join the other processes, if there are any; call once, before the model is loaded.
 
-    forced = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
-    cpu = forced or not torch.cuda.is_available()
+    Parameters
+    ----------
+    gpus : int, optional
+        GPUs that the task was asked to use, by all processes together: 0 for processors only;
+        None to use those that there are.
+
+    Raises
+    ------
+    BadInput
+        A GPU was asked for and cannot be used.
+    """
     expected = int(os.environ.get("WORLD_SIZE", "1"))
+    rank = int(os.environ.get("LOCAL_RANK", "0"))
+    cpu = not _use_gpu(gpus, rank)
+    if not cpu and rank == 0:
+        say_used(expected)
     if expected == 1:
         return Ranks(0, 1, "cpu" if cpu else "cuda:0", lambda: None)
     from accelerate import PartialState
@@ -55,6 +68,17 @@ def start() -> Ranks:
         raise RuntimeError(f"{expected} processes were started and {state.num_processes} met")
     device = "cpu" if cpu else str(state.device)
     return Ranks(state.process_index, state.num_processes, device, state.wait_for_everyone)
+
+
+def _use_gpu(asked: int | None, rank: int) -> bool:
+    """Return whether this process computes on a GPU."""
+    import torch
+
+    if asked:
+        check_gpus(asked, rank)
+        return True
+    forced = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+    return asked is None and not forced and torch.cuda.is_available()
 
 
 def launched() -> bool:
