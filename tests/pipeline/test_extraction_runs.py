@@ -17,7 +17,7 @@ import pytest
 from lateralization.files import read_table, read_tensors
 from lateralization.language_models.batches import runs_from
 
-from .conftest import Copy, Run, arguments, copy_project, isolation, rows_of
+from .conftest import Copy, Run, arguments, copy_project, isolation, on_processors, rows_of
 
 REAL = "MiniLM-L6"
 
@@ -78,6 +78,7 @@ def frequencies(world: Path) -> Path:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory, small_world: Path) -> tuple[Copy, Run]:
     copy = copy_project(tmp_path_factory.mktemp("ranks") / "project")
+    on_processors(copy)
     given = ("--gpus", "2", "--surprisal", "yes", "--publish_activations", "yes")
     world = shutil.copytree(small_world, tmp_path_factory.mktemp("heard") / "world")
     given += ("--baselines", "f0,intensity,word_frequency,surprisal", "--subjects", "average")

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Copy, Run, arguments, copy_project, rows_of, tasks_of
+from .conftest import Copy, Run, arguments, copy_project, on_processors, rows_of, tasks_of
 from .engines import SCRIPT, need
 from .slurm_cluster import Cluster, wait_until
 
@@ -197,6 +197,7 @@ def _prepare(copy: Copy, world: Path) -> Ordeal:
         assert f"memory = {{ {old} * task.attempt }}" in text
         text = text.replace(f"{old} * task.attempt", f"{new} * task.attempt")
     settings.write_text(text)
+    on_processors(copy)
     (copy.folder / "site.config").write_text(SITE)
     return Ordeal(copy, Cluster(), fates, world)
 
