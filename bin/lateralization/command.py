@@ -1,14 +1,18 @@
 """What every command shares: exit codes, one-line messages, progress in the log."""
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
+from lateralization.disk import disk_problem
 from lateralization.errors import BadInput, Transient, is_out_of_memory
+from lateralization.redaction import hide_secrets
 
 Item = TypeVar("Item")
 
@@ -17,8 +21,9 @@ BUG = 1
 
 
 def say(text: str) -> None:
-    """Print one line to the task's log (stderr)."""
-    print(" ".join(text.split("\n")), file=sys.stderr, flush=True)
+    """Print one line to the task's log (stderr), if its disk takes it."""
+    with suppress(OSError):
+        print(" ".join(text.split("\n")), file=sys.stderr, flush=True)
 
 
 def progress(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
@@ -30,7 +35,9 @@ def exit_code(error: BaseException) -> int:
     """Return what a command leaves with: 65 bad input, 75 may pass, 137 memory, 1 a bug."""
     if isinstance(error, BadInput | Transient):
         return error.exit_code
-    return OUT_OF_MEMORY if is_out_of_memory(error) else BUG
+    if is_out_of_memory(error):
+        return OUT_OF_MEMORY
+    return BUG if disk_problem(error) is None else BadInput.exit_code
 
 
 def _parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
@@ -41,21 +48,35 @@ def _parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
         sys.exit(BadInput.exit_code if left.code else 0)
 
 
+def _give_up_unwritten() -> None:
+    """Let go of output that a full disk does not take, which would change the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> NoReturn:
     """Parse the command line, call ``main`` and leave with the exit code of what happened.
 
-    Bad input, a wrong command line included, leaves with 65 and one line, a passing failure with
-    75, lack of memory (host or GPU) with 137 so that the pipeline retries with more, anything else
-    is a bug: traceback and 1.
+    Bad input, a wrong command line and a full disk included, leaves with 65 and one line, a passing
+    failure with 75, lack of memory (host or GPU) with 137 so that the pipeline retries with more,
+    anything else is a bug: traceback and 1. Nothing that is printed holds a secret.
     """
     arguments = _parsed(parser)
+    hide_secrets()
     try:
         main(arguments)
     except Exception as error:
         code = exit_code(error)
         if code == BUG:
-            traceback.print_exc()
+            with suppress(OSError):
+                traceback.print_exc()
         else:
-            say(f"{parser.prog}: {'out of memory: ' if code == OUT_OF_MEMORY else ''}{error}")
+            told = disk_problem(error) if code == BadInput.exit_code else None
+            told = f"out of memory: {error}" if code == OUT_OF_MEMORY else told or str(error)
+            say(f"{parser.prog}: {told}")
+        _give_up_unwritten()
         sys.exit(code)
     sys.exit(0)

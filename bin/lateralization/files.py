@@ -18,6 +18,7 @@ from safetensors.numpy import save_file
 
 from lateralization.arrays import Array, Floats
 from lateralization.command import say
+from lateralization.disk import disk_problem
 from lateralization.errors import BadInput
 
 if TYPE_CHECKING:  # half a second of import that commands without tables do not pay
@@ -42,18 +43,35 @@ def writing(path: Path | str) -> Iterator[Path]:
 
     The temporary name keeps the suffixes of ``path``: writers that choose a format by
     suffix (nibabel, matplotlib) work unchanged.
+
+    Raises
+    ------
+    BadInput
+        The disk is full, read-only or closed to the user.
     """
     target = Path(path)
+    try:
+        with _temporary(target) as temporary:
+            yield temporary
+            temporary.chmod(0o644)
+            os.replace(temporary, target)
+    except Exception as error:
+        problem = None if isinstance(error, BadInput) else disk_problem(error, target)
+        if problem:
+            raise BadInput(problem) from error
+        raise
+
+
+@contextmanager
+def _temporary(target: Path) -> Iterator[Path]:
+    """Give a new file beside ``target`` that is gone when the block ends."""
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".part-", suffix=f"-{target.name}", dir=target.parent)
     os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
-        temporary.chmod(0o644)
-        os.replace(temporary, target)
+        yield Path(name)
     finally:
-        temporary.unlink(missing_ok=True)
+        Path(name).unlink(missing_ok=True)
 
 
 def is_lfs_pointer(path: Path) -> bool:

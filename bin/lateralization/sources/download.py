@@ -9,7 +9,7 @@ import random
 import re
 import threading
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ import urllib3
 from lateralization import __version__
 from lateralization.command import say
 from lateralization.errors import BadInput, Transient
+from lateralization.redaction import redacted
 from lateralization.sources.cache import (
     CHUNK,
     Part,
@@ -31,6 +32,7 @@ from lateralization.sources.cache import (
     locked,
     not_writable,
 )
+from lateralization.sources.certificates import REQUESTS, check_certificates
 from lateralization.sources.meter import Meter
 
 PASSING = {408, 425, 429, 500, 502, 503, 504}
@@ -185,8 +187,6 @@ def _fetch(transfer: _Transfer, path: Path) -> None:
         finally:
             part.close()
     except OSError as error:
-        if isinstance(error, requests.RequestException):
-            raise
         raise BadInput(not_writable(file, error)) from error
 
 
@@ -245,14 +245,18 @@ def _attempt(transfer: _Transfer, part: Part, url: str) -> None:
         part.restart()
     if part.size and part.size == file.n_bytes:
         return
+    with _answer(transfer, url, _range(file, part)) as response:
+        _receive(transfer, part, response)
+
+
+def _answer(transfer: _Transfer, url: str, headers: dict[str, str]) -> requests.Response:
+    """Ask an address; what goes wrong here is the network's doing and never the disk's."""
+    if url.startswith("https:"):
+        check_certificates(REQUESTS)
     try:
-        with transfer.session.get(
-            url,
-            headers=_range(file, part),
-            stream=True,
-            timeout=transfer.policy.timeout,
-        ) as response:
-            _receive(transfer, part, response)
+        return transfer.session.get(
+            url, headers=headers, stream=True, timeout=transfer.policy.timeout
+        )
     except requests.exceptions.SSLError as error:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             raise _Refused(
@@ -266,7 +270,15 @@ def _attempt(transfer: _Transfer, part: Part, url: str) -> None:
         requests.exceptions.TooManyRedirects,
     ) as error:
         raise _Refused(f"{url}: {_short(error)}") from error
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+    except (OSError, urllib3.exceptions.HTTPError) as error:  # those of requests are OSErrors
+        raise _Passing(_short(error)) from error
+
+
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    """Read a body as it comes; a connection that fails may do better next time."""
+    try:
+        yield from response.raw.stream(CHUNK, decode_content=False)
+    except (OSError, urllib3.exceptions.HTTPError) as error:
         raise _Passing(_short(error)) from error
 
 
@@ -274,7 +286,7 @@ def _short(error: BaseException) -> str:
     """Return the innermost reason of a failed connection, without objects' addresses."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
-    text = re.sub(r"<[^>]*>[:,]?\s*", "", str(error)).strip(" '\"")
+    text = re.sub(r"<[^>]*>[:,]?\s*", "", redacted(str(error))).strip(" '\"")
     name = type(error).__name__
     return text[:200] if text.startswith(name) else f"{name}: {text}"[:200].rstrip(": ")
 
@@ -316,7 +328,7 @@ def _receive(transfer: _Transfer, part: Part, response: requests.Response) -> No
         tag = "" if tag.startswith("W/") else tag or response.headers.get("Last-Modified", "")
         validator = file.beside("validator")
         validator.write_text(tag, encoding="ascii") if tag else validator.unlink(missing_ok=True)
-    for chunk in response.raw.stream(CHUNK, decode_content=False):
+    for chunk in _chunks(response):
         if transfer.stop.is_set():
             raise Stopped
         part.write(chunk)

@@ -1,19 +1,21 @@
 """Models from the Hugging Face hub: the files that are needed, at a resolved commit."""
 
-import errno
 import os
 import re
 from collections.abc import Container, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lateralization.disk import disk_problem
 from lateralization.errors import BadInput, Transient
 from lateralization.files import read_json, write_json
 from lateralization.language_models.checkpoint import fault_of_kind, parts_of, read_config
 from lateralization.language_models.models import called
 from lateralization.plan.catalogue import OFFICIAL_HUB, conditions_of
+from lateralization.redaction import redacted
+from lateralization.sources.certificates import HUB, check_certificates
 
 SMALL_FILES = re.compile(
     r"(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)"
@@ -24,6 +26,9 @@ SMALL_FILES = re.compile(
 SAFE, PICKLED = "model.safetensors", "pytorch_model.bin"
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
+
+MARGIN = re.compile(r"^[\s\u200b-\u200d\u2060\ufeff]+|[\s\u200b-\u200d\u2060\ufeff]+$")
+"""What a file leaves around a token: line ends, blanks, a byte order mark."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +71,13 @@ def fetch(request: Request, cache: Path) -> Snapshot:
 
     The access token is read from the environment variable ``HF_TOKEN`` and from nowhere else. A
     commit that is whole in the cache needs no network; neither does any revision when the hub
-    cannot be reached.
+    cannot be reached. A cache that holds what is asked for need not be writable.
 
     Raises
     ------
     BadInput
-        The repository or revision does not exist, is gated, or has no usable weights.
+        The repository or revision does not exist, is gated, or has no usable weights; the token or
+        the certificates cannot be used; or the cache lacks files and cannot be written.
     Transient
         The hub cannot be reached and the cache does not have the revision.
     """
@@ -80,7 +86,7 @@ def fetch(request: Request, cache: Path) -> Snapshot:
         if cached is not None:
             return cached
     try:
-        with _speaking(request):
+        with _speaking(request, cache):
             return _download(request, cache)
     except Transient:
         cached = _cached(request, cache)
@@ -93,10 +99,16 @@ def _download(request: Request, cache: Path) -> Snapshot:
     """Ask the hub for the list of files and fetch those that are needed."""
     from huggingface_hub import HfApi, snapshot_download
 
-    token: str | bool = os.environ.get("HF_TOKEN") or False
+    token = access_token() or False
+    _connect()
     info = HfApi(endpoint=request.endpoint, token=token).model_info(
         request.repository, revision=request.revision, files_metadata=True, timeout=30
     )
+    cached = _cached(replace(request, revision=info.sha), cache)
+    if cached is not None:
+        with suppress(BadInput):  # somebody else's cache: the name is resolved again next time
+            _remember(request, cached, cache)
+        return cached
     siblings = {entry.rfilename: entry for entry in info.siblings or []}
     options: dict[str, Any] = {
         "revision": info.sha,
@@ -141,6 +153,43 @@ def _check_kind(folder: Path, siblings: Iterable[str], request: Request) -> None
         fault = fault_of_kind(read_config(folder), siblings)
         if fault:
             raise BadInput(f"model {folder}: {fault}")
+
+
+def access_token() -> str | None:
+    """Return the access token of the environment, without what stands around it; None without.
+
+    Raises
+    ------
+    BadInput
+        It has characters that no request can carry; the message does not quote them.
+    """
+    token = MARGIN.sub("", os.environ.get("HF_TOKEN", ""))
+    if not all("!" <= character <= "~" for character in token):
+        raise BadInput(
+            "the access token (HF_TOKEN) has characters that no token has (blanks, line ends, "
+            "accents): copy it again from the hub, then `nextflow secrets set HF_TOKEN <token>`"
+        )
+    return token or None
+
+
+def _connect() -> None:
+    """Make the client of the hub, with the certificates and the proxy that the environment names.
+
+    Raises
+    ------
+    BadInput
+        One of them cannot be used.
+    """
+    from huggingface_hub.utils import get_session
+
+    check_certificates(HUB)
+    try:
+        get_session()
+    except (ValueError, ImportError, OSError) as error:
+        raise BadInput(
+            f"no connection can be made as the environment asks ({_line(error)}); check "
+            "HTTPS_PROXY, HTTP_PROXY and ALL_PROXY"
+        ) from error
 
 
 def _index_name(siblings: Container[str], request: Request) -> str | None:
@@ -206,12 +255,12 @@ def _cached(request: Request, cache: Path) -> Snapshot | None:
 
 def _lacking() -> str:
     """Say what stands between the user and a gated model."""
-    given = os.environ.get("HF_TOKEN")
+    given = access_token()
     return "the account of your token has no access yet" if given else "no token is given"
 
 
 @contextmanager
-def _speaking(request: Request) -> Iterator[None]:
+def _speaking(request: Request, cache: Path) -> Iterator[None]:
     """Turn the hub's errors into messages that say what to do."""
     from huggingface_hub import errors
 
@@ -243,12 +292,14 @@ def _speaking(request: Request) -> Iterator[None]:
             ) from error
         raise Transient(f"model {name}: the hub answers with {status}; try again") from error
     except (OSError, errors.IncompleteSnapshotError, errors.RevisionResolutionError) as error:
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EACCES):
-            raise BadInput(
-                f"model {name}: --cache_dir cannot be written: {_line(error)}"
-            ) from error
+        problem = disk_problem(error, cache / "model")
+        if problem:
+            raise BadInput(_not_cached(request, problem)) from error
         raise Transient(f"model {name}: the hub cannot be reached ({_line(error)})") from error
     except Exception as error:
+        problem = disk_problem(error, cache / "model")  # the library's own code may hide the number
+        if problem:
+            raise BadInput(_not_cached(request, problem)) from error
         if type(error).__module__.split(".")[0] not in ("httpx", "httpx2", "httpcore", "hf_xet"):
             raise
         raise Transient(f"model {name}: the hub cannot be reached ({_line(error)})") from error
@@ -256,4 +307,13 @@ def _speaking(request: Request) -> Iterator[None]:
 
 def _line(error: BaseException) -> str:
     """Return an error's message on one line of reasonable length."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return " ".join(redacted(str(error)).split())[:200] or type(error).__name__
+
+
+def _not_cached(request: Request, problem: str) -> str:
+    """Say that a revision is not whole in a cache that cannot be written."""
+    return (
+        f"model {request.repository} at revision {request.revision or 'main'} is not whole in "
+        f"--cache_dir and cannot be fetched into it: {problem}; or run --stage fetch where it can "
+        "be, or give another --cache_dir"
+    )

@@ -240,12 +240,18 @@ def _digests(files: Sequence[Path], found: Mapping[str, Any]) -> list[dict[str, 
         digest = _digest(path)
         expected = published.get(path.name, digest)
         if expected != digest:
+            damaged = f"sha256 {digest[:12]}… instead of {expected[:12]}…"
             cached = Path(found["snapshot"]) / path.name
-            cached.resolve().unlink(missing_ok=True)
-            cached.unlink(missing_ok=True)
+            try:
+                cached.resolve().unlink(missing_ok=True)
+                cached.unlink(missing_ok=True)
+            except OSError as error:  # a cache of another user, or one that is read-only
+                raise BadInput(
+                    f"{cached} is damaged ({damaged}) and cannot be removed ({error.strerror}); "
+                    "remove it where that is allowed, or give another --cache_dir"
+                ) from error
             raise Transient(
-                f"{path.name} arrived damaged (sha256 {digest[:12]}… instead of "
-                f"{expected[:12]}…) and was removed from the cache: try again"
+                f"{path.name} arrived damaged ({damaged}) and was removed from the cache: try again"
             )
         rows.append(_entry(path, digest))
     return rows
