@@ -31,6 +31,9 @@ PYTHIA = "pythia-6.9b"
 PYTHIA_STEPS = (0, 1000, 14000, 36000, 72000, 143000)
 """Checkpoints of the study's training analysis; they are in none of its lists."""
 
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A revision that can never mean something else."""
+
 OFFICIAL_HUB = "https://huggingface.co"
 
 GATED = {

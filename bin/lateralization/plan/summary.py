@@ -4,7 +4,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from lateralization.plan.catalogue import PICKLED
+from lateralization.plan.catalogue import COMMIT, PICKLED
 from lateralization.plan.costs import (
     BYTES,
     FIGURES,
@@ -17,6 +17,7 @@ from lateralization.plan.costs import (
     shape_of,
 )
 from lateralization.plan.layer_choice import fitted_layers
+from lateralization.problems import listed
 from lateralization.sources.given_files import KINDS
 
 UNKNOWN = "unknown until fetched"
@@ -36,6 +37,7 @@ def summary(plan: dict[str, Any]) -> list[str]:
     lines = [
         ("languages", _languages(plan)),
         ("models", _models(plan)),
+        ("revisions", _revisions(plan)),
         ("baselines", str(len(plan["baselines"]))),
         ("fits", str(len(plan["fits"]))),
         ("download", _download(plan)),
@@ -70,6 +72,19 @@ def _models(plan: dict[str, Any]) -> str:
     pickled = sum(model["source"].startswith(PICKLED) for model in models)
     note = f"; {pickled} may have pickled weights only" if pickled else ""
     return f"{len(models)} ({hub} from the hub, {len(models) - hub} local{note})"
+
+
+def _revisions(plan: dict[str, Any]) -> str:
+    """Say which models are pinned to a commit and which are whatever their name means by then."""
+    hub = [model for model in plan["models"] if model["kind"] == "hub"]
+    if not hub:
+        return "none: no model is fetched"
+    moving = [m for m in hub if not COMMIT.fullmatch(m["revision"] or "")]
+    parts = [f"{len(hub) - len(moving)} pinned to a commit"] if len(moving) < len(hub) else []
+    if moving:
+        names = listed(f"{m['name']} ({m['revision'] or 'main'})" for m in moving)
+        parts.append(f"{len(moving)} resolved at run time, and recorded: {names}")
+    return "; ".join(parts)
 
 
 def remote_files(plan: dict[str, Any]) -> list[dict[str, Any]]:

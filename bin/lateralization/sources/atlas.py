@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lateralization.arrays import Array, Booleans
 from lateralization.command import say
+from lateralization.disk import disk_problem
 from lateralization.errors import BadInput
 from lateralization.files import check_columns, read_json, write_json, writing
 from lateralization.problems import listed
@@ -69,10 +70,10 @@ def place_atlas(sources: Sequence[Path], cache: Path, out: Path) -> None:
             NAME, symmetric_split=True, data_dir=str(cache / "atlas"), verbose=0
         )
     except Exception as error:  # whatever the site's failure is, the run goes on without areas
-        kind = type(error).__name__
+        kind = disk_problem(error, cache / "atlas" / NAME) or type(error).__name__
         reason = (
             f"the Harvard-Oxford atlas could not be fetched ({kind}); run once more without -resume"
-            ", or give it with --atlas"
+            ", or give it with --atlas (--atlas none: no areas are wanted)"
         )
         write_json({"reason": reason}, out / REASON)
         return

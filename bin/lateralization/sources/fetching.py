@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lateralization.baselines.glove import glove_width
-from lateralization.errors import BadInput
+from lateralization.errors import BadInput, Transient
 from lateralization.files import writing
 from lateralization.problems import Problems
 from lateralization.sources import given_files
@@ -30,6 +30,15 @@ from lateralization.words.annotation import STANDARD, read_rows, standard_annota
 KINDS = ("bold", "annotation", "prosody", "texts", "glove", "atlas", *given_files.KINDS)
 RAW = "raw"
 """Folder beside the parcel of runs that are removed when they are resampled."""
+
+WITHOUT = {
+    "glove": "--baselines none (or a list without glove), or give the vectors with --glove",
+    "texts": "--texts, a folder or zip of your own",
+    "mask": "--mask, a file of your own",
+    "isc": "--isc, a file of your own",
+    "average_subject": "--average_subject, a folder of your own",
+}
+"""Kind of parcel → how a run does without fetching it."""
 
 CHECKSUMS = {"md5": "md5", "sha256": "sha256", "git_blob": GIT_BLOB}
 """Key in a parcel → algorithm."""
@@ -157,8 +166,13 @@ def _inside(path: str) -> str:
 
 def _fetched(parcel: dict[str, Any], cache: Path, policy: Policy | None) -> list[Path]:
     """Fetch a parcel's files into the cache and return their paths."""
-    files = wanted_files(parcel, cache)
-    download(files, policy, f"{parcel['kind']} {parcel.get('subject', '')}".strip())
+    files, kind = wanted_files(parcel, cache), parcel["kind"]
+    try:
+        download(files, policy, f"{kind} {parcel.get('subject', '')}".strip())
+    except (BadInput, Transient) as error:
+        if kind not in WITHOUT:
+            raise
+        raise type(error)(f"{error}; a run without this download: {WITHOUT[kind]}") from error
     return [file.target for file in files]
 
 

@@ -13,7 +13,7 @@ from lateralization.errors import BadInput, Transient
 from lateralization.files import read_json, write_json
 from lateralization.language_models.checkpoint import fault_of_kind, parts_of, read_config
 from lateralization.language_models.models import called
-from lateralization.plan.catalogue import OFFICIAL_HUB, conditions_of
+from lateralization.plan.catalogue import COMMIT, OFFICIAL_HUB, conditions_of
 from lateralization.redaction import redacted
 from lateralization.sources.certificates import HUB, check_certificates
 
@@ -24,8 +24,6 @@ SMALL_FILES = re.compile(
 """Configuration and tokenizer, at the top of a repository."""
 
 SAFE, PICKLED = "model.safetensors", "pytorch_model.bin"
-
-COMMIT = re.compile(r"[0-9a-f]{40}")
 
 MARGIN = re.compile(r"^[\s\u200b-\u200d\u2060\ufeff]+|[\s\u200b-\u200d\u2060\ufeff]+$")
 """What a file leaves around a token: line ends, blanks, a byte order mark."""
