@@ -48,6 +48,13 @@ def _parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
         sys.exit(BadInput.exit_code if left.code else 0)
 
 
+def _close_files(error: BaseException | None) -> None:
+    """Close the files of failed calls: a message may need their space on a full disk."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
 def _give_up_unwritten() -> None:
     """Let go of output that a full disk does not take, which would change the exit code."""
     for stream in (sys.stdout, sys.stderr):
@@ -74,8 +81,9 @@ def run(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentPar
             with suppress(OSError):
                 traceback.print_exc()
         else:
-            told = disk_problem(error) if code == BadInput.exit_code else None
-            told = f"out of memory: {error}" if code == OUT_OF_MEMORY else told or str(error)
+            told = f"out of memory: {error}" if code == OUT_OF_MEMORY else disk_problem(error)
+            told = told or str(error)
+            _close_files(error)
             say(f"{parser.prog}: {told}")
         _give_up_unwritten()
         sys.exit(code)

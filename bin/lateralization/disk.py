@@ -32,9 +32,11 @@ def disk_problem(error: BaseException, target: Path | str | None = None) -> str 
     target : path, optional
         The file that was being written, for errors that do not name theirs.
     """
-    number = getattr(error, "errno", None) if isinstance(error, OSError) else None
+    number = error.errno if isinstance(error, OSError) else None
     if number is None:
         number = next((value for text, value in TEXTS.items() if text in str(error)), None)
+    if number is None and type(error) is OSError and _is_full(_full_folder()):
+        number = errno.ENOSPC  # NumPy: "8192 requested and 0 written"
     named = getattr(error, "filename", None)
     if isinstance(named, str | bytes | os.PathLike):
         target = os.fsdecode(named)
@@ -49,5 +51,8 @@ def disk_problem(error: BaseException, target: Path | str | None = None) -> str 
 def _full_folder() -> Path:
     """Return where files are written that no error names: the folder of the two that is full."""
     here, temporary = Path.cwd(), Path(tempfile.gettempdir())
-    full = [place for place in (here, temporary) if shutil.disk_usage(place).free < ALMOST_NOTHING]
-    return full[0] if full else here
+    return temporary if _is_full(temporary) and not _is_full(here) else here
+
+
+def _is_full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < ALMOST_NOTHING

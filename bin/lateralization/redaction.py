@@ -37,7 +37,7 @@ def redacted(text: str) -> str:
                 masked[start : start + length] = b"\1" * length
     if not any(masked):
         return text
-    parts = re.finditer(rb"\1+|\0+", masked)
+    parts = re.finditer(rb"\x01+|\x00+", masked)
     return "".join(MASK if part[0][0] else text[part.start() : part.end()] for part in parts)
 
 

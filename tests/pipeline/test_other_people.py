@@ -1,13 +1,13 @@
 """What other people own is used as it is, and what is nobody else's is in no file of a run.
 
-Real runs of ``--stage fetch`` against a local hub, some of them as another user of the machine.
+Real runs of ``--stage fetch`` against a local hub, some of them with files of another user.
 """
 
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,12 @@ from .conftest import NEXTFLOW, PROJECT, arguments
 
 pytestmark = pytest.mark.pipeline
 
-NOBODY = 65534
+OWNER = 12345
+"""A user of the machine who is nobody that the tests run as."""
+
+ORDINARY = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+"""Begins a command line: root as an ordinary user, whom the rights of others' files bind."""
+
 SECRET = "MarkedSecretOfTheTest"
 FIXTURE = PROJECT / "tests" / "fixtures" / "models" / "gpt2-fixture"
 
@@ -30,24 +35,20 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 
 
 def fetched(
-    launch: Path, hub: Hub, world: Path, *more: str, user: int | None = None, **variables: str
+    launch: Path, hub: Hub, world: Path, *more: str, prefix: Sequence[str] = (), **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Fetch ``org/m`` from the hub, started in a folder of the user's."""
     launch.mkdir(exist_ok=True)
-    os.chown(launch, user or os.geteuid(), -1)
     given = ("--models", "org/m", "--hf_endpoint", hub.url, "--stage", "fetch", "--atlas", "none")
     cleared = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     return subprocess.run(
-        [str(NEXTFLOW), "run", str(PROJECT / "main.nf"), *arguments(world, *given, *more)],
+        [*prefix, str(NEXTFLOW), "run", str(PROJECT / "main.nf"), *arguments(world, *given, *more)],
         cwd=launch,
         env=cleared | {"NXF_ANSI_LOG": "false", "HOME": str(launch)} | variables,
         capture_output=True,
         text=True,
         errors="surrogateescape",
         check=False,
-        user=user,
-        group=user,
-        extra_groups=None if user is None else [],
     )
 
 
@@ -61,10 +62,8 @@ def last_line(run: subprocess.CompletedProcess[str]) -> str:
 @pytest.mark.parametrize(
     ("token", "sent"),
     [
-        (f"hf_{SECRET}\r", f"hf_{SECRET}"),
         (f" \thf_{SECRET}\r\n", f"hf_{SECRET}"),
         (f"hf_{SECRET[:12]}\r\n{SECRET[12:]}", None),
-        (f"hf_{SECRET} {SECRET}", None),
         (f"hf_{SECRET}é", None),
         (f'"hf_{SECRET}"', f'"hf_{SECRET}"'),
     ],
@@ -94,57 +93,54 @@ def test_the_token_is_in_nothing_that_a_run_leaves(
 # ---- somebody else's cache, checkout and secrets -------------------------------------------------
 
 
-@pytest.fixture
-def open_place(tmp_path: Path) -> Iterator[Path]:
-    """Give a folder that every user can enter; skip where the checkout is closed to others."""
-    if os.geteuid() != 0:
-        pytest.skip("a second user needs root")
-    tried = subprocess.run(
-        [str(PROJECT / ".venv/bin/python"), "-c", "import numpy"],
-        user=NOBODY, group=NOBODY, extra_groups=[], cwd="/", check=False,
-    )  # fmt: skip
-    if tried.returncode:
-        pytest.skip("this checkout is closed to other users")
-    place = Path("/tmp") / f"others-{tmp_path.parent.name}-{tmp_path.name}-{os.getpid()}"
-    place.mkdir(mode=0o755)
-    yield place
-    shutil.rmtree(place)
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("setpriv"), reason="files of another user need root"
+)
 
 
+def of_another(*places: Path) -> None:
+    """Give folders with all that is in them to another user, who lets nobody else write."""
+    for place in places:
+        for path in (place, *place.rglob("*")):
+            os.chown(path, OWNER, OWNER, follow_symlinks=False)
+
+
+@needs_root
 @pytest.mark.parametrize("revision", ["", "main"])
 def test_the_cache_of_somebody_else_works_where_all_is_there(
-    revision: str, hub: Hub, small_world: Path, open_place: Path
+    revision: str, hub: Hub, small_world: Path, tmp_path: Path
 ) -> None:
-    world = shutil.copytree(small_world, open_place / "world")
-    cache = open_place / "cache"
-    sheet = open_place / "models.csv"
+    cache = tmp_path / "cache"
+    sheet = tmp_path / "models.csv"
     sheet.write_text(f"model,source,revision\nm,org/m,{revision}\n")
     given: tuple[str, ...] = ("--cache_dir", str(cache), "--models", str(sheet))
-    filled = fetched(open_place / "owner", hub, world, *given)
+    filled = fetched(tmp_path / "owner", hub, small_world, *given)
     assert filled.returncode == 0, filled.stdout + filled.stderr
-    secrets = open_place / "nextflow" / "secrets" / "store.json"
+    secrets = tmp_path / "nextflow" / "secrets" / "store.json"
     secrets.parent.mkdir(parents=True)
     secrets.write_text(json.dumps([{"name": "HF_TOKEN", "value": "hf_of_the_owner"}]))
     secrets.chmod(0o600)
-    as_other: dict[str, Any] = {"user": NOBODY, "NXF_SECRETS_FILE": str(secrets)}
-    online = fetched(open_place / "online", hub, world, *given, **as_other)
+    of_another(cache, secrets.parent)
+    as_other: dict[str, Any] = {"prefix": ORDINARY, "NXF_SECRETS_FILE": str(secrets)}
+    online = fetched(tmp_path / "online", hub, small_world, *given, **as_other)
     assert online.returncode == 0, online.stdout + online.stderr
     hub.shutdown()
     hub.server_close()
-    offline = fetched(open_place / "offline", hub, world, *given, **as_other)
+    offline = fetched(tmp_path / "offline", hub, small_world, *given, **as_other)
     assert offline.returncode == 0, offline.stdout + offline.stderr
 
 
+@needs_root
 def test_what_the_cache_of_somebody_else_lacks_is_named(
-    hub: Hub, small_world: Path, open_place: Path
+    hub: Hub, small_world: Path, tmp_path: Path
 ) -> None:
-    world = shutil.copytree(small_world, open_place / "world")
-    cache = open_place / "cache"
+    cache = tmp_path / "cache"
     given = ("--cache_dir", str(cache))
-    assert fetched(open_place / "owner", hub, world, *given).returncode == 0
+    assert fetched(tmp_path / "owner", hub, small_world, *given).returncode == 0
     for path in cache.rglob("model.safetensors"):
         path.unlink()
-    run = fetched(open_place / "launch", hub, world, *given, user=NOBODY)
+    of_another(cache)
+    run = fetched(tmp_path / "launch", hub, small_world, *given, prefix=ORDINARY)
     assert run.returncode != 0
     assert "model org/m at revision main is not whole in --cache_dir" in last_line(run)
     assert "permission is denied" in last_line(run)
