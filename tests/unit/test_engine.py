@@ -216,6 +216,18 @@ def test_the_launcher_sets_defaults_inside_the_checkout(checkout: Path) -> None:
     assert path.startswith(f"PATH={checkout}/.venv/bin:")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="a folder of another user needs root")
+def test_what_another_user_s_checkout_would_keep_is_kept_at_home(checkout: Path) -> None:
+    own = {"HOME": "/tmp/home of mine", "NXF_HOME": "/tmp"}  # which need not be made
+    (checkout / ".cache").mkdir()
+    assert f"HF_HOME={checkout}/.cache/huggingface" in launch(checkout, **own).stdout.splitlines()
+    os.chown(checkout / ".cache", 12345, 12345)
+    lines = launch(checkout, **own).stdout.splitlines()
+    assert "HF_HOME=/tmp/home of mine/.cache/lateralization/huggingface" in lines
+    lines = launch(checkout, **own, XDG_CACHE_HOME="/tmp/x").stdout.splitlines()
+    assert "HF_HOME=/tmp/x/lateralization/huggingface" in lines
+
+
 def test_below_a_folder_with_other_letters_the_older_parser_reads_the_pipeline(
     checkout: Path,
 ) -> None:

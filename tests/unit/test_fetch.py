@@ -211,6 +211,14 @@ def test_glove_is_fetched(server, tmp_path):
     assert (tmp_path / "out" / "glove.zip").read_bytes() == content
 
 
+@pytest.mark.parametrize("kind", ["glove", "texts"])
+def test_a_download_that_fails_names_the_way_without_it(kind, tmp_path):
+    parcel = {"kind": kind, "url": "http://127.0.0.1:9/a/x.zip", "sha256": None, "language": "en"}
+    option = {"glove": "--baselines none", "texts": "--texts"}[kind]
+    with pytest.raises(Transient, match=f"a run without this download: {option}"):
+        fetch(parcel, [], tmp_path / "cache", tmp_path / "out", Policy(attempts=1))
+
+
 def test_own_glove_is_text_or_zip(tmp_path):
     (tmp_path / "v.txt").write_bytes(VECTORS)
     fetch({"kind": "glove"}, [tmp_path / "v.txt"], tmp_path, tmp_path / "a")

@@ -114,6 +114,23 @@ def test_an_unreachable_hub_is_a_passing_failure_unless_the_cache_has_the_model(
         hub.fetch(remote(server, revision="v2"), tmp_path / "cache")
 
 
+def test_a_whole_cache_is_used_under_every_name_of_its_commit(
+    server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's cache, where nothing can be written: the hub is asked what ``main`` is."""
+    hub.fetch(remote(server, revision=COMMIT), tmp_path)
+
+    def closed(*arguments: Any, **options: Any) -> None:
+        raise BadInput("permission is denied")
+
+    monkeypatch.setattr("lateralization.sources.hub.write_json", closed)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", closed)
+    asked = len(server.asked)
+    assert hub.fetch(remote(server), tmp_path).commit == COMMIT
+    assert hub.fetch(remote(server, revision="v1"), tmp_path).commit == COMMIT
+    assert len(server.asked) == asked + 2
+
+
 def test_pickles_of_the_hub_need_consent(server: Hub, tmp_path: Path) -> None:
     (server.folder / "model.safetensors").unlink()
     with pytest.raises(BadInput, match="--allow_pickle_weights"):

@@ -115,6 +115,20 @@ def test_the_default_run_fetches_what_it_needs_and_no_more(tmp_path):
     assert "31.9 GB with --keep_raw yes" in text
 
 
+def test_the_plan_names_models_whose_revision_is_resolved_at_run_time(tmp_path):
+    def revisions(**given):
+        lines = summary(plan_of(tmp_path, **given))
+        return next(line for line in lines if line.startswith("plan: revisions"))
+
+    line = revisions(models="gpt2,pythia-6.9b_step1000")
+    assert "2 resolved at run time, and recorded: gpt2 (main), pythia-6.9b_step1000" in line
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(f"model,source,revision\na,org/a,{'0f' * 20}\nb,org/b,v1.0\n")
+    line = revisions(models=str(sheet))
+    assert "1 pinned to a commit; 1 resolved at run time, and recorded: b (v1.0)" in line
+    assert "no model is fetched" in revisions(models="none")
+
+
 def test_mirrors_replace_the_official_addresses(tmp_path):
     plan = plan_of(tmp_path, data_endpoint="http://mirror:9/x", hf_endpoint="http://hub:8/")
     urls = plan["languages"][0]["annotation"]["files"][0]["urls"]

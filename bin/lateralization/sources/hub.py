@@ -293,19 +293,27 @@ def _speaking(request: Request, cache: Path) -> Iterator[None]:
         problem = disk_problem(error, cache / "model")
         if problem:
             raise BadInput(_not_cached(request, problem)) from error
-        raise Transient(f"model {name}: the hub cannot be reached ({_line(error)})") from error
+        raise Transient(_unreachable(name, error)) from error
     except Exception as error:
         problem = disk_problem(error, cache / "model")  # the library's own code may hide the number
         if problem:
             raise BadInput(_not_cached(request, problem)) from error
         if type(error).__module__.split(".")[0] not in ("httpx", "httpx2", "httpcore", "hf_xet"):
             raise
-        raise Transient(f"model {name}: the hub cannot be reached ({_line(error)})") from error
+        raise Transient(_unreachable(name, error)) from error
 
 
 def _line(error: BaseException) -> str:
     """Return an error's message on one line of reasonable length."""
     return " ".join(redacted(str(error)).split())[:200] or type(error).__name__
+
+
+def _unreachable(name: str, error: BaseException) -> str:
+    """Say that there is no network, and what a run without one needs."""
+    return (
+        f"model {name}: the hub cannot be reached ({_line(error)}); try again later, fill "
+        "--cache_dir with --stage fetch where there is network, or give --models a local folder"
+    )
 
 
 def _not_cached(request: Request, problem: str) -> str:
