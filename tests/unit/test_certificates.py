@@ -13,7 +13,16 @@ from lateralization.sources.cache import Wanted
 from lateralization.sources.certificates import HUB, REQUESTS
 from lateralization.sources.download import Policy, download
 
-NAMES = (*REQUESTS, *HUB, "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy")
+NAMES = (
+    *REQUESTS,
+    *HUB,
+    "SSL_CERT_DIR",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "ALL_PROXY",
+    "https_proxy",
+    "http_proxy",
+)
 ADDRESS = "https://127.0.0.1:9"
 
 

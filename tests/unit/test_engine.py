@@ -228,6 +228,31 @@ def test_what_another_user_s_checkout_would_keep_is_kept_at_home(checkout: Path)
     assert "HF_HOME=/tmp/x/lateralization/huggingface" in lines
 
 
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("setpriv"), reason="a file of another user needs root"
+)
+@pytest.mark.parametrize("closed", ["nextflow/secrets/store.json", "nextflow/secrets"])
+def test_secrets_that_another_user_keeps_are_not_asked_for(
+    checkout: Path, closed: str, tmp_path: Path
+) -> None:
+    """Nextflow itself ends when it cannot read them."""
+    store = tmp_path / "nextflow" / "secrets" / "store.json"
+    store.parent.mkdir(parents=True)
+    store.write_text("[]")
+    given = {"HOME": str(tmp_path), "NXF_HOME": str(tmp_path / "nextflow")}
+    assert "NXF_SECRETS_FILE" not in launch(checkout, **given).stdout
+    os.chown(tmp_path / closed, 12345, 12345)
+    (tmp_path / closed).chmod(0o600)
+    done = subprocess.run(
+        ["setpriv", "--bounding-set=-all", "--inh-caps=-all", checkout / ".venv/bin/nextflow"],
+        env={"PATH": os.environ["PATH"]} | given, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    own = tmp_path / ".cache/lateralization/secrets"
+    assert f"NXF_SECRETS_FILE={own}/store.json" in done.stdout.splitlines()
+    assert f"secrets are those of {own}" in done.stderr
+    assert own.stat().st_mode & 0o777 == 0o700
+
+
 def test_below_a_folder_with_other_letters_the_older_parser_reads_the_pipeline(
     checkout: Path,
 ) -> None:

@@ -9,8 +9,8 @@ from lateralization.errors import BadInput
 REQUESTS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Variables that the library requests reads, the first that is set."""
 
-HUB = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Variables that the hub's library reads."""
+HUB = ("SSL_CERT_FILE",)
+"""The variable that the hub's library reads (of SSL_CERT_DIR it ignores what is not there)."""
 
 
 def check_certificates(variables: tuple[str, ...]) -> None:
