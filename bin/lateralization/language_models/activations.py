@@ -142,10 +142,6 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
         with clock.time("load"):
             model = load(task, ranks, plan)
         trunk = model.base_model
-        if plan.spread:
-            say_used(
-                len({part.device for part in trunk.parameters() if part.device.type == "cuda"})
-            )
         if task.context:
             forward = reads_forward(trunk, input_device(trunk))
             runs = all_limited(runs, task.context, forward)
@@ -233,7 +229,7 @@ def load(task: Task, ranks: Ranks, plan: Plan) -> Any:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     if task.seed:
-        return untrained_model(
+        model = untrained_model(
             task.model_dir,
             task.seed,
             precision=task.precision,
@@ -241,13 +237,18 @@ def load(task: Task, ranks: Ranks, plan: Plan) -> Any:
             mode=task.untrained_mode,
             spread=plan.spread,
         )
-    return load_model(
-        task.model_dir,
-        precision=task.precision,
-        device=ranks.device,
-        placement="auto" if plan.spread else None,
-        allow_pickle=bool(task.model.get("allow_pickle", False)),
-    )
+    else:
+        model = load_model(
+            task.model_dir,
+            precision=task.precision,
+            device=ranks.device,
+            placement="auto" if plan.spread else None,
+            allow_pickle=bool(task.model.get("allow_pickle", False)),
+        )
+    if plan.spread:
+        used = {weights.device for weights in model.parameters()}
+        say_used(sum(device.type == "cuda" for device in used))
+    return model
 
 
 def surprisals(runs: list[Run], parts: Path) -> list[Floats]:
