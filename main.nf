@@ -6,6 +6,8 @@
 // one to the other; LATERALIZE makes tables, FIGURES draws them, REPORT shows them.
 
 include { inventory ; named_in_parameters ; request ; usage } from './modules/run'
+include { keep_site_settings ; refuse_unreadable ; refuse_unsafe } from './modules/launch'
+include { watch } from './modules/watch'
 include { hand_over ; when_done } from './modules/ending'
 include { parsed ; all_of } from './modules/shapes'
 include { stamp } from './modules/code'
@@ -24,6 +26,10 @@ workflow {
         println(usage())
         System.exit(0)
     }
+    refuse_unsafe(params)
+    refuse_unreadable(workflow, params)
+    keep_site_settings()
+    watch(workflow)
     when_done(workflow, params)
 
     // The plan decides everything below: what is fetched, computed and fitted, with every parameter in
