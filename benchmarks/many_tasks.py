@@ -20,7 +20,7 @@ import pandas as pd
 PROJECT = Path(__file__).resolve().parents[1]
 NEXTFLOW = PROJECT / ".venv" / "bin" / "nextflow"
 LABELS = ("small", "large", "gpu", "head", "network")
-"""Labels of the pipeline's processes; ``large`` and ``gpu`` ask for all cores of a small machine."""
+"""Labels of the processes; ``large`` and ``gpu`` ask for all cores of a small machine."""
 
 PROCESS = """process {name} {{
     label '{label}'
@@ -69,7 +69,8 @@ def run_once(folder: Path, patience: float) -> tuple[int | str, str, float]:
     """Run the workflow; return its exit status, the last line on stderr and the seconds."""
     start = time.monotonic()
     running = subprocess.Popen(
-        [NEXTFLOW, "run", "main.nf", "-c", "quick.config"], cwd=folder, env=os.environ | {"NXF_ANSI_LOG": "false"},
+        [NEXTFLOW, "run", "main.nf", "-c", "quick.config"], cwd=folder,
+        env=os.environ | {"NXF_ANSI_LOG": "false"},
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
