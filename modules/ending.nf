@@ -17,18 +17,20 @@ def hand_over(run) {
 def when_done(run, parameters) {
     def published = reached("${parameters.outdir}/pipeline_info")
     def here = published.fileSystem == java.nio.file.FileSystems.default
+    def settings = nextflow.Global.session.config
     if (!here) {
-        run.onComplete { publish_reports(run, parameters, published, 'trace.tsv') }
+        run.onComplete { publish_reports(run, parameters, published, settings, ['trace']) }
     }
     Runtime.runtime.addShutdownHook(new Thread({
         if (here) {
             try {
-                publish_reports(run, parameters, published, '*')
+                publish_reports(run, parameters, published, settings, ['trace', 'report', 'timeline', 'dag'])
             }
             catch (Exception error) {
-                System.err.println("--outdir: ${published} does not hold the engine's reports (${error}); they are in ${run.launchDir}/.nextflow/pipeline_info")
+                System.err.println("--outdir: ${published} does not hold the engine's reports (${error}); they are in ${kept(run)}")
             }
         }
+        put_away(run, settings)
         if (!run.success && run.errorMessage) {
             System.err.println(run.errorMessage.readLines().findAll { line -> line.trim() }.last())
         }
@@ -36,6 +38,28 @@ def when_done(run, parameters) {
             System.err.println("failed tasks, left out with what needs them (--on_error report): ${run.stats.ignoredCount}; see ${parameters.outdir}/report.html and tables/failures.tsv")
         }
     }))
+}
+
+// Where the reports of the last run that ended stay, and every other run writes below
+def kept(run) {
+    file("${run.launchDir}/.nextflow/pipeline_info")
+}
+
+// One of the engine's reports, wherever the command line or a site had it written
+def written(settings, kind) {
+    settings[kind]?.enabled ? file(settings[kind].file.toString(), glob: false) : null
+}
+
+// A run that ended moves its reports up, over those of the run before; of one that was killed they go after a month.
+def put_away(run, settings) {
+    def kept = kept(run)
+    ['trace', 'report', 'timeline', 'dag'].collect { kind -> written(settings, kind) }
+        .findAll { path -> path && path.parent.parent == kept && path.exists() }
+        .each { path -> path.moveTo(kept.resolve(path.name)) }
+    def month = System.currentTimeMillis() - 30L * 24 * 3600 * 1000
+    (kept.toFile().listFiles() ?: [])
+        .findAll { folder -> folder.name ==~ /\d+-\d+@.*/ && (!folder.list() || folder.listFiles().every { report -> report.lastModified() < month }) }
+        .each { folder -> folder.deleteDir() }
 }
 
 // The path that an address means; an engine without the plugin of its bucket says so in one line.
@@ -49,16 +73,36 @@ def reached(address) {
     }
 }
 
-// Copy the engine's reports of this pattern, with what the run was made of and what each stage took beside them.
-def publish_reports(run, parameters, published, pattern) {
-    def written = file("${run.launchDir}/.nextflow/pipeline_info")
-    def trace = written.resolve('trace.tsv')
-    def tasks = trace.exists() ? rows_of(trace.readLines()) : []
-    if (tasks.any { task -> task.process != 'VALIDATE' }) {
-        files("${written}/${pattern}").each { path -> path.copyTo(published.resolve(path.name)) }
-        tell_cost(tasks, parameters.gpus, published.resolveSibling('report.html'), published.resolve('cost.tsv'))
-        provenance(run, parameters, tasks, parameters.outdir).each { name, text -> published.resolve(name).text = text }
+// Copy the engine's reports of these kinds, with what the run was made of and what each stage took beside them.
+// What this run did not write (a site may turn a report off) is not left there from a run before.
+def publish_reports(run, parameters, published, settings, kinds) {
+    def trace = written(settings, 'trace')
+    def tasks = trace?.exists() ? rows_of(trace.readLines()) : []
+    def complete = settings.trace.raw && tasks && ['process', 'status', 'realtime', '%cpu', 'peak_rss'].every { name -> name in tasks[0] }
+    def counts = run.stats
+    def went_on = complete
+        ? tasks.any { task -> task.process != 'VALIDATE' }
+        : counts.succeededCount + counts.cachedCount + counts.failedCount + counts.ignoredCount > 1
+    if (!went_on) {
+        return
     }
+    published.mkdirs()
+    kinds.each { kind ->
+        def path = written(settings, kind)
+        ['tsv', 'html', 'mmd'].each { ending -> java.nio.file.Files.deleteIfExists(published.resolve("${kind}.${ending}")) }
+        if (path?.exists()) {
+            def ending = [trace: 'tsv', dag: path.extension][kind] ?: 'html'
+            path.copyTo(published.resolve("${kind}.${ending}"))
+        }
+    }
+    if (complete) {
+        tell_cost(tasks, parameters.gpus, published.resolveSibling('report.html'), published.resolve('cost.tsv'))
+    }
+    else {
+        java.nio.file.Files.deleteIfExists(published.resolve('cost.tsv'))
+        System.err.println("${published} has no cost.tsv: this run's trace is off or of another form (trace.enabled, trace.raw, trace.fields)")
+    }
+    provenance(run, parameters, tasks, parameters.outdir).each { name, text -> published.resolve(name).text = text }
 }
 
 // rows_of(<lines of the trace>) -> [[process: 'SCORES:ENCODE', status: 'COMPLETED', realtime: '5120', …], …]
