@@ -2,6 +2,7 @@
 process ACTIVATIONS {
     tag "${meta.id}"
     label 'gpu'
+    label 'process_gpu' // nf-core's name, for sites that know it
 
     input:
     tuple val(meta), path(model, stageAs: 'model/*'), path(model_json), path(words), path(windows)

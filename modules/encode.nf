@@ -2,6 +2,7 @@
 process ENCODE {
     tag "${meta.id}${meta.ids.size() > 1 ? " and ${meta.ids.size() - 1} more" : ''} ${layers}"
     label 'large'
+    label 'process_gpu' // nf-core's name, for sites that know it
 
     input:
     tuple val(meta), val(layers), path(features), path(words), path(bold),

@@ -1,24 +1,26 @@
-// A run that can go no further ends with a line instead of waiting for ever.
+// No run waits for ever for cores that are free.
 //
 // The engine's local executor counts free cores and memory in two threads without a lock (in releases without
 // nextflow-io/nextflow pull request 7652): where a task ends while another is submitted, one of the two changes
 // may be lost, and a task that needs all of what is there never starts. The sign is exact: while nothing runs, all
-// is free; where the count says otherwise and tasks wait, it was lost.
+// is free; where the count says otherwise and tasks wait, it was lost. Nothing changes it then, so it is safe to set
+// it right. Where that helps for a few tasks only, as where a site's settings take long to evaluate, the run ends.
 
-// Look once a second, in a thread that keeps no run alive. The state has to last for 20 looks: a task may be between
-// two of the engine's steps; a computer that sleeps looks at nothing.
+// Look once a second, in a thread that keeps no run alive. The state has to last for several looks: a task may be
+// between two of the engine's steps. A computer that sleeps looks at nothing.
 def watch(run) {
     if (!counts_without_lock()) {
         return
     }
     if (!System.getProperty('lateralization.pinned')) { // whoever has no engine of their own can do nothing about it
         log.warn(
-            "Nextflow ${run.nextflow.version} may lose count of this computer's cores and then starts no more tasks (a release with its pull " +
-                'request 7652 does not): where that happens this run ends with a line, and -resume goes on'
+            "Nextflow ${run.nextflow.version} may lose count of this computer's cores (a release with its pull request 7652 does not): " +
+                'the count is watched and set right'
         )
     }
     def session = nextflow.Global.session
-    def looks = new java.util.concurrent.atomic.AtomicInteger()
+    def looks = []
+    def mended_at = [] // numbers of tasks that were done by then
     def clock = java.util.concurrent.Executors.newSingleThreadScheduledExecutor { work ->
         def thread = new Thread(work)
         thread.daemon = true
@@ -26,11 +28,11 @@ def watch(run) {
     }
     clock.scheduleWithFixedDelay(
         {
-            if (!lost_count(session)) {
-                looks.set(0)
-            }
-            else if (looks.incrementAndGet() == 20) {
-                session.abort(new IllegalStateException(what_was_lost(session)))
+            lost_count(session) ? looks.add(true) : looks.clear()
+            if (looks.size() == 4) {
+                looks.clear()
+                mended_at.add(session.statsObserver.stats.succeededCount)
+                mended_at.size() > 2 && mended_at[-1] - mended_at[-3] < 20 ? give_up(session) : set_right(session)
             }
         },
         1,
@@ -61,10 +63,24 @@ def lost_count(session) {
     }
 }
 
-def what_was_lost(session) {
+def set_right(session) {
     def local = local_monitor(session)
-    "Nextflow lost count of this computer's cores (${local.availCpus} of ${local.maxCpus} are free by its count while nothing runs), so that " +
-        "${local.pendingQueue.size()} waiting tasks would never start: give the same command with -resume, which goes on from here"
+    log.warn("Nextflow lost count of this computer's cores (${local.availCpus} of ${local.maxCpus} free by its count while nothing runs): set right")
+    [availCpus: local.maxCpus, availMemory: local.maxMemory].each { name, all ->
+        def field = local.class.getDeclaredField(name)
+        field.accessible = true
+        field.set(local, all)
+    }
+}
+
+def give_up(session) {
+    def local = local_monitor(session)
+    session.abort(
+        new IllegalStateException(
+            "Nextflow lost count of this computer's cores again and again, so that ${local.pendingQueue.size()} waiting tasks would never start: " +
+                'give the same command with -resume, which goes on from here'
+        )
+    )
 }
 
 def local_monitor(session) {

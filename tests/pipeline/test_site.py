@@ -1,0 +1,206 @@
+"""What a site sets, what a caller's shell holds, and values that are no names: none does harm."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import NEXTFLOW, PROJECT, Copy, copy_project
+
+pytestmark = pytest.mark.pipeline
+
+SITE = """process {
+    clusterOptions = '--constraint=fast'
+    beforeScript = { ": site of ${task.process}" }
+    containerOptions = '--label site=1'
+    queue = 'site'
+    ext = [own: 1]
+    withName: ONE { clusterOptions = '--constraint=one' }
+    withLabel: small { beforeScript = ': small' }
+}
+profiles { docker { process.ext = [more: 1] } }
+"""
+PROBE = """include { keep_site_settings } from './modules/launch'
+
+process ONE {
+    label 'gpu'
+
+    output:
+    stdout
+
+    script:
+    \"\"\"
+    env
+    \"\"\"
+}
+
+process TWO {
+    label 'small'
+
+    output:
+    stdout
+
+    script:
+    \"\"\"
+    true
+    \"\"\"
+}
+
+workflow {
+    main:
+    keep_site_settings()
+    ONE()
+    TWO()
+}
+"""
+
+
+def _stand_ins(folder: Path) -> dict[str, str]:
+    """Return an environment in which Slurm and Docker only run what they are given."""
+    folder.mkdir()
+    programs = {
+        "sbatch": 'while [[ $1 == -* ]]; do shift; done; bash "$1" >/dev/null 2>&1; echo '
+        '"Submitted batch job $RANDOM"',
+        "docker": 'case $1 in run) bash "${@: -2:1}" "${@: -1}" 2>/dev/null || true;; esac',
+        "squeue": "true",
+        "scancel": "true",
+    }
+    for name, text in programs.items():
+        (folder / name).write_text(f"#!/bin/bash\n{text}\n")
+        (folder / name).chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def _ran(copy: Copy, *arguments: str, **variables: str) -> dict[str, str]:
+    """Run the probe and return every task's ``.command.run`` and output, by process."""
+    (copy.folder / "main.nf").write_text(PROBE)
+    done = subprocess.run(
+        copy.command(*arguments), cwd=copy.folder, env=copy.environment() | variables,
+        capture_output=True, text=True, timeout=900, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {}
+    for path in (copy.folder / "work").glob("*/*/.command.run"):
+        name = "ONE" if "name: 'ONE" in path.read_text() else "TWO"
+        output = path.with_name(".command.out")
+        found[name] = path.read_text() + (output.read_text() if output.exists() else "")
+    return found
+
+
+@pytest.mark.parametrize("parser", ["v1", "v2"])
+def test_what_tasks_need_stays_whatever_a_site_sets(parser: str, tmp_path: Path) -> None:
+    copy = copy_project(tmp_path / "project")
+    site = SITE if parser == "v1" else f"{SITE}profiles {{ slurm {{ process.ext.x = 1 }} }}\n"
+    (copy.folder / "site.config").write_text(site)
+    given = (
+        "-c",
+        "site.config",
+        "-profile",
+        "slurm,docker",
+        "--gpus",
+        "2",
+        "--slurm_account",
+        "lab",
+    )
+    variables = _stand_ins(tmp_path / "bin") | {"NXF_SYNTAX_PARSER": parser}
+    found = _ran(copy, *given, "--slurm_gpu_partition", "fat", **variables)
+    one, two = found["ONE"], found["TWO"]
+    assert "#SBATCH --constraint=one --account=lab --gres=gpu:2" in one
+    assert "#SBATCH --constraint=fast --account=lab\n" in two
+    assert "#SBATCH -p fat" in one
+    assert "#SBATCH -p site" in two
+    assert ": site of ONE\n" in one
+    assert ": small\n" in two
+    for text, cores in ((one, 8), (two, 1)):
+        assert f"export OMP_NUM_THREADS={cores} " in text
+        assert "--label site=1 --network none" in text
+    assert "--gpus all" in one
+
+
+def test_the_callers_environment_changes_no_task(tmp_path: Path) -> None:
+    copy = copy_project(tmp_path / "project")
+    (copy.folder / "site.config").write_text("process.beforeScript = 'export PYTORCH_SITE=1'\n")
+    names = ("PYTHONPATH", "PYTHONHOME", "PYTHONOPTIMIZE", "LD_LIBRARY_PATH", "MKL_CBWR",
+             "NPY_DISABLE_CPU_FEATURES", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "R_LIBS",
+             "NVIDIA_TF32_OVERRIDE", "ACCELERATE_MIXED_PRECISION", "OMP_SCHEDULE")  # fmt: skip
+    variables = dict.fromkeys(names, "/planted")
+    (tmp_path / "bash_env").write_text("export FROM_BASH_ENV=/planted\n")
+    variables["BASH_ENV"] = str(tmp_path / "bash_env")
+    said = _ran(copy, "-c", "site.config", "--task_cpus", "1", **variables)["ONE"]
+    seen = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+    assert {name: seen.get(name) for name in names} == dict.fromkeys(names)
+    assert seen["PYTHONUTF8"] == "1"
+    assert seen["OMP_NUM_THREADS"] == "1"
+    assert seen["PYTORCH_SITE"] == "1"  # what the site wants reaches the task
+
+
+HOSTILE = (
+    "$(touch {})",
+    "`touch {}`",
+    "a; touch {}",
+    "a\ntouch {}",
+    "a' ; touch {} ; '",
+    'a"b',
+    "-x",
+)
+UNSAFE = (
+    "image",
+    "gpu_type",
+    "slurm_account",
+    "slurm_partition",
+    "slurm_gpu_partition",
+    "slurm_qos",
+)
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """Launch checks alone, of one value after another in one start of the engine."""
+    copy = copy_project(tmp_path_factory.mktemp("unsafe") / "project")
+    return copy
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+def test_values_that_are_no_names_end_the_run_before_any_task(
+    name: str, probe: Copy, tmp_path: Path
+) -> None:
+    canary = tmp_path / "canary"
+    value = HOSTILE[UNSAFE.index(name)].format(canary)
+    (tmp_path / "given.yml").write_text(f"{name}: {value!r}\n".replace("\\'", "''"))
+    run = probe.run("-profile", "slurm,docker", f"--{name}", value)
+    assert run.exit_status == 1, run.stdout
+    assert run.last_line.startswith(f"--{name}: is '")
+    assert "which does not have the form that is needed" in run.last_line
+    assert run.tasks == []
+    assert not list((probe.folder / "work").glob("*/*"))
+    assert not canary.exists()
+
+
+def test_without_a_utf8_locale_the_launcher_sets_one(tmp_path: Path) -> None:
+    copy = copy_project(tmp_path / "project")
+    environment = copy.environment() | {"LC_ALL": "C"}
+    done = subprocess.run(
+        copy.command("--models", "ü"), cwd=copy.folder, env=environment,
+        capture_output=True, text=True, timeout=900, check=False,
+    )  # fmt: skip
+    assert "letters outside ASCII" not in done.stdout + done.stderr
+    assert "ü" in done.stderr.strip().splitlines()[-1]  # refused by VALIDATE, under its own name
+
+
+def test_a_nextflow_of_the_users_own_without_utf8_gets_one_line(tmp_path: Path) -> None:
+    copy = copy_project(tmp_path / "project")
+    launcher = NEXTFLOW.read_text().replace("LC_ALL=$name", "IGNORED=$name")
+    place = copy.folder / ".venv" / "bin"
+    place.mkdir(parents=True)
+    (place / "nextflow").write_text(launcher)
+    (place / "nextflow").chmod(0o755)
+    (copy.folder / ".venv" / "lib").symlink_to(PROJECT / ".venv" / "lib")
+    (copy.folder / ".engine").symlink_to(PROJECT / ".engine")
+    done = subprocess.run(
+        [str(place / "nextflow"), "run", "main.nf", "--models", "ü"], cwd=copy.folder,
+        env=copy.environment() | {"LC_ALL": "C"},
+        capture_output=True, text=True, timeout=900, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "export LC_ALL=C.UTF-8" in done.stderr.strip().splitlines()[-1]
