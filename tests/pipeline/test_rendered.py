@@ -117,6 +117,8 @@ def test_only_gpu_tasks_see_gpus_and_only_fetching_a_network(engine: str, tmp_pa
             kind = "gpu" if on_gpu else "cpu" if name in (ON_GPUS | {"MODEL", "WORDS"}) else "light"
             assert f"localhost/lateralization:0.1.0-{kind}" in line
             assert "--read-only" in line
+            # where data are below /tmp the engine mounts it, and Docker refuses a second mount
+            assert "--tmpfs /tmp" not in line
             assert "$(id -u)" in line
 
 
