@@ -149,45 +149,24 @@ CELLS = ("", " ", "nan", "NaN", "inf", "-1e999", "1_0", "0x10", "1,5", "²", "\0
          "None", "9" * 400, "é", "\u2028", "#REF!", "1e3")  # fmt: skip
 
 
-def table_damage(separator: str) -> Mutate:  # noqa: C901 - a branch per kind of damage
+KINDS = (
+    "cell", "cell", "column", "header", "swap", "drop", "double", "exchange", "short", "long",
+    "widest", "separator", "one separator", "decimal", "ends", "encoding", "bytes", "quote",
+    "blank",
+)  # fmt: skip
+
+
+def table_damage(separator: str) -> Mutate:
     """Damage a table as spreadsheets, editors and transfers do."""
     other = ";" if separator == "," else ","
 
-    def mutate(rng: random.Random, content: bytes) -> bytes:  # noqa: C901
-        text = content.decode()
-        lines = [line.split(separator) for line in text.splitlines()]
-        row, at = rng.randrange(len(lines)), rng.randrange(len(lines[0]))
-        kind = rng.choice(
-            ["cell", "cell", "column", "header", "swap", "drop", "double", "exchange", "short",
-             "long", "widest", "separator", "one separator", "decimal", "ends", "encoding", "bytes",
-             "quote", "blank"]
-        )  # fmt: skip
-        if kind == "cell":
-            lines[row][min(at, len(lines[row]) - 1)] = rng.choice(CELLS)
-        elif kind == "column":
-            lines = [line[:at] + line[at + 1 :] for line in lines]
-        elif kind == "header":
-            lines[0][at] = rng.choice([*CELLS, *lines[0], lines[0][at].upper(), lines[0][at] + " "])
-        elif kind == "swap":
-            lines[row].reverse()
-        elif kind == "drop":
-            del lines[row]
-        elif kind == "double":
-            lines.insert(row, list(lines[row]))
-        elif kind == "exchange":
-            lines[row], lines[-1] = lines[-1], lines[row]
-        elif kind == "short":
-            del lines[row][at:]
-        elif kind == "long":
-            lines[row].insert(at, rng.choice([*CELLS, "1"]))
-        elif kind == "widest":
-            lines = [[*line, "1"] for line in lines]
-        elif kind == "quote":
-            lines[row][min(at, len(lines[row]) - 1)] += '"'
-        elif kind == "blank":
-            lines.insert(row, [rng.choice(["", " ", separator * 2])])
-        elif kind == "one separator":
+    def mutate(rng: random.Random, content: bytes) -> bytes:
+        kind = rng.choice(KINDS)
+        lines = [line.split(separator) for line in content.decode().splitlines()]
+        if kind == "one separator":
+            row = rng.randrange(len(lines))
             lines[row] = [other.join(lines[row])]
+        lines = _rows_damaged(rng, kind, lines)
         text = "\n".join(separator.join(line) for line in lines) + "\n"
         if kind == "separator":
             text = text.replace(separator, rng.choice([other, "|", " ", "\t", ";"]))
@@ -200,3 +179,34 @@ def table_damage(separator: str) -> Mutate:  # noqa: C901 - a branch per kind of
         return damage(rng, text.encode()) if kind == "bytes" else text.encode()
 
     return mutate
+
+
+def _rows_damaged(rng: random.Random, kind: str, lines: list[list[str]]) -> list[list[str]]:
+    """Damage cells, rows or columns; other kinds leave them as they are."""
+    row, at = rng.randrange(len(lines)), rng.randrange(len(lines[0]))
+    cell = min(at, len(lines[row]) - 1)
+    if kind == "cell":
+        lines[row][cell] = rng.choice(CELLS)
+    elif kind == "column":
+        lines = [line[:at] + line[at + 1 :] for line in lines]
+    elif kind == "header":
+        lines[0][at] = rng.choice([*CELLS, *lines[0], lines[0][at].upper(), lines[0][at] + " "])
+    elif kind == "swap":
+        lines[row].reverse()
+    elif kind == "drop":
+        del lines[row]
+    elif kind == "double":
+        lines.insert(row, list(lines[row]))
+    elif kind == "exchange":
+        lines[row], lines[-1] = lines[-1], lines[row]
+    elif kind == "short":
+        del lines[row][at:]
+    elif kind == "long":
+        lines[row].insert(at, rng.choice([*CELLS, "1"]))
+    elif kind == "widest":
+        lines = [[*line, "1"] for line in lines]
+    elif kind == "quote":
+        lines[row][cell] += '"'
+    elif kind == "blank":
+        lines.insert(row, [rng.choice(["", " "])])
+    return lines

@@ -95,9 +95,19 @@ def without_reliability(paths: Sequence[Path]) -> Booleans:
     Returns
     -------
     (n_voxels,) bool
+
+    Raises
+    ------
+    BadInput
+        Every voxel is one of them.
     """
     lacking = np.sum([read_tensor(path, "left_out") != 0 for path in paths], axis=0)
     marked: Booleans = (lacking >= len(paths) // 2).any(axis=0)
+    if marked.all():
+        raise BadInput(
+            "no voxel has a signal in more than half of the subjects in every run: there is no "
+            "reliability; mend the runs, or give a map with --isc"
+        )
     return marked
 
 
@@ -227,14 +237,14 @@ def reliability(
     n_voxels : int
         Voxels of the mask.
     folder : Path
-        Where the group means may lie for the time being.
+        For the group means, for the time being.
     n_trials, seed, n_trim, precision, device
         Of the trials, their shuffles, the scans dropped and the search.
 
     Returns
     -------
     r : array of shape (n_trials, n_runs, n_voxels)
-        NaN in the voxels of :func:`without_reliability`, in all trials and runs.
+        NaN in the voxels of :func:`without_reliability`.
     alphas : array of shape (n_trials, n_runs)
     halves : array of shape (n_trials, n_runs, n_voxels)
         Correlation of the two halves, voxel by voxel (``ceilings``); NaN as ``r``.
@@ -248,24 +258,16 @@ def reliability(
     halves = split_halves(len(ordered), n_trials, seed)
     check_subjects(ordered, n_voxels)
     absent = without_reliability(ordered)
-    if absent.all():
-        raise BadInput(
-            "no voxel has a signal in more than half of the subjects in every run: there is no "
-            "reliability; mend the runs, or give a map with --isc"
-        )
-    r, alphas, halves_r = [], [], []
+    found = []
     with group_means(ordered, mean_weights(halves, len(ordered)), n_trim, folder) as means:
         for trial in progress(range(n_trials), "trials"):
             first, second = ([run[2 * trial + side] for run in means] for side in (0, 1))
-            result = predict_group(
-                first, second, left_out=absent, precision=precision, device=device
-            )
-            r.append(result.r)
-            alphas.append(result.alphas)
-            halves_r.append(np.stack([columns_r(a, b) for a, b in zip(first, second, strict=True)]))
-    correlations = np.stack(halves_r)
-    correlations[..., absent] = np.nan
-    return np.stack(r), np.stack(alphas), correlations
+            one = predict_group(first, second, left_out=absent, precision=precision, device=device)
+            correlated = [columns_r(a, b) for a, b in zip(first, second, strict=True)]
+            found.append((one.r, one.alphas, np.stack(correlated)))
+    r, alphas, halves_r = (np.stack(each) for each in zip(*found, strict=True))
+    halves_r[..., absent] = np.nan
+    return r, alphas, halves_r
 
 
 def _id_first(path: Path) -> list[str]:
