@@ -18,14 +18,13 @@ from encoding_data import Setting, make_bold, make_features, make_group, states
 from encoding_machine import memory_bytes, product_rate
 from encoding_rivals import Array, ours, timed
 
-from lateralization.encoding.encoding import CHUNKS
 from lateralization.fmri.hrf import frame_times, hrf_operator, study_hrf, to_scans
 from lateralization.fmri.reliability import predict_group
 from lateralization.ridge.race import RISK
 from lateralization.ridge.ridge import make_system, nested_ridge
 from lateralization.ridge.search import Search
 from lateralization.ridge.systems import is_primal
-from lateralization.ridge.voxels import Voxels
+from lateralization.ridge.voxels import CHUNKS, Voxels
 from lateralization.study import ISC_TRIALS
 
 Part = tuple[pd.DataFrame, dict[str, Any]]

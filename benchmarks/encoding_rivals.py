@@ -16,10 +16,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lateralization.arrays import Array
-from lateralization.encoding.encoding import CHUNKS
 from lateralization.ridge.race import RISK
 from lateralization.ridge.ridge import encode
 from lateralization.ridge.search import EncodeResult
+from lateralization.ridge.voxels import CHUNKS
 
 Runs = Sequence[Array]
 

@@ -14,7 +14,7 @@ from lateralization.language_models.context import all_limited
 from lateralization.language_models.devices import gpu_memory, processes_for, weights_bytes
 from lateralization.language_models.models import PRECISIONS, called, offline
 from lateralization.language_models.read_ahead import read_ahead
-from lateralization.sources.model_weights import whole_model
+from lateralization.sources.receipts import whole_model
 
 
 def parser() -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 
 from lateralization.files import save_tensors, write_json
-from lateralization.plan.catalogue import family_of
+from lateralization.names import family_of
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.tables.tables import Inputs
 

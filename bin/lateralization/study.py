@@ -2,6 +2,10 @@
 
 import numpy as np
 
+MIN_SUBJECTS = 3
+"""With two subjects nobody can say which of them is off; one alone has no others to follow."""
+
+
 TR = 2.0
 """Repetition time, seconds."""
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lateralization.names import LARGE, LARGE_SUBSET, LN_N
 from lateralization.statistics.change_points import find_bend
 from lateralization.statistics.regressions import regress
-from lateralization.tables.dictionary import LARGE, LARGE_SUBSET, LN_N, Tables
+from lateralization.tables.dictionary import Tables
 
 PLACE = {"language": "en", "subject": "average"}
 PUBLISHED = {"layer": "best_voxel", "midline": "shared"}

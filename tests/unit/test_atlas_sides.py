@@ -5,14 +5,7 @@ import numpy as np
 import pytest
 
 from lateralization.errors import BadInput
-from lateralization.sources.atlas import (
-    IMAGE,
-    LABELS,
-    check_atlas,
-    places_of,
-    read_atlas,
-    read_labels,
-)
+from lateralization.fmri.atlas import IMAGE, LABELS, check_atlas, places_of, read_atlas, read_labels
 from lateralization.statistics.areas import split_side
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import pytest
 from tiny_dataset import ASSETS, PROJECT, truncate, write_model
 
+from lateralization.names import file_name
 from lateralization.plan import catalogue
 from lateralization.plan.model_choice import choose
 from lateralization.plan.model_request import Choice
@@ -111,7 +112,7 @@ def test_a_hub_id_keeps_its_name_and_is_aligned(tmp_path):
     (model,), _, _ = chosen(tmp_path, models="bigscience/bloom-560m")
     assert (model.name, model.kind, model.mapping) == ("bigscience/bloom-560m", "hub", "aligned")
     assert model.family == "bloom"
-    assert catalogue.file_name(model.name) == "bigscience__bloom-560m"
+    assert file_name(model.name) == "bigscience__bloom-560m"
 
 
 def test_the_studys_numbers_come_with_a_short_name(tmp_path):

@@ -11,7 +11,8 @@ from lateralization.files import save_tensors
 from lateralization.fmri.signals import columns_r
 from lateralization.report.control_report import answers
 from lateralization.statistics.asymmetry import SHARED, STRICT, Brain
-from lateralization.statistics.ceilings import average_ceiling, ceiling_rows, chosen_elsewhere
+from lateralization.statistics.ceilings import average_ceiling, chosen_elsewhere
+from lateralization.tables.ceiling_tables import ceiling_rows
 from lateralization.tables.fits import Fit
 from lateralization.tables.tables import build
 

@@ -7,7 +7,8 @@ from statsmodels.stats.multitest import multipletests
 
 from lateralization.errors import BadInput
 from lateralization.files import write_json
-from lateralization.sources.atlas import place_atlas, read_atlas, read_labels, to_grid
+from lateralization.fmri.atlas import read_atlas, read_labels, to_grid
+from lateralization.sources.atlas import place_atlas
 from lateralization.statistics.areas import label_areas
 from lateralization.statistics.asymmetry import Brain, Region, paired_asymmetry
 from lateralization.statistics.densities import density

@@ -7,7 +7,7 @@ import pytest
 from made_runs import MadeRun, write_run
 
 from lateralization.files import read_json, save_tensors, write_json
-from lateralization.plan.catalogue import family_of
+from lateralization.names import family_of
 from lateralization.report.findings import about_published
 from lateralization.statistics.asymmetry import SHARED
 from lateralization.tables.fits import Spaces

@@ -6,13 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lateralization.plan.costs import (
-    MEASURED,
-    activations_disk,
-    gpu_memory,
-    reliability_disk,
-    shape_of,
-)
+from lateralization.language_models.sizes import gpu_memory, shape_of
+from lateralization.plan.costs import MEASURED, activations_disk, reliability_disk
 
 ON_THE_HUB = {"kind": "hub", "source": "org/model"}
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"

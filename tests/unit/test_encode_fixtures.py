@@ -19,10 +19,11 @@ from encoder_oracle import made_data
 
 from lateralization.baselines import own_features
 from lateralization.encoding.encoding import encode_files, read_bold
-from lateralization.encoding.parts import AFTER_TRIMMING, IN_SOURCE, read_part
+from lateralization.encoding.parts import read_part
 from lateralization.encoding.regressors import layer_regressors, regressors, word_operators
 from lateralization.errors import BadInput
 from lateralization.files import read_table, read_tensors, save_tensors, write_table
+from lateralization.names import AFTER_TRIMMING, IN_SOURCE
 from lateralization.ridge.choices import Choices
 
 

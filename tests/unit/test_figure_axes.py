@@ -20,7 +20,7 @@ from lateralization.figures import (
     trajectory_figures,
 )
 from lateralization.figures.figure_style import OTHER_FAMILIES, families, outside_legend, style
-from lateralization.plan.catalogue import family_of
+from lateralization.names import family_of
 
 PLACE = ("en", "average")
 STEPS = (0, 1, 8, 64, 512, 1000, 14000, 36000, 72000, 143000)

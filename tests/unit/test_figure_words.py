@@ -16,9 +16,9 @@ from lateralization.figures import (
     training_figures,
     trajectory_figures,
 )
-from lateralization.figures.figure_style import TooFewError, style
+from lateralization.figures.figure_style import style
 from lateralization.figures.figures import FIGURES
-from lateralization.tables.made_tables import read_tables
+from lateralization.tables.made_tables import TooFewError, read_tables
 from lateralization.tables.tables import lateralize
 
 PLACE = ("en", "average")

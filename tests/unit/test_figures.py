@@ -26,7 +26,6 @@ from lateralization.figures import figures as stage
 from lateralization.figures.figure_style import (
     LEFT,
     RIGHT,
-    TooFewError,
     families,
     family_name,
     label_points,
@@ -37,7 +36,7 @@ from lateralization.figures.figure_style import (
 from lateralization.figures.figures import FIGURES, draw_all
 from lateralization.files import read_json
 from lateralization.statistics.regressions import NO_VOXEL
-from lateralization.tables.made_tables import read_tables
+from lateralization.tables.made_tables import TooFewError, models_of, read_tables
 from lateralization.tables.tables import lateralize
 
 
@@ -131,7 +130,7 @@ def test_equal_tables_give_equal_pictures(full, tmp_path):
 def test_points_of_the_headline_are_those_of_the_table(full):
     _, folder = full
     tables = read_tables(folder.parent / "tables")
-    rows = model_figures.models_of(tables, "en", "average", "reliable")
+    rows = models_of(tables, "en", "average", "reliable")
     with style():
         drawing = model_figures.asymmetry_by_size(tables, "en", "average")
         levels, difference = drawing.figure.axes
@@ -213,7 +212,7 @@ def test_a_family_has_one_colour_in_all_panels_of_a_figure(full):
     tables = read_tables(folder.parent / "tables")
     sheet = tables["predictors"]
     assert sheet.groupby("predictor")["model"].nunique().nunique() > 1  # a panel lacks models
-    rows = model_figures.models_of(tables, "en", "average", "whole")
+    rows = models_of(tables, "en", "average", "whole")
     looks = {family_name(name): look for name, look in families(rows).items()}
     with style():
         drawing = predictor_figures.scatters(tables, "en", "average", "whole")

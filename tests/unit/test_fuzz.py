@@ -21,9 +21,9 @@ from lateralization.baselines.glove import read_glove
 from lateralization.plan.sheets import read_sheet
 from lateralization.problems import Problems
 from lateralization.sources.dataset import read_manifest, remote_subjects
-from lateralization.sources.description import COLUMNS, read_description
+from lateralization.sources.description import read_description
 from lateralization.words import stories
-from lateralization.words.annotation import read_corrections, read_words
+from lateralization.words.annotation import COLUMNS, read_corrections, read_words
 
 RUNS = 3
 SECONDS = st.integers(0, 500_000).map(lambda ms: ms / 1000)

@@ -10,17 +10,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from lateralization.encoding.parts import (
-    AFTER_TRIMMING,
-    IN_SOURCE,
-    REASONS,
-    TENSORS,
-    Part,
-    write_part,
-)
+from lateralization.encoding.parts import TENSORS, Part, write_part
 from lateralization.encoding.scores import Scores, _joint_record, gather, join_parts
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors, save_tensors, write_json
+from lateralization.names import AFTER_TRIMMING, IN_SOURCE, REASONS
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 
 PROJECT = Path(__file__).parents[2]

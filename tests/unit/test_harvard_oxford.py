@@ -9,7 +9,8 @@ from nilearn.datasets import fetch_atlas_harvard_oxford
 from nilearn.image import resample_to_img
 from nilearn.maskers import NiftiMasker
 
-from lateralization.sources.atlas import NAME, place_atlas, read_atlas
+from lateralization.fmri.atlas import read_atlas
+from lateralization.sources.atlas import NAME, place_atlas
 from lateralization.volumes import load_mask
 
 AT_HAND = os.environ.get("HARVARD_OXFORD", "")

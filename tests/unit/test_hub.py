@@ -19,7 +19,7 @@ from lateralization.errors import BadInput, Transient
 from lateralization.language_models import models
 from lateralization.sources import hub
 from lateralization.sources.model_preparation import prepare
-from lateralization.sources.model_weights import remove_weights, whole_model
+from lateralization.sources.receipts import remove_weights, whole_model
 
 
 @pytest.fixture

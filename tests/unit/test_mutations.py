@@ -35,11 +35,11 @@ from mutating import (
 from lateralization.baselines.confounds import confound
 from lateralization.baselines.own_features import read_features
 from lateralization.errors import BadInput
+from lateralization.fmri.atlas import check_atlas, read_image, read_labels
 from lateralization.fmri.joblib_array import read_joblib_array
 from lateralization.fmri.reliability import write_given
 from lateralization.fmri.resampling import check_sources
 from lateralization.problems import Problems
-from lateralization.sources.atlas import check_atlas, read_image, read_labels
 from lateralization.sources.runs import read_run
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.volumes import load_mask, scan_blocks

@@ -14,8 +14,7 @@ from tiny_dataset import PROJECT, write_run
 from lateralization.errors import BadInput
 from lateralization.sources.download import Policy
 from lateralization.sources.fetching import fetch
-from lateralization.sources.raw_runs import given_receipt, remove_raw
-from lateralization.sources.receipts import RECEIPT
+from lateralization.sources.receipts import RECEIPT, given_receipt, remove_raw
 
 N_RUNS = 3
 

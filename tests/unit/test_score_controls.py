@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
-from lateralization.plan.catalogue import family_of
+from lateralization.names import family_of
 from lateralization.statistics.regressions import Regression, partial_regress, regress
 from lateralization.statistics.score_controls import (
     PATHS,

@@ -17,9 +17,10 @@ from lateralization.baselines.confounds import check_table, confound
 from lateralization.baselines.own_features import read_features
 from lateralization.errors import BadInput
 from lateralization.files import md5_of, measured, read_table, write_table
+from lateralization.fmri.atlas import read_labels
 from lateralization.plan.sheets import read_sheet
 from lateralization.problems import Problems
-from lateralization.sources.atlas import place_atlas, read_labels
+from lateralization.sources.atlas import place_atlas
 from lateralization.sources.dataset import read_manifest
 from lateralization.study import ANNOTATION_MD5
 from lateralization.words.annotation import read_corrections, read_words

@@ -15,8 +15,9 @@ from lateralization.arrays import Array, Floats
 from lateralization.baselines import confounds
 from lateralization.baselines.glove import glove_vectors
 from lateralization.errors import BadInput
-from lateralization.plan.catalogue import BASELINE_KINDS
 from lateralization.words.mapping import WORDS_COLUMNS
+
+BASELINE_KINDS = ("random_vector", "random_embedding", "glove", *confounds.KINDS)
 
 
 def random_vectors(words: Sequence[str], dims: int, seed: int) -> Floats:
@@ -61,7 +62,7 @@ def baseline(
     Parameters
     ----------
     spec : dict
-        kind (one of ``catalogue.BASELINE_KINDS``, or ``surprisal``), and for the random ones
+        kind (one of ``BASELINE_KINDS``, or ``surprisal``), and for the random ones
         dims and seed.
     words : DataFrame
         As :func:`lateralization.words.annotation.read_words` returns it.

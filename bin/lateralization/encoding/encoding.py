@@ -25,10 +25,7 @@ from lateralization.ridge.joint import Bands, Joint
 from lateralization.ridge.race import RISK
 from lateralization.ridge.ridge import make_system, nested_ridges
 from lateralization.ridge.search import EncodeResult
-from lateralization.ridge.voxels import CHUNK, Precision, Voxels
-
-CHUNKS = {"cpu": CHUNK, "cuda": 8192}
-"""Voxels at a time: a core's cache on the one, full multiprocessors on the other."""
+from lateralization.ridge.voxels import CHUNKS, Precision, Voxels
 
 
 @dataclass(frozen=True)

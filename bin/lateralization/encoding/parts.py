@@ -20,14 +20,6 @@ TENSORS = ("r", "alphas", "validation_r", "layers", "left_out")
 MORE = ("joint", "joint_alphas", "joint_weights", "confounds")
 """Tensors of a part whose model was also fitted together with confounds."""
 
-IN_SOURCE, AFTER_TRIMMING = 1, 2
-
-REASONS = {
-    IN_SOURCE: "constant or not finite in the source BOLD of some run",
-    AFTER_TRIMMING: "constant or not finite in the scans that trimming leaves of some run",
-}
-"""Why a voxel is left out in a run."""
-
 
 @dataclass(frozen=True)
 class Part:

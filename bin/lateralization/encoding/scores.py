@@ -9,9 +9,10 @@ import numpy as np
 
 from lateralization.arrays import Array, Booleans, Single
 from lateralization.command import progress
-from lateralization.encoding.parts import REASONS, Part, read_part, versions
+from lateralization.encoding.parts import Part, read_part, versions
 from lateralization.errors import BadInput
 from lateralization.files import read_json, save_tensors, write_json
+from lateralization.names import REASONS
 from lateralization.ridge.choices import Choices
 from lateralization.volumes import load_mask, save_volume, to_volume
 

@@ -12,20 +12,16 @@ from lateralization.figures.figure_style import (
     COLUMN,
     INK,
     LEFT,
-    NO_RELIABILITY,
     PAGE,
     QUIET,
     RIGHT,
     Drawing,
-    TooFewError,
-    need,
-    of,
     say_statistics,
     short,
     stars,
-    with_numbers,
 )
 from lateralization.tables.dictionary import Tables
+from lateralization.tables.made_tables import NO_RELIABILITY, TooFewError, need, of, with_numbers
 
 
 def _areas(tables: Tables, language: str, subject: str, column: str) -> pd.DataFrame:

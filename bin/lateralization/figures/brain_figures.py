@@ -17,18 +17,9 @@ from nilearn import datasets, plotting, surface
 from lateralization import wording
 from lateralization.arrays import Array
 from lateralization.errors import BadInput
-from lateralization.figures.figure_style import (
-    COLUMN,
-    INK,
-    LEFT,
-    NO_RELIABILITY,
-    PAGE,
-    RIGHT,
-    Drawing,
-    TooFewError,
-    of_person,
-)
+from lateralization.figures.figure_style import COLUMN, INK, LEFT, PAGE, RIGHT, Drawing, of_person
 from lateralization.files import read_metadata, read_tensors
+from lateralization.tables.made_tables import NO_RELIABILITY, TooFewError
 
 SEQUENTIAL, DIVERGING = "magma_r", "PuOr_r"
 

@@ -10,19 +10,17 @@ from lateralization import wording
 from lateralization.figures.figure_style import (
     PAGE,
     Drawing,
-    TooFewError,
     families,
     family_label,
     family_name,
     handles_of,
     legend_beside,
-    of,
     size_axis,
     zero_line,
 )
 from lateralization.figures.layer_figures import DEPTH, depth_of_mamba
-from lateralization.figures.model_figures import PUBLISHED, WORDS, need_selection
 from lateralization.tables.dictionary import Tables
+from lateralization.tables.made_tables import PUBLISHED, WORDS, TooFewError, need_selection, of
 
 MIN_FAMILIES = 2
 SHADES = (0.35, 1.0)

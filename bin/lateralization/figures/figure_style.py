@@ -49,8 +49,6 @@ SIZE_STEPS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0
 The last but one are nearer to each other than the axis of one size is long, which so has a number.
 """
 
-NO_RELIABILITY = "no reliability map"
-"""Why all is absent that is of reliable voxels, or divided by the reliability."""
 
 FEW_MODELS = 8
 """Up to this many points are labelled one by one; more are told apart by family."""
@@ -92,10 +90,6 @@ STYLE: dict[str, Any] = {
 }
 
 
-class TooFewError(Exception):
-    """The tables hold too little for a figure; the message says what is missing."""
-
-
 @dataclass(frozen=True)
 class Drawing:
     """A figure with the words that go with it."""
@@ -112,46 +106,6 @@ def style() -> Iterator[None]:
     with mpl.rc_context(STYLE):
         yield
     plt.close("all")
-
-
-def of(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
-    """Choose the rows whose columns have the given values."""
-    chosen = pd.Series(True, index=table.index)
-    for name, value in where.items():
-        column = table[name]
-        chosen &= column.isin(value) if isinstance(value, list | tuple) else column == value
-    return table[chosen]
-
-
-def need(table: pd.DataFrame, n: int, what: str) -> pd.DataFrame:
-    """Return the table, or say what is missing when it has fewer than ``n`` rows.
-
-    Raises
-    ------
-    TooFewError
-        Fewer rows than needed.
-    """
-    if len(table) < n:
-        few = f"only {len(table)} of the {n} {what} that are needed"
-        raise TooFewError(few if len(table) else f"no {what}")
-    return table
-
-
-def with_numbers(rows: pd.DataFrame, column: str, what: str, n: int = 1) -> pd.DataFrame:
-    """Return the rows whose number is known, or say with the table's own reason why they are few.
-
-    Raises
-    ------
-    TooFewError
-        Fewer than ``n`` rows have a number; the column ``reason`` says of the others why.
-    """
-    found = rows[np.isfinite(rows[column].astype(float))]
-    try:
-        return need(found, n, what)
-    except TooFewError as few:
-        missing = rows.drop(found.index)["reason"].dropna().astype(str)
-        reasons = "; ".join(text for text in missing.unique() if text)
-        raise TooFewError(f"{few}: {reasons}" if reasons else str(few)) from None
 
 
 def standing_apart(values: Iterable[float], least: float, shift: float = 0.0) -> list[float]:

@@ -26,16 +26,11 @@ from lateralization.figures import (
     trajectory_figures,
 )
 from lateralization.figures.brain_figures import Maps
-from lateralization.figures.figure_style import (
-    Drawing,
-    TooFewError,
-    of_person,
-    settle_labels,
-    style,
-)
+from lateralization.figures.figure_style import Drawing, of_person, settle_labels, style
 from lateralization.files import write_json, writing
-from lateralization.tables.dictionary import LARGE_SUBSET, Tables
-from lateralization.tables.made_tables import read_tables, subjects_drawn
+from lateralization.names import LARGE_SUBSET
+from lateralization.tables.dictionary import Tables
+from lateralization.tables.made_tables import TooFewError, read_tables, subjects_drawn
 
 
 @dataclass(frozen=True)

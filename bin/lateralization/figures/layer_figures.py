@@ -14,14 +14,12 @@ from lateralization.figures.figure_style import (
     PAGE,
     Drawing,
     handles_of,
-    need,
-    of,
     outside_legend,
     short,
     zero_line,
 )
-from lateralization.figures.model_figures import WORDS, selection_of
 from lateralization.tables.dictionary import Tables
+from lateralization.tables.made_tables import WORDS, need, of, selection_of
 
 DEPTH = "relative depth (0: first hidden state, 1: last)"
 

@@ -14,38 +14,37 @@ from lateralization.figures.figure_style import (
     FEW_MODELS,
     INK,
     LEFT,
-    NO_RELIABILITY,
     PAGE,
     QUIET,
     RIGHT,
     Drawing,
-    TooFewError,
     families,
     family_label,
     fit_line,
     handles_of,
     label_points,
-    need,
-    of,
     outside_legend,
     say_statistics,
     short,
     size_axis,
-    with_numbers,
     zero_line,
 )
-from lateralization.plan.catalogue import RANDOM_SEED
-from lateralization.tables.dictionary import LN_N, Tables
+from lateralization.names import LN_N, RANDOM_SEED
+from lateralization.tables.dictionary import Tables
+from lateralization.tables.made_tables import (
+    PUBLISHED,
+    WORDS,
+    TooFewError,
+    midline_of,
+    models_of,
+    need,
+    need_selection,
+    of,
+    regression,
+    selection_of,
+    with_numbers,
+)
 
-PUBLISHED = {"layer": "best_voxel", "midline": "shared"}
-WORDS = {
-    "whole": "whole brain",
-    "reliable": "reliable voxels",
-    "whole_p90": "90th percentile of the whole brain",
-    "reliable_iscnorm": "reliable voxels, divided by the reliability",
-    "whole_paired": "whole brain, voxel against mirror image",
-    "reliable_paired": "reliable pairs of voxels",
-}
 MEASURES = {
     "whole_p90": "90th percentile of the brain score over the voxels of each hemisphere (whole "
     "brain, best layer per voxel)",
@@ -63,36 +62,6 @@ KINDS = {
 }
 
 
-def selection_of(tables: Tables, language: str, subject: str) -> str:
-    """Reliable voxels where the subject has some, else the whole brain."""
-    mine = of(tables["asymmetry"], language=language, subject=subject)
-    return "reliable" if (mine["selection"] == "reliable").any() else "whole"
-
-
-def need_selection(tables: Tables, language: str, subject: str, selection: str) -> None:
-    """Say why a selection of voxels is absent where that is for want of a map, not of models.
-
-    Raises
-    ------
-    TooFewError
-        It is of reliable voxels without a reliability, or of pairs where the mask has none.
-    """
-    known = set(of(tables["asymmetry"], language=language, subject=subject)["selection"])
-    if selection.startswith("reliable") and "reliable" not in known:
-        raise TooFewError(NO_RELIABILITY)
-    if selection.endswith("_paired") and selection not in known:
-        raise TooFewError("the mask is not mirror-symmetric")
-
-
-def models_of(tables: Tables, language: str, subject: str, selection: str) -> pd.DataFrame:
-    """Asymmetries of the trained models with a known size, as published, in order of size."""
-    rows = of(
-        tables["asymmetry"], language=language, subject=subject, selection=selection,
-        kind="model", layer="best_voxel", midline=midline_of(selection),
-    )  # fmt: skip
-    return rows[rows["n_parameters"] > 0].sort_values("n_parameters")
-
-
 def unit_of(selection: str, short: bool = False) -> str:
     """Name the unit of a selection: a correlation, or one divided by the reliability.
 
@@ -102,18 +71,6 @@ def unit_of(selection: str, short: bool = False) -> str:
     if selection.endswith("iscnorm"):
         return "score / reliability"
     return "r" if short else "brain score (r)"
-
-
-def midline_of(selection: str) -> str:
-    """Pairs of voxels leave the midline out; everything else shares it, as published."""
-    return "strict" if selection.endswith("_paired") else "shared"
-
-
-def regression(tables: Tables, outcome: str, **where: Any) -> pd.Series | None:
-    """Row of a regression on ln N over all models; None when it is not in the table."""
-    wanted = {"predictor": LN_N, "subset": "all", **PUBLISHED, **where}
-    rows = of(tables["regressions"], outcome=outcome, **wanted)
-    return rows.iloc[0] if len(rows) == 1 else None
 
 
 def dots(

@@ -12,16 +12,14 @@ from lateralization.figures.figure_style import (
     QUIET,
     RIGHT,
     Drawing,
-    TooFewError,
     fit_line,
-    need,
-    of,
     size_axis,
     statistics,
     zero_line,
 )
-from lateralization.figures.model_figures import PUBLISHED, error_bars, regression
+from lateralization.figures.model_figures import error_bars
 from lateralization.tables.dictionary import Tables
+from lateralization.tables.made_tables import PUBLISHED, TooFewError, need, of, regression
 
 MAX_PANELS = 12
 """More people than this are drawn together only; the tables hold each of them."""

@@ -13,22 +13,21 @@ from lateralization.figures.figure_style import (
     PAGE,
     Drawing,
     listing,
-    of,
     say_statistics,
     short,
     size_axis,
-    with_numbers,
 )
-from lateralization.figures.model_figures import (
+from lateralization.figures.model_figures import dots, family_legend
+from lateralization.names import CHECKPOINT, LARGE, LARGE_SUBSET, LN_N, MODEL
+from lateralization.tables.dictionary import Tables
+from lateralization.tables.made_tables import (
     PUBLISHED,
     WORDS,
-    dots,
-    family_legend,
     need_selection,
+    of,
     selection_of,
+    with_numbers,
 )
-from lateralization.tables.dictionary import LARGE, LARGE_SUBSET, LN_N, Tables
-from lateralization.tables.fits import CHECKPOINT, MODEL
 
 MAX_PANELS = 3
 FIRST = (LN_N, "ppl", "hellaswag")

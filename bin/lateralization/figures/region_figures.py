@@ -14,18 +14,21 @@ from lateralization.figures.figure_style import (
     QUIET,
     RIGHT,
     Drawing,
-    TooFewError,
     handles_of,
-    need,
-    of,
     outside_legend,
     size_axis,
     stars,
-    with_numbers,
     zero_line,
 )
-from lateralization.figures.model_figures import PUBLISHED, regression
 from lateralization.tables.dictionary import Tables
+from lateralization.tables.made_tables import (
+    PUBLISHED,
+    TooFewError,
+    need,
+    of,
+    regression,
+    with_numbers,
+)
 
 SIDES = (("left", LEFT, "o"), ("right", RIGHT, "s"))
 PLAIN, OVER_RANDOM, CEILING = "plain", "over_random", "ceiling"

@@ -8,30 +8,21 @@ from matplotlib import colormaps
 from matplotlib import pyplot as plt
 
 from lateralization import wording
-from lateralization.figures.figure_style import (
-    INK,
-    LEFT,
+from lateralization.figures.figure_style import INK, LEFT, PAGE, QUIET, Drawing, short, zero_line
+from lateralization.figures.model_figures import dots, family_legend
+from lateralization.tables.dictionary import Tables
+from lateralization.tables.made_tables import (
     NO_RELIABILITY,
-    PAGE,
-    QUIET,
-    Drawing,
-    TooFewError,
-    need,
-    of,
-    short,
-    with_numbers,
-    zero_line,
-)
-from lateralization.figures.model_figures import (
     PUBLISHED,
     WORDS,
-    dots,
-    family_legend,
+    TooFewError,
     models_of,
+    need,
     need_selection,
+    of,
     selection_of,
+    with_numbers,
 )
-from lateralization.tables.dictionary import Tables
 
 PATH_NAMES = {
     "total": "total effect of size", "indirect": "through the score",

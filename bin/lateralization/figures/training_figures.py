@@ -14,21 +14,19 @@ from lateralization.figures.figure_style import (
     FAMILY_COLOURS,
     FAMILY_MARKERS,
     Drawing,
-    TooFewError,
     families,
     family_name,
     fit_line,
     handles_of,
     listing,
-    of,
     outside_legend,
     size_axis,
     statistics,
     zero_line,
 )
-from lateralization.figures.model_figures import PUBLISHED, regression, selection_of
+from lateralization.names import CHECKPOINT, STEP_REVISION, TRAINING_STEP
 from lateralization.tables.dictionary import Tables
-from lateralization.tables.fits import CHECKPOINT, STEP_REVISION, TRAINING_STEP
+from lateralization.tables.made_tables import PUBLISHED, TooFewError, of, regression, selection_of
 
 
 def _asymmetries(tables: Tables, language: str, subject: str) -> tuple[pd.DataFrame, str]:

@@ -14,19 +14,18 @@ from lateralization.figures.figure_style import (
     QUIET,
     Drawing,
     handles_of,
-    of,
     outside_legend,
     short,
     size_axis,
     standing_apart,
-    with_numbers,
     write_numbers,
     zero_line,
 )
-from lateralization.figures.model_figures import PUBLISHED, WORDS, selection_of
 from lateralization.figures.predictor_figures import NAMES, predictor_values
+from lateralization.names import LN_N
 from lateralization.statistics.change_points import axis_of, place_on
-from lateralization.tables.dictionary import LN_N, Tables
+from lateralization.tables.dictionary import Tables
+from lateralization.tables.made_tables import PUBLISHED, WORDS, of, selection_of, with_numbers
 
 MAX_PANELS = 3
 APART = 0.2

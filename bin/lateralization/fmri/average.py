@@ -12,8 +12,8 @@ from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, read_tensor, save_tensors, tensor_names
 from lateralization.fmri.cleaning import Brain, read_series
+from lateralization.fmri.joblib_array import check_array, is_nifti
 from lateralization.fmri.signals import standardise
-from lateralization.sources.given_files import check_array, is_nifti
 from lateralization.study import MIN_SCANS, N_RUNS, TR
 from lateralization.volumes import (
     check_not_mirrored,

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from lateralization import study
 from lateralization.arrays import Array
-from lateralization.encoding.parts import AFTER_TRIMMING, IN_SOURCE
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, tensor_names
 from lateralization.fmri.signals import standardise, trim
+from lateralization.names import AFTER_TRIMMING, IN_SOURCE
 from lateralization.ridge.correlation import is_usable, moments
 from lateralization.ridge.folds import nested_folds
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lateralization.arrays import Booleans, Floats
 from lateralization.fmri.signals import standardise
+from lateralization.study import MIN_SUBJECTS
 
 Series = NDArray[np.floating]
 
@@ -32,9 +33,6 @@ CLEAR = 10.0
 
 LOW_TSNR, TSNR_SPREAD = 5.0, 0.1
 """Deviations of ln tSNR below the median; the deviation is at least this."""
-
-MIN_SUBJECTS = 3
-"""With two subjects nobody can say which of them is off; one alone has no others to follow."""
 
 
 @dataclass

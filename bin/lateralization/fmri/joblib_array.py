@@ -180,3 +180,27 @@ def _checked(state: dict[str, Any], head: bytes, start: int) -> _Described:
     if state.get("numpy_array_alignment_bytes") is not None:  # written by joblib 1.2 and later
         start += 1 + head[start]
     return _Described(tuple(shape), dtype, order, start)
+
+
+def is_nifti(path: Path) -> bool:
+    """Tell a NIfTI from the study's joblib form by its name; the study calls both .gz."""
+    return path.name.endswith((".nii", ".nii.gz"))
+
+
+def check_array(path: Path, n_voxels: int | None) -> Array:
+    """Read an array in the study's form, (scans or trials, voxels of the mask).
+
+    Raises
+    ------
+    BadInput
+        Another number of dimensions or of voxels.
+    """
+    array = read_joblib_array(path)
+    if array.ndim != 2 or 0 in array.shape:
+        raise BadInput(f"{path} has shape {array.shape}; (scans or trials, voxels) is needed")
+    if n_voxels not in (None, array.shape[1]):
+        raise BadInput(
+            f"{path} has {array.shape[1]} voxels and the mask {n_voxels}; give the mask that "
+            "belongs to it"
+        )
+    return array

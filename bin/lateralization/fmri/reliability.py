@@ -16,17 +16,16 @@ import torch
 from lateralization import study
 from lateralization.arrays import Array, Booleans, Floats, Single
 from lateralization.command import progress, say
-from lateralization.encoding.encoding import CHUNKS
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, read_tensor, save_tensors
 from lateralization.fmri.average import check_subjects, run_names
 from lateralization.fmri.bold import kept_scans
+from lateralization.fmri.joblib_array import check_array, is_nifti
 from lateralization.fmri.signals import columns_r
 from lateralization.ridge.ridge import nested_ridge
 from lateralization.ridge.search import EncodeResult
 from lateralization.ridge.systems import Dual
-from lateralization.ridge.voxels import Precision, Voxels
-from lateralization.sources.given_files import check_array, is_nifti
+from lateralization.ridge.voxels import CHUNKS, Precision, Voxels
 from lateralization.volumes import (
     check_not_mirrored,
     check_same_grid,

@@ -20,7 +20,7 @@ from typing import Any
 from lateralization.command import say
 from lateralization.errors import BadInput, is_out_of_memory
 from lateralization.language_models.batches import BATCH_TOKENS
-from lateralization.plan.costs import BYTES
+from lateralization.language_models.sizes import BYTES
 
 GIB = 2**30
 

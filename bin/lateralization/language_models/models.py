@@ -25,7 +25,7 @@ from lateralization.language_models.checkpoint import (
     read_config,
     tensor_types,
 )
-from lateralization.plan.costs import BYTES
+from lateralization.language_models.sizes import BYTES
 
 PRECISIONS = tuple(BYTES)
 

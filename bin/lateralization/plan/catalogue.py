@@ -11,19 +11,8 @@ from typing import Any
 
 from lateralization.baselines import confounds
 from lateralization.baselines.glove import GLOVE_DIMS
+from lateralization.names import PREFIX_RULES, SUFFIX_RULES, split_seed
 
-SUFFIX_RULES = (("chinese", "ckiplab"), ("french", "ClassCat"))
-PREFIX_RULES = (
-    ("gpt2", "openai-community"),
-    ("opt", "facebook"),
-    ("Mistral", "mistralai"),
-    ("gemma", "google"),
-    ("mamba", "state-spaces"),
-    ("stablelm", "stabilityai"),
-    ("Llama", "meta-llama"),
-    ("Qwen", "Qwen"),
-    ("pythia", "EleutherAI"),
-)
 CHINESE_TOKENIZER = "bert-base-chinese"
 """The study reads its Chinese GPT-2 models through this tokenizer, not the models' own."""
 
@@ -31,30 +20,9 @@ PYTHIA = "pythia-6.9b"
 PYTHIA_STEPS = (0, 1000, 14000, 36000, 72000, 143000)
 """Checkpoints of the study's training analysis; they are in none of its lists."""
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
-"""A revision that can never mean something else."""
-
-OFFICIAL_HUB = "https://huggingface.co"
-
-GATED = {
-    "meta-llama/": "Meta's Llama community licence, which is granted by hand",
-    "google/gemma": "Google's Gemma terms of use",
-    "mistralai/": "Mistral's form for contact data",
-}
-"""Beginnings of hub ids that need a token → what has to be accepted on the model's page."""
-
-PICKLED = ("facebook/opt", "ckiplab/", "ClassCat/")
-"""Hub ids of the study that may have no safetensors weights."""
-
-BASELINE_KINDS = ("random_vector", "random_embedding", "glove", *confounds.KINDS)
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _HUB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
-RANDOM_SEED = re.compile(r"(random_\w+_\d+d)_seed\d+")
-"""Name of a random baseline, and what those of its other seeds begin with."""
-
-_UNTRAINED = re.compile(r"(?P<base>.+)_untrained_seed(?P<seed>[1-9]\d*)")
-_STEP = re.compile(r"(?P<base>(?:.*/)?pythia[^/]*)_step(?P<step>\d+)")
 
 
 @dataclass
@@ -155,11 +123,6 @@ def hub_id(name: str) -> str | None:
     return None
 
 
-def conditions_of(source: str) -> str:
-    """Say what has to be accepted on the page of a gated model."""
-    return next((what for start, what in GATED.items() if source.startswith(start)), "its licence")
-
-
 def is_hub_id(text: str) -> bool:
     """Tell whether a text has the form ``org/name``."""
     return bool(_HUB.fullmatch(text)) and ".." not in text
@@ -170,23 +133,6 @@ def is_valid_name(name: str) -> bool:
     return bool(_ID.fullmatch(name)) and ".." not in name
 
 
-def file_name(name: str) -> str:
-    """Return the form of a model's name in file names."""
-    return name.replace("/", "__")
-
-
-def split_seed(name: str) -> tuple[str, int]:
-    """Split ``gpt2_untrained_seed1`` into (``gpt2``, 1); seed 0 when the name has none."""
-    match = _UNTRAINED.fullmatch(name)
-    return (match["base"], int(match["seed"])) if match else (name, 0)
-
-
-def split_step(name: str) -> tuple[str, str | None]:
-    """Split ``pythia-6.9b_step1000`` into (``pythia-6.9b``, ``step1000``)."""
-    match = _STEP.fullmatch(name)
-    return (match["base"], f"step{int(match['step'])}") if match else (name, None)
-
-
 def tokenizer_of(source: str, revision: str | None) -> str | None:
     """Return the hub id of the tokenizer when the study did not take the model's own."""
     if source.startswith("ckiplab/") and source.endswith("chinese"):
@@ -194,16 +140,6 @@ def tokenizer_of(source: str, revision: str | None) -> str | None:
     if "pythia" in source and (revision or "").startswith("step"):
         return source
     return None
-
-
-def family_of(source: str) -> str:
-    """Return the family of a hub model: the study's word, or the first word of its name."""
-    name = source.rsplit("/", 1)[-1]
-    for prefix, _ in PREFIX_RULES:
-        if name.startswith(prefix):
-            return prefix
-    word = re.match(r"[A-Za-z]+", name)
-    return word[0] if word else name
 
 
 def study_lists(assets: Path) -> dict[str, dict[str, dict[str, str]]]:

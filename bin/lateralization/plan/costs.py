@@ -1,10 +1,8 @@
 """What a run will take, from its plan: disk at its peak, memory of GPUs, measured seconds."""
 
-from pathlib import Path
 from typing import Any
 
-from lateralization.errors import BadInput
-from lateralization.files import read_json
+from lateralization.language_models.sizes import shape_of
 from lateralization.study import GRID_SHAPE, N_RUNS
 
 MASK_VOXELS = 27_000
@@ -13,12 +11,6 @@ MASK_VOXELS = 27_000
 STORY_WORDS = 15_400
 """About the number of words of the story, for the estimate of the activations' disk."""
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-"""Of a number in each precision that weights can have."""
-
-WINDOW = 2048
-"""Tokens that the estimate of a pass's memory counts: one long window. Larger batches take what
-the device has, so this is what a model needs, not what it will use."""
 
 MEASURED = (
     ("RESAMPLE", 1.02, "a run of 141 scans, one core"),
@@ -67,36 +59,6 @@ def reliability_disk(plan: dict[str, Any]) -> int:
     return most
 
 
-def shape_of(model: dict[str, Any]) -> tuple[int | None, int | None]:
-    """Return layers without the embedding, and width, as far as they are known before fetching.
-
-    A folder's are looked up in its configuration by the names that most architectures use: good
-    enough for an estimate, and to refuse ``--layers`` that lie beyond the model.
-    """
-    config = _config_of(model)
-
-    def known(given: Any, *names: str) -> int | None:
-        values = [given, *(config.get(name) for name in names)]
-        return next((value for value in values if isinstance(value, int) and value > 0), None)
-
-    return (
-        known(model["n_layers"], "num_hidden_layers", "n_layer", "n_layers", "num_layers"),
-        known(model["n_hid"], "hidden_size", "n_embd", "d_model", "dim"),
-    )
-
-
-def _config_of(model: dict[str, Any]) -> dict[str, Any]:
-    """Return a folder's configuration; empty without one that can be read, which others report."""
-    path = Path(model["source"], "config.json")
-    if model["kind"] != "local" or not path.is_file():
-        return {}
-    try:
-        config: dict[str, Any] = read_json(path)
-        return config | (config.get("text_config") or {})
-    except (BadInput, AttributeError, TypeError):
-        return {}
-
-
 def scores_disk(plan: dict[str, Any], layers: dict[str, int | None]) -> int:
     """Return the bytes of the fits: blocks of layers, gathered, and published once more.
 
@@ -121,18 +83,3 @@ def activations_disk(plan: dict[str, Any]) -> int:
         len(entry["languages"]) * int(entry.get("dims") or 300) for entry in plan["baselines"]
     )
     return 4 * STORY_WORDS * values
-
-
-def gpu_memory(model: dict[str, Any], precision: str) -> float | None:
-    """Return the bytes that a model needs on a GPU for one long window; None: size not known.
-
-    Weights, the states of all layers in the pass's precision and summed in float32, and the work
-    of one block (four times its width in the feed-forward part).
-    """
-    depth, width = shape_of(model)
-    if not (model["n_parameters"] and depth and width):
-        return None
-    layers = depth + 1
-    block = (8 + 4 * 4) * width
-    per_token = BYTES[precision] * (layers * width + block) + 4 * layers * width
-    return float(BYTES[precision] * int(model["n_parameters"]) + WINDOW * per_token)

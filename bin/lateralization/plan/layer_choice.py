@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from lateralization.baselines.own_features import KIND as FEATURES
+from lateralization.language_models.sizes import shape_of
 from lateralization.plan.catalogue import Baseline, Model
-from lateralization.plan.costs import shape_of
 from lateralization.plan.language_plan import Site
 from lateralization.problems import listed
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lateralization.baselines.baselines import BASELINE_KINDS
 from lateralization.baselines.own_features import KIND as FEATURES
+from lateralization.names import family_of, file_name, split_seed, split_step
 from lateralization.plan import catalogue
 from lateralization.plan.baseline_choice import choose_baselines
 from lateralization.plan.catalogue import Baseline, Model, entries
@@ -13,6 +15,7 @@ from lateralization.plan.model_request import Choice
 from lateralization.plan.places import absolute, folders_like, has_wildcard
 from lateralization.plan.sheets import Row, read_sheet
 from lateralization.problems import Problems, listed, nearest
+from lateralization.sources.hub import GATED, WITHOUT_SAFETENSORS
 
 NAMED_UNTRAINED = "_untrained_seed"
 
@@ -130,7 +133,7 @@ def _local(text: str, row: Row, choice: Choice) -> Model | None:
     for folder in candidates:
         if folder.is_dir():
             return Model(name=folder.name, source=str(folder), kind="local")
-        base, seed = catalogue.split_seed(str(folder))
+        base, seed = split_seed(str(folder))
         if seed and Path(base).is_dir():
             return Model(name=folder.name, source=base, kind="local", seed=seed)
     return None
@@ -138,8 +141,8 @@ def _local(text: str, row: Row, choice: Choice) -> Model | None:
 
 def _remote(text: str, choice: Choice) -> Model | None:
     """Return the model of the hub that a short name or a hub id means."""
-    base, seed = catalogue.split_seed(text)
-    base, revision = catalogue.split_step(base)
+    base, seed = split_seed(text)
+    base, revision = split_step(base)
     if "/" not in base:
         source = catalogue.hub_id(base)
         if source is None or not catalogue.is_valid_name(base):
@@ -160,7 +163,7 @@ def _remote(text: str, choice: Choice) -> Model | None:
             "study or a hub id org/name"
         )
         return None
-    known = {catalogue.split_step(name)[0] for name in catalogue.study_names(choice.assets)}
+    known = {split_step(name)[0] for name in catalogue.study_names(choice.assets)}
     near = nearest(base, sorted(known), 1)
     if "/" not in base and base not in known and near:
         choice.notes.append(
@@ -182,7 +185,7 @@ def _unknown_name(text: str, choice: Choice) -> str:
 
 def _apply(row: Row, model: Model, choice: Choice) -> bool:
     """Put what a row says over what its name says; False when they contradict each other."""
-    _, named_seed = catalogue.split_seed(model.name)
+    _, named_seed = split_seed(model.name)
     implied = model.seed or named_seed
     if row.seed is not None and implied and row.seed != implied:
         choice.problems.add(
@@ -206,7 +209,7 @@ def _apply(row: Row, model: Model, choice: Choice) -> bool:
         return False
     if model.kind == "hub":
         model.revision = row.revision or model.revision
-        model.family = row.family or catalogue.family_of(model.source)
+        model.family = row.family or family_of(model.source)
         _add_published(row, model, choice)
     else:
         _check_local(row, model, choice)
@@ -297,7 +300,7 @@ def _mark_known(item: str, models: list[Model], baselines: list[Baseline], choic
         entry.individual = True
     if known:
         return True
-    kind = item if item in catalogue.BASELINE_KINDS else (catalogue.parse_baseline(item) or [""])[0]
+    kind = item if item in BASELINE_KINDS else (catalogue.parse_baseline(item) or [""])[0]
     if not kind:
         return False
     dims, seeds = choice.parameters["random_dims"], choice.parameters["random_seeds"]
@@ -318,7 +321,7 @@ def _check_file_names(models: list[Model], baselines: list[Baseline], problems: 
     for entry in entries(models, baselines):
         kind = f"--{FEATURES}" if entry.kind == FEATURES else "a baseline"
         source = entry.source if isinstance(entry, Model) else kind
-        name = catalogue.file_name(entry.name)
+        name = file_name(entry.name)
         if name in taken:
             problems.add(
                 f"--models: two models would get the file name {name} ({taken[name]} and "
@@ -329,14 +332,14 @@ def _check_file_names(models: list[Model], baselines: list[Baseline], problems: 
 
 def _note_hub_models(models: list[Model], choice: Choice) -> None:
     """Say which models need a token, or may need pickled weights."""
-    gated = [
-        m.name for m in models if m.kind == "hub" and m.source.startswith(tuple(catalogue.GATED))
-    ]
+    gated = [m.name for m in models if m.kind == "hub" and m.source.startswith(tuple(GATED))]
     if gated:
         choice.notes.append(
             f"gated models, which need the secret HF_TOKEN and an accepted licence: {listed(gated)}"
         )
-    pickled = [m.name for m in models if m.kind == "hub" and m.source.startswith(catalogue.PICKLED)]
+    pickled = [
+        m.name for m in models if m.kind == "hub" and m.source.startswith(WITHOUT_SAFETENSORS)
+    ]
     if pickled and choice.parameters["allow_pickle_weights"] == "no":
         choice.notes.append(
             "models that may have no safetensors weights on the hub, and then need "

@@ -11,7 +11,8 @@ from lateralization.baselines.glove import glove_width
 from lateralization.baselines.own_features import KIND as FEATURES
 from lateralization.errors import BadInput
 from lateralization.files import read_json
-from lateralization.plan.catalogue import OFFICIAL_HUB, Baseline, Model, entries
+from lateralization.fmri.atlas import TABLES, check_atlas, labels_beside
+from lateralization.plan.catalogue import Baseline, Model, entries
 from lateralization.plan.features_plan import check_features, check_frequencies
 from lateralization.plan.language_plan import Site, plan_language
 from lateralization.plan.layer_choice import check_layers
@@ -21,9 +22,9 @@ from lateralization.plan.parameters import Parameters, load_schema, normalise
 from lateralization.plan.places import absolute
 from lateralization.problems import Problems, listed, nearest
 from lateralization.ridge.choices import MOST_BANDS, Choices
-from lateralization.sources.atlas import TABLES, check_atlas, labels_beside
 from lateralization.sources.description import STUDY, Description, find_description
 from lateralization.sources.given_files import PUBLISHED
+from lateralization.sources.hub import OFFICIAL_HUB
 
 SECRET = ("texts_password",)
 LAYERS_PER_TASK = 8

@@ -4,21 +4,19 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from lateralization.plan.catalogue import COMMIT, PICKLED
+from lateralization.language_models.sizes import BYTES, gpu_memory, shape_of
 from lateralization.plan.costs import (
-    BYTES,
     FIGURES,
     MEASURED,
     activations_disk,
     fmri_disk,
-    gpu_memory,
     reliability_disk,
     scores_disk,
-    shape_of,
 )
 from lateralization.plan.layer_choice import fitted_layers
 from lateralization.problems import listed
 from lateralization.sources.given_files import KINDS
+from lateralization.sources.hub import COMMIT, WITHOUT_SAFETENSORS
 
 UNKNOWN = "unknown until fetched"
 
@@ -69,7 +67,7 @@ def _languages(plan: dict[str, Any]) -> str:
 def _models(plan: dict[str, Any]) -> str:
     models = plan["models"]
     hub = sum(model["kind"] == "hub" for model in models)
-    pickled = sum(model["source"].startswith(PICKLED) for model in models)
+    pickled = sum(model["source"].startswith(WITHOUT_SAFETENSORS) for model in models)
     note = f"; {pickled} may have pickled weights only" if pickled else ""
     return f"{len(models)} ({hub} from the hub, {len(models) - hub} local{note})"
 

@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 
 from lateralization import wording
-from lateralization.figures.figure_style import of
-from lateralization.figures.model_figures import PUBLISHED, selection_of
-from lateralization.fmri.data_checks import MIN_SUBJECTS
+from lateralization.names import AVERAGE, LN_N, MODEL
 from lateralization.report.findings import BAD, GOOD, NOTE, Remark, who
 from lateralization.report.report_tables import Choice
-from lateralization.tables.dictionary import LN_N, Tables
-from lateralization.tables.fits import AVERAGE, MODEL
+from lateralization.study import MIN_SUBJECTS
+from lateralization.tables.dictionary import Tables
+from lateralization.tables.made_tables import PUBLISHED, of, selection_of
 
 SECTIONS = {
     "data": (

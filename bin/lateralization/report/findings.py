@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 
 from lateralization import wording
-from lateralization.figures.figure_style import of
-from lateralization.figures.model_figures import PUBLISHED, WORDS, models_of, selection_of
-from lateralization.plan.catalogue import RANDOM_SEED
+from lateralization.names import LN_N, RANDOM_SEED
 from lateralization.problems import listed
 from lateralization.statistics.intervals import MIN_SUBJECTS
-from lateralization.tables.dictionary import LN_N, RELIABILITY, Tables
+from lateralization.tables.dictionary import RELIABILITY, Tables
+from lateralization.tables.made_tables import PUBLISHED, WORDS, models_of, of, selection_of
 
 PER_TENFOLD = float(np.log(10))
 """A slope per unit of ln N times this is the change per tenfold size."""

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from lateralization import wording
-from lateralization.figures.model_figures import PUBLISHED
 from lateralization.tables.dictionary import COLUMNS, TABLES, Tables
+from lateralization.tables.made_tables import PUBLISHED
 
 MAX_ROWS = 400
 """More rows than this are cut in the page; the file in tables/ has them all."""

@@ -17,6 +17,9 @@ Precision = Literal["float32", "float64"]
 CHUNK = 1024
 """Voxels at a time: a chunk of predictions stays in a core's cache."""
 
+CHUNKS = {"cpu": CHUNK, "cuda": 8192}
+"""Voxels at a time: a core's cache on the one, full multiprocessors on the other."""
+
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 

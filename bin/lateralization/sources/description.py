@@ -17,10 +17,10 @@ from jsonschema.exceptions import best_match
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.study import TRIM
+from lateralization.words.annotation import COLUMNS
 
 STUDY = "ds003643"
 FILE = "dataset.json"
-COLUMNS = ("word", "onset", "offset", "section")
 
 
 @dataclass(frozen=True)

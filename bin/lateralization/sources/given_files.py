@@ -8,7 +8,7 @@ from typing import Any
 from lateralization.arrays import Array, Booleans
 from lateralization.errors import BadInput
 from lateralization.files import read_json
-from lateralization.fmri.joblib_array import read_joblib_array
+from lateralization.fmri.joblib_array import check_array, is_nifti
 from lateralization.nifti import open_nifti
 from lateralization.problems import listed
 from lateralization.sources.description import STUDY
@@ -70,11 +70,6 @@ def grid_of(mask_path: Path) -> Grid:
     """
     mask, affine = load_mask(mask_path)
     return Grid(mask.shape, affine, mask, str(mask_path))
-
-
-def is_nifti(path: Path) -> bool:
-    """Tell a NIfTI from the study's joblib form by its name; the study calls both .gz."""
-    return path.name.endswith((".nii", ".nii.gz"))
 
 
 def published_files(
@@ -147,25 +142,6 @@ def own_file(kind: str, path: Path, n_runs: int, grid: Grid | None) -> dict[str,
     for one in paths:
         _check(kind, one, grid)
     return {"source": [str(one) for one in paths], "files": []}
-
-
-def check_array(path: Path, n_voxels: int | None) -> Array:
-    """Read an array in the study's form, (scans or trials, voxels of the mask).
-
-    Raises
-    ------
-    BadInput
-        Another number of dimensions or of voxels.
-    """
-    array = read_joblib_array(path)
-    if array.ndim != 2 or 0 in array.shape:
-        raise BadInput(f"{path} has shape {array.shape}; (scans or trials, voxels) is needed")
-    if n_voxels not in (None, array.shape[1]):
-        raise BadInput(
-            f"{path} has {array.shape[1]} voxels and the mask {n_voxels}; give the mask that "
-            "belongs to it"
-        )
-    return array
 
 
 def _check(kind: str, path: Path, grid: Grid | None) -> None:

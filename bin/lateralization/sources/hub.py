@@ -13,9 +13,25 @@ from lateralization.errors import BadInput, Transient
 from lateralization.files import read_json, write_json
 from lateralization.language_models.checkpoint import fault_of_kind, parts_of, read_config
 from lateralization.language_models.models import called
-from lateralization.plan.catalogue import COMMIT, OFFICIAL_HUB, conditions_of
 from lateralization.redaction import redacted
 from lateralization.sources.certificates import HUB, check_certificates
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A revision that can never mean something else."""
+
+
+OFFICIAL_HUB = "https://huggingface.co"
+
+GATED = {
+    "meta-llama/": "Meta's Llama community licence, which is granted by hand",
+    "google/gemma": "Google's Gemma terms of use",
+    "mistralai/": "Mistral's form for contact data",
+}
+"""Beginnings of hub ids that need a token → what has to be accepted on the model's page."""
+
+WITHOUT_SAFETENSORS = ("facebook/opt", "ckiplab/", "ClassCat/")
+"""Hub ids of the study that may have no safetensors weights."""
+
 
 SMALL_FILES = re.compile(
     r"(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)"
@@ -323,3 +339,8 @@ def _not_cached(request: Request, problem: str) -> str:
         f"--cache_dir and cannot be fetched into it: {problem}; or run --stage fetch where it can "
         "be, or give another --cache_dir"
     )
+
+
+def conditions_of(source: str) -> str:
+    """Say what has to be accepted on the page of a gated model."""
+    return next((what for start, what in GATED.items() if source.startswith(start)), "its licence")

@@ -20,7 +20,7 @@ from lateralization.language_models.models import (
     weight_files,
 )
 from lateralization.sources import hub
-from lateralization.sources.model_weights import set_aside
+from lateralization.sources.receipts import set_aside
 from lateralization.words.windows import FRESH_TOKENS
 
 NEVER_TAKEN = (".py", ".pkl", ".pickle", ".pt", ".pth", ".h5", ".msgpack", ".ot", ".onnx", ".gguf")

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lateralization.arrays import Floats
+from lateralization.names import LN_N
 from lateralization.statistics.intervals import LEVEL
 from lateralization.statistics.regressions import Regression, partial_regress, regress
-from lateralization.tables.dictionary import LN_N
 
 N_BOOT = 2000
 MIN_FAMILIES = 5

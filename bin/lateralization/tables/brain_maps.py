@@ -7,13 +7,13 @@ import numpy as np
 from scipy import stats
 
 from lateralization.arrays import Array, Row, Single
-from lateralization.plan.catalogue import RANDOM_SEED
+from lateralization.names import AVERAGE, BASELINE, MODEL, RANDOM_SEED
 from lateralization.statistics.areas import Areas
 from lateralization.statistics.asymmetry import Brain, reliability_threshold, side_mean
 from lateralization.statistics.densities import density_rows
 from lateralization.statistics.regressions import MIN_MODELS, voxel_slopes
 from lateralization.statistics.sensitivity import sensitivity_rows
-from lateralization.tables.fits import AVERAGE, BASELINE, MODEL, Space, Summary
+from lateralization.tables.fits import Space, Summary
 from lateralization.tables.model_tables import groups
 from lateralization.tables.region_tables import sized_models
 from lateralization.tables.voxel_pairs import difference_map

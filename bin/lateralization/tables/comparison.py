@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from lateralization.arrays import Row
+from lateralization.names import AVERAGE
 from lateralization.statistics.asymmetry import BEST_VOXEL, RELIABLE, SHARED, STRICT, regions
 from lateralization.tables.dictionary import Tables
-from lateralization.tables.fits import AVERAGE, Space
+from lateralization.tables.fits import Space
 
 MODEL_COLUMNS = {
     "score_whole": ("scores", {"region": "whole"}),

@@ -6,12 +6,12 @@ from dataclasses import asdict
 import numpy as np
 
 from lateralization.arrays import Row
+from lateralization.names import AVERAGE, CHECKPOINT, LN_N, MODEL
 from lateralization.statistics.asymmetry import BEST_VOXEL, CHOICES, RELIABLE, SHARED, WHOLE
 from lateralization.statistics.change_points import find_bend
 from lateralization.statistics.score_controls import Control, Values, controls, mediation
 from lateralization.statistics.specifications import Reading, Specification, curve, influence
-from lateralization.tables.dictionary import LN_N
-from lateralization.tables.fits import AVERAGE, CHECKPOINT, MODEL, Summary
+from lateralization.tables.fits import Summary
 from lateralization.tables.model_tables import groups, outcomes, say_empty_regions
 
 Readings = Mapping[tuple[str, str, str], Mapping[Specification, float]]

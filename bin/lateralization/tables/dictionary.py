@@ -7,16 +7,10 @@ import pandas as pd
 Tables = dict[str, pd.DataFrame]
 """All tables of a run by their names."""
 
-LN_N = "ln_n_parameters"
-"""Name of the size of models among the predictors."""
 
 RELIABILITY = "reliability"
 """In place of a model's name in ``left_out``: voxels that are scored and have no reliability."""
 
-LARGE = 3e9
-"""The study looks at models above this size apart: there skill, not size, explains the score."""
-
-LARGE_SUBSET = "n_parameters > 3e9"
 
 COLUMNS = {
     "language": "code of the language, as in --languages",

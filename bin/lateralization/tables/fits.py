@@ -1,6 +1,5 @@
 """The fits of a run with the brains that they are of, and the rows that describe single fits."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +12,17 @@ from lateralization.baselines.own_features import KIND as FEATURES
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.files import Rows, read_json
-from lateralization.plan.catalogue import RANDOM_SEED, family_of
+from lateralization.names import (
+    AVERAGE,
+    BASELINE,
+    CHECKPOINT,
+    MODEL,
+    RANDOM_SEED,
+    STEP_REVISION,
+    TRAINING_STEP,
+    UNTRAINED,
+    family_of,
+)
 from lateralization.statistics.areas import within
 from lateralization.statistics.asymmetry import (
     BEST_VOXEL,
@@ -44,12 +53,6 @@ from lateralization.volumes import (
     load_mask,
     mirror_index,
 )
-
-MODEL, BASELINE, UNTRAINED, CHECKPOINT = "model", "baseline", "untrained", "checkpoint"
-AVERAGE = "average"
-
-TRAINING_STEP = re.compile(r"(.+)_step(\d+)")
-STEP_REVISION = re.compile(r"step(\d+)")
 
 
 @dataclass(frozen=True)

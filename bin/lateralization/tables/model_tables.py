@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lateralization.arrays import Floats, Row
+from lateralization.names import CHECKPOINT, LARGE, LARGE_SUBSET, LN_N, MODEL, UNTRAINED
 from lateralization.statistics.asymmetry import BEST_VOXEL, CHOICES, RELIABLE, SHARED, STRICT, WHOLE
 from lateralization.statistics.intervals import corrected_t
 from lateralization.statistics.regressions import (
@@ -18,8 +19,7 @@ from lateralization.statistics.regressions import (
     partial_regress,
     regress,
 )
-from lateralization.tables.dictionary import LARGE, LARGE_SUBSET, LN_N
-from lateralization.tables.fits import CHECKPOINT, MODEL, UNTRAINED, Summary
+from lateralization.tables.fits import Summary
 
 
 def groups(summaries: list[Summary]) -> dict[tuple[str, str], list[Summary]]:

@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 
 from lateralization.arrays import Floats, Row
+from lateralization.names import AVERAGE, LN_N
 from lateralization.statistics.intervals import MIN_SUBJECTS, t_interval
-from lateralization.tables.dictionary import LN_N
-from lateralization.tables.fits import AVERAGE
 
 EXACT = 14
 """Up to this many subjects all sign flips are enumerated (2 to the 14th are 16,384)."""

@@ -8,9 +8,10 @@ from scipy import stats
 
 from lateralization.arrays import Floats, Row
 from lateralization.errors import BadInput
+from lateralization.names import AVERAGE
 from lateralization.statistics.asymmetry import BEST_VOXEL, RELIABLE, SHARED, WHOLE
 from lateralization.statistics.intervals import corrected_t, t_interval, widened
-from lateralization.tables.fits import AVERAGE, Summary
+from lateralization.tables.fits import Summary
 from lateralization.tables.model_tables import groups
 
 MIN_SPEARMAN = 0.9

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lateralization.arrays import Floats, Row
+from lateralization.names import LN_N, MODEL
 from lateralization.statistics.areas import Areas
 from lateralization.statistics.asymmetry import BEST_VOXEL, SHARED, side_mean
 from lateralization.statistics.intervals import voxel_bootstrap
 from lateralization.statistics.regressions import MIN_MODELS, NO_VOXEL, regress, voxel_slopes
-from lateralization.tables.dictionary import LN_N
-from lateralization.tables.fits import MODEL, Space, Summary
+from lateralization.tables.fits import Space, Summary
 from lateralization.tables.model_tables import groups
 from lateralization.tables.people import holm
 

@@ -14,7 +14,8 @@ from lateralization.baselines.own_features import KIND as FEATURES
 from lateralization.command import say
 from lateralization.errors import BadInput
 from lateralization.files import read_json, read_table, save_tensors, write_json, write_table
-from lateralization.sources.atlas import read_atlas
+from lateralization.fmri.atlas import read_atlas
+from lateralization.names import AVERAGE, BASELINE, CHECKPOINT, MODEL, UNTRAINED
 from lateralization.statistics.areas import Areas, within
 from lateralization.statistics.asymmetry import SHARED
 from lateralization.statistics.specifications import Specification, specify
@@ -28,18 +29,7 @@ from lateralization.tables.control_tables import (
     trajectory_rows,
 )
 from lateralization.tables.dictionary import RELIABILITY, TABLES, describe
-from lateralization.tables.fits import (
-    AVERAGE,
-    BASELINE,
-    CHECKPOINT,
-    MODEL,
-    UNTRAINED,
-    Space,
-    Spaces,
-    Summary,
-    iterate_fits,
-    summarise,
-)
+from lateralization.tables.fits import Space, Spaces, Summary, iterate_fits, summarise
 from lateralization.tables.model_tables import groups, ols_rows, regression_rows
 from lateralization.tables.people import subject_rows
 from lateralization.tables.planted import planted_rows

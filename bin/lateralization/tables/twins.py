@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from lateralization.arrays import Row
+from lateralization.names import LN_N, MODEL, UNTRAINED
 from lateralization.statistics.intervals import corrected_t
 from lateralization.statistics.regressions import regress
 from lateralization.tables.control_tables import Place, scores_by_place, sides_by_place
-from lateralization.tables.dictionary import LN_N
-from lateralization.tables.fits import MODEL, UNTRAINED, Fit, Summary
+from lateralization.tables.fits import Fit, Summary
 from lateralization.tables.model_tables import groups, say_empty_regions
 
 TWIN = re.compile(r"(.+)_untrained(?:_seed\d+)?")

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lateralization.arrays import Floats, Row, Single
+from lateralization.names import AVERAGE
 from lateralization.statistics.intervals import LEVEL, MIN_SUBJECTS
 from lateralization.statistics.regressions import MIN_MODELS
-from lateralization.tables.fits import AVERAGE, Space, Summary
+from lateralization.tables.fits import Space, Summary
 from lateralization.tables.model_tables import groups
 from lateralization.tables.people import EXACT, SEED, TIE
 from lateralization.tables.region_tables import sized_models

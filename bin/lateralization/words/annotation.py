@@ -15,8 +15,10 @@ from lateralization.command import say
 from lateralization.errors import BadInput
 from lateralization.files import check_columns, check_fetched, md5_of, numbers, read_table
 from lateralization.problems import listed
-from lateralization.sources.description import COLUMNS
 from lateralization.words.invisible import is_blank
+
+COLUMNS = ("word", "onset", "offset", "section")
+
 
 STANDARD = dict(zip(COLUMNS, COLUMNS, strict=True))
 LAST_ROW = 10**9

@@ -1,0 +1,236 @@
+"""Read an atlas: the labels of its areas, their names and sides, and its voxels on a mask."""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from lateralization.arrays import Array, Booleans
+from lateralization.command import say
+from lateralization.errors import BadInput
+from lateralization.files import check_columns, read_json
+from lateralization.problems import listed
+from lateralization.statistics.areas import (
+    SIDES,
+    Areas,
+    Places,
+    label_areas,
+    pair_labels,
+    split_side,
+)
+from lateralization.study import GRID_AFFINE, GRID_SHAPE
+from lateralization.volumes import from_volume, hemispheres, image_data, load_image
+from lateralization.words.invisible import is_blank
+
+TABLES = (".tsv", ".csv")
+"""Endings of a table of labels."""
+
+HEMISPHERES = ("hemi", "hemisphere", "side")
+"""Columns of a table of labels that give the side (left, right, L, R, lh, rh) of a label."""
+
+LABEL_TOLERANCE = 1e-3
+"""How far a label in a file of real numbers may be from a whole number."""
+
+_INDEX = re.compile("[0-9]{1,9}")
+
+IMAGE, LABELS, REASON = "atlas.nii.gz", "atlas.tsv", "atlas.json"
+
+
+def labels_beside(image: Path) -> Path:
+    """Name the table of labels that belongs to an image when none is given."""
+    return image.with_name(f"{image.name.removesuffix('.gz').removesuffix('.nii')}.tsv")
+
+
+def check_atlas(image: Path, table: Path) -> dict[int, str]:
+    """Check an atlas of the user's own, and return its names: label → name.
+
+    Labels of the image that have no name, and names that have no voxel, are mentioned.
+
+    Raises
+    ------
+    BadInput
+        Image or table cannot be used, or disagree about left and right.
+    """
+    names = read_labels(table)
+    values, affine = read_image(image)
+    pair_labels(names, places_of(values, affine))
+    there = {int(label) for label in np.unique(values)} - {0}
+    if not there & names.keys():
+        raise BadInput(f"{image} holds none of the labels of {table}; give the table that is its")
+    _check_place(values, affine, image)
+    if nameless := sorted(there - names.keys()):
+        say(f"{table} names no label {listed(nameless)}: these areas are left out")
+    if absent := sorted(names.keys() - there):
+        say(f"{image} has no voxel of the labels {listed(absent)}")
+    return names
+
+
+def _check_place(values: NDArray[np.int64], affine: Array, path: Path) -> None:
+    """Refuse an atlas of which no label lies on the study's grid."""
+    world = affine[:3, :3] @ np.nonzero(values) + affine[:3, 3:]
+    grid = np.linalg.inv(GRID_AFFINE) @ np.vstack([world, np.ones(world.shape[1])])
+    if not ((grid[:3] >= 0).all(axis=0) & (grid[:3].T < GRID_SHAPE).all(axis=1)).any():
+        raise BadInput(f"{path} lies outside the brain; an atlas must be in MNI space, in mm")
+
+
+def read_image(path: Path) -> tuple[NDArray[np.int64], Array]:
+    """Read an image of labels.
+
+    Returns
+    -------
+    labels : (x, y, z) int64
+        0 where the image is not finite.
+    affine : (4, 4), mm
+
+    Raises
+    ------
+    BadInput
+        Damaged, not 3-D, or with values that are no whole numbers.
+    """
+    image = load_image(path, 3)
+    values = np.nan_to_num(image_data(image, path), posinf=0.5, neginf=0.5)
+    if (np.abs(values - np.rint(values)) > LABEL_TOLERANCE).any() or np.abs(values).max() > 2**53:
+        raise BadInput(
+            f"{path} holds values that are no whole numbers; an atlas has one label for each voxel "
+            "(a map of probabilities must be cut into labels first)"
+        )
+    return np.rint(values).astype(np.int64), image.affine
+
+
+def places_of(values: NDArray[np.integer], affine: Array) -> Places:
+    """Count the voxels of each label left (x < 0) and right of the midline plane.
+
+    Parameters
+    ----------
+    values : (x, y, z) integers
+        Labels; 0 is no area.
+    affine : (4, 4), mm
+
+    Returns
+    -------
+    dict
+        Label → (left, right); a voxel whose extent reaches over x = 0 counts for neither.
+    """
+    index = np.nonzero(values)
+    x = affine[0, :3] @ np.array(index) + affine[0, 3]
+    reach = np.abs(affine[0, :3]).sum() / 2 * (1 - 1e-6)
+    labels = values[index]
+    sides = [
+        dict(zip(*(found.tolist() for found in np.unique(labels[on], return_counts=True)),
+                 strict=True))
+        for on in (x <= -reach, x >= reach)
+    ]  # fmt: skip
+    return {int(label): (sides[0].get(label, 0), sides[1].get(label, 0)) for label in
+            sides[0].keys() | sides[1].keys()}  # fmt: skip
+
+
+def read_labels(path: Path) -> dict[int, str]:
+    """Read the names of an atlas: label → name.
+
+    Raises
+    ------
+    BadInput
+        Not a table of ``index`` and ``name``, or a label is no positive number or comes twice, or a
+        column of hemispheres contradicts a name.
+    """
+    separator = "," if path.suffix == ".csv" else "\t"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"cannot read {path} ({error.strerror}); check it") from error
+    header = check_columns(content, separator, str(path), ("index", "name"))
+    if not {"index", "name"} <= set(header):
+        raise BadInput(
+            f"{path} is no table of index and name: its columns are {listed(header) or 'none'} (a "
+            ".csv has commas between them, others tabs)"
+        )
+    text = io.StringIO(content.decode("utf-8-sig"), newline="")
+    names: dict[int, str] = {}
+    for row in csv.DictReader(text, delimiter=separator):
+        index, name = (row["index"] or "").strip(), " ".join((row["name"] or "").split())
+        if not _INDEX.fullmatch(index) or is_blank(name):
+            raise BadInput(
+                f"{path} is no table of index and name (a row has index {index!r} and name "
+                f"{name!r}); give positive whole numbers and names"
+            )
+        if int(index) in names:
+            raise BadInput(f"{path} has label {index} twice; give each label once")
+        if int(index):  # 0 is no area
+            names[int(index)] = _with_side(name, row, path)
+    if not names:
+        raise BadInput(f"{path} has no label; give each label once, and at least one")
+    return names
+
+
+def _with_side(name: str, row: dict[str, str], path: Path) -> str:
+    """Return the name of a label, with the side that a column of hemispheres gives it.
+
+    Raises
+    ------
+    BadInput
+        The column and the name disagree.
+    """
+    columns = [key for key in row if str(key).strip().lower() in HEMISPHERES]
+    column = columns[0] if columns else ""
+    side = SIDES.get((row.get(column) or "").strip().lower())
+    if side is None:
+        return name
+    said = split_side(name)[1]
+    if said not in (None, side):
+        raise BadInput(f"{path}: {name!r} is {row[column]!r} in the column {column}; mend one")
+    return name if said == side else f"{('Left', 'Right')[side]} {name}"
+
+
+def to_grid(
+    labels: NDArray[np.integer], source: Array, affine: Array, shape: Sequence[int]
+) -> NDArray[np.integer]:
+    """Bring an image of labels to another grid by nearest neighbours; 0 outside.
+
+    Parameters
+    ----------
+    labels : (x, y, z) integers
+    source, affine : (4, 4), mm
+        Of the labels and of the grid wanted.
+    shape
+        Of the grid wanted.
+    """
+    from nilearn.image import resample_img
+
+    image = nib.Nifti1Image(labels.astype(np.int32), source)
+    moved = resample_img(
+        image, target_affine=affine, target_shape=tuple(shape), interpolation="nearest",
+        copy_header=True, force_resample=True,
+    )  # fmt: skip
+    return np.asarray(moved.dataobj).astype(np.int64)
+
+
+def read_atlas(folder: Sequence[Path], mask: Booleans, affine: Array) -> tuple[Areas | None, str]:
+    """Read the atlas that FETCH brought, on a mask.
+
+    Parameters
+    ----------
+    folder
+        The files of FETCH: image and labels, or the reason; empty where none was asked for.
+
+    Returns
+    -------
+    areas (None without an atlas) and the reason for their absence.
+
+    Raises
+    ------
+    BadInput
+        The image is damaged, or its labels cannot be paired or lie on other sides than their names.
+    """
+    named = {path.name: path for path in folder}
+    if IMAGE not in named or LABELS not in named:
+        told = read_json(named[REASON]) if REASON in named else {}
+        return None, str(told.get("reason") or "this run has no atlas")
+    values, source = read_image(named[IMAGE])
+    placed = to_grid(values, source, affine, mask.shape)
+    halves, places = hemispheres(mask, "strict"), places_of(values, source)
+    return label_areas(from_volume(placed, mask), read_labels(named[LABELS]), halves, places), ""
