@@ -10,9 +10,10 @@ from lateralization.files import read_json, read_table, read_tensors
 from lateralization.language_models import ranks
 from lateralization.language_models.activations import Clock, Task, extract
 from lateralization.language_models.batches import runs_from
+from lateralization.language_models.checkpoint import called
 from lateralization.language_models.context import all_limited
 from lateralization.language_models.devices import gpu_memory, processes_for, weights_bytes
-from lateralization.language_models.models import PRECISIONS, called, offline
+from lateralization.language_models.models import PRECISIONS, offline
 from lateralization.language_models.read_ahead import read_ahead
 from lateralization.sources.receipts import whole_model
 

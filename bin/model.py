@@ -6,7 +6,8 @@ from pathlib import Path
 
 from lateralization.command import run, say
 from lateralization.files import read_json, write_json
-from lateralization.language_models.models import called, quiet
+from lateralization.language_models.checkpoint import called
+from lateralization.language_models.models import quiet
 from lateralization.sources.model_preparation import prepare
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from lateralization import study
 from lateralization.command import run, say
 from lateralization.files import save_tensors, write_json, write_table
+from lateralization.language_models.checkpoint import called
 from lateralization.language_models.models import (
-    called,
     load_config,
     load_tokenizer,
     max_length,

@@ -151,7 +151,7 @@ def costs(tasks, gpus) {
     rows + [['all'] + sums + [rows.collect { row -> row[5] }.max()]]
 }
 
-// gpus_used([process: 'SCORES:ENCODE', workdir: '/work/ab/cdef…', …], 1) -> the GPUs that the task computed on, as its log
+// gpus_used([process: 'SCORES:ENCODE', workdir: 'work/ab/cdef…', …], 1) -> the GPUs that the task computed on, as its log
 // says (say_used of devices.py): a task of an earlier run may have had none. Of a log that is out of reach (a bucket's)
 // what the run asked for counts, for a task that cannot use it fails.
 def gpus_used(task, asked) {

@@ -19,7 +19,7 @@ process FETCH {
     cat > parcel.json <<'END_OF_JSON'
     ${described}
     END_OF_JSON
-    fetch.py --parcel parcel.json ${source ? "--source ${source}" : ''} --cache '${cache_dir.replace("'", "'\\''")}' --out fetched
+    fetch.py --parcel parcel.json ${source ? "--source ${source}" : ''} --cache '${cache_dir}' --out fetched
     """
 
     stub:

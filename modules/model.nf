@@ -19,7 +19,7 @@ process MODEL {
     cat > spec.json <<'END_OF_JSON'
     ${described}
     END_OF_JSON
-    model.py --spec spec.json ${source ? "--source ${source}" : ''} --cache '${cache_dir.replace("'", "'\\''")}' --out model
+    model.py --spec spec.json ${source ? "--source ${source}" : ''} --cache '${cache_dir}' --out model
     """
 
     stub:

@@ -31,7 +31,7 @@ def watch(run) {
             lost_count(session) ? looks.add(true) : looks.clear()
             if (looks.size() == 4) {
                 looks.clear()
-                mended_at.add(session.statsObserver.stats.succeededCount)
+                mended_at.add(session.statsObserver?.stats?.succeededCount ?: 0)
                 mended_at.size() > 2 && mended_at[-1] - mended_at[-3] < 20 ? give_up(session) : set_right(session)
             }
         },

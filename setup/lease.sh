@@ -198,8 +198,9 @@ lease_gpus() {
     return 0
   fi
   if [[ ${#devices[@]} -lt $wanted ]]; then
+    asked=${CUDA_VISIBLE_DEVICES+"'$CUDA_VISIBLE_DEVICES'"}
     lease_fail "the task wants $wanted GPUs and this machine shows ${#devices[@]} (CUDA_VISIBLE_DEVICES is" \
-      "${CUDA_VISIBLE_DEVICES-unset}, the driver lists ${#keys[@]}): give a smaller --gpus, or show more"
+      "${asked:-not set}, the driver lists ${#keys[@]}): give a smaller --gpus, or show more"
   fi
   for key in "${devices[@]}"; do
     lease_open_device "${nodes[$key]}" "$key"

@@ -130,12 +130,11 @@ def repetition_time(header: Any) -> float | None:
 
     It is never used for a computation (the data set's description has the repetition time).
     """
-    zooms = header["pixdim"][4:5].astype(float)
     try:
         unit = header.get_xyzt_units()[1]
     except (KeyError, HeaderDataError):
         return None
-    seconds = float(zooms[0]) * UNITS.get(unit, 1.0)
+    seconds = float(header["pixdim"][4]) * UNITS.get(unit, 1.0)
     return seconds if np.isfinite(seconds) and seconds > 0 else None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import NEXTFLOW, PROJECT, Copy, copy_project
+from .conftest import NEXTFLOW, PROJECT, Copy, arguments, copy_project
 
 pytestmark = pytest.mark.pipeline
 
@@ -156,9 +156,8 @@ UNSAFE = (
 
 @pytest.fixture(scope="module")
 def probe(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    """Launch checks alone, of one value after another in one start of the engine."""
-    copy = copy_project(tmp_path_factory.mktemp("unsafe") / "project")
-    return copy
+    """A copy of the project for refused runs."""
+    return copy_project(tmp_path_factory.mktemp("unsafe") / "project")
 
 
 @pytest.mark.parametrize("name", UNSAFE)
@@ -167,7 +166,6 @@ def test_values_that_are_no_names_end_the_run_before_any_task(
 ) -> None:
     canary = tmp_path / "canary"
     value = HOSTILE[UNSAFE.index(name)].format(canary)
-    (tmp_path / "given.yml").write_text(f"{name}: {value!r}\n".replace("\\'", "''"))
     run = probe.run("-profile", "slurm,docker", f"--{name}", value)
     assert run.exit_status == 1, run.stdout
     assert run.last_line.startswith(f"--{name}: is '")
@@ -204,3 +202,16 @@ def test_a_nextflow_of_the_users_own_without_utf8_gets_one_line(tmp_path: Path) 
     )  # fmt: skip
     assert done.returncode == 1
     assert "export LC_ALL=C.UTF-8" in done.stderr.strip().splitlines()[-1]
+
+
+def test_folders_of_any_name_reach_no_shell(small_world: Path, tmp_path: Path) -> None:
+    copy = copy_project(tmp_path / "project")
+    folder = "c '$(touch canary)' `touch canary`; \"touch canary\""
+    run = copy.run(
+        *arguments(small_world, "--stage", "fetch", "--models", "none", "--subjects", "average",
+                   "--cache_dir", folder, "--outdir", f"{folder} out"),
+    )  # fmt: skip
+    assert run.exit_status == 1
+    assert "has a quotation mark in it; give another folder" in run.last_line
+    assert {task["process"] for task in run.tasks} == {"VALIDATE"}
+    assert list(copy.folder.rglob("canary")) == []

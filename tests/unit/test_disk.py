@@ -92,17 +92,17 @@ def test_a_full_log_changes_no_exit_code(tiny_disk: Path, tmp_path: Path) -> Non
     ("error", "said"),
     [
         (OSError(28, "No space left on device", "/data/x/part"), "no space is left in /data/x;"),
-        (OSError(122, "Disk quota exceeded"), "the disk quota is used up in /work/t;"),
-        (OSError(30, "Read-only file system"), "read-only for /work/t/out.tsv"),
+        (OSError(122, "Disk quota exceeded"), "the disk quota is used up in /task/t;"),
+        (OSError(30, "Read-only file system"), "read-only for /task/t/out.tsv"),
         (PermissionError(13, "Permission denied", "/in/a.tsv"), "denied for /in/a.tsv"),
-        (RuntimeError("io: No space left on device (os error 28)"), "no space is left in /work/t;"),
+        (RuntimeError("io: No space left on device (os error 28)"), "no space is left in /task/t;"),
         (ValueError("bad"), None),
         (ConnectionResetError(104, "reset"), None),
         (FileNotFoundError(2, "No such file", "/x"), None),
     ],
 )
 def test_errors_of_the_disk_are_told_from_others(error: Exception, said: str | None) -> None:
-    found = disk_problem(error, "/work/t/out.tsv")
+    found = disk_problem(error, "/task/t/out.tsv")
     assert found == said if said is None else said in str(found)
 
 

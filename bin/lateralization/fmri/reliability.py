@@ -263,9 +263,8 @@ def reliability(
             first, second = ([run[2 * trial + side] for run in means] for side in (0, 1))
             one = predict_group(first, second, left_out=absent, precision=precision, device=device)
             correlated = [columns_r(a, b) for a, b in zip(first, second, strict=True)]
-            found.append((one.r, one.alphas, np.stack(correlated)))
+            found.append((one.r, one.alphas, np.where(absent, np.nan, np.stack(correlated))))
     r, alphas, halves_r = (np.stack(each) for each in zip(*found, strict=True))
-    halves_r[..., absent] = np.nan
     return r, alphas, halves_r
 
 

@@ -8,6 +8,7 @@ hidden states are then those of another model than the one that was published.
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -354,3 +355,13 @@ def unused(model: Any, unexpected: Sequence[str]) -> Iterator[str]:
 def _first(names: Sequence[str]) -> str:
     """Join the first names for a message."""
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+
+
+@contextmanager
+def called(folder: Path, name: str) -> Iterator[None]:
+    """Let what is refused bear a model's name: its folder has the same one in every task."""
+    try:
+        yield
+    except BadInput as error:
+        said = str(error).replace(f"model {folder}", f"model {name}", 1)
+        raise BadInput(said if said.startswith("model ") else f"model {name}: {said}") from error

@@ -7,8 +7,7 @@ Nothing here touches the network. Code that a model repository brings along is n
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -99,16 +98,6 @@ def without_torch() -> None:
     Configurations and tokenizers need none. Call before transformers is imported.
     """
     sys.modules.setdefault("torch", cast(Any, None))
-
-
-@contextmanager
-def called(folder: Path, name: str) -> Iterator[None]:
-    """Let what is refused bear a model's name: its folder has the same one in every task."""
-    try:
-        yield
-    except BadInput as error:
-        said = str(error).replace(f"model {folder}", f"model {name}", 1)
-        raise BadInput(said if said.startswith("model ") else f"model {name}: {said}") from error
 
 
 def load_config(folder: Path) -> Any:

@@ -11,9 +11,7 @@ from typing import Any
 from lateralization.disk import disk_problem
 from lateralization.errors import BadInput, Transient
 from lateralization.files import read_json, write_json
-from lateralization.language_models.checkpoint import fault_of_kind, parts_of, read_config
-from lateralization.language_models.models import called
-from lateralization.redaction import redacted
+from lateralization.language_models.checkpoint import called, fault_of_kind, parts_of, read_config
 from lateralization.sources.certificates import HUB, check_certificates
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -319,11 +317,6 @@ def _speaking(request: Request, cache: Path) -> Iterator[None]:
         raise Transient(_unreachable(name, error)) from error
 
 
-def _line(error: BaseException) -> str:
-    """Return an error's message on one line of reasonable length."""
-    return " ".join(redacted(str(error)).split())[:200] or type(error).__name__
-
-
 def _unreachable(name: str, error: BaseException) -> str:
     """Say that there is no network, and what a run without one needs."""
     return (
@@ -344,3 +337,8 @@ def _not_cached(request: Request, problem: str) -> str:
 def conditions_of(source: str) -> str:
     """Say what has to be accepted on the page of a gated model."""
     return next((what for start, what in GATED.items() if source.startswith(start)), "its licence")
+
+
+def _line(error: BaseException) -> str:
+    """Return an error's message without secrets, on one line of reasonable length."""
+    return " ".join(redacted(str(error)).split())[:200] or type(error).__name__

@@ -1,9 +1,9 @@
 """Receipts: what a task hands on in place of large files that go when they are used.
 
 A receipt outlives its files, so a resumed run takes the tasks that made and used them as done and
-fetches nothing again. The files lie in the folder of the task, next to it: a subject's raw BOLD
-(``--keep_raw no``: from FETCH to RESAMPLE) or a model's weights (``--keep_models no``: from MODEL to
-ACTIVATIONS and RELEASE).
+fetches nothing again. The files lie next to it, in the folder of the task: a subject's raw BOLD
+(``--keep_raw no``: from FETCH to RESAMPLE) or a model's weights (``--keep_models no``: from MODEL
+to ACTIVATIONS and RELEASE).
 """
 
 import os
