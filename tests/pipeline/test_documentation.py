@@ -86,6 +86,7 @@ def test_the_messages_that_usage_explains_are_the_code_s() -> None:
     sources = [
         *(PROJECT / "bin" / "lateralization").rglob("*.py"),
         PROJECT / "modules" / "ending.nf",
+        PROJECT / "setup" / "lease.sh",
     ]
     code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     joined = re.sub(r'"\s*\n\s*f?"', "", code)  # a message runs over several lines

@@ -216,7 +216,7 @@ def test_all_stages_of_the_light_image_through_podman(
     light: str, clone: Path, tmp_path: Path
 ) -> None:
     copy = _probed(copy_project(tmp_path / "project"))
-    settings = copy.folder / "nextflow.config"
+    settings = copy.folder / "conf" / "resources.config"
     # what needs torch runs outside: its image takes minutes to build and gigabytes
     text = settings.read_text()
     large = "cpu: 'localhost/lateralization:0.1.0-cpu'"

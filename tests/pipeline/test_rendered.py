@@ -5,6 +5,7 @@ them are; engines and Slurm are stand-ins that do nothing, for what counts is wh
 """
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -64,6 +65,7 @@ def _commands(folder: Path, profile: str, *arguments: str) -> dict[str, str]:
     """Run the empty pipeline under a profile and return every task's ``.command.run``."""
     folder.mkdir()
     (folder / "nextflow.config").write_text((PROJECT / "nextflow.config").read_text())
+    shutil.copytree(PROJECT / "conf", folder / "conf")
     (folder / "setup").mkdir()
     (folder / "setup" / "lease.sh").write_text("")
     (folder / "main.nf").write_text(_pipeline(_processes()))

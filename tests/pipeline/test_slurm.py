@@ -191,7 +191,7 @@ def _prepare(copy: Copy, world: Path) -> Ordeal:
     text = text.removesuffix(ends).replace(begins, begins + meet)
     command.write_text(text + f"    _note({place}, name, 'ended')\n{ends}{HOOK}")
     # the same rule in smaller units, for the machine of the tests is small
-    settings = copy.folder / "nextflow.config"
+    settings = copy.folder / "conf" / "resources.config"
     text = settings.read_text()
     for old, new in (("4.GB", "1500.MB"), ("12.GB", "3.GB"), ("16.GB", "3.GB")):
         assert f"memory = {{ {old} * task.attempt }}" in text

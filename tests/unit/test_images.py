@@ -69,7 +69,7 @@ def _imports(command: str) -> str:
 
 
 def test_the_stages_with_torch_are_those_that_import_it() -> None:
-    config = (PROJECT / "nextflow.config").read_text()
+    config = (PROJECT / "conf" / "resources.config").read_text()
     found = re.search(r"\]\[.*/\.\*\(([\w|]+)\)/ \? 'cpu'", config)
     assert found is not None
     commands = {path.stem for path in (PROJECT / "modules").glob("*.nf")} - {"run", "code"}

@@ -12,6 +12,7 @@ from lateralization.disk import disk_problem
 from lateralization.errors import BadInput, Transient
 from lateralization.files import read_json, write_json
 from lateralization.language_models.checkpoint import called, fault_of_kind, parts_of, read_config
+from lateralization.redaction import redacted
 from lateralization.sources.certificates import HUB, check_certificates
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
