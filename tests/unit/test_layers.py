@@ -1,5 +1,6 @@
 """Which room of the package may import which: only what stands below it, never a neighbour."""
 
+import ast
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,14 @@ def broken(folder: Path) -> set[str]:
 def test_every_module_stands_in_a_room() -> None:
     rooms = {_room(str(path.relative_to(PACKAGE))) for path in PACKAGE.rglob("*.py")}
     assert rooms - {"__init__"} == set(DEPTH)
+
+
+def test_the_package_of_a_room_holds_a_docstring_and_nothing_else() -> None:
+    """What it imported would be in the digest of every stage of the room."""
+    for path in PACKAGE.glob("*/__init__.py"):
+        (only,) = ast.parse(path.read_text(encoding="utf-8")).body
+        assert isinstance(only, ast.Expr), path
+        assert isinstance(only.value, ast.Constant), path
 
 
 def test_a_room_imports_only_what_stands_below_it() -> None:
