@@ -142,14 +142,16 @@ def test_a_name_with_and_without_a_side_is_refused(mask, tmp_path):
 
 
 @pytest.mark.parametrize("size", [1.0, 2.0])
-def test_voxels_that_touch_the_midline_count_for_neither_side(size):
+def test_voxels_within_the_fissure_count_for_neither_side(size):
     n = int(20 / size)
     affine = np.diag([size, size, size, 1.0])
     affine[:3, 3] = -size * (n - 1) / 2  # no plane at x = 0: the middle is between two
     labels = np.ones((n, 3, 3), int)
-    assert places_of(labels, affine) == {1: (9 * n // 2, 9 * n // 2)}
+    x = affine[0, 0] * np.arange(n) + affine[0, 3]
+    assert places_of(labels, affine) == {1: (9 * (x <= -4).sum(), 9 * (x >= 4).sum())}
     affine[0, 3] += size / 2  # now a plane lies at x = 0
-    assert places_of(labels, affine) == {1: (9 * (n // 2 - 1), 9 * n // 2)}
+    x += size / 2
+    assert places_of(labels, affine) == {1: (9 * (x <= -4).sum(), 9 * (x >= 4).sum())}
 
 
 @pytest.mark.parametrize(
@@ -202,3 +204,70 @@ def test_labels_of_another_atlas_are_refused_and_missing_ones_said(tmp_path, cap
     files = atlas(tmp_path, {101: "Left Insula", 102: "Right Insula"})
     with pytest.raises(BadInput, match="holds none of the labels"):
         check_atlas(*files)
+
+
+def test_a_fissure_that_bends_by_some_millimetres_is_no_fault(tmp_path):
+    """In AAL 15 % of the left calcarine sulcus is at x > 0, at most 4 mm; a swap is still seen."""
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = -90, -126, -72
+    labels = np.zeros((91, 109, 91), np.int16)
+    x = affine[0, 0] * np.arange(91) + affine[0, 3]
+    for plane in range(91):
+        bend = 3.0 if plane % 2 else -3.0
+        labels[(x < bend) & (x > -14), 20:40, plane] = 1
+        labels[(x > bend) & (x < 14), 20:40, plane] = 2
+    on_the_right = (x_of(labels == 1, affine) > 0).mean()
+    assert on_the_right > 0.05
+    nib.save(nib.Nifti1Image(labels, affine), tmp_path / IMAGE)
+    for names in (("Calcarine_L", "Calcarine_R"), ("Calcarine_R", "Calcarine_L")):
+        (tmp_path / LABELS).write_text(f"index\tname\n1\t{names[0]}\n2\t{names[1]}\n")
+        if names[0] == "Calcarine_L":
+            check_atlas(tmp_path / IMAGE, tmp_path / LABELS)
+        else:
+            with pytest.raises(BadInput, match="disagree about left and right"):
+                check_atlas(tmp_path / IMAGE, tmp_path / LABELS)
+
+
+def test_a_label_that_lies_in_the_fissure_altogether_is_still_compared(tmp_path):
+    affine = np.diag([1.0, 1, 1, 1])
+    affine[:3, 3] = -90, -126, -72
+    labels = np.zeros((181, 217, 181), np.int16)
+    labels[87:89, 90:99, 80:99], labels[92:94, 90:99, 80:99] = 1, 2  # x of -3 and -2; 2 and 3
+    assert places_of(labels, affine) == {1: (342, 0), 2: (0, 342)}
+
+
+@pytest.mark.parametrize(
+    ("name", "area", "side"),
+    [
+        ("Thalamus (left and right)", "Thalamus (left and right)", None),
+        ("L+R", "L+R", None),
+        ("Left/Right Thalamus", "Left/Right Thalamus", None),
+        ("Insula (L)", "Insula", 0),
+        ("Insula [right]", "Insula", 1),
+        ("Left", "hemisphere", 0),
+        ("RH", "hemisphere", 1),
+    ],
+)
+def test_names_of_both_sides_have_none_and_brackets_go_with_the_side(name, area, side):
+    assert split_side(name) == (area, side)
+
+
+@pytest.mark.parametrize(
+    ("names", "cells"),
+    [
+        (("SFG_L_7_1", "SFG_R_7_1"), ("L", "R")),
+        (("Insula gauche", "Insula droite"), ("L", "R")),
+        (("Insula", "Insula"), ("left hemisphere", "right hemisphere")),
+        (("Insula", "Insula"), ("links", "rechts")),
+    ],
+)
+def test_a_column_of_sides_goes_with_names_that_say_them_too(names, cells, mask, tmp_path):
+    files = atlas(tmp_path, {1: "", 2: ""})
+    rows = "".join(f"{i + 1}\t{names[i]}\t{cells[i]}\n" for i in (0, 1))
+    files[1].write_text("index\tname\themi\n" + rows)
+    areas, _ = read_atlas(files, mask, GRID_AFFINE)
+    assert len(areas.sides) == 1
+    turned = "".join(f"{i + 1}\t{names[i]}\t{cells[1 - i]}\n" for i in (0, 1))
+    files[1].write_text("index\tname\themi\n" + turned)
+    with pytest.raises(BadInput):
+        read_atlas(files, mask, GRID_AFFINE)

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -16,11 +16,11 @@ from lateralization.errors import BadInput
 from lateralization.files import check_columns, read_json
 from lateralization.problems import listed
 from lateralization.statistics.areas import (
-    SIDES,
     Areas,
     Places,
     label_areas,
     pair_labels,
+    side_of_word,
     split_side,
 )
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
@@ -32,6 +32,10 @@ TABLES = (".tsv", ".csv")
 
 HEMISPHERES = ("hemi", "hemisphere", "side")
 """Columns of a table of labels that give the side (left, right, L, R, lh, rh) of a label."""
+
+FISSURE = 4.0
+"""How far from x = 0 the hemispheres may meet, mm: in AAL and Destrieux some left voxels of the
+cuneus and of the calcarine sulcus are at x = +4."""
 
 LABEL_TOLERANCE = 1e-3
 """How far a label in a file of real numbers may be from a whole number."""
@@ -114,11 +118,23 @@ def places_of(values: NDArray[np.integer], affine: Array) -> Places:
     Returns
     -------
     dict
-        Label → (left, right); a voxel whose extent reaches over x = 0 counts for neither.
+        Label → (left, right). A voxel nearer to x = 0 than ``FISSURE`` counts for neither: where
+        the hemispheres meet, the gap between them bends by some millimetres, in standard spaces
+        too. Of a label that lies there altogether, voxels count whose extent does not reach over
+        x = 0.
     """
+    extent = np.abs(affine[0, :3]).sum() / 2
+    near, beyond = (
+        _places_beyond(least, values, affine) for least in (extent, max(extent, FISSURE))
+    )
+    return {**near, **beyond}
+
+
+def _places_beyond(distance: float, values: NDArray[np.integer], affine: Array) -> Places:
+    """Count the voxels of each label at least ``distance`` mm left and right of x = 0."""
     index = np.nonzero(values)
     x = affine[0, :3] @ np.array(index) + affine[0, 3]
-    reach = np.abs(affine[0, :3]).sum() / 2 * (1 - 1e-6)
+    reach = distance * (1 - 1e-6)
     labels = values[index]
     sides = [
         dict(zip(*(found.tolist() for found in np.unique(labels[on], return_counts=True)),
@@ -151,6 +167,7 @@ def read_labels(path: Path) -> dict[int, str]:
         )
     text = io.StringIO(content.decode("utf-8-sig"), newline="")
     names: dict[int, str] = {}
+    rows: dict[int, dict[str, str]] = {}
     for row in csv.DictReader(text, delimiter=separator):
         index, name = (row["index"] or "").strip(), " ".join((row["name"] or "").split())
         if not _INDEX.fullmatch(index) or is_blank(name):
@@ -161,13 +178,14 @@ def read_labels(path: Path) -> dict[int, str]:
         if int(index) in names:
             raise BadInput(f"{path} has label {index} twice; give each label once")
         if int(index):  # 0 is no area
-            names[int(index)] = _with_side(name, row, path)
+            names[int(index)], rows[int(index)] = name, row
     if not names:
         raise BadInput(f"{path} has no label; give each label once, and at least one")
-    return names
+    known = {name.lower() for name in names.values()}
+    return {label: _with_side(names[label], known, row, path) for label, row in rows.items()}
 
 
-def _with_side(name: str, row: dict[str, str], path: Path) -> str:
+def _with_side(name: str, known: Collection[str], row: dict[str, str], path: Path) -> str:
     """Return the name of a label, with the side that a column of hemispheres gives it.
 
     Raises
@@ -176,14 +194,14 @@ def _with_side(name: str, row: dict[str, str], path: Path) -> str:
         The column and the name disagree.
     """
     columns = [key for key in row if str(key).strip().lower() in HEMISPHERES]
-    column = columns[0] if columns else ""
-    side = SIDES.get((row.get(column) or "").strip().lower())
+    cell = (row.get(columns[0]) or "").strip() if columns else ""
+    side = side_of_word(cell)
     if side is None:
         return name
-    said = split_side(name)[1]
-    if said not in (None, side):
-        raise BadInput(f"{path}: {name!r} is {row[column]!r} in the column {column}; mend one")
-    return name if said == side else f"{('Left', 'Right')[side]} {name}"
+    area, told = split_side(name, known)
+    if told not in (None, side):
+        raise BadInput(f"{path}: {name!r} is {cell!r} in the column {columns[0]}; mend one")
+    return f"{('Left', 'Right')[side]} {area}"
 
 
 def to_grid(

@@ -50,22 +50,29 @@ ON_ITS_SIDE = 0.9
 """Share of a label's voxels off the midline that lie on the side that it is named after."""
 
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_EMPTY_BRACKETS = re.compile(r"[(\[{]\s*[)\]}]")
 
 
 def split_side(name: str, known: Collection[str] = ()) -> tuple[str, int | None]:
     """Take the side off a name: (``Frontal Pole``, 0) of ``Left Frontal Pole``; None: no side.
 
     The side is a word: Left, Right, LH, RH anywhere (``ctx-lh-cuneus``, ``LeftInsula``), L and R as
-    the first or the last word (``Hippocampus_L``). Words of ``TWINS`` count where the partner is
+    the first or the last word (``Hippocampus_L``); a name with words of both sides has none. Words
+    of ``TWINS`` count where the partner is
     among ``known``, all names in lower case: ``SFG_L_7_1`` and ``SFG_R_7_1``, ``Insula gauche`` and
     ``Insula droite``.
     """
     words = list(_WORDS.finditer(name))
+    told = []
     for place, word in enumerate(words):
         side = SIDES.get(word[0].lower())
         at_end = place in (0, len(words) - 1) and len(words) > 1 and _stands_alone(name, word)
         if side is not None and (len(word[0]) > 1 or at_end):
-            return _without(name, word), side
+            told.append((word, side))
+    if len({side for _, side in told}) > 1:  # "Thalamus (left and right)" is on both
+        return name.strip(), None
+    if told:
+        return _without(name, told[0][0]), told[0][1]
     for word in words:
         for twins in TWINS:
             if word[0].lower() in twins and _stands_alone(name, word):
@@ -74,6 +81,14 @@ def split_side(name: str, known: Collection[str] = ()) -> tuple[str, int | None]
                 if other.lower() in known:
                     return _without(name, word), side
     return name.strip(), None
+
+
+def side_of_word(cell: str) -> int | None:
+    """Return the side that a cell says (left, L, lh, gauche, left hemisphere …); None: another."""
+    words = [word[0].lower() for word in _WORDS.finditer(cell)]
+    found = {SIDES[word] for word in words if word in SIDES}
+    found |= {pair.index(word) for word in words for pair in TWINS if word in pair}
+    return found.pop() if len(found) == 1 else None
 
 
 def _split_all(names: Mapping[int, str]) -> dict[int, tuple[str, int | None]]:
@@ -90,7 +105,7 @@ def _stands_alone(name: str, word: re.Match[str]) -> bool:
 
 def _without(name: str, word: re.Match[str]) -> str:
     rest = name[: word.start()].rstrip(" _-.") + " " + name[word.end() :].lstrip(" _-.")
-    return rest.strip()
+    return _EMPTY_BRACKETS.sub("", rest).strip() or "hemisphere"
 
 
 def pair_labels(names: Mapping[int, str], places: Places) -> dict[str, list[int | None]]:
