@@ -28,7 +28,7 @@ workflow {
     }
     refuse_unsafe(params)
     refuse_unreadable(workflow, params)
-    keep_site_settings()
+    keep_site_settings(params)
     watch(workflow)
     when_done(workflow, params)
 

@@ -56,9 +56,10 @@ def put_away(run, settings) {
     ['trace', 'report', 'timeline', 'dag'].collect { kind -> written(settings, kind) }
         .findAll { path -> path && path.parent.parent == kept && path.exists() }
         .each { path -> path.moveTo(kept.resolve(path.name)) }
-    def month = System.currentTimeMillis() - 30L * 24 * 3600 * 1000
+    def day = System.currentTimeMillis() - 24L * 3600 * 1000
+    def month = day - 29L * 24 * 3600 * 1000
     (kept.toFile().listFiles() ?: [])
-        .findAll { folder -> folder.name ==~ /\d+-\d+@.*/ && (!folder.list() || folder.listFiles().every { report -> report.lastModified() < month }) }
+        .findAll { folder -> folder.name ==~ /\d+-\d+@.*/ && (folder.listFiles() ? folder.listFiles().every { report -> report.lastModified() < month } : folder.lastModified() < day) }
         .each { folder -> folder.deleteDir() }
 }
 

@@ -29,8 +29,12 @@ def refuse_unreadable(run, parameters) {
 
 // What a site's own file sets for single processes (withName, withLabel) would replace what the pipeline
 // asks for: handed over by ext, it is taken in by the selector of all processes (conf/resources.config).
-def keep_site_settings() {
+// A label of GPU tasks says nothing in a run that asks for none.
+def keep_site_settings(parameters) {
     def settings = nextflow.Global.session.config.process
+    if (parameters.gpus.toString() == '0') {
+        settings.remove('withLabel:process_gpu')
+    }
     settings.findAll { selector, _own -> selector ==~ /with(Name|Label):.*/ && selector != 'withName:(?s).*' }.each { _selector, own ->
         def taken = ['beforeScript', 'containerOptions', 'clusterOptions', 'queue'].findAll { name -> own.containsKey(name) }
         if (taken) {

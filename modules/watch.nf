@@ -20,7 +20,7 @@ def watch(run) {
     }
     def session = nextflow.Global.session
     def looks = []
-    def mended_at = [] // numbers of tasks that were done by then
+    def mended = [] // [when, how many tasks were done by then]
     def clock = java.util.concurrent.Executors.newSingleThreadScheduledExecutor { work ->
         def thread = new Thread(work)
         thread.daemon = true
@@ -28,17 +28,27 @@ def watch(run) {
     }
     clock.scheduleWithFixedDelay(
         {
-            lost_count(session) ? looks.add(true) : looks.clear()
-            if (looks.size() == 4) {
-                looks.clear()
-                mended_at.add(session.statsObserver?.stats?.succeededCount ?: 0)
-                mended_at.size() > 2 && mended_at[-1] - mended_at[-3] < 20 ? give_up(session) : set_right(session)
+            try {
+                lost_count(session) ? looks.add(true) : looks.clear()
+                if (looks.size() == 4) {
+                    looks.clear()
+                    mended.add([System.currentTimeMillis(), session.statsObserver?.stats?.succeededCount ?: 0])
+                    again_and_again(mended) ? give_up(session) : set_right(session)
+                }
+            }
+            catch (Exception error) { // of a release whose fields have other names
+                session.abort(new IllegalStateException("Nextflow lost count of this computer's cores, and it cannot be set right (${error}): -resume goes on from here"))
             }
         },
         1,
         1,
         java.util.concurrent.TimeUnit.SECONDS,
     )
+}
+
+// Whether the last three times lie within ten minutes and twenty tasks: in a long run single losses are far apart.
+def again_and_again(mended) {
+    mended.size() > 2 && mended[-1][0] - mended[-3][0] < 600_000 && mended[-1][1] - mended[-3][1] < 20
 }
 
 def counts_without_lock() {
@@ -52,11 +62,9 @@ def counts_without_lock() {
 
 def lost_count(session) {
     try {
-        def monitors = session.executorFactory.executors.values().collect { executor -> executor.monitor }
         def local = local_monitor(session)
         return local && local.pendingQueue && !session.isCancelled() &&
-            (local.availCpus != local.maxCpus || local.availMemory != local.maxMemory) &&
-            !monitors.any { monitor -> monitor?.runningQueue }
+            !local.runningQueue && (local.availCpus != local.maxCpus || local.availMemory != local.maxMemory)
     }
     catch (Exception _error) {
         return false // a release with other names, or one that is ending

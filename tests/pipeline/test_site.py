@@ -49,7 +49,7 @@ process TWO {
 
 workflow {
     main:
-    keep_site_settings()
+    keep_site_settings(params)
     ONE()
     TWO()
 }
