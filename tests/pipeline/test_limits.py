@@ -40,13 +40,14 @@ def group() -> Iterator[Path]:
     top.rmdir()
 
 
+@pytest.mark.parametrize("given", [(), ("-profile", "test")], ids=["alone", "profile"])
 def test_no_task_asks_for_more_memory_than_the_group_around_the_run(
-    group: Path, tmp_path: Path
+    given: tuple[str, ...], group: Path, tmp_path: Path
 ) -> None:
     copy = copy_project(tmp_path / "project")
     (copy.folder / "main.nf").write_text(PROBE)
     done = subprocess.run(
-        ["bash", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"', str(group), *copy.command()],
+        ["bash", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"', str(group), *copy.command(*given)],
         cwd=copy.folder, env=copy.environment() | dict(os.environ),
         capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """What a site sets, what a caller's shell holds, and values that are no names: none does harm."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -72,9 +73,9 @@ def _stand_ins(folder: Path) -> dict[str, str]:
     return {"PATH": f"{folder}:{os.environ['PATH']}"}
 
 
-def _ran(copy: Copy, *arguments: str, **variables: str) -> dict[str, str]:
+def _ran(copy: Copy, *arguments: str, probe: str = PROBE, **variables: str) -> dict[str, str]:
     """Run the probe and return every task's ``.command.run`` and output, by process."""
-    (copy.folder / "main.nf").write_text(PROBE)
+    (copy.folder / "main.nf").write_text(probe)
     done = subprocess.run(
         copy.command(*arguments), cwd=copy.folder, env=copy.environment() | variables,
         capture_output=True, text=True, timeout=900, check=False,
@@ -123,7 +124,9 @@ def test_the_callers_environment_changes_no_task(tmp_path: Path) -> None:
     (copy.folder / "site.config").write_text("process.beforeScript = 'export PYTORCH_SITE=1'\n")
     names = ("PYTHONPATH", "PYTHONHOME", "PYTHONOPTIMIZE", "LD_LIBRARY_PATH", "MKL_CBWR",
              "NPY_DISABLE_CPU_FEATURES", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "R_LIBS",
-             "NVIDIA_TF32_OVERRIDE", "ACCELERATE_MIXED_PRECISION", "OMP_SCHEDULE")  # fmt: skip
+             "NVIDIA_TF32_OVERRIDE", "ACCELERATE_MIXED_PRECISION", "OMP_SCHEDULE", "HF_TOKEN",
+             "HF_ENDPOINT", "DNNL_DEFAULT_FPMATH_MODE", "ATEN_CPU_CAPABILITY", "PET_NNODES",
+             "MASTER_ADDR", "LATERALIZATION_OUTCOMES")  # fmt: skip
     variables = dict.fromkeys(names, "/planted")
     (tmp_path / "bash_env").write_text("export FROM_BASH_ENV=/planted\n")
     variables["BASH_ENV"] = str(tmp_path / "bash_env")
@@ -133,6 +136,35 @@ def test_the_callers_environment_changes_no_task(tmp_path: Path) -> None:
     assert seen["PYTHONUTF8"] == "1"
     assert seen["OMP_NUM_THREADS"] == "1"
     assert seen["PYTORCH_SITE"] == "1"  # what the site wants reaches the task
+
+
+def test_a_driver_that_only_the_shell_names_stays_in_reach(tmp_path: Path) -> None:
+    driver, other = tmp_path / "nvidia", tmp_path / "conda"
+    for folder in (driver, other):
+        folder.mkdir()
+    (driver / "libcuda.so.1").touch()
+    variables = {"LD_LIBRARY_PATH": f"{other}:{driver}"}
+    said = _ran(copy_project(tmp_path / "project"), "--task_cpus", "1", **variables)["ONE"]
+    assert f"LD_LIBRARY_PATH={driver}\n" in said
+
+
+def test_a_site_s_label_of_gpu_tasks_counts_only_where_gpus_are_asked_for(tmp_path: Path) -> None:
+    copy = copy_project(tmp_path / "project")
+    (copy.folder / "site.config").write_text(
+        "process {\n    beforeScript = ': general'\n"
+        "    withLabel: process_gpu { queue = 'gpuq' }\n"
+        "    withLabel: small { beforeScript = '' }\n}\n"
+        "profiles { slurm { process.ext.x = 1 } }\n"
+    )
+    stand_ins = _stand_ins(tmp_path / "bin")
+    probe = PROBE.replace("label 'gpu'", "label 'gpu'\n    label 'process_gpu'")
+    for gpus, queue in (("1", "#SBATCH -p gpuq"), ("0", None)):
+        shutil.rmtree(copy.folder / "work", ignore_errors=True)
+        given = ("-c", "site.config", "-profile", "slurm", "--gpus", gpus)
+        found = _ran(copy, *given, probe=probe, **stand_ins)
+        assert ("#SBATCH -p gpuq" in found["ONE"]) == (queue is not None)
+        assert ": general\n" in found["ONE"]
+        assert ": general\n" not in found["TWO"]  # switched off there
 
 
 HOSTILE = (
