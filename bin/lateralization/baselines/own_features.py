@@ -25,7 +25,7 @@ from lateralization.baselines.bookkeeping import (
     stepping_columns,
     time_columns,
 )
-from lateralization.errors import BadInput
+from lateralization.errors import BadInput, one_line
 from lateralization.files import check_columns, numbers, read_tensors, tensor_names
 from lateralization.problems import Problems, listed
 
@@ -159,7 +159,8 @@ def read_features(path: Path, n_runs: int) -> Features:
     Raises
     ------
     BadInput
-        The file cannot be read, has other runs, no feature, or a cell that is no finite number.
+        The file cannot be read, has other runs, no feature, a cell that is no finite number, or a
+        column of bookkeeping (:mod:`lateralization.baselines.bookkeeping`).
     """
     features = _from_tensors(path) if path.suffix == ".safetensors" else _from_table(path)
     if sorted(features.runs) != list(range(1, n_runs + 1)):
@@ -167,8 +168,9 @@ def read_features(path: Path, n_runs: int) -> Features:
             f"{path} has the runs {listed(sorted(features.runs)) or 'none'}; the story has 1 to "
             f"{n_runs}"
         )
-    _refuse(path, features, stepping_columns, "counts its rows")
-    _refuse(path, features, run_columns, "is the number of the run")
+    what = "counts its rows or their time (every row of a run adds the same step)"
+    _refuse(path, features, stepping_columns, what)
+    _refuse(path, features, run_columns, "is the number of the run, or grows evenly with it")
     return features
 
 
@@ -222,9 +224,11 @@ def _from_table(path: Path) -> Features:
             encoding="utf-8-sig",
         )
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path} cannot be read as a table ({_one_line(error)})") from error
+        raise BadInput(f"{path} cannot be read as a table ({one_line(error)})") from error
     names = [name for name in table.columns if name not in LABELS]
-    if bookkeeping := [name for name in names if is_bookkeeping_name(name)]:
+    if bookkeeping := [
+        name for name in names if is_bookkeeping_name(name, partial(_by_run, table, name))
+    ]:
         shown = [_shown(name) for name in bookkeeping]
         raise BadInput(
             f"{path} has the columns {listed(shown)}, which say where a row is and are no "
@@ -248,6 +252,12 @@ def _from_table(path: Path) -> Features:
         spoken,
         names,
     )
+
+
+def _by_run(table: pd.DataFrame, name: str) -> list[Floats]:
+    """Return a column's values in each run, NaN for what is not a number."""
+    runs = table["run"] if "run" in table else np.zeros(len(table))
+    return [numbers(part) for _, part in table[name].groupby(runs, sort=False)]
 
 
 def _numbers(table: pd.DataFrame, name: str, path: Path) -> Floats:
@@ -296,20 +306,17 @@ def check_words(path: Path, features: Features, words: pd.DataFrame) -> None:
             run: words.loc[words["run"] == run, time].to_numpy(float) for run in features.runs
         }
         what = f"is the {time} of the words (--baselines word_position fits it)"
-        _refuse(path, features, partial(time_columns, seconds=seconds), what)
+        _refuse(path, features, partial(time_columns, times=seconds), what)
 
 
-def check_scans(
-    path: Path, features: Features, n_scans: Mapping[str, Sequence[int]], tr: float
-) -> None:
+def check_scans(path: Path, features: Features, n_scans: Mapping[str, Sequence[int]]) -> None:
     """Check that rows of scans are as many as every subject's run has, before trimming.
 
     Raises
     ------
     BadInput
-        A subject's run has another number of scans, or a column is the time of the scans.
+        A subject's run has another number of scans.
     """
-    _refuse(path, features, partial(stepping_columns, step=tr), "is the time of the scans")
     for subject, counts in n_scans.items():
         for run, wanted in enumerate(counts, start=1):
             found = len(features.runs[run][0])
@@ -346,10 +353,6 @@ def encodable(
         for layer, values in enumerate(layers)
     }
     return tensors, {"rows": features.rows, "file": path.name}
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _shown(name: str) -> str:

@@ -106,7 +106,7 @@ def _note_unknown(given: Path, language: dict[str, Any], site: Site) -> None:
 def _check(path: Path, features: Features, language: dict[str, Any], assets: Path) -> None:
     """Compare one file with what is known of the data before anything is fetched."""
     if features.rows == SCANS:
-        own_features.check_scans(path, features, language["n_scans"], language["tr"])
+        own_features.check_scans(path, features, language["n_scans"])
         return
     if language["annotation"]["path"] is not None:
         own_features.check_words(path, features, _words(language, assets))
