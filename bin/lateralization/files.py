@@ -27,6 +27,10 @@ if TYPE_CHECKING:  # half a second of import that commands without tables do not
 
 METADATA = "metadata"
 
+FORMATS = ("BOOL", *(f"{kind}{bits}" for kind in "IU" for bits in (8, 16, 32, 64)), "F16", "F32",
+           "F64")  # fmt: skip
+"""Types of the numbers in a safetensors file that are read."""
+
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 """How the text begins that Git leaves in place of a large file that was not fetched."""
 
@@ -116,13 +120,33 @@ def open_tensors(path: Path | str) -> Iterator[Any]:
     Raises
     ------
     BadInput
-        The file is missing or is no safetensors file.
+        The file is missing, is no safetensors file, or has numbers in a format that NumPy lacks
+        (bfloat16, float8).
     """
+    check_fetched(path)
+    if Path(path).is_dir():
+        raise BadInput(f"cannot read {path}: it is a folder; give a safetensors file")
     try:
-        with safe_open(str(path), framework="numpy") as handle:
-            yield handle
-    except (SafetensorError, FileNotFoundError) as error:
+        opened = safe_open(str(path), framework="numpy")
+    except (SafetensorError, OSError) as error:
         raise BadInput(f"cannot read {path}: {error}") from error
+    with opened as handle:
+        _check_formats(handle, path)
+        try:
+            yield handle
+        except SafetensorError as error:
+            raise BadInput(f"cannot read {path}: {error}") from error
+
+
+def _check_formats(handle: Any, path: Path | str) -> None:
+    """Refuse a safetensors file with numbers in a format that NumPy lacks."""
+    for name in handle.keys():
+        kind = handle.get_slice(name).get_dtype()
+        if kind not in FORMATS:
+            raise BadInput(
+                f"cannot read {path}: its tensor {name!r} is of type {kind}, which NumPy lacks; "
+                "save it as float32 (F32)"
+            )
 
 
 def tensor_names(path: Path | str) -> list[str]:
@@ -209,6 +233,7 @@ def read_json(path: Path | str) -> Any:
     BadInput
         The file is missing or is not JSON.
     """
+    check_fetched(path)
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -224,6 +249,11 @@ OTHER_NOTATION = re.compile(
 )
 """A number as it is not read: 0,5 or 1.234,5 or 1 234 or 1,234.5 or 50 % or −1 (with U+2212)."""
 
+LINE_END = re.compile(r"\r\n?|\n")
+
+EXCEL_LINE = re.compile(r'"?sep=(.|\\t)"?[ ,;\t]*[\r\n]', re.IGNORECASE)
+"""A first line that gives Excel the separator."""
+
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """Control characters that no table has, unless it is damaged or UTF-16."""
 
@@ -234,8 +264,11 @@ def decode_table(content: bytes, where: str) -> str:
     Raises
     ------
     BadInput
-        Not UTF-8 (a byte-order mark is allowed), or with control characters.
+        Not UTF-8 (a byte-order mark is allowed), with control characters or with Excel's first line
+        ``sep=,``; or a pointer of Git LFS.
     """
+    if content.startswith(LFS_POINTER):
+        raise BadInput(f"{where} {IS_POINTER}")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -244,10 +277,14 @@ def decode_table(content: bytes, where: str) -> str:
             f"{where} is {found} (byte {error.start}); save it as CSV or TSV in UTF-8"
         ) from None
     if control := CONTROL.search(text):
-        line = 1 + len(re.findall(r"\r\n?|\n", text[: control.start()]))
+        line = 1 + len(LINE_END.findall(text[: control.start()]))
         raise BadInput(
             f"{where}, line {line} has a control character (U+{ord(control[0]):04X}): the file is "
             "damaged, or not UTF-8; save it again as UTF-8"
+        )
+    if first := EXCEL_LINE.match(text):
+        raise BadInput(
+            f"{where} begins with the line {first[0].strip()!r}, which only Excel reads; remove it"
         )
     if text and text[-1] not in "\r\n":
         say(f"{where} ends without a line end: if the file was cut short, so is its last cell")
@@ -287,7 +324,8 @@ def check_columns(
 
     pandas takes the first column for labels, and moves all others, when every row has one cell
     more than the header; of two columns of one name it takes the first; what a row lacks it fills
-    in as missing. A stray quotation mark joins lines to one cell.
+    in as missing. A stray quotation mark joins lines to one cell; a cell of several lines is taken
+    for that, unless its column is not needed and it holds less than whole rows.
 
     Parameters
     ----------
@@ -296,7 +334,7 @@ def check_columns(
     where
         Name of the file, for messages.
     needed
-        Columns that must not be there twice; none: no column may.
+        Columns that are read, and must not be there twice; none: all of them.
     quoting
         Whether cells may be in quotation marks.
 
@@ -308,8 +346,8 @@ def check_columns(
     Raises
     ------
     BadInput
-        Not UTF-8, another separator, a row that is longer or shorter than the header, a cell with
-        a line end in it, or a column twice.
+        Not UTF-8, another separator, a row that is longer or shorter than the header, a quotation
+        mark without a second one, or a column twice.
     """
     text = decode_table(content, where)
     try:
@@ -321,10 +359,15 @@ def check_columns(
             quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
         )
         header = next((row for row in rows if row), [])
+        used = [not needed or name in needed for name in header]
         for row in rows:
-            _check_row(row, header, f"{where}, line {rows.line_num}")
+            place = f"{where}, line {rows.line_num}"
+            _check_row(row, header, place)
+            _check_lines(row, used, separator, place)
     except csv.Error as error:
         raise BadInput(f"{where} cannot be read as a table ({error}); save it again") from error
+    if quoting and '"' in text:
+        _check_quotes(text, separator, where)
     twice = [name for name in needed or header if header.count(name) > 1]
     if twice:
         raise BadInput(f"{where} has two columns {twice[0]!r}; keep one")
@@ -345,10 +388,36 @@ def _check_row(row: Sequence[str], header: Sequence[str], where: str) -> None:
             f"{where}: {len(row)} cells and the header has {len(header)}; complete the row "
             "(or remove a quotation mark that has no second one)"
         )
-    if any("\n" in cell or "\r" in cell for cell in row):
+
+
+def _check_lines(row: Sequence[str], used: Sequence[bool], separator: str, where: str) -> None:
+    """Refuse a cell of several lines that is used, or holds as many separators as so many rows.
+
+    Two stray quotation marks, one before and one after a cell, make one cell of all between them.
+    """
+    for cell, is_used in zip(row, used, strict=False):
+        lines = [line for line in LINE_END.split(cell) if line.strip()]
+        of_rows = max(len(lines) - 1, 1) * (len(used) - 1)
+        if LINE_END.search(cell) and (is_used or cell.count(separator) >= of_rows):
+            raise BadInput(
+                f"{where}: a cell has a line end in it; remove it, or a quotation mark that has no "
+                "second one"
+            )
+
+
+def _check_quotes(text: str, separator: str, where: str) -> None:
+    """Refuse a cell that begins with a quotation mark and does not end with its second one."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    begins = 1
+    try:
+        for _ in rows:
+            begins = rows.line_num + 1
+    except csv.Error as error:
         raise BadInput(
-            f"{where}: a cell has a line end in it; remove a quotation mark that has no second one"
-        )
+            f"{where}, line {begins}: a cell begins with a quotation mark and does not end with "
+            f"one ({error}); remove the mark, or put the cell in quotation marks and double those "
+            "in it"
+        ) from error
 
 
 def write_table(table: "pd.DataFrame", path: Path | str) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from lateralization import study
 from lateralization.arrays import Floats
-from lateralization.errors import BadInput
+from lateralization.errors import BadInput, one_line
 from lateralization.files import check_columns, md5_of, measured, numbers, read_table
 from lateralization.problems import listed
 
@@ -192,7 +192,7 @@ def _read(path: Path, needed: Sequence[str], hint: str) -> pd.DataFrame:
             keep_default_na=False,
         )  # fmt: skip
     except (OSError, ValueError) as error:
-        raise BadInput(f"cannot read {path} as a table ({' '.join(str(error).split())})") from error
+        raise BadInput(f"cannot read {path} as a table ({one_line(error)})") from error
     missing = [name for name in needed if name not in table]
     if missing:
         raise BadInput(

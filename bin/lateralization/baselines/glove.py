@@ -14,6 +14,7 @@ import numpy as np
 from lateralization.arrays import Single
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
+from lateralization.files import check_fetched
 from lateralization.problems import listed
 from lateralization.words.stories import DAMAGED
 
@@ -164,7 +165,7 @@ def read_glove(path: Path, wanted: set[str], dims: int) -> dict[str, Single]:
     """
     table: dict[str, Single] = {}
     beginnings = {word.split(" ", 1)[0] for word in wanted}
-    counts, number, line, twice = None, 0, "", set()
+    counts, number, line, twice, latest = None, 0, "", set(), ("", 0)
     with _reading(path) as lines:
         for number, line in enumerate(progress(lines, "GloVe"), start=1):
             if number == 1 and (counts := _counts(_pieces(line))):
@@ -192,11 +193,16 @@ def read_glove(path: Path, wanted: set[str], dims: int) -> dict[str, Single]:
                 )
             if word in table and not np.array_equal(table[word], vector):
                 twice.add(word)
-            table[word] = vector
+            table[word], latest = vector, (word, number)
     cut = 0 < len(_pieces(line)) <= dims
     if cut or (counts and counts[0] > number - 1):
         raise BadInput(
             f"GloVe file {path} ends too early, in line {number}; copy or fetch it again"
+        )
+    if latest[1] == number and not line.endswith("\n"):
+        say(
+            f"GloVe file {path} ends without a line end: if the file was cut short, so is the last "
+            f"number of {latest[0]!r}"
         )
     if twice:
         say(f"GloVe: words with several vectors, of which the last counts: {listed(sorted(twice))}")
@@ -212,6 +218,7 @@ def _of_another_width(pieces: Sequence[str], dims: int) -> bool:
 @contextmanager
 def _reading(path: Path) -> Iterator[Iterator[str]]:
     """Give a file's lines; what cannot be read is bad input."""
+    check_fetched(path)
     try:
         with _lines(path) as lines:
             yield lines

@@ -12,7 +12,7 @@ import pandas as pd
 
 from lateralization import study
 from lateralization.command import say
-from lateralization.errors import BadInput
+from lateralization.errors import BadInput, one_line
 from lateralization.files import check_columns, check_fetched, md5_of, numbers, read_table
 from lateralization.problems import listed
 from lateralization.words.invisible import is_blank
@@ -112,7 +112,7 @@ def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame
             )  # fmt: skip
             table["word"] = words["word"]
     except (OSError, ValueError, csv.Error) as error:
-        raise BadInput(f"cannot read the annotation {path}: {_one_line(error)}") from error
+        raise BadInput(f"cannot read the annotation {path}: {one_line(error)}") from error
     missing = [columns[name] for name in COLUMNS if name not in table]
     if missing:
         raise BadInput(
@@ -220,7 +220,7 @@ def read_corrections(path: Path | str) -> pd.DataFrame:
         check_columns(content, "\t", f"corrections {path}", (*CORRECTION_COLUMNS, "old"))
         table = read_table(path, ("language", "action", "word", "old", "reason"))
     except (OSError, ValueError) as error:
-        raise BadInput(f"cannot read the corrections {path}: {_one_line(error)}") from error
+        raise BadInput(f"cannot read the corrections {path}: {one_line(error)}") from error
     missing = [name for name in CORRECTION_COLUMNS if name not in table]
     if missing:
         raise BadInput(
@@ -376,8 +376,3 @@ def _where(kept: pd.DataFrame, bad: np.ndarray[Any, Any]) -> str:
 def _place(row: int) -> str:
     """Name a row by its label and by its line in the file."""
     return f"row {row} (line {row + 2})"
-
-
-def _one_line(error: Exception) -> str:
-    """Return an error's message on one line."""
-    return " ".join(str(error).split())

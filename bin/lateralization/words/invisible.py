@@ -9,6 +9,11 @@ INVISIBLE = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp"))
 BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Characters of other categories whose glyph is empty: fillers, joiners, the blank of Braille."""
 
+IGNORABLE = (("\u180b", "\u180f"), ("\u2060", "\u206f"), ("\ufe00", "\ufe0f"), ("\ufff0", "\ufff8"),
+             ("\U000e0000", "\U000e0fff"))  # fmt: skip
+"""First and last of the characters that Unicode reserves for none to see: variation selectors (of
+Mongolian, general, supplementary), tags, and those that are still free (Default_Ignorable)."""
+
 USUAL = frozenset("\n ")
 """What separates words and lines in a plain text."""
 
@@ -22,7 +27,7 @@ def is_invisible(character: str) -> bool:
     return (
         unicodedata.category(character) in INVISIBLE
         or character in BLANK_LETTERS
-        or "\ufe00" <= character <= "\ufe0f"  # variation selectors
+        or any(first <= character <= last for first, last in IGNORABLE)
         or character == "\ufffd"
     )
 
@@ -48,4 +53,6 @@ def name_counts(counts: Counter[str]) -> str:
 
 def _name(character: str) -> str:
     """Return the name of a character in Unicode."""
-    return unicodedata.name(character, UNNAMED.get(character, "CONTROL CHARACTER"))
+    control = unicodedata.category(character) == "Cc"
+    other = "CONTROL CHARACTER" if control else "WITHOUT A NAME"
+    return unicodedata.name(character, UNNAMED.get(character, other))
