@@ -120,8 +120,8 @@ def open_tensors(path: Path | str) -> Iterator[Any]:
     Raises
     ------
     BadInput
-        The file is missing, is no safetensors file, or has numbers in a format that NumPy lacks
-        (bfloat16, float8).
+        The file is missing, is no safetensors file, or has numbers of a type that is not in
+        ``FORMATS`` (bfloat16, float8).
     """
     check_fetched(path)
     if Path(path).is_dir():
@@ -139,13 +139,13 @@ def open_tensors(path: Path | str) -> Iterator[Any]:
 
 
 def _check_formats(handle: Any, path: Path | str) -> None:
-    """Refuse a safetensors file with numbers in a format that NumPy lacks."""
+    """Refuse a safetensors file with numbers of other types than ``FORMATS``: NumPy lacks most."""
     for name in handle.keys():
         kind = handle.get_slice(name).get_dtype()
         if kind not in FORMATS:
             raise BadInput(
-                f"cannot read {path}: its tensor {name!r} is of type {kind}, which NumPy lacks; "
-                "save it as float32 (F32)"
+                f"cannot read {path}: its tensor {name!r} is of type {kind}, which is not "
+                "supported; save it as float32 (F32)"
             )
 
 

@@ -49,6 +49,30 @@ def test_of_a_word_twice_the_later_counts_and_it_is_said(tmp_path, rows, capsys)
     assert "words with several vectors, of which the last counts: at" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("form", ["txt", "zip"])
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_a_last_line_without_its_end_is_pointed_out(tmp_path, rows, capsys, form, cut):
+    """The last number may have lost digits, and what is left is a number, too."""
+    path = tmp_path / f"glove.{form}"
+
+    def write(text):
+        if form == "txt":
+            path.write_text(text, "utf-8")
+            return
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("mine.txt", text)
+
+    write(text_of(rows)[:-cut])
+    glove_vectors(["the"], path)
+    assert "line end" not in capsys.readouterr().err
+    glove_vectors(["the", "prince"], path)
+    says = f"{path} ends without a line end: if the file was cut short, so is the last number of "
+    assert says + "'prince'" in capsys.readouterr().err
+    write(text_of(rows))
+    glove_vectors(["the", "prince"], path)
+    assert "line end" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

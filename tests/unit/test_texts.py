@@ -37,7 +37,10 @@ HIDDEN = {
     "\u2028": "U+2028 (LINE SEPARATOR)", "\x01": "U+0001 (CONTROL CHARACTER)",
     "\x85": "U+0085 (NEXT LINE)", "\u3000": "U+3000 (IDEOGRAPHIC SPACE)",
     "\ufffd": "U+FFFD (REPLACEMENT CHARACTER)", "\ufe0f": "U+FE0F (VARIATION SELECTOR-16)",
-    "\u2060": "U+2060 (WORD JOINER)",
+    "\u2060": "U+2060 (WORD JOINER)", "\U000e0100": "U+E0100 (VARIATION SELECTOR-17)",
+    "\U000e01ef": "U+E01EF (VARIATION SELECTOR-256)", "\ufe00": "U+FE00 (VARIATION SELECTOR-1)",
+    "\u180b": "U+180B (MONGOLIAN FREE VARIATION SELECTOR ONE)", "\U000e0041":
+    "U+E0041 (TAG LATIN CAPITAL LETTER A)", "\u2065": "U+2065 (WITHOUT A NAME)",
 }  # fmt: skip
 
 
@@ -52,6 +55,7 @@ def test_what_can_be_seen_is_not_counted():
     assert count_invisible(seen) == Counter()
     assert hidden_characters({"a": seen.encode()}) == []
     assert is_blank(" \t\u200b")
+    assert is_blank("\U000e0100\ufe0f")
     assert not is_blank("\ufffd")
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from lateralization.arrays import Array, Booleans, Floats, Integers
 from lateralization.command import progress, say
-from lateralization.errors import BadInput, is_out_of_memory
+from lateralization.errors import BadInput, is_out_of_memory, one_line
 from lateralization.language_models.batches import Run, Share, Window
 from lateralization.language_models.models import answer
 from lateralization.language_models.surprisal import Head, of_tokens
@@ -159,7 +159,7 @@ def _forward(network: Network, runs: Mapping[int, Run], batch: Sequence[Window])
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        message = " ".join(str(error).split())[:200]
+        message = one_line(error, 200)
     raise _NoRoom(message)
 
 
