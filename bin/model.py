@@ -8,6 +8,7 @@ from lateralization.command import run, say
 from lateralization.files import read_json, write_json
 from lateralization.language_models.checkpoint import called
 from lateralization.language_models.models import quiet
+from lateralization.sources.hub import forget_server_of_environment
 from lateralization.sources.model_preparation import prepare
 
 
@@ -24,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Prepare one model of the plan, describe it, say one line."""
     quiet()
+    forget_server_of_environment()
     spec = read_json(arguments.spec)
     with called(arguments.out, str(spec.get("name"))):
         model = prepare(spec, arguments.source, arguments.cache, arguments.out)

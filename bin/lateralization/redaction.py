@@ -28,7 +28,7 @@ MASK = "***"
 
 def redacted(text: str) -> str:
     """Return a text without the secrets of the environment, and without passwords in addresses."""
-    text = re.sub(r"(?<=//)[^/@\s]+@", f"{MASK}@", text)
+    text = re.sub(r"(?<=//)[^/\s]+@", f"{MASK}@", text)  # a password may itself hold an @
     hidden = _fragments(tuple(os.environ.get(name, "") for name in VARIABLES))
     masked = bytearray(len(text))
     for length, fragments in hidden.items():
@@ -89,6 +89,10 @@ class _Redacting:
 
 
 def hide_secrets() -> None:
-    """Mask secrets in all that this process prints from now on, tracebacks included."""
-    if any(os.environ.get(name) for name in VARIABLES) and not isinstance(sys.stderr, _Redacting):
+    """Mask secrets in all that Python prints from now on, tracebacks included.
+
+    Without a token too: addresses may hold a password. What native code writes to the file
+    descriptors does not pass through here.
+    """
+    if not isinstance(sys.stderr, _Redacting):
         sys.stdout, sys.stderr = _Redacting(sys.stdout), _Redacting(sys.stderr)

@@ -65,6 +65,93 @@ def test_the_token_comes_from_the_environment_only(
     assert {header for _, header in server.asked} == {"Bearer hf_test"}
 
 
+@pytest.mark.parametrize("shell", ["HF_ENDPOINT", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
+def test_the_shell_s_variables_choose_no_server_and_ask_for_no_second_try(
+    shell: str, gpt2: Path, tmp_path: Path
+) -> None:
+    """The command as MODEL calls it, with the official hub behind a proxy that nobody answers."""
+    (tmp_path / "spec.json").write_text(json.dumps(spec(kind="hub", source="org/m")))
+    command = [sys.executable, str(ROOT / "bin" / "model.py"), "--spec", "spec.json"]
+    with serving_hub(gpt2) as other:
+        environment = {n: value for n, value in os.environ.items() if "PROXY" not in n.upper()}
+        environment |= {"HTTPS_PROXY": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"}
+        environment |= {"HF_TOKEN": "hf_test", shell: other.url if shell == "HF_ENDPOINT" else "1"}
+        if shell == "TRANSFORMERS_OFFLINE":
+            del environment["HF_HUB_OFFLINE"]
+        done = subprocess.run(
+            [*command, "--cache", "cache", "--out", "model"],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert other.asked == []
+    if shell == "HF_ENDPOINT":
+        assert (done.returncode, "cannot be reached" in done.stderr) == (75, True), done.stderr
+    else:
+        assert done.returncode == 65, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert f"for {shell} is set: unset it" in done.stderr
+
+
+def test_the_server_is_the_official_one_when_none_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the client took from the environment when it was imported."""
+    asked: list[str | None] = []
+
+    def model_info(api: Any, *_arguments: Any, **_options: Any) -> None:
+        asked.append(api.endpoint)
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://of-the-shell")
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", model_info)
+    with pytest.raises(Transient):
+        hub.fetch(hub.Request("org/m"), tmp_path)
+    assert asked == [hub.OFFICIAL_HUB]
+
+
+def test_a_client_that_is_kept_offline_uses_the_cache(
+    server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.fetch(remote(server), tmp_path)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    asked = len(server.asked)
+    assert hub.fetch(remote(server), tmp_path).commit == COMMIT
+    with pytest.raises(BadInput, match=r"org/m at revision v2 .* HF_HUB_OFFLINE is set"):
+        hub.fetch(remote(server, revision="v2"), tmp_path)
+    assert len(server.asked) == asked
+
+
+@pytest.mark.parametrize(
+    "server",
+    ["http://mirror/x", "HTTP://10.0.0.7:80", "http://127.0.0.1.evil.org", "http://localhost.org",
+     "http://127.0.0.1@mirror/", "http://[2001:db8::1]/"],
+)  # fmt: skip
+def test_the_token_does_not_leave_the_machine_unencrypted(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connected() -> None:
+        raise ConnectionError("a connection was made")
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "_connect", connected)
+    monkeypatch.setenv("HF_TOKEN", "hf_MarkedSecretOfTheTest")
+    with pytest.raises(BadInput, match=r"HF_TOKEN.* is not sent to .*https://") as caught:
+        hub.fetch(hub.Request("org/m", endpoint=server), tmp_path)
+    assert "Marked" not in str(caught.value)
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(Transient, match="a connection was made"):
+        hub.fetch(hub.Request("org/m", endpoint=server), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "server",
+    ["https://mirror/x", "http://127.0.0.1:80", "http://127.8.9.1", "http://[::1]:5/",
+     "http://localhost:5000/hub", "http://LOCALHOST"],
+)  # fmt: skip
+def test_the_token_is_sent_encrypted_or_on_this_machine(server: str) -> None:
+    hub.check_confidential(server)
+
+
 @pytest.mark.parametrize(
     ("spoilt", "said"),
     [

@@ -190,3 +190,30 @@ def test_a_folder_of_digits_keeps_its_zeros_or_is_refused():
     assert typed({"outdir": 12}, {"outdir": "12"})["outdir"] == "12"
     (line,) = mistakes({"outdir": 12}, {"outdir": "0012"})
     assert "--outdir: 0012 reaches the engine as 12" in line
+
+
+@pytest.mark.parametrize("name", ["hf_endpoint", "data_endpoint"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://me:Marked@mirror/x",
+        "http://Marked@mirror",
+        "https://me:Mar@ked@mirror",
+        "https://me:Mar/ked@mirror",
+        "htp://me:Marked@mirror",
+        "me:Marked@mirror",
+        "https://me:Marked word@mirror",
+        ["https://me:Marked@mirror", "https://other"],
+        {"url": "https://me:Marked@mirror"},
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_quoted(name, address):
+    (line,) = mistakes({name: address})
+    assert line.startswith(f"--{name}: holds a user name or a password")
+    assert "Mar" not in line
+    assert "ked" not in line
+
+
+def test_an_address_without_a_password_is_taken():
+    found = typed({"hf_endpoint": "https://mirror:8/a%40b", "data_endpoint": "http://[::1]:9/x"})
+    assert found["hf_endpoint"] == "https://mirror:8/a%40b"

@@ -44,6 +44,30 @@ def test_other_words_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "")
     assert redacted(text) == text
     assert redacted("http://me:pass@proxy:80/x") == "http://***@proxy:80/x"
+    assert redacted("http://me:p@ss@proxy:80/x@1") == "http://***@proxy:80/x@1"
+
+
+def test_a_password_in_an_address_is_masked_without_any_token(tmp_path: Path) -> None:
+    """FETCH is given no token; what it says of an address must not show the password."""
+    address = "http://me:Marked@Secret@127.0.0.1:9/x"
+    script = tmp_path / "stage.py"
+    script.write_text(
+        "import argparse\n"
+        "from lateralization.command import run, say\n"
+        "def main(arguments):\n"
+        f"    say('from {address}')\n"
+        f"    raise RuntimeError('no answer of {address}')\n"
+        "run(main, argparse.ArgumentParser())\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if "TOKEN" not in name}
+    done = subprocess.run(
+        [sys.executable, str(script)], env=environment | {"PYTHONPATH": str(BIN)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.count("//***@127.0.0.1:9/x") >= 2
+    assert "Marked" not in done.stderr
+    assert "Secret" not in done.stderr
 
 
 @pytest.mark.parametrize("raised", ["RuntimeError", "BadInput", "Transient", "MemoryError"])

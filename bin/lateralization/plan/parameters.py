@@ -25,6 +25,9 @@ OF_THE_ENGINE = (
 )  # fmt: skip
 """What the engine's configuration reads as it came, before there is a plan: one form counts."""
 
+ADDRESSES = ("hf_endpoint", "data_endpoint")
+"""Web addresses; they are published in params.json."""
+
 MAX_RANGE = 100_000
 """Longest list that a range such as 1-10 may stand for."""
 
@@ -149,6 +152,11 @@ def _unknown(name: str, known: Mapping[str, Any]) -> str:
 
 def _checked(name: str, value: Any, entry: Mapping[str, Any], typed: str | None) -> Any:
     """Convert one value and check it against its entry in the schema."""
+    if name in ADDRESSES and "@" in f"{value}{typed}":  # before any message quotes the value
+        raise _Mistake(
+            "holds a user name or a password (something before an @), and the run's parameters are "
+            "published; give an address without (an @ in a path is written %40)"
+        )
     if name in OF_THE_ENGINE:
         _as_the_engine_reads(value)
     if _lost_text(value, entry, typed):

@@ -1,5 +1,6 @@
 """Models from the Hugging Face hub: the files that are needed, at a resolved commit."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Container, Iterable, Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from lateralization.disk import disk_problem
 from lateralization.errors import BadInput, Transient
@@ -59,7 +61,7 @@ class Request:
     allow_pickle : bool
         Accept ``pytorch_model.bin`` where the repository has no safetensors.
     endpoint : str or None
-        Another server than the official one.
+        Another server than the official one. The environment (``HF_ENDPOINT``) does not choose it.
     """
 
     repository: str
@@ -67,6 +69,11 @@ class Request:
     weights: bool = True
     allow_pickle: bool = False
     endpoint: str | None = None
+
+    @property
+    def server(self) -> str:
+        """Address of the hub that is asked."""
+        return self.endpoint or OFFICIAL_HUB
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,14 @@ class Snapshot:
     commit: str
     files: tuple[str, ...]
     sha256: dict[str, str]
+
+
+def forget_server_of_environment() -> None:
+    """Keep ``HF_ENDPOINT`` from the hub's client, which asks that server too, whatever it is given.
+
+    Call before huggingface_hub is imported.
+    """
+    os.environ.pop("HF_ENDPOINT", None)
 
 
 def fetch(request: Request, cache: Path) -> Snapshot:
@@ -90,14 +105,20 @@ def fetch(request: Request, cache: Path) -> Snapshot:
     ------
     BadInput
         The repository or revision does not exist, is gated, or has no usable weights; the token or
-        the certificates cannot be used; or the cache lacks files and cannot be written.
+        the certificates cannot be used; the cache lacks files and cannot be written, or lacks them
+        while the environment keeps the hub's client offline.
     Transient
         The hub cannot be reached and the cache does not have the revision.
     """
-    if request.revision and COMMIT.fullmatch(request.revision):
+    from huggingface_hub import is_offline_mode
+
+    offline = is_offline_mode()
+    if offline or (request.revision and COMMIT.fullmatch(request.revision)):
         cached = _cached(request, cache)
         if cached is not None:
             return cached
+    if offline:  # no later try can pass
+        raise BadInput(_kept_offline(request))
     try:
         with _speaking(request, cache):
             return _download(request, cache)
@@ -113,8 +134,10 @@ def _download(request: Request, cache: Path) -> Snapshot:
     from huggingface_hub import HfApi, snapshot_download
 
     token = access_token() or False
+    if token:
+        check_confidential(request.server)
     _connect()
-    info = HfApi(endpoint=request.endpoint, token=token).model_info(
+    info = HfApi(endpoint=request.server, token=token).model_info(
         request.repository, revision=request.revision, files_metadata=True, timeout=30
     )
     cached = _cached(replace(request, revision=info.sha), cache)
@@ -127,7 +150,7 @@ def _download(request: Request, cache: Path) -> Snapshot:
         "revision": info.sha,
         "cache_dir": cache,
         "token": token,
-        "endpoint": request.endpoint,
+        "endpoint": request.server,
     }
     names = [name for name in siblings if SMALL_FILES.fullmatch(name)]
     index = _index_name(siblings, request)
@@ -183,6 +206,31 @@ def access_token() -> str | None:
             "accents): copy it again from the hub, then `nextflow secrets set HF_TOKEN <token>`"
         )
     return token or None
+
+
+def check_confidential(server: str) -> None:
+    """Check that others on the network cannot read what is sent to a server.
+
+    Raises
+    ------
+    BadInput
+        The connection is not encrypted and leaves this machine.
+    """
+    address = urlsplit(server)
+    if address.scheme != "https" and not _is_loopback(address.hostname or ""):
+        raise BadInput(
+            f"the access token (HF_TOKEN) is not sent to {redacted(server)}, where it could be "
+            "read on the way: give an https:// address with --hf_endpoint, or remove the token "
+            "(`nextflow secrets delete HF_TOKEN`)"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, without asking a name server."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _connect() -> None:
@@ -285,7 +333,7 @@ def _speaking(request: Request, cache: Path) -> Iterator[None]:
     except errors.GatedRepoError as error:
         raise BadInput(
             f"model {name} is gated and {_lacking()}: accept {conditions_of(name)} on "
-            f"{request.endpoint or OFFICIAL_HUB}/{name}, then give your access token with "
+            f"{request.server}/{name}, then give your access token with "
             "`nextflow secrets set HF_TOKEN <token>`"
         ) from error
     except errors.RevisionNotFoundError as error:
@@ -323,6 +371,17 @@ def _unreachable(name: str, error: BaseException) -> str:
     return (
         f"model {name}: the hub cannot be reached ({_line(error)}); try again later, fill "
         "--cache_dir with --stage fetch where there is network, or give --models a local folder"
+    )
+
+
+def _kept_offline(request: Request) -> str:
+    """Say which variable keeps the hub's client offline."""
+    names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    name = next((name for name in names if os.environ.get(name)), names[0])
+    return (
+        f"model {request.repository} at revision {request.revision or 'main'} is not whole in "
+        f"--cache_dir and cannot be fetched, for {name} is set: unset it, or run --stage fetch "
+        "where there is network"
     )
 
 
