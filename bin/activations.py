@@ -47,7 +47,7 @@ def main(arguments: argparse.Namespace) -> None:
             n_windows(arguments.windows, arguments.context),
             arguments.processes,
             weights_bytes(read_json(arguments.model_json), arguments.precision),
-            gpu_memory,
+            lambda: gpu_memory(arguments.gpus),
         )
         if processes > 1:
             ranks.launch(Path(__file__).resolve(), sys.argv[1:], processes)

@@ -7,8 +7,9 @@
 # file in the folder that LATERALIZATION_LEASES names. There is no folder by default: one that
 # anybody can make or fill would let one user of a machine choose what another user opens.
 #
-# The devices are those of CUDA_VISIBLE_DEVICES, read as CUDA reads it; when that is unset, all that
-# the driver lists. A machine that lists none is left as it is: the task's own command reports why.
+# The devices are those of CUDA_VISIBLE_DEVICES, its indices being those of nvidia-smi; when that is
+# unset, all that the driver lists, and where nvidia-smi lists none those that have a node in /dev. A
+# machine without either is left as it is: the task's own command reports why.
 #
 # Only bash, coreutils, flock and nvidia-smi are used: a host that runs containers may lack Python.
 # LATERALIZATION_LEASE_ROOT is put before /dev and /proc by tests; below it the same checks apply.
@@ -16,6 +17,23 @@
 lease_fail() {
   echo "lease: $*" >&2
   exit 65
+}
+
+# Whether this shell is in a user namespace that hides the owner of a file: the one whose number is given.
+lease_is_hidden() {
+  local inside outside count overflow=65534
+  read -r inside outside count 2>/dev/null </proc/self/uid_map || return 1
+  read -r overflow 2>/dev/null </proc/sys/kernel/overflowuid || true
+  [[ "$inside $outside $count" != '0 0 4294967295' && $1 == "$overflow" ]]
+}
+
+# What can be done about a `reason`: where owners are hidden, no folder helps.
+lease_advise() {
+  if [[ -n $hidden ]]; then
+    lease_fail "$1$reason, which may be root: a user namespace (a container that was not started by root)" \
+      'hides it; start Nextflow outside the container, or give --gpus 0'
+  fi
+  lease_fail "$1$reason$2"
 }
 
 # Whether nobody but root and this user can replace a folder or what it holds; else `reason` says why.
@@ -26,7 +44,10 @@ lease_is_guarded() {
   while true; do
     read -r owner mode < <(stat -c '%u %a' -- "$place") || return 1
     reason="$place belongs to another user (uid $owner)"
-    [[ $owner == 0 || $owner == "$EUID" ]] || return 1
+    if [[ $owner != 0 && $owner != "$EUID" ]]; then
+      ! lease_is_hidden "$owner" || hidden=1
+      return 1
+    fi
     # in a sticky folder above (/tmp) nobody can replace what belongs to somebody else
     reason="other users can write to $place (mode $mode)"
     ((!(8#$mode & 8#022) || 8#$mode & 8#1000 && ${#place} < ${#1})) || return 1
@@ -45,7 +66,10 @@ lease_open() {
   read -r _ owner links kind <<<"$named"
   reason="$file is a ${kind:-file}, has $links names, or belongs to uid $owner"
   [[ $kind == 'character special file' || $kind == 'regular'* ]] || return 1
-  [[ $links == 1 && ($owner == 0 || $owner == "$EUID") ]] || return 1
+  if [[ $links != 1 || ($owner != 0 && $owner != "$EUID") ]]; then
+    ! lease_is_hidden "$owner" || hidden=1
+    return 1
+  fi
   reason="$file cannot be opened"
   { exec {handle}<"$file"; } 2>/dev/null || return 1
   opened=$(stat -L -c '%d:%i %u %h %F' "/proc/self/fd/$handle")
@@ -57,23 +81,23 @@ lease_open() {
 
 # Open what stands for a device, in `handle`: its node, else a file in the folder for leases.
 lease_open_device() {
-  local node=$1 file=${2//\//_} tried folder=${LATERALIZATION_LEASES:-}
+  local node=$1 file=${2//\//_} hidden='' folder=${LATERALIZATION_LEASES:-}
   reason='its device node is not known'
   if [[ -n $node ]] && lease_open "$node"; then
     return 0
   fi
-  tried=$reason
-  [[ -n $folder ]] || lease_fail "the device $2 cannot be locked ($tried): set LATERALIZATION_LEASES to a" \
-    "folder that only you or an administrator can write to (mkdir -m 755), or give --gpus 0"
+  [[ -n $folder ]] || lease_advise "the device $2 cannot be locked: " "; set LATERALIZATION_LEASES to a folder that\
+ only you or an administrator can write to (mkdir -m 755), or give --gpus 0"
+  hidden=''
   folder=$(realpath -sm -- "$folder")
   [[ -e $folder ]] || mkdir -m 755 -- "$folder" 2>/dev/null || true
-  lease_is_guarded "$folder" || lease_fail "LATERALIZATION_LEASES: $reason; name a folder, without links in" \
-    "its path, that only you or an administrator can write to"
+  lease_is_guarded "$folder" || lease_advise 'LATERALIZATION_LEASES: ' "; name a folder, without links in its path,\
+ that only you or an administrator can write to"
   if [[ ! -e $folder/$file && ! -L $folder/$file ]]; then
     (umask 0222 && set -o noclobber && : >"$folder/$file") 2>/dev/null || true # another task may be first
   fi
-  lease_open "$folder/$file" || lease_fail "LATERALIZATION_LEASES: $reason; let the owner of $folder make it:" \
-    "rm -f '$folder/$file' && install -m 444 /dev/null '$folder/$file'"
+  lease_open "$folder/$file" || lease_advise 'LATERALIZATION_LEASES: ' "; let the owner of $folder make it:\
+ rm -f '$folder/$file' && install -m 444 /dev/null '$folder/$file'"
 }
 
 # Lock an open file; 1 while somebody else holds it.
@@ -99,6 +123,38 @@ lease_minor() {
     done < <(cat "$file" 2>/dev/null)
     [[ $found != "$uuid" ]] || echo "$minor"
   done
+}
+
+# The UUID of the GPU that a node belongs to, by the node's minor number; nothing where the driver does not say.
+lease_uuid() {
+  local minor=$1 file label value uuid found
+  for file in "$root"/proc/driver/nvidia/gpus/*/information; do
+    uuid='' found=''
+    while IFS=: read -r label value; do
+      case $label in
+        'GPU UUID') uuid=${value//[[:space:]]/} ;;
+        'Device Minor') found=${value//[[:space:]]/} ;;
+      esac
+    done < <(cat "$file" 2>/dev/null)
+    [[ $found != "$minor" || $uuid != GPU-* ]] || echo "$uuid"
+  done
+}
+
+# Without nvidia-smi (not in PATH, hanging, failing): the GPUs that have a node, by UUID or else by number.
+lease_list_nodes() {
+  local node minor uuid
+  for node in "$root"/dev/nvidia[0-9]*; do
+    minor=${node##*/nvidia}
+    [[ -e $node && $minor =~ ^[0-9]+$ ]] || continue
+    uuid=$(lease_uuid "$minor")
+    lease_add "${uuid:-$minor}" "${uuid:-$minor}" "$node" "$minor"
+    from=', of the nodes in /dev: nvidia-smi lists none'
+  done
+  # in the Windows Subsystem for Linux GPUs have no nodes of their own
+  if [[ ${#keys[@]} -eq 0 && -e $root/dev/dxg ]]; then
+    lease_fail 'a GPU may be there (/dev/dxg) and nvidia-smi lists none: put it in PATH (/usr/lib/wsl/lib), set' \
+      'CUDA_VISIBLE_DEVICES and LATERALIZATION_LEASES, or give --gpus 0'
+  fi
 }
 
 # The node of a MIG slice: what the driver calls gpu0/gi1/ci0 has a number of its own.
@@ -178,7 +234,7 @@ lease_find() {
 }
 
 lease_gpus() {
-  local wanted=$1 root=${LATERALIZATION_LEASE_ROOT:-} reason handle key asked turn='' waiting=''
+  local wanted=$1 root=${LATERALIZATION_LEASE_ROOT:-} reason handle key asked from='' turn='' waiting=''
   local keys=() devices=() taken=() given=()
   local -A nodes=() names=() spelled=() slices=() handles=() chosen=()
   [[ $wanted -gt 0 ]] || return 0
@@ -190,17 +246,17 @@ lease_gpus() {
       [[ -n ${chosen[$key]:-} ]] || devices+=("$key")
       chosen[$key]=1
     done
-  elif [[ ${#keys[@]} -gt 0 ]]; then
+  else
+    [[ ${#keys[@]} -gt 0 ]] || lease_list_nodes
+    [[ ${#keys[@]} -gt 0 ]] || return 0
     for key in "${keys[@]}"; do
       [[ -n ${slices[$key]:-} ]] || devices+=("$key")
     done
-  else
-    return 0
   fi
   if [[ ${#devices[@]} -lt $wanted ]]; then
     asked=${CUDA_VISIBLE_DEVICES+"'$CUDA_VISIBLE_DEVICES'"}
     lease_fail "the task wants $wanted GPUs and this machine shows ${#devices[@]} (CUDA_VISIBLE_DEVICES is" \
-      "${asked:-not set}, the driver lists ${#keys[@]}): give a smaller --gpus, or show more"
+      "${asked:-not set}, the driver lists ${#keys[@]}$from): give a smaller --gpus, or show more"
   fi
   for key in "${devices[@]}"; do
     lease_open_device "${nodes[$key]}" "$key"
@@ -229,7 +285,8 @@ lease_gpus() {
     exec {handle}<&- # and so its lock is given back
   done
   CUDA_VISIBLE_DEVICES=$(IFS=, && echo "${taken[*]}")
-  export CUDA_VISIBLE_DEVICES
-  echo "lease: GPU $CUDA_VISIBLE_DEVICES" >&2
+  # what is named by a number must be what nvidia-smi calls so; CUDA's own order is another
+  export CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER=PCI_BUS_ID
+  echo "lease: GPU $CUDA_VISIBLE_DEVICES$from" >&2
 }
 lease_gpus "$1"

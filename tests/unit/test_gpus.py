@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lateralization.errors import BadInput
-from lateralization.language_models import devices
+from lateralization.language_models import devices, ranks
 from lateralization.language_models.devices import runs_on
 
 needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
@@ -38,6 +38,7 @@ def test_a_gpu_that_is_asked_for_and_is_not_there_is_bad_input(tmp_path: Path) -
         last = done.stderr.strip().splitlines()[-1]
         assert done.returncode == 65, done.stderr
         assert "--gpus asks for 1 GPU and no NVIDIA driver is found" in last
+        assert "LD_LIBRARY_PATH" in last
         assert "used GPUs" not in done.stderr
 
 
@@ -88,6 +89,44 @@ def test_why_a_gpu_cannot_be_used_is_said(
     there |= SOUND
     monkeypatch.setattr(torch.version, "cuda", "13.2")
     devices.check_gpus(2)
+
+
+@needs_no_gpu
+def test_gpus_are_checked_before_their_memory_is_asked_for() -> None:
+    """The real question, by a process of its own, on this machine as it is: no driver."""
+    with pytest.raises(BadInput, match="--gpus asks for 2 GPUs and no NVIDIA driver is found"):
+        devices.gpu_memory(2)
+    assert devices.gpu_memory(0) == []
+    assert devices.gpu_memory() == []
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_a_gpu_that_cuda_cannot_use_is_bad_input_whichever_it_is(
+    broken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fake of the driver: to ask the memory of a broken GPU is an error of torch's."""
+    real = torch.ones
+
+    def ones(*_arguments: Any, device: str) -> Any:
+        if device == f"cuda:{broken}":
+            raise RuntimeError("CUDA error: uncorrectable ECC error encountered")
+        return real(1)
+
+    def memory(number: int) -> Any:
+        raise RuntimeError("CUDA error: uncorrectable ECC error encountered")
+
+    monkeypatch.setattr(devices, "driver_cuda", lambda: (99, 0))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _number: (9, 0))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", memory)
+    monkeypatch.setattr(torch, "ones", ones)
+    with pytest.raises(BadInput, match="CUDA cannot be used: CUDA error: uncorrectable"):
+        devices._gpu_memory(2)
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    with pytest.raises(BadInput, match="CUDA cannot be used: CUDA error: uncorrectable"):
+        ranks.start(2)
 
 
 def test_a_full_gpu_is_no_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -232,6 +232,49 @@ def test_a_machine_without_a_gpu_does_nothing(bare: Machine) -> None:
     assert sorted(path.name for path in bare.root.iterdir()) == ["lease.sh"]
 
 
+# ---- nvidia-smi is not in PATH, hangs or fails ---------------------------------------------------
+
+
+@pytest.mark.parametrize("program", [None, "exit 9", "echo 'NVIDIA-SMI has failed'; exit 9"])
+def test_gpus_that_nobody_lists_are_found_by_their_nodes(
+    bare: Machine, program: str | None
+) -> None:
+    for name in ("nvidia0", "nvidia1", "nvidia11", "nvidiactl", "nvidia-uvm", "nvidia0x"):
+        bare.node(name)
+    if program:
+        bare.lists("")
+        (bare.root / "bin" / "nvidia-smi").write_text(f"#!/bin/bash\n{program}\n")
+    assert set(bare.shown(3).split(",")) == {"0", "1", "11"}
+    assert "shows 3 (CUDA_VISIBLE_DEVICES is not set, the driver lists 3" in bare.refused(4)
+    bare.driver({FIRST: 1, SECOND: 0})
+    assert set(bare.shown(3).split(",")) == {FIRST, SECOND, "11"}
+
+
+def test_tasks_without_nvidia_smi_do_not_share_a_gpu(bare: Machine) -> None:
+    for name in ("nvidia0", "nvidia1"):
+        bare.node(name)
+    holder = _holds(bare)
+    try:
+        task = bare.start(1, "echo $CUDA_VISIBLE_DEVICES $CUDA_DEVICE_ORDER")
+        out, log = task.communicate(timeout=60)
+        assert (task.returncode, out) == (0, "1 PCI_BUS_ID\n"), log
+        assert "nvidia-smi lists none" in log
+        assert _waits(bare, devices="0")
+    finally:
+        _end(holder)
+
+
+def test_a_node_that_cannot_be_locked_is_said_without_nvidia_smi(bare: Machine) -> None:
+    bare.node("nvidia0").unlink()
+    (bare.root / "dev" / "nvidia0").mkdir()
+    assert "the device 0 cannot be locked" in bare.refused(1)
+
+
+def test_the_gpus_of_windows_are_not_passed_over(bare: Machine) -> None:
+    bare.node("dxg")
+    assert "put it in PATH (/usr/lib/wsl/lib)" in bare.refused(1)
+
+
 # ---- which devices -------------------------------------------------------------------------------
 
 
@@ -484,3 +527,32 @@ def test_the_file_and_the_node_of_another_user_are_refused(machine: Machine) -> 
     assert "belongs to uid" in machine.refused(1, "0")
     assert "belongs to uid" in machine.refused(1, "0", leases=folder)
     assert not _waits(machine, devices="1")
+
+
+@needs_root
+@pytest.mark.parametrize("leases", [False, True])
+def test_in_a_user_namespace_that_hides_root_no_folder_is_advised(
+    machine: Machine, leases: bool
+) -> None:
+    """As in a container that its user started: what belongs to root seems to be nobody's."""
+    inside = ["setpriv", f"--reuid={OTHER}", f"--regid={OTHER}", "--clear-groups"]
+    inside += ["unshare", "--user", "--map-current-user"]
+    if subprocess.run([*inside, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("users cannot make user namespaces here")
+    environment = {"PATH": f"{machine.root / 'bin'}:/usr/local/bin:/usr/bin:/bin"}
+    environment |= {"LATERALIZATION_LEASE_ROOT": str(machine.root)}
+    if leases:
+        folder = machine.root / "leases"
+        folder.mkdir()
+        os.chown(folder, OTHER, OTHER)
+        environment["LATERALIZATION_LEASES"] = str(folder)
+    done = subprocess.run(
+        [*inside, "bash", "-euo", "pipefail", "-c", f"source {machine.root / 'lease.sh'} 1"],
+        env=environment, cwd="/", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 65, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "start Nextflow outside the container, or give --gpus 0" in line
+    assert "chmod" not in line
+    assert "set LATERALIZATION_LEASES" not in line
+    assert "name a folder" not in line

@@ -80,15 +80,15 @@ class Plan:
         return asdict(self)
 
 
-def check_gpus(wanted: int, own: int = 0) -> None:
+def check_gpus(wanted: int, own: Sequence[int] = (0,)) -> None:
     """Check that the GPUs a task was asked to use can be used.
 
     Parameters
     ----------
     wanted : int
         GPUs that the task was asked to use, 1 or more.
-    own : int
-        The one that this process computes on.
+    own : sequence of int
+        Those that this process computes on.
 
     Raises
     ------
@@ -116,8 +116,9 @@ def _why_no_driver() -> str:
     major, driver = int(built.split(".")[0]), driver_cuda()
     if driver is None:
         return (
-            "no NVIDIA driver is found here (libcuda.so.1 cannot be loaded; a container must be "
-            "started with access to the GPUs)"
+            "no NVIDIA driver is found here (libcuda.so.1 cannot be loaded: a container must be "
+            "started with access to the GPUs; tasks start without the LD_LIBRARY_PATH of your "
+            "shell, so where the driver needs it set it in process.beforeScript of your site)"
         )
     if driver[0] < major:
         return (
@@ -128,7 +129,7 @@ def _why_no_driver() -> str:
     return ""
 
 
-def _why_unusable(wanted: int, own: int) -> str:
+def _why_unusable(wanted: int, own: Sequence[int]) -> str:
     """Return why not as many GPUs can be used, in words; empty where they can."""
     import torch
 
@@ -146,7 +147,8 @@ def _why_unusable(wanted: int, own: int) -> str:
                     f"{capability[0]}.{capability[1]}, for which torch {torch.__version__} has no "
                     f"code ({', '.join(torch.cuda.get_arch_list())})"
                 )
-        torch.ones(1, device=f"cuda:{own}").add(1).item()
+        for number in own:
+            torch.ones(1, device=f"cuda:{number}").add(1).item()
     except (RuntimeError, AssertionError) as error:
         if is_out_of_memory(error):
             raise
@@ -224,16 +226,31 @@ def processes_for(
     return 1 if needed > min(free(), default=math.inf) else processes
 
 
-def gpu_memory() -> list[int]:
-    """Return the free bytes of each GPU, asked by a process that leaves the GPUs when it ends."""
+def gpu_memory(asked: int | None = None) -> list[int]:
+    """Return the free bytes of each GPU, asked by a process that leaves the GPUs when it ends.
+
+    Parameters
+    ----------
+    asked : int, optional
+        GPUs that the task was asked to use: 0 for processors only; None for those that there are.
+
+    Raises
+    ------
+    BadInput
+        GPUs were asked for and cannot be used.
+    """
+    if asked == 0:
+        return []
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_gpu_memory).result()
+        return pool.submit(_gpu_memory, asked).result()
 
 
-def _gpu_memory() -> list[int]:
-    """Return the free bytes of each GPU."""
+def _gpu_memory(asked: int | None) -> list[int]:
+    """Return the free bytes of each GPU; those asked for are checked first, all of them."""
     import torch
 
+    if asked:
+        check_gpus(asked, range(asked))
     return free_bytes("cuda:0") if torch.cuda.is_available() else []
 
 

@@ -56,7 +56,7 @@ def start(gpus: int | None = None) -> Ranks:
     """
     expected = int(os.environ.get("WORLD_SIZE", "1"))
     rank = int(os.environ.get("LOCAL_RANK", "0"))
-    cpu = not _use_gpu(gpus, rank)
+    cpu = not _use_gpu(gpus, rank, expected)
     if not cpu and rank == 0:
         say_used(expected)
     if expected == 1:
@@ -70,12 +70,12 @@ def start(gpus: int | None = None) -> Ranks:
     return Ranks(state.process_index, state.num_processes, device, state.wait_for_everyone)
 
 
-def _use_gpu(asked: int | None, rank: int) -> bool:
-    """Return whether this process computes on a GPU."""
+def _use_gpu(asked: int | None, rank: int, n_ranks: int) -> bool:
+    """Return whether this process computes on a GPU; alone it may use all that were asked for."""
     import torch
 
     if asked:
-        check_gpus(asked, rank)
+        check_gpus(asked, (rank,) if n_ranks > 1 else range(asked))
         return True
     forced = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
     return asked is None and not forced and torch.cuda.is_available()
