@@ -121,6 +121,16 @@ def test_a_client_that_is_kept_offline_uses_the_cache(
     assert len(server.asked) == asked
 
 
+def test_no_variable_of_the_shell_brings_a_stage_that_is_offline_to_the_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "TOKENIZERS_PARALLELISM")
+    for name in (*names, "TRANSFORMERS_VERBOSITY"):
+        monkeypatch.setenv(name, "0")
+    models.offline()
+    assert os.environ["HF_HUB_OFFLINE"] == "1"
+
+
 @pytest.mark.parametrize(
     "server",
     ["http://mirror/x", "HTTP://10.0.0.7:80", "http://127.0.0.1.evil.org", "http://localhost.org",

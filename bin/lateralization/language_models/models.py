@@ -81,7 +81,7 @@ class Size:
 
 def offline() -> None:
     """Keep the Hugging Face libraries off the network and quiet; call before they are imported."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ["HF_HUB_OFFLINE"] = "1"  # whatever the caller's shell has
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     quiet()
 
