@@ -27,6 +27,9 @@ SMALLEST_MM, LARGEST_MM = 0.05, 500.0
 
 CHUNK = 1 << 22
 
+OTHER_PACKINGS = frozenset({".bz2", ".xz", ".zst", ".lz4", ".z", ".zip", ".7z", ".rar", ".tar"})
+"""Endings of packings that are refused: only that of gzip is read to its checksum."""
+
 UNITS = {"msec": 1e-3, "usec": 1e-6}
 
 
@@ -50,18 +53,22 @@ def open_nifti(path: Path | str) -> nib.Nifti1Image:
         orientation.
     """
     check_fetched(path)
+    packing = Path(path).suffix
+    if packing.lower() in OTHER_PACKINGS and Path(path).exists():
+        raise BadInput(f"{path} is packed as {packing}; unpack it, or pack it as .nii.gz")
     try:
         image = nib.load(path)
     except MemoryError:
         raise
     except Exception as error:  # nibabel's own errors share no base class
         raise BadInput(
-            f"{path} cannot be read as NIfTI ({_what_it_is(path) or _first_line(error)}); fetch or "
-            "copy it again"
+            f"{path} cannot be read as NIfTI ({_what_it_is(path) or _first_line(error)}); "
+            f"{_mending(path, error)}"
         ) from error
     if not isinstance(image, nib.Nifti1Image):
         raise BadInput(f"{path} is no NIfTI file; convert it to .nii or .nii.gz")
-    written = _written_header(path, image)
+    with reading(path):
+        written = _written_header(path, image)
     problem = (
         _wrong_data(image, written)
         or _wrong_place(image, written)
@@ -89,7 +96,7 @@ def streamed(path: Path | str) -> Iterator[tuple[Any, Any]]:
     """
     with reading(path):
         image = nib.load(path)
-    if not _is_packed(path):
+    if not is_packed(path):
         yield image, None
         return
     with gzip.open(path) as handle:
@@ -138,8 +145,9 @@ def repetition_time(header: Any) -> float | None:
     return seconds if np.isfinite(seconds) and seconds > 0 else None
 
 
-def _is_packed(path: Path | str) -> bool:
-    return str(path).endswith(".gz")
+def is_packed(path: Path | str) -> bool:
+    """Whether a name ends in ``.gz``, in upper or lower case: nibabel ignores the case too."""
+    return str(path).lower().endswith(".gz")
 
 
 def _what_it_is(path: Path | str) -> str:
@@ -152,13 +160,21 @@ def _what_it_is(path: Path | str) -> str:
     return "it is a web page" if start.startswith((b"<html", b"<!doctype")) else ""
 
 
+def _mending(path: Path | str, error: Exception) -> str:
+    """Return what to do about a file that nibabel does not open."""
+    if isinstance(error, FileNotFoundError) and Path(path).exists():
+        # nibabel guesses the spelling of names such as run.Nii.Gz, and looks for another file
+        return "write the ending of its name in lower case (.nii or .nii.gz)"
+    return "fetch or copy it again"
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _written_header(path: Path | str, image: nib.Nifti1Image) -> Any:
     """Read the header as the file has it: nibabel mends some fields of the one that it hands on."""
-    with gzip.open(path) if _is_packed(path) else Path(path).open("rb") as handle:
+    with gzip.open(path) if is_packed(path) else Path(path).open("rb") as handle:
         return type(image.header).from_fileobj(handle, check=False)
 
 
@@ -232,7 +248,7 @@ def _wrong_length(path: Path, image: nib.Nifti1Image) -> str:
     offset, itemsize = int(image.dataobj.offset), int(image.get_data_dtype().itemsize)
     n_bytes = offset + int(np.prod(image.shape, dtype=object)) * itemsize
     hint = "it is not whole; fetch or copy it again"
-    if not _is_packed(path):
+    if not is_packed(path):
         read = path.stat().st_size
     else:
         with path.open("rb") as raw:
@@ -247,5 +263,8 @@ def _wrong_length(path: Path, image: nib.Nifti1Image) -> str:
         except (OSError, EOFError, zlib.error) as error:
             return f"is damaged ({_first_line(error)}): {hint}"
     if read > n_bytes:
-        return f"has {read} bytes of data, its header announces {n_bytes}: one is damaged; {hint}"
+        return (
+            f"has {read} bytes of data, its header announces {n_bytes}: one of them is wrong; "
+            "fetch, copy or write it again"
+        )
     return "" if read == n_bytes else f"has {read} bytes of data of {n_bytes}: {hint}"

@@ -1,11 +1,22 @@
 """What an atlas says of left and right is compared with where its voxels lie."""
 
+import gzip
+
 import nibabel as nib
 import numpy as np
 import pytest
 
 from lateralization.errors import BadInput
-from lateralization.fmri.atlas import IMAGE, LABELS, check_atlas, places_of, read_atlas, read_labels
+from lateralization.fmri.atlas import (
+    IMAGE,
+    LABELS,
+    check_atlas,
+    labels_beside,
+    places_of,
+    read_atlas,
+    read_labels,
+)
+from lateralization.sources.atlas import place_atlas
 from lateralization.statistics.areas import split_side
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 
@@ -271,3 +282,17 @@ def test_a_column_of_sides_goes_with_names_that_say_them_too(names, cells, mask,
     files[1].write_text("index\tname\themi\n" + turned)
     with pytest.raises(BadInput):
         read_atlas(files, mask, GRID_AFFINE)
+
+
+@pytest.mark.parametrize("name", ["labels.nii", "LABELS.NII.GZ", "labels.nii.GZ"])
+def test_an_atlas_is_brought_in_whatever_form_it_is_given(name, mask, tmp_path):
+    image, table = atlas(tmp_path, {1: "Left Insula", 2: "Right Insula"})
+    if not name.lower().endswith(".gz"):
+        image.write_bytes(gzip.decompress(image.read_bytes()))
+    given = image.rename(tmp_path / name)
+    table.rename(labels_beside(given))
+    (tmp_path / "out").mkdir()
+    place_atlas([given], tmp_path / "cache", tmp_path / "out")
+    areas, _ = read_atlas([tmp_path / "out" / IMAGE, tmp_path / "out" / LABELS], mask, GRID_AFFINE)
+    assert len(areas.sides) == 1
+    assert labels_beside(given).name == f"{name.split('.')[0]}.tsv"

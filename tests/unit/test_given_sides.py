@@ -8,6 +8,7 @@ from lateralization.errors import BadInput
 from lateralization.fmri.average import given_average
 from lateralization.fmri.cleaning import Brain
 from lateralization.fmri.reliability import write_given
+from lateralization.sources.fetching import fetch
 from lateralization.sources.given_files import grid_of, own_file
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.volumes import load_mask
@@ -72,3 +73,25 @@ def test_voxels_without_a_value_are_counted_and_left_out(mask_path, tmp_path, ca
     found = given_average(runs, Brain(mask, affine, mask_path), 3)
     assert found["left_out"].sum() == 21
     assert "run-3.nii.gz has no signal in 7 of 1900 voxels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["ISC.NII.GZ", "isc.nii.GZ", "isc.NII"])
+def test_a_given_file_in_upper_case_goes_through_all_stages(mask_path, tmp_path, name):
+    mask, _ = load_mask(mask_path)
+    plain = write(tmp_path / f"plain{'.nii.gz' if name.lower().endswith('.gz') else '.nii'}",
+                  mask, 3, False)  # fmt: skip
+    path = plain.rename(tmp_path / name)
+    own_file("isc", path, 9, grid_of(mask_path))
+    (placed,) = fetch({"kind": "isc"}, [path], tmp_path / "cache", tmp_path / "out")
+    assert placed.name == f"isc{path.suffixes[0]}{''.join(path.suffixes[1:])}".lower()
+    assert np.isfinite(write_given(placed, mask_path, str(tmp_path / "lang-en"))).all()
+
+
+@pytest.mark.parametrize("shape", [(10, 10), (4, 4, 4, 2, 2)])
+def test_a_reliability_of_other_dimensions_is_told_which_are_right(mask_path, tmp_path, shape):
+    path = tmp_path / "isc.nii.gz"
+    nib.save(nib.Nifti1Image(np.zeros(shape, np.float32), GRID_AFFINE), path)
+    for read in (lambda: own_file("isc", path, 9, grid_of(mask_path)),
+                 lambda: write_given(path, mask_path, str(tmp_path / "lang-en"))):  # fmt: skip
+        with pytest.raises(BadInput, match=rf"{len(shape)} dimensions; 3 .*or 4 .*are needed"):
+            read()

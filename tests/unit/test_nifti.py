@@ -1,6 +1,8 @@
 """Headers that contradict themselves, and data that are not what was written: refused in a line."""
 
+import bz2
 import gzip
+import lzma
 import struct
 from pathlib import Path
 
@@ -214,8 +216,63 @@ def test_data_behind_the_last_voxel_are_not_ignored(more, run_file, tmp_path):
         tmp_path / "run-1.nii.gz": gzip.compress(run_file + more, 1),
     }.items():
         path.write_bytes(content)
-        with pytest.raises(BadInput, match="its header announces"):
+        with pytest.raises(BadInput, match="its header announces") as caught:
             load_image(path, 4)
+        assert "not whole" not in str(caught.value)  # nothing is missing
+
+
+@pytest.mark.parametrize("name", ["RUN-1.NII.GZ", "run-1.nii.GZ", "run-1.NII.gz", "run-1.NII"])
+def test_the_case_of_an_ending_does_not_matter(name, run_file, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(run_file, 1) if name.lower().endswith(".gz") else run_file)
+    problems = Problems()
+    assert read_run(path, problems).shape == SHAPE[:3]
+    assert not problems
+    blocks = np.concatenate(list(scan_blocks(path)), axis=3)
+    np.testing.assert_array_equal(blocks.ravel(order="F"), np.frombuffer(run_file, "<f4", -1, 352))
+    damaged = bytearray(path.read_bytes())
+    if name.lower().endswith(".gz"):
+        damaged[-8] ^= 1  # the checksum: only a reader that takes it for a gzip file compares it
+        path.write_bytes(damaged)
+        with pytest.raises(BadInput, match="damaged or cut off"):
+            image_data(load_image(path, 4), path)
+
+
+def test_an_ending_that_nibabel_takes_for_another_file_is_named(run_file, tmp_path):
+    path = tmp_path / "run-1.Nii.Gz"
+    path.write_bytes(gzip.compress(run_file, 1))
+    with pytest.raises(BadInput, match="ending of its name in lower case"):
+        load_image(path, 4)
+
+
+@pytest.mark.parametrize(
+    ("ending", "pack"), [(".bz2", bz2.compress), (".BZ2", bz2.compress), (".xz", lzma.compress)]
+)
+def test_other_packings_than_gzip_are_refused(ending, pack, run_file, tmp_path):
+    path = tmp_path / f"run-1.nii{ending}"
+    path.write_bytes(pack(run_file[:5000]))
+    with pytest.raises(BadInput, match=rf"is packed as {ending}; unpack it") as caught:
+        load_image(path, 4)
+    one_line(str(caught.value))
+    problems = Problems()
+    assert read_run(path, problems) is None
+    one_line(*problems)
+
+
+def test_a_header_that_cannot_be_read_again_is_one_line(run_file, tmp_path, monkeypatch):
+    """The file changes between the two times that its header is read."""
+    path = tmp_path / "run-1.nii"
+    path.write_bytes(run_file)
+    load = nib.load
+
+    def load_and_cut(name):
+        image = load(name)
+        path.write_bytes(run_file[:100])
+        return image
+
+    monkeypatch.setattr(nib, "load", load_and_cut)
+    with pytest.raises(BadInput, match="is damaged or cut off"):
+        open_nifti(path)
 
 
 def test_the_other_byte_order_is_read(run_file, tmp_path):

@@ -47,7 +47,9 @@ IMAGE, LABELS, REASON = "atlas.nii.gz", "atlas.tsv", "atlas.json"
 
 def labels_beside(image: Path) -> Path:
     """Name the table of labels that belongs to an image when none is given."""
-    return image.with_name(f"{image.name.removesuffix('.gz').removesuffix('.nii')}.tsv")
+    return image.with_name(
+        re.sub(r"(\.nii)?(\.gz)?$", "", image.name, flags=re.IGNORECASE) + ".tsv"
+    )
 
 
 def check_atlas(image: Path, table: Path) -> dict[int, str]:

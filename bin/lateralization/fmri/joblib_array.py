@@ -184,7 +184,7 @@ def _checked(state: dict[str, Any], head: bytes, start: int) -> _Described:
 
 def is_nifti(path: Path) -> bool:
     """Tell a NIfTI from the study's joblib form by its name; the study calls both .gz."""
-    return path.name.endswith((".nii", ".nii.gz"))
+    return path.name.lower().endswith((".nii", ".nii.gz"))
 
 
 def check_array(path: Path, n_voxels: int | None) -> Array:

@@ -22,6 +22,7 @@ from lateralization.fmri.average import check_subjects, run_names
 from lateralization.fmri.bold import kept_scans
 from lateralization.fmri.joblib_array import check_array, is_nifti
 from lateralization.fmri.signals import columns_r
+from lateralization.nifti import open_nifti
 from lateralization.ridge.ridge import nested_ridge
 from lateralization.ridge.search import EncodeResult
 from lateralization.ridge.systems import Dual
@@ -31,7 +32,6 @@ from lateralization.volumes import (
     check_same_grid,
     from_volume,
     image_data,
-    load_image,
     load_mask,
     save_volume,
     to_volume,
@@ -336,7 +336,7 @@ def write_given(path: Path, mask_path: Path, out_prefix: str) -> Floats:
     """
     mask, affine = load_mask(mask_path)
     if is_nifti(path):
-        image = _load(path)
+        image = _opened(path)
         check_same_grid(image, mask.shape, affine, path, mask_path)
         data = image_data(image, path)
         check_not_mirrored(data, mask, path, mask_path)
@@ -357,9 +357,18 @@ def write_given(path: Path, mask_path: Path, out_prefix: str) -> Floats:
     return trials
 
 
-def _load(path: Path) -> Any:
-    """Open a series of volumes, or a single one."""
-    try:
-        return load_image(path, 4)
-    except BadInput:
-        return load_image(path, 3)
+def _opened(path: Path) -> Any:
+    """Open a volume, or a series of volumes: one per trial.
+
+    Raises
+    ------
+    BadInput
+        See :func:`lateralization.nifti.open_nifti`; or another number of dimensions.
+    """
+    image = open_nifti(path)
+    if len(image.shape) not in (3, 4):
+        raise BadInput(
+            f"{path} has {len(image.shape)} dimensions; 3 (one volume) or 4 (a volume per trial) "
+            "are needed"
+        )
+    return image

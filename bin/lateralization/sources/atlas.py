@@ -1,6 +1,7 @@
 """The atlas (Harvard-Oxford, or the user's own): brought by FETCH, read by LATERALIZE."""
 
 import csv
+import gzip
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from lateralization.disk import disk_problem
 from lateralization.errors import BadInput
 from lateralization.files import write_json, writing
 from lateralization.fmri.atlas import IMAGE, LABELS, REASON, TABLES, check_atlas, labels_beside
+from lateralization.nifti import is_packed
 from lateralization.volumes import save_volume
 
 NAME = "cort-maxprob-thr0-2mm"
@@ -60,8 +62,12 @@ def _own(sources: Sequence[Path], out: Path) -> None:
     if not table.exists():
         raise BadInput(f"--atlas: {table} is missing; it names the labels (index, name)")
     names = check_atlas(image, table)
-    with writing(out / IMAGE) as temporary:
-        shutil.copyfile(image, temporary)
+    with writing(out / IMAGE) as temporary, image.open("rb") as handle:
+        if is_packed(image):
+            shutil.copyfile(image, temporary)
+        else:
+            with gzip.GzipFile(temporary, "wb", mtime=0) as packed:
+                shutil.copyfileobj(handle, packed)
     _write_labels(sorted(names.items()), out / LABELS)
 
 

@@ -201,8 +201,9 @@ def _bold(parcel: dict[str, Any], origins: Sequence[Path], out: Path, *, own: bo
 
 
 def _ending(path: Path) -> str:
-    """Return the part of a name that says its form."""
-    return next(e for e in (*given_files.ENDINGS, path.suffix) if path.name.endswith(e))
+    """Return the part of a name that says its form, in lower case."""
+    name = path.name.lower()
+    return next(e for e in (*given_files.ENDINGS, path.suffix.lower()) if name.endswith(e))
 
 
 def _given(kind: str, origins: Sequence[Path], out: Path) -> None:

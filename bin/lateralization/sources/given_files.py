@@ -150,7 +150,7 @@ def _check(kind: str, path: Path, grid: Grid | None) -> None:
         load_mask(path)
     elif is_nifti(path):
         _check_image(path, grid, (4,) if kind == "average_subject" else (3, 4))
-    elif path.suffix == ".gz":
+    elif path.suffix.lower() == ".gz":
         check_array(path, grid.n_voxels if grid else None)
     else:
         raise BadInput(f"{path} is neither NIfTI (.nii, .nii.gz) nor joblib (.gz); convert it")

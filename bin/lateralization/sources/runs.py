@@ -11,7 +11,7 @@ import numpy as np
 from lateralization.arrays import Floats
 from lateralization.command import progress
 from lateralization.errors import BadInput
-from lateralization.nifti import open_nifti, repetition_time
+from lateralization.nifti import is_packed, open_nifti, repetition_time
 from lateralization.problems import Problems, listed
 from lateralization.sources.dataset import Subject, is_unfetched
 from lateralization.study import GRID_AFFINE, GRID_SHAPE, MIN_SCANS, TR, TRIM
@@ -146,7 +146,7 @@ def _note_copies(subjects: Sequence[Subject], notes: list[str]) -> None:
     """
     seen: dict[tuple[int, bytes], Path] = {}
     copies = []
-    paths = (path for subject in subjects for path in subject.bold if path.suffix == ".gz")
+    paths = (path for subject in subjects for path in subject.bold if is_packed(path))
     for path in (path for path in paths if path.is_file() and path.stat().st_size > CHECKSUM):
         with path.open("rb") as raw:
             size = raw.seek(-CHECKSUM, 2)
