@@ -120,7 +120,7 @@ SPOILT: dict[str, tuple[Callable[[Weights], Weights], str]] = {
     "bias": (lambda w: w | {f"{QUERY}.bias": torch.ones(16)}, f"1 of .*{QUERY}.bias"),
     "third layer": (
         lambda w: w | {n.replace(".1.", ".2."): v.clone() for n, v in w.items() if ".1." in n},
-        r"9 of .*model\.layers\.2\..*, …\)",
+        r"9 of .*model\.layers\.2\..* … \(9 in all\)",
     ),
     "last norm's bias": (lambda w: w | {"model.norm.bias": torch.ones(16)}, "norm.bias"),
     "head's bias": (lambda w: w | {"lm_head.bias": torch.ones(9)}, "lm_head.bias"),
@@ -198,6 +198,169 @@ def test_tensors_that_no_hidden_state_depends_on_are_passed_over(
     folder = copied(home, kind, tmp_path)
     reweigh(folder, lambda weights: weights | added)
     assert_same(folder, made(home, kind))
+
+
+def bare(home: Path, kind: str, target: Path) -> Path:
+    """Save a trunk by itself: its tensors have no prefix."""
+    folder = copied(home, kind, target)
+    transformers.AutoModel.from_pretrained(folder).save_pretrained(folder)
+    return folder
+
+
+ONE = torch.ones(1)
+
+BESIDE: dict[str, dict[str, torch.Tensor]] = {
+    "tags in a row": {f"crf.{part}transitions": ONE for part in ("", "start_", "end_")},
+    "SimCSE": {"mlp.dense.weight": torch.ones(16, 16), "mlp.dense.bias": ONE},
+    "ColBERT": {"linear.weight": torch.ones(8, 16)},
+    "JointBERT": {
+        "intent_classifier.linear.weight": ONE,
+        "slot_classifier.linear.bias": ONE,
+    },
+    "Medusa": {"medusa_head.0.0.linear.weight": ONE, "medusa_head.1.1.weight": ONE},
+    "a reward": {"score.weight": ONE, "v_head.summary.bias": ONE, "rewarder.0.weight": ONE},
+    "a configuration": {"config": ONE},
+    "a projection": {"sentence_projection.weight": ONE, "pooling.weights": ONE},
+}
+
+
+@pytest.mark.parametrize("kind", ["bert", "llama", "gpt2"])
+@pytest.mark.parametrize("case", BESIDE)
+def test_a_module_beside_the_trunk_s_prefix_is_a_head(
+    home: Path, tmp_path: Path, case: str, kind: str
+) -> None:
+    folder = copied(home, kind, tmp_path)
+    reweigh(folder, lambda weights: weights | {n: v.clone() for n, v in BESIDE[case].items()})
+    assert_same(folder, made(home, kind))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "embed_scale", "embeddings_project.weight", "word_embedding_projection.weight",
+        "prompt_encoder.embedding.weight", "prefix_encoder.trans.0.weight", "soft_prompt",
+        "lora_A.weight", "task_adapter.down.weight", "adapters.0.up.bias", "lm_head.lora_A.weight",
+        "classifier.lora_B.default.weight", "transformer.wte.weight", "wte.weight",
+        "other.embed_tokens.weight", "input_projection.weight", "position_embeddings.weight",
+        "norm.bias", "other.norm.weight", "layers.2.mlp.up_proj.weight", "layers.0.extra.weight",
+        "h.7.mlp.weight", "more_layers.0.weight", "more.self_attn.q_proj.weight",
+        "base_model.model.x.weight", "teacher.layers.5.mlp.up_proj.weight", "lm_head.scales",
+        "lm_head.weight_scale", "lm_head.bias", "lm_head.g_idx", "scale", "unknown",
+        "model.mlp.dense.weight", "model.crf.transitions", "model.intent_classifier.weight",
+        "char_cnn.weight", "logit_scale", "steering_vectors.0.weight",
+    ],
+)  # fmt: skip
+def test_what_may_come_before_the_last_state_is_refused_beside_the_prefix_too(
+    home: Path, tmp_path: Path, name: str
+) -> None:
+    folder = copied(home, "llama", tmp_path)
+    reweigh(folder, lambda weights: weights | {name: ONE})
+    says = rf"1 of its tensors .*\({name}\).* save the trunk alone: AutoModel.from_pretrained\(F\)"
+    with pytest.raises(BadInput, match=says) as caught:
+        load_trunk(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_in_a_trunk_saved_by_itself_the_list_of_heads_decides(home: Path, tmp_path: Path) -> None:
+    whole = made(home, "bert")
+    for name, taken in {
+        "crf.transitions": True,
+        "intent_classifier.weight": True,
+        "mlp.dense.weight": False,
+        "linear.weight": False,
+        "encoder.layer.2.output.dense.bias": False,
+    }.items():
+        folder = bare(home, "bert", tmp_path / name)
+        reweigh(folder, lambda weights, name=name: weights | {name: ONE})
+        if taken:
+            assert_same(folder, whole)
+        else:
+            with pytest.raises(BadInput, match="have no place in the model"):
+                load_trunk(folder)
+
+
+def test_a_pickle_s_names_are_read_for_its_prefix(home: Path, tmp_path: Path) -> None:
+    for name, taken in {"mlp.dense.weight": True, "prompt_encoder.weight": False}.items():
+        folder = copied(home, "bert", tmp_path / name)
+        weights = load_file(folder / "model.safetensors") | {name: ONE}
+        (folder / "model.safetensors").unlink()
+        torch.save(weights, folder / "pytorch_model.bin")
+        if taken:
+            load_trunk(folder, allow_pickle=True)
+        else:
+            with pytest.raises(BadInput, match="have no place in the model"):
+                load_trunk(folder, allow_pickle=True)
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen3"])
+def test_zeros_that_a_head_would_add_change_nothing(home: Path, tmp_path: Path, kind: str) -> None:
+    folder = copied(home, kind, tmp_path)
+    zeros = torch.zeros(load_config(folder).vocab_size)
+    reweigh(folder, lambda weights: weights | {"lm_head.bias": zeros})
+    assert_same(folder, made(home, kind))
+    zeros[-1] = 1e-6
+    reweigh(folder, lambda weights: weights | {"lm_head.bias": zeros})
+    with pytest.raises(BadInput, match=r"lm_head\.bias"):
+        load_trunk(folder)
+
+
+def test_a_second_table_of_words_must_be_the_same(home: Path, tmp_path: Path) -> None:
+    name = "bert.embeddings.word_embeddings.weight"
+    folder = copied(home, "bert", tmp_path)
+    reweigh(folder, lambda w: w | {name.replace("weight", "_weight"): w[name].clone()})
+    assert_same(folder, made(home, "bert"))
+    reweigh(folder, lambda w: w | {name.replace("weight", "_weight"): w[name] + 1e-3})
+    with pytest.raises(BadInput, match=r"word_embeddings\._weight"):
+        load_trunk(folder)
+
+
+@pytest.mark.parametrize("pickled", [False, True])
+@pytest.mark.parametrize("kind", ["gpt2", "bert"])
+def test_a_weight_with_and_without_the_prefix_must_be_the_same(
+    home: Path, tmp_path: Path, kind: str, pickled: bool
+) -> None:
+    prefix, name = {
+        "gpt2": ("transformer", "wte.weight"),
+        "bert": ("bert", "encoder.layer.1.output.dense.bias"),
+    }[kind]
+    for shift in (0.0, 1.0):
+        folder = copied(home, kind, tmp_path / str(shift))
+        weights = load_file(folder / "model.safetensors")
+        weights[name] = weights[f"{prefix}.{name}"] + shift
+        save_file(weights, folder / "model.safetensors", {"format": "pt"})
+        if pickled:
+            (folder / "model.safetensors").unlink()
+            torch.save(weights, folder / "pytorch_model.bin")
+        if shift:
+            with pytest.raises(BadInput, match="are there twice, with and without"):
+                load_trunk(folder, allow_pickle=True)
+        else:
+            load_trunk(folder, allow_pickle=True)
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3"])
+def test_a_model_for_answers_is_read_under_its_own_prefix(
+    home: Path, tmp_path: Path, kind: str
+) -> None:
+    config = transformers.AutoConfig.from_pretrained(made(home, kind))
+    model = transformers.AutoModelForQuestionAnswering.from_config(config).eval()
+    folder = copied(home, kind, tmp_path)
+    model.save_pretrained(folder)
+    assert any(name.startswith("transformer.") for name in load_file(folder / "model.safetensors"))
+    found, expected = states(load_trunk(folder)), states(model.base_model)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    assert prepared(folder, tmp_path)["weights"]
+    reweigh(folder, lambda w: w | {"transformer.layers.2.mlp.up_proj.weight": ONE})
+    with pytest.raises(BadInput, match=r"layers\.2\.mlp"):
+        load_trunk(folder)
+
+
+def test_weights_under_other_names_are_not_called_missing_alone(home: Path, tmp_path: Path) -> None:
+    folder = copied(home, "llama", tmp_path)
+    reweigh(folder, lambda weights: {f"wrapped.{name}": value for name, value in weights.items()})
+    with pytest.raises(BadInput, match=r"calls its weights otherwise \(wrapped\..*save the trunk"):
+        load_trunk(folder)
 
 
 def test_of_layers_beyond_the_last_only_those_that_predict_further_tokens_are_passed_over(

@@ -9,13 +9,17 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from lateralization.errors import BadInput
+from lateralization.errors import BadInput, usable
 from lateralization.files import IS_POINTER, is_lfs_pointer, read_json
+from lateralization.problems import listed
 
 LARGEST_COUNT = 10_000
 """More layers, heads or experts than any model has: a damaged number would fill the memory."""
@@ -69,6 +73,11 @@ NOT_THE_MODEL = frozenset(
 )
 """Keys of ``config.json`` that say how a model is run, not what it is. They are not followed."""
 
+SAVE_TRUNK = (
+    "save the trunk alone: AutoModel.from_pretrained(F).save_pretrained(G), and the tokenizer there"
+)
+"""How a user goes on with a checkpoint whose head is not known here."""
+
 NO_ARCHITECTURE = (
     "config.json does not name its architecture (model_type); save it again with save_pretrained"
 )
@@ -86,16 +95,32 @@ PLAIN_TYPES = frozenset({"F64", "F32", "F16", "BF16"})
 """Types of the safetensors format whose numbers are the weights themselves."""
 
 HEADS = (
-    r"^(lm_heads?|lm_loss|lm_predictions|embed_out|output_projection|pred_layer|proj_out|dense|"
+    r"^((\w+_)?heads?|(\w+_)?classifiers?|crf|lm_loss|lm_predictions|embed_out|output_projection|pred_layer|proj_out|dense|"
     r"vocab_transform|vocab_layer_norm|vocab_projector|cls|predictions|mask_predictions|"
-    r"generator_predictions|generator_lm_head|discriminator_predictions|entity_predictions|"
-    r"mlm_head|mim_head|head|classifier|pre_classifier|sop_classifier|classification_head|"
-    r"qa_outputs|qa_classifier|logits_proj|sequence_summary|multiple_choice_head|start_logits|"
-    r"end_logits|answer_class|score|v_head|value_head|reward_head|regression_head)\."
+    r"generator_predictions|discriminator_predictions|entity_predictions|qa_outputs|logits_proj|"
+    r"sequence_summary|start_logits|end_logits|answer_class|score)\."
     r"|^decoder\.(weight|bias)$|^final_logits_bias$"
+    r"|^(start_|end_)?transitions$|^(class|loss|pos)_weights?$"
 )
+"""Heads by name. In a checkpoint whose trunk has a prefix, what stands beside it is one too."""
+
+ALTERS = (
+    r"lora|loha|lokr|dora_|adapter|ia3|vera_|hypernet|peft|quant|absmax|qweight|qzeros|g_idx|"
+    r"zero_point|scales?(\.|$)"
+)
+"""Names of what changes another weight, wherever it stands: adapters, codes of a quantization."""
+
+FEEDS = (
+    r"emb(?!l)|wte|wpe|prompt|prefix|soft_|position|rotary|rope|encod|input|token|char|logit|gate|"
+    r"residual|steer|control|memory|compress|scale|final_\w*norm|norm_f|(?<![a-z])ln_|"
+    r"attn|attention|(?<![a-z])(q|k|v|o|kv|qkv)_proj|query|(?<![a-z])key|"
+    r"(layers?|blocks?|(?<![a-z])h)\.\d|^(model|transformer|base_model|module|backbone|trunk|"
+    r"decoder|language_model|text_model|pretrained_model|_orig_mod|student|teacher|\w*ema)\."
+)
+"""Names beside a trunk of what may come before its last state, or be another trunk."""
 
 HARMLESS = {
+    r"^config$": "no weight: the configuration, which DeBERTa's own code saved as one",
     HEADS: "a head for words, classes, answers or rewards: after the last hidden state",
     r"(^|\.)pooler\.": "the summary of a sentence: after the last hidden state",
     r"(^|\.)(attn|attention|self_attn|crossattention)\.(masked_)?bias$": (
@@ -121,6 +146,8 @@ HARMLESS = {
 
 _HARMLESS = re.compile("|".join(HARMLESS))
 _HEAD = re.compile(HEADS)
+_ALTERS = re.compile(ALTERS, re.IGNORECASE)
+_FEEDS = re.compile(f"{ALTERS}|{FEEDS}", re.IGNORECASE)
 _NUMBERED = re.compile(r"^(.*\blayers\.\d+)\.")
 _JOINS_NEXT_TOKEN = re.compile(r"^(.*\blayers\.\d+)\.eh_proj\b")
 """In a prediction layer of DeepSeek-V3 and GLM, numbered after the model's own: what joins the
@@ -288,9 +315,49 @@ def tensor_types(files: Sequence[Path], folder: Path) -> dict[str, str]:
     return types
 
 
-def check_used(
-    model: Any, unexpected: Iterable[str], types: Mapping[str, str], folder: Path
-) -> None:
+@dataclass(frozen=True)
+class Stored:
+    """The weights of a checkpoint as its files have them.
+
+    Attributes
+    ----------
+    files
+        Of one format: safetensors or pickles.
+    types
+        As :func:`tensor_types` returns it.
+    """
+
+    files: Sequence[Path]
+    types: Mapping[str, str]
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Names of all tensors; of pickles too, whose values are not read for it."""
+        return frozenset(self.types or chain.from_iterable(map(self._pickled, self.files)))
+
+    def tensor(self, name: str) -> Any:
+        """Return a tensor; None where no file has one of that name."""
+        for path in self.files:
+            if path.suffix != ".safetensors":
+                found = self._pickled(path, "cpu").get(name)
+                if found is not None:
+                    return found
+                continue
+            with safe_open(path, framework="pt") as tensors:
+                if name in tensors.keys():
+                    return tensors.get_tensor(name)
+        return None
+
+    @staticmethod
+    def _pickled(path: Path, device: str = "meta") -> dict[str, Any]:
+        import torch
+
+        with usable(f"{path.name}"):
+            found = torch.load(path, map_location=device, weights_only=True)
+            return dict(found)
+
+
+def check_used(model: Any, unexpected: Iterable[str], stored: Stored, folder: Path) -> None:
     """Refuse a checkpoint of which the model leaves something out, or misreads its numbers.
 
     Parameters
@@ -298,22 +365,30 @@ def check_used(
     model : a model of transformers
     unexpected : iterable of str
         Tensors that have no place in the model.
-    types : dict of str
-        As :func:`tensor_types` returns it.
+    stored : Stored
     folder : Path
 
     Raises
     ------
     BadInput
-        A tensor is dropped that :data:`HARMLESS` does not know, or a weight is kept in integers
-        or 8 bits.
+        A tensor is dropped that may change a hidden state or the surprisal (:func:`unused`), a
+        weight is there twice, or is kept in integers or 8 bits.
     """
-    dropped = sorted(unused(model, list(unexpected)))
+    types = stored.types
+    dropped = sorted(unused(model, list(unexpected), stored))
     if dropped:
         raise BadInput(
             f"model {folder}: {len(dropped)} of its tensors have no place in the model that "
-            f"config.json describes ({_first(dropped)}) and would be left out; is config.json its "
-            "own, and are the weights neither quantized nor adapted?"
+            f"config.json describes ({listed(dropped, 3)}) and would be left out; is config.json "
+            "its own, and are the weights neither quantized nor adapted? If they are a head of "
+            f"your own, {SAVE_TRUNK}"
+        )
+    twice = sorted(_twice(model, stored))
+    if twice:
+        raise BadInput(
+            f"model {folder}: {len(twice)} of its weights are there twice, with and without "
+            f"{model.base_model_prefix!r} before their names, and differ ({listed(twice, 3)}): "
+            f"which are the model's cannot be known; {SAVE_TRUNK}, from the right ones"
         )
     real = {
         name.rpartition(".")[2]
@@ -330,31 +405,94 @@ def check_used(
     if coded:
         raise BadInput(
             f"model {folder}: {len(coded)} of its weights are stored as {types[coded[0]]} "
-            f"({_first(coded)}) and would not be read for what they are; choose its checkpoint in "
-            "float32, bfloat16 or float16"
+            f"({listed(coded, 3)}) and would not be read for what they are; choose its checkpoint "
+            "in float32, bfloat16 or float16"
         )
 
 
-def unused(model: Any, unexpected: Sequence[str]) -> Iterator[str]:
-    """Yield the tensors without a place in a model that change what it computes.
+def unused(model: Any, unexpected: Sequence[str], stored: Stored) -> Iterator[str]:
+    """Yield the tensors without a place in a model that may change what it computes.
 
-    A head is harmless as long as the model has no layer of its name: a bias that such a layer
-    lacks would change the surprisal.
+    Harmless are those that :data:`HARMLESS` lists, with the reasons; where the trunk is saved
+    under its prefix, also a module beside it, which reads the last hidden state unless its name
+    says otherwise (:data:`FEEDS`); zeros that a head would add; and a second copy of a table.
+    Nothing is harmless that would go into a layer that the model has.
     """
-    modules = {name for name, _ in model.named_modules()}
+    modules = {name: module for name, module in model.named_modules() if name}
+    leaves = {name for name, module in modules.items() if not any(module.children())}
+    trunk = {_any_number(name) for name, _ in model.base_model.named_modules() if name}
     predicting = {found[1] for name in unexpected if (found := _JOINS_NEXT_TOKEN.match(name))}
+    prefix = f"{model.base_model_prefix}."
     for name in unexpected:
         numbered = _NUMBERED.match(name)
         if numbered and numbered[1] in predicting:
             continue
-        own_head = _HEAD.search(name) and name.rpartition(".")[0] in modules
-        if own_head or not _HARMLESS.search(name):
+        head = bool(_HEAD.search(name))
+        beside = not head and _is_beside(name, prefix, trunk, stored)
+        if head or beside:
+            parent = name.rpartition(".")[0]
+            above = accumulate(parent.split("."), "{}.{}".format)
+            into_own = parent in modules or not leaves.isdisjoint(above)
+            harmless = not (into_own or _ALTERS.search(name)) or (head and _adds_zero(name, stored))
+        else:
+            harmless = bool(_HARMLESS.search(name)) or _is_copy(name, stored)
+        if not harmless:
             yield name
 
 
-def _first(names: Sequence[str]) -> str:
-    """Join the first names for a message."""
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+def _twice(model: Any, stored: Stored) -> Iterator[str]:
+    """Yield weights of a trunk that stand under two names with different values.
+
+    transformers looks for both names, takes one of them and drops the other without a word.
+    """
+    prefix = f"{model.base_model_prefix}."
+    for name in stored.names & model.base_model.state_dict().keys():
+        if prefix + name in stored.names:
+            first, second = stored.tensor(name), stored.tensor(prefix + name)
+            if first.dtype != second.dtype or not first.equal(second):
+                yield name
+
+
+def _any_number(name: str) -> str:
+    """Replace the numbers of layers, so that those beyond the model's depth are known too."""
+    return re.sub(r"(^|\.)\d+(?=\.|$)", r"\1#", name)
+
+
+def _is_beside(name: str, prefix: str, trunk: set[str], stored: Stored) -> bool:
+    """Whether a tensor belongs to a module beside a trunk that is saved under its prefix.
+
+    In a bare trunk the same name could be a part of it. Whatever has the name of a module of the
+    trunk may be a second version of that.
+    """
+    owners = _any_number(name).split(".")[:-1]
+    if not owners or name.startswith(prefix) or name not in stored.names:
+        return False
+    if prefix + name in stored.names or not any(one.startswith(prefix) for one in stored.names):
+        return False
+    tails = {".".join(owners[at:]) for at in range(len(owners))} | {owners[0]}
+    return trunk.isdisjoint(tails) and not _FEEDS.search(name)
+
+
+def _adds_zero(name: str, stored: Stored) -> bool:
+    """Whether a tensor is a bias of zeros, which exporters write beside heads that have none."""
+    if not name.endswith(".bias"):
+        return False
+    values = stored.tensor(name)
+    return values is not None and not values.any()
+
+
+def _is_copy(name: str, stored: Stored) -> bool:
+    """Whether a tensor ``x._weight`` equals ``x.weight``.
+
+    DeBERTa's checkpoints of NLI hold their table of words twice. Another table would be one that
+    training has changed: which of the two the published model reads cannot be known.
+    """
+    if not name.endswith("._weight"):
+        return False
+    first, second = stored.tensor(name), stored.tensor(name.removesuffix("_weight") + "weight")
+    if first is None or second is None:
+        return False
+    return bool(first.dtype == second.dtype and first.equal(second))
 
 
 @contextmanager

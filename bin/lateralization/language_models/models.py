@@ -7,7 +7,7 @@ Nothing here touches the network. Code that a model repository brings along is n
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,8 @@ from lateralization.errors import BadInput, one_line, usable
 from lateralization.files import write_json
 from lateralization.language_models.checkpoint import (
     NO_ARCHITECTURE,
+    SAVE_TRUNK,
+    Stored,
     architecture_only,
     check_kind,
     check_pointers,
@@ -25,6 +27,7 @@ from lateralization.language_models.checkpoint import (
     tensor_types,
 )
 from lateralization.language_models.sizes import BYTES
+from lateralization.problems import listed
 
 PRECISIONS = tuple(BYTES)
 
@@ -327,9 +330,9 @@ def load_model(
     if placement or device != "cpu":
         options["device_map"] = placement or {"": device}
         options["max_memory"] = memory
-    model, info = _read_weights(folder, **options)
+    model, info = _read_weights(folder, renamed=_renamed(types), **options)
     check_loaded(model, info, folder)
-    check_used(model, info["unexpected_keys"], types, folder)
+    check_used(model, info["unexpected_keys"], Stored(files, types), folder)
     fuse(model)
     return (model.base_model if info["missing_keys"] else model).eval()
 
@@ -350,7 +353,18 @@ def check_fits(folder: Path, files: Sequence[Path]) -> None:
         check_pointers(files, folder)
 
 
-def _read_weights(folder: Path, *, precision: str, **options: Any) -> tuple[Any, Any]:
+def _renamed(names: Collection[str]) -> bool:
+    """Whether a checkpoint is one for answers of Llama's kin: the trunk is its ``transformer``.
+
+    Their classes with other heads call it ``model``.
+    """
+    tops = {name.split(".")[0] for name in names}
+    return tops == {"transformer", "qa_outputs"}
+
+
+def _read_weights(
+    folder: Path, *, precision: str, renamed: bool = False, **options: Any
+) -> tuple[Any, Any]:
     """Return a model as transformers loads it, and what it says of the weights."""
     import torch
 
@@ -363,7 +377,13 @@ def _read_weights(folder: Path, *, precision: str, **options: Any) -> tuple[Any,
         "ignore_mismatched_sizes": True,  # they are named in what it says, and refused
     }
     with usable(f"model {folder}: its weights"):
-        model, info = _auto_class(config).from_pretrained(folder, config=config, **options)
+        kind = _auto_class(config)
+        if (
+            renamed
+            and getattr(kind._model_mapping[type(config)], "base_model_prefix", "") == "model"
+        ):
+            options["key_mapping"] = {r"^transformer\.": "model."}
+        model, info = kind.from_pretrained(folder, config=config, **options)
         return _with_trunk(model), info
 
 
@@ -408,10 +428,17 @@ def check_loaded(model: Any, info: dict[str, Any], folder: Path) -> None:
     )
     mismatched = sorted(str(entry) for entry in info.get("mismatched_keys", ()))
     if missing or mismatched or info.get("error_msgs"):
+        unexpected = sorted(str(name) for name in info.get("unexpected_keys", ()))
+        hint = "is the checkpoint whole?"
+        if unexpected and len(missing) >= len(list(model.base_model.parameters())):
+            hint = (
+                f"the checkpoint calls its weights otherwise ({listed(unexpected, 2)}); load it "
+                f"with its own class and {SAVE_TRUNK}"
+            )
         named = (missing + mismatched + [str(text) for text in info.get("error_msgs", ())])[:3]
         raise BadInput(
             f"model {folder}: its weights do not fill the model ({len(missing)} missing, "
-            f"{len(mismatched)} of another shape: {', '.join(named)}); is the checkpoint whole?"
+            f"{len(mismatched)} of another shape: {', '.join(named)}); {hint}"
         )
 
 
