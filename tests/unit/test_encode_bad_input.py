@@ -99,5 +99,5 @@ def test_bad_input_leaves_with_65_and_one_line(files):
 
 def test_a_gpu_that_is_not_there_is_bad_input(files, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(BadInput, match="no GPU"):
+    with pytest.raises(BadInput, match="asks for 1 GPU"):
         encode_files(task(files, device="cuda"), [files / "part.safetensors"])

@@ -7,7 +7,7 @@ hidden states are then those of another model than the one that was published.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +17,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from lateralization.errors import BadInput, usable
+from lateralization.errors import BadInput
 from lateralization.files import IS_POINTER, is_lfs_pointer, read_json
 from lateralization.problems import listed
 
@@ -325,21 +325,25 @@ class Stored:
         Of one format: safetensors or pickles.
     types
         As :func:`tensor_types` returns it.
+    unpickle
+        Reads the tensors of a pickle on a device of torch, which is imported elsewhere.
     """
 
     files: Sequence[Path]
     types: Mapping[str, str]
+    unpickle: Callable[[Path, str], dict[str, Any]]
 
     @cached_property
     def names(self) -> frozenset[str]:
         """Names of all tensors; of pickles too, whose values are not read for it."""
-        return frozenset(self.types or chain.from_iterable(map(self._pickled, self.files)))
+        pickled = (self.unpickle(path, "meta") for path in self.files if not self.types)
+        return frozenset(self.types or chain.from_iterable(pickled))
 
     def tensor(self, name: str) -> Any:
         """Return a tensor; None where no file has one of that name."""
         for path in self.files:
             if path.suffix != ".safetensors":
-                found = self._pickled(path, "cpu").get(name)
+                found = self.unpickle(path, "cpu").get(name)
                 if found is not None:
                     return found
                 continue
@@ -347,14 +351,6 @@ class Stored:
                 if name in tensors.keys():
                     return tensors.get_tensor(name)
         return None
-
-    @staticmethod
-    def _pickled(path: Path, device: str = "meta") -> dict[str, Any]:
-        import torch
-
-        with usable(f"{path.name}"):
-            found = torch.load(path, map_location=device, weights_only=True)
-            return dict(found)
 
 
 def check_used(model: Any, unexpected: Iterable[str], stored: Stored, folder: Path) -> None:

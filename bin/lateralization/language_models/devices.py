@@ -117,8 +117,8 @@ def _why_no_driver() -> str:
     if driver is None:
         return (
             "no NVIDIA driver is found here (libcuda.so.1 cannot be loaded: a container must be "
-            "started with access to the GPUs; tasks start without the LD_LIBRARY_PATH of your "
-            "shell, so where the driver needs it set it in process.beforeScript of your site)"
+            "started with access to the GPUs; where the loader must be told of the driver, set "
+            "LD_LIBRARY_PATH in process.beforeScript of your site)"
         )
     if driver[0] < major:
         return (

@@ -332,7 +332,7 @@ def load_model(
         options["max_memory"] = memory
     model, info = _read_weights(folder, renamed=_renamed(types), **options)
     check_loaded(model, info, folder)
-    check_used(model, info["unexpected_keys"], Stored(files, types), folder)
+    check_used(model, info["unexpected_keys"], Stored(files, types, _unpickled), folder)
     fuse(model)
     return (model.base_model if info["missing_keys"] else model).eval()
 
@@ -402,6 +402,14 @@ def answer(model: Any, **inputs: Any) -> Any:
             f"{type(model).__name__} cannot read a plain text: {one_line(error)}; choose another "
             "model"
         ) from error
+
+
+def _unpickled(path: Path, device: str) -> dict[str, Any]:
+    """Read the tensors of a pickle; on the device ``meta`` their names alone."""
+    import torch
+
+    with usable(path.name):
+        return dict(torch.load(path, map_location=device, weights_only=True))
 
 
 def fuse(model: Any) -> None:
