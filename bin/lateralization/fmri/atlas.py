@@ -161,16 +161,18 @@ def read_labels(path: Path) -> dict[int, str]:
         content = path.read_bytes()
     except OSError as error:
         raise BadInput(f"cannot read {path} ({error.strerror}); check it") from error
-    header = check_columns(content, separator, str(path), ("index", "name"))
+    check_columns(content, separator, str(path), ("index", "name"))
+    text = io.StringIO(content.decode("utf-8-sig"), newline="")
+    table = csv.DictReader(text, delimiter=separator)
+    header = list(table.fieldnames or [])
     if not {"index", "name"} <= set(header):
         raise BadInput(
             f"{path} is no table of index and name: its columns are {listed(header) or 'none'} (a "
             ".csv has commas between them, others tabs)"
         )
-    text = io.StringIO(content.decode("utf-8-sig"), newline="")
     names: dict[int, str] = {}
     rows: dict[int, dict[str, str]] = {}
-    for row in csv.DictReader(text, delimiter=separator):
+    for row in table:
         index, name = (row["index"] or "").strip(), " ".join((row["name"] or "").split())
         if not _INDEX.fullmatch(index) or is_blank(name):
             raise BadInput(
