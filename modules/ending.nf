@@ -50,16 +50,21 @@ def written(settings, kind) {
     settings[kind]?.enabled ? file(settings[kind].file.toString(), glob: false) : null
 }
 
-// A run that ended moves its reports up, over those of the run before; of one that was killed they go after a month.
+// A run that ended moves its reports up, over those of the run before, and takes its own folder away.
+// What a killed run left goes after a month, or after a day if it is empty (a run that begins has an empty folder).
 def put_away(run, settings) {
     def kept = kept(run)
-    ['trace', 'report', 'timeline', 'dag'].collect { kind -> written(settings, kind) }
-        .findAll { path -> path && path.parent.parent == kept && path.exists() }
-        .each { path -> path.moveTo(kept.resolve(path.name)) }
+    def own = ['trace', 'report', 'timeline', 'dag'].collect { kind -> written(settings, kind) }
+        .findAll { path -> path && path.parent.parent == kept }
+    own.findAll { path -> path.exists() }.each { path -> path.moveTo(kept.resolve(path.name)) }
+    own.collect { path -> path.parent }.unique()
+        .findAll { folder -> folder.exists() && !folder.list() }
+        .each { folder -> folder.deleteDir() }
     def day = System.currentTimeMillis() - 24L * 3600 * 1000
     def month = day - 29L * 24 * 3600 * 1000
-    (kept.toFile().listFiles() ?: [])
-        .findAll { folder -> folder.name ==~ /\d+-\d+@.*/ && (folder.listFiles() ? folder.listFiles().every { report -> report.lastModified() < month } : folder.lastModified() < day) }
+    (kept.list() ?: []).collect { name -> kept.resolve(name) }
+        .findAll { folder -> folder.name ==~ /\d+-\d+@.*/ && folder.lastModified() < day }
+        .findAll { folder -> folder.list().every { name -> folder.resolve(name).lastModified() < month } }
         .each { folder -> folder.deleteDir() }
 }
 
