@@ -64,14 +64,13 @@ test: setup-dev ## run all tests (ARGS go to pytest, JOBS=2 side by side)
 	@$(pytest) $(ARGS)
 
 test-fast: setup-dev ## run the unit tests that take under a second each
-	@$(pytest) tests/unit -m 'not slow' $(ARGS)
+	@$(pytest) tests --ignore=tests/pipeline --ignore=tests/browser -m 'not slow' $(ARGS)
 
 mutants: setup-dev ## put 200 small faults into the science, and list those that no test notices
 	@$(python) tests/mutants.py $(ARGS)
 
 fuzz: setup-dev ## spoil the user's files in 10,000 new ways per parser (CASES=, ARGS go to pytest)
-	@FUZZ_CASES=$(CASES) MUTATIONS=$(CASES) $(pytest) tests/unit/test_fuzz.py tests/unit/test_fuzz_models.py \
-	  tests/unit/test_mutations.py $(ARGS)
+	@FUZZ_CASES=$(CASES) MUTATIONS=$(CASES) $(pytest) tests/properties $(ARGS)
 
 check: setup-dev ## run the quality gates: style, types, pipeline syntax, spelling, documentation
 	@$(MAKE) --no-print-directory --keep-going style types lint spelling documentation ARGS=
@@ -93,7 +92,7 @@ spelling: setup-dev
 
 # Schema, configuration, help and README name the same parameters; sizes of files; what each image needs.
 documentation: setup-dev
-	$(python) -m pytest -q --no-header tests/pipeline/test_documentation.py tests/unit/test_sizes.py tests/unit/test_images.py
+	$(python) -m pytest -q --no-header tests/pipeline/test_documentation.py tests/project/test_sizes.py tests/project/test_images.py
 
 format: setup-dev ## put the Python into the one format
 	@.venv/bin/ruff check --fix $(sources)

@@ -30,8 +30,7 @@ import pandas as pd
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "bin"), str(PROJECT / "tests")]
 
-from made_runs import made_atlas, made_mask  # noqa: E402
-
+from helpers.made_runs import made_atlas, made_mask  # noqa: E402
 from lateralization.files import save_tensors, write_json, write_table  # noqa: E402
 from lateralization.study import GRID_AFFINE, GRID_SHAPE  # noqa: E402
 from lateralization.volumes import save_volume  # noqa: E402

@@ -1,8 +1,9 @@
-"""Which tests share a process when several run side by side, and which begin.
+"""Fixtures that several rooms share, which tests share a process, and which begin.
 
-Shared helpers of the tests lie beside this file (``made_runs``).
+The helpers of the tests are the package ``helpers``; fixtures import it where they use it.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,3 +61,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return group(nodeid)
 
     return Groups(config, log)
+
+
+@pytest.fixture(scope="session")
+def bold() -> dict[str, Any]:
+    """The study's average subject: run → (n_scans, n_voxels)."""
+    from helpers.encode_inputs import average_subject
+
+    return average_subject()
+
+
+@pytest.fixture
+def files(tmp_path: Path, bold: dict[str, Any]) -> Path:
+    """A folder with the inputs of ENCODE, as the stages before it leave them."""
+    from helpers.encode_inputs import write_inputs
+
+    write_inputs(tmp_path, bold)
+    return tmp_path

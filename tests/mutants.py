@@ -23,7 +23,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from faults import Fault, draw, faults_of
+from helpers.faults import Fault, draw, faults_of
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPLAINED = ROOT / "tests/mutants.tsv"
@@ -72,7 +72,7 @@ MODULES = {
     "tables.unique": "unique",
     "tables.voxel_pairs": "voxel_pairs",
 }
-"""Module of the package → the files of tests/unit that say what it does."""
+"""Module of the package → the test files that say what it does, by name in any folder."""
 
 LIBRARIES = (
     "torch",
@@ -92,6 +92,12 @@ LIBRARIES = (
 
 TREES: dict[str, ast.Module] = {}
 """What was read of the modules; a trial's process spoils its own copy."""
+
+
+def _tests(name: str) -> str:
+    """Return the file of tests of this name."""
+    (path,) = (ROOT / "tests").rglob(f"test_{name}.py")
+    return str(path.relative_to(ROOT))
 
 
 def _path(module: str) -> Path:
@@ -183,7 +189,7 @@ def trials(todo: list[Trial], jobs: int) -> Iterator[tuple[Trial, str, float]]:
 
 def measure(names: set[str], jobs: int) -> dict[str, float]:
     """Return the seconds that each file of tests takes when nothing is wrong."""
-    todo = [Trial([f"tests/unit/test_{name}.py"], None, 600) for name in sorted(names)]
+    todo = [Trial([_tests(name)], None, 600) for name in sorted(names)]
     seconds = {}
     for trial, outcome, took in trials(todo, jobs):
         if outcome != "passed":
@@ -199,7 +205,7 @@ def check(chosen: list[Fault], jobs: int) -> list[Fault]:
     print(f"{len(names)} files of tests pass in {sum(seconds.values()):.0f} s", flush=True)
     todo = []
     for fault in chosen:
-        files = [f"tests/unit/test_{name}.py" for name in MODULES[fault.module].split()]
+        files = [_tests(name) for name in MODULES[fault.module].split()]
         files.sort(key=seconds.__getitem__)
         todo.append(Trial(files, fault, 20 + 4 * sum(seconds[file] for file in files)))
     survivors = []

@@ -13,11 +13,11 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from made_runs import MadeRun, write_run
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
+from helpers.made_runs import MadeRun, write_run
 from lateralization.figures.figures import draw_all
 from lateralization.report.report import write_report
 from lateralization.tables.tables import lateralize

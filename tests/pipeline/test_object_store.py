@@ -7,7 +7,8 @@ from urllib.parse import unquote
 
 import pytest
 import requests
-from s3_server import for_java, serving_s3
+
+from helpers.s3_server import for_java, serving_s3
 
 from .conftest import PROJECT, Copy, arguments, copy_project
 

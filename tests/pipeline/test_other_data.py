@@ -17,8 +17,9 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
-from hub_server import serving_hub
 from safetensors.numpy import load_file
+
+from helpers.hub_server import serving_hub
 
 from .conftest import PROJECT, Copy, Run, arguments, copy_project, without_network
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hub_server import Hub, serving_hub
+
+from helpers.hub_server import Hub, serving_hub
 
 from .conftest import NEXTFLOW, PROJECT, arguments
 

@@ -7,9 +7,9 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-import study_restated as restated
 from safetensors.numpy import load_file
 
+from helpers import study_restated as restated
 from lateralization.files import read_json
 
 from .conftest import Copy, Run

@@ -9,8 +9,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from fuzzing import one_line, with_header
 
+from helpers.fuzzing import one_line, with_header
 from lateralization.errors import BadInput
 from lateralization.fmri.resampling import resample_subject
 from lateralization.nifti import open_nifti, repetition_time

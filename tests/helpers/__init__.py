@@ -1,0 +1,1 @@
+"""What the tests share: small inputs, servers, re-statements and oracles."""

@@ -1,0 +1,87 @@
+"""What the plan says a run will take, beside what was measured."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from lateralization.language_models.sizes import gpu_memory, shape_of
+from lateralization.plan.costs import MEASURED, activations_disk, reliability_disk
+
+ON_THE_HUB = {"kind": "hub", "source": "org/model"}
+RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results"
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader((RESULTS / name).open(), delimiter="\t"))
+
+
+def test_measured_seconds_are_those_of_the_tables() -> None:
+    resample = next(
+        float(row["ours"])
+        for row in _rows("preprocessing.tsv")
+        if row["measure"] == "stage" and row["source"] == "72x90x77-f4" and row["unit"] == "seconds"
+    )
+    layer, on_gpu = (
+        next(float(row["C_seconds"]) for row in _rows(name) if row["n_features"] == "768")
+        for name in ("encoding_layers.tsv", "gpu/encoding_layers.tsv")
+    )
+    story = next(
+        float(row["seconds"])
+        for row in _rows("extraction_gpu.tsv")
+        if row["model"] == "gpt2-xl" and row["measure"] == "windows to sums"
+    )
+    said = [seconds for _stage, seconds, _unit in MEASURED]
+    assert said == pytest.approx([resample, layer, on_gpu, story], rel=0.01)
+
+
+def test_memory_on_a_gpu_is_the_weights_and_a_window() -> None:
+    model = ON_THE_HUB | {"n_parameters": 1_557_611_200, "n_layers": 48, "n_hid": 1600}
+    whole = gpu_memory(model, "float32")
+    half = gpu_memory(model, "bfloat16")
+    assert whole is not None
+    assert half is not None
+    weights = 4 * 1_557_611_200
+    assert weights < whole < 1.5 * weights
+    assert weights / 2 < half < whole
+    # what a pass with larger batches took at its peak holds it
+    peak = next(float(r["peak_gib"]) for r in _rows("extraction_gpu.tsv") if r["peak_gib"])
+    assert whole / 2**30 < peak
+    assert gpu_memory(model | {"n_parameters": None}, "float32") is None
+
+
+def test_activations_take_four_bytes_a_word_layer_and_unit() -> None:
+    models = [ON_THE_HUB | {"languages": ["en"], "n_layers": 12, "n_hid": 768},
+              ON_THE_HUB | {"languages": ["en"], "n_layers": None, "n_hid": None}]  # fmt: skip
+    plan = {"models": models, "baselines": [{"languages": ["en"], "dims": 300}]}
+    assert activations_disk(plan) == 4 * 15_400 * (13 * 768 + 300)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"n_layer": 12, "n_embd": 768}, (12, 768)),
+        ({"num_hidden_layers": 4, "hidden_size": 40}, (4, 40)),
+        ({"text_config": {"num_hidden_layers": 2, "hidden_size": 8}}, (2, 8)),
+        ({"model_type": "unheard-of"}, (None, None)),
+    ],
+)
+def test_the_shape_of_a_folder_is_in_its_configuration(
+    config: dict[str, int], expected: tuple[int | None, int | None], tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    model = {"kind": "local", "source": str(tmp_path), "n_layers": None, "n_hid": None}
+    assert shape_of(model) == expected
+    assert shape_of(model | {"n_layers": 7, "n_hid": 9}) == (7, 9)
+    assert shape_of(model | ON_THE_HUB) == (None, None)
+
+
+def test_the_reliability_puts_the_means_of_both_halves_aside() -> None:
+    subjects = [{"group": True}, {"group": True}, {"group": False}]
+    language = {"subjects": subjects, "isc": None, "n_scans": {"EN901": [100] * 9},
+                "scans": None, "trim": 10, "n_runs": 9}  # fmt: skip
+    plan = {"parameters": {"isc_trials": 3}, "languages": [language]}
+    assert reliability_disk(plan) == 3 * 2 * (9 * 80) * 27_000 * 4
+    assert reliability_disk(plan | {"languages": [language | {"isc": {"source": "x"}}]}) == 0
+    assert reliability_disk(plan | {"languages": [language | {"subjects": subjects[1:]}]}) == 0

@@ -1,0 +1,371 @@
+"""The report says what the tables hold, safely, whatever the run has."""
+
+import dataclasses
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from helpers.made_runs import MadeRun, write_run
+from lateralization import wording
+from lateralization.errors import BadInput
+from lateralization.figures.figures import draw_all
+from lateralization.files import read_json, write_json, write_table
+from lateralization.report.methods_text import data_text, encoding_text, model_text
+from lateralization.report.report import write_report
+from lateralization.tables.made_tables import read_tables
+from lateralization.tables.tables import lateralize
+
+TEMPLATE = Path(__file__).parents[3] / "assets" / "report.html.j2"
+HOSTILE = "<script>alert(1)</script>\"'&"
+
+
+class Reader(HTMLParser):
+    """Collects tags and text."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.words = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", "".join(self.words))
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def make(folder, run=None, figures=True):
+    inputs = write_run(folder / "in", run)
+    lateralize(inputs, folder / "tables")
+    if figures:
+        draw_all(folder / "tables", folder / "figures")
+    else:
+        (folder / "figures").mkdir(parents=True)
+        (folder / "figures" / "figures.json").write_text("[]")
+    said = write_report(
+        inputs.plan, folder / "tables", folder / "figures", TEMPLATE, folder / "report.html",
+        run={"nextflow": "25.10"},
+    )  # fmt: skip
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    return Reader(page), page, said, read_json(folder / "report.json")
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    run = MadeRun(
+        models={"tiny": 1e6, HOSTILE: 1e7, "medium": 1e8, "large": 1e9},
+        missing=("medium",), left_out=2, truth=True,
+        notes=("the annotation is <b>not</b> the published one",),
+    )  # fmt: skip
+    return *make(folder, run), folder
+
+
+@pytest.mark.slow
+def test_the_first_sentence_has_effect_interval_and_number_of_models(full):
+    reader, _, said, _, folder = full
+    rows = read_tables(folder / "tables")["regressions"]
+    row = rows.query(
+        "outcome == 'l_minus_r_reliable' and predictor == 'ln_n_parameters' and subset == 'all'"
+        " and layer == 'best_voxel' and midline == 'shared'"
+    ).iloc[0]
+    tenfold = 2.302585092994046
+    assert wording.signed(tenfold * row["slope"]) in said
+    assert wording.interval(tenfold * row["slope_low"], tenfold * row["slope_high"]) in said
+    assert "over 3 models" in said
+    assert reader.text.index(re.sub(r"\s+", " ", said)) < reader.text.rindex("How far to trust it")
+
+
+@pytest.mark.slow
+def test_the_order_is_answer_trust_sections_methods_parameters_versions(full):
+    reader, *_ = full
+    ids = [attributes["id"] for _, attributes in reader.tags if attributes.get("id")]
+    order = ["answer", "trust", "hemispheres", "size", "training", "score",
+             "trajectories", "specifications", "layers", "brain", "regions", "people",
+             "methods", "used", "parameters", "versions", "cost"]  # fmt: skip
+    assert [name for name in ids if name in order] == order
+    links = [attributes["href"] for attributes in reader.all("a")]
+    assert links == [f"#{name}" for name in order]
+
+
+@pytest.mark.slow
+def test_nothing_is_loaded_from_elsewhere(full):
+    reader, page, *_ = full
+    for tag, attributes in reader.tags:
+        for name in ("src", "href", "action", "data"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("data:", "#")), (tag, value)
+    assert "@import" not in page
+    assert "url(" not in page
+    assert len(page) < 25e6
+
+
+@pytest.mark.slow
+def test_hostile_names_are_text(full):
+    reader, page, *_ = full
+    assert "<script>alert" not in page
+    assert len(reader.all("script")) == 1
+    assert HOSTILE in reader.text
+    assert "the annotation is <b>not</b> the published one" in reader.text
+    assert not reader.all("b")
+
+
+@pytest.mark.slow
+def test_failures_left_out_voxels_and_the_planted_truth_are_said(full):
+    reader, page, *_ = full
+    assert "1 fit failed and is missing from every number here: medium (average, en)" in reader.text
+    assert 'class="failed"' in page
+    assert re.search(r"2 voxels of [\d,]+ left out .*constant in run 3", reader.text)
+    assert "The planted rise of left minus right is recovered" in reader.text
+    assert "Simulated data" in reader.text
+
+
+@pytest.mark.slow
+def test_with_the_average_alone_nothing_is_inferred_about_people(full):
+    assert "nothing is inferred about people" in full[0].text
+
+
+@pytest.mark.slow
+def test_every_picture_has_an_alternative_text_and_a_caption(full):
+    reader, _, _, report, _ = full
+    images = [
+        one for one in reader.all("img") if one["src"].startswith("data:image/") and one["alt"]
+    ]
+    figures = [one for s in report["sections"] for one in s["figures"]] + report["trust"]["figures"]
+    drawn = [one for one in figures if one["drawn"] and not one["interactive"]] + [
+        report["results"][0]["figure"]
+    ]
+    assert len(images) == len(drawn)
+    for figure in drawn:
+        assert figure["caption"].split(".")[0] in reader.text
+
+
+@pytest.mark.slow
+def test_tables_hold_the_values_of_the_files(full):
+    _, page, _, report, folder = full
+    tables = {one["id"]: one for s in report["sections"] for one in s["tables"]}
+    shown = tables["asymmetry"]
+    names = [column["name"] for column in shown["columns"]]
+    rows = read_tables(folder / "tables")["asymmetry"]
+    rows = rows[(rows["layer"] == "best_voxel") & (rows["midline"] == "shared")]
+    assert shown["n_rows"] == len(rows)
+    place = names.index("left_minus_right")
+    assert [row[place] for row in shown["rows"]] == rows["left_minus_right"].tolist()
+    assert f'data-value="{rows["left_minus_right"].iloc[0]}"' in page
+
+
+@pytest.mark.slow
+def test_report_json_holds_what_the_page_prints(full):
+    reader, _, said, report, _ = full
+    assert report["results"][0]["answer"]["text"] == said
+    for paragraph in report["methods"]:
+        assert re.sub(r"\s+", " ", paragraph) in reader.text
+    for row in report["parameters"]:
+        assert row["name"] in reader.text
+    assert report["versions"]["nextflow"] == "25.10"
+    assert "numpy" in report["versions"]
+    assert all(len(row["sha256"]) == 64 for row in report["digests"])
+
+
+@pytest.mark.slow
+def test_methods_are_written_from_the_parameters(full):
+    _, _, _, report, _ = full
+    text = " ".join(report["methods"])
+    for words in ("simulated data", "6 subjects in English", "2 random halves (seed 1234)",
+                  "a half could consist of them alone",
+                  "4 models", "alignment of annotation and text", "float32"):  # fmt: skip
+        assert words in text
+    assert not re.search(r"\[[a-z]+\]", text)
+    assert len(report["references"]) >= 5
+
+
+def test_methods_tell_the_choices_of_the_encoder():
+    plan = {"encoder": {"alpha": "shared", "hrf": "glover", "inner_validation": "one_run"}}
+    text = encoding_text(plan)
+    for words in ("[hrf]", "for all voxels, chosen on one held-out training run", "[betting]"):
+        assert words in text
+    assert "components" not in text
+    chosen = {"alpha": "per_voxel", "hrf": "fir", "inner_validation": "all_runs", "components": 50}
+    text = encoding_text({"encoder": chosen})
+    for words in ("delays of 1 to 5 scans", "[fir]", "for each voxel", "each held out in turn",
+                  "50 leading principal components", "on the training runs alone"):  # fmt: skip
+        assert words in text
+    assert "[hrf]" not in text
+    assert "betting" not in text
+    assert "together" not in text
+    text = encoding_text({"joint": ["word_rate", "glove"]})
+    for words in ("together with word_rate and glove", "bands of their own", "[banded]"):
+        assert words in text
+
+
+def test_methods_claim_nothing_of_what_was_given_or_not_fitted():
+    story = {"language": "en", "name": "English", "n_runs": 9, "tr": 2.0, "average": True}
+    language = story | {"mask": {"source": ["m"]}, "average_subject": {"source": ["a"]}}
+    text = data_text({"languages": [language]})
+    for words in ("mask was taken from the file given", "average subject was taken from the files"):
+        assert words in text
+    for words in ("resampled", "detrended", "smoothed", "mean over", "more than half"):
+        assert words not in text
+    people = [{"individual": True}, {"individual": False}]
+    language = story | {"subjects": people}
+    text = data_text({"languages": [language]})
+    for words in ("resampled", "detrended", "smoothed with 4 mm", "more than half of the runs"):
+        assert words in text
+    text = data_text({"languages": [language | {"average": False}]})
+    assert "average" not in text
+
+
+def test_methods_tell_how_models_were_read_and_which_layers_count():
+    assert model_text({}).startswith("No language model was fitted. No baseline")
+    models = [{"name": f"m{k}", "mapping": "aligned"} for k in range(31)]
+    text = model_text({"models": models, "parameters": {"context": 8}})
+    for words in ("31 models (m0, ", "m29 … (31 in all))", "with at most 7 tokens before it"):
+        assert words in text
+    untrained = [{"name": "gpt2_untrained_seed1", "seed": 1}, {"name": "gpt2", "seed": 0}]
+    text = model_text({"models": untrained, "parameters": {"untrained_mode": "train"}})
+    assert "weights, drawn from a seed, had gpt2_untrained_seed1, and read with dropout" in text
+    assert "dropout" not in model_text({"models": untrained})
+    for layers, last, said in (
+        ("all", "yes", "Every layer was"),
+        ("all", "no", "Every layer, but each model’s last, was"),
+        ("every:2", "yes", "Every layer whose number is a multiple of 2 was"),
+        ([0, 6], "yes", "Each of the layers 0, 6 was"),
+    ):
+        assert encoding_text({"parameters": {"layers": layers, "last_layer": last}}).startswith(
+            said
+        )
+
+
+@pytest.mark.slow
+def test_the_derivative_is_described(full):
+    described = read_json(full[-1] / "dataset_description.json")
+    assert described["DatasetType"] == "derivative"
+    assert described["GeneratedBy"][0]["Name"] == "lateralization"
+    assert {"Name", "BIDSVersion", "SourceDatasets"} <= described.keys()
+
+
+def test_one_model_has_an_answer_without_a_slope(tmp_path):
+    reader, _, said, _ = make(
+        tmp_path, MadeRun(models={"solo": 1e7}, baselines=False, isc=False), figures=False
+    )
+    assert said.startswith("solo ")
+    assert "whole brain" in said
+    assert "1 model of known size" in said
+    assert "No baseline was fitted" in reader.text
+
+
+def test_of_two_planted_models_no_verdict_is_given(tmp_path):
+    run = MadeRun(models={"a": 1e6, "b": 1e7}, baselines=False, truth=True)
+    reader, _, _, _ = make(tmp_path, run, figures=False)
+    assert "cannot be said: 2 models with scores, 3 are needed" in reader.text
+    assert "rank correlation" not in reader.text
+
+
+def test_no_reliability_is_a_whole_brain_answer(tmp_path):
+    _, _, said, _ = make(tmp_path, MadeRun(isc=False), figures=False)
+    assert "whole brain of the average subject" in said
+
+
+@pytest.mark.slow
+def test_individuals_are_spoken_of_with_an_interval_over_people(tmp_path):
+    run = MadeRun(subjects=("average", "EN901", "EN902", "EN903"))
+    reader, *_ = make(tmp_path, run, figures=False)
+    assert "Over 3 individuals" in reader.text
+    assert "no sign-flip test can reach 5 %" in reader.text
+    assert "nothing is inferred about people" not in reader.text
+
+
+@pytest.mark.slow
+def test_baselines_that_lean_more_than_models_are_a_caution(tmp_path):
+    reader, _, _, report = make(tmp_path, MadeRun(rise=0.0005, run_noise=0.0), figures=False)
+    tones = {remark["text"]: remark["tone"] for remark in report["results"][0]["remarks"]}
+    caution = [text for text in tones if "Confounds can therefore decide" in text]
+    assert caution
+    assert tones[caution[0]] == "bad"
+    assert caution[0] in reader.text
+
+
+@pytest.mark.slow
+def test_without_a_rise_none_is_claimed(tmp_path):
+    _, _, said, _ = make(tmp_path, MadeRun(rise=0.0), figures=False)
+    assert "is not shown" in said
+
+
+@pytest.mark.slow
+def test_two_languages_have_an_answer_each(tmp_path):
+    one, two = write_run(tmp_path / "en"), write_run(tmp_path / "fr", language="fr")
+    plan, other = read_json(one.plan), read_json(two.plan)
+    for key in ("languages", "fits"):
+        plan[key] += other[key]
+    write_json(plan, one.plan)
+    files = ("scores", "runs", "masks", "isc", "rois")
+    both = {name: [*getattr(one, name), *getattr(two, name)] for name in files}
+    lateralize(dataclasses.replace(one, **both), tmp_path / "tables")
+    (tmp_path / "figures.json").write_text("[]")
+    out = tmp_path / "report.html"
+    write_report(one.plan, tmp_path / "tables", tmp_path, TEMPLATE, out)
+    results = read_json(tmp_path / "report.json")["results"]
+    assert [one["language"] for one in results] == ["English", "French"]
+    assert "in French, reliable voxels" in Reader(out.read_text(encoding="utf-8")).text
+
+
+@pytest.mark.slow
+def test_equal_inputs_give_equal_pages(tmp_path):
+    pages = [make(tmp_path / name, figures=False)[1] for name in ("a", "b")]
+    assert pages[0] == pages[1]
+
+
+@pytest.mark.slow
+def test_a_missing_template_is_bad_input(tmp_path):
+    inputs = write_run(tmp_path / "in")
+    lateralize(inputs, tmp_path / "tables")
+    (tmp_path / "figures.json").write_text("[]")
+    with pytest.raises(BadInput, match="take the template from assets"):
+        write_report(
+            inputs.plan, tmp_path / "tables", tmp_path, tmp_path / "no.j2", tmp_path / "r.html"
+        )
+
+
+@pytest.mark.slow
+def test_a_missing_figure_is_bad_input(tmp_path):
+    inputs = write_run(tmp_path / "in")
+    lateralize(inputs, tmp_path / "tables")
+    (tmp_path / "figures.json").write_text(
+        '[{"name": "x", "section": "size", "language": "en", "subject": "average", "drawn": true,'
+        ' "svg": "x.svg", "png": "x.png", "title": "t", "caption": "c", "alt": "a"}]'
+    )
+    with pytest.raises(BadInput, match=r"x\.svg"):
+        write_report(inputs.plan, tmp_path / "tables", tmp_path, TEMPLATE, tmp_path / "r.html")
+
+
+def test_of_two_languages_every_figure_says_which(tmp_path):
+    make(tmp_path, MadeRun(models={"a": 1e6, "b": 1e7}), figures=False)
+    for name, table in read_tables(tmp_path / "tables").items():
+        if "language" in table:
+            both = pd.concat([table, table.assign(language="fr")])
+            write_table(both, tmp_path / "tables" / f"{name}.tsv")
+    plan = read_json(tmp_path / "in" / "plan.json")
+    plan["languages"].append(plan["languages"][0] | {"language": "fr", "name": "French"})
+    write_json(plan, tmp_path / "in" / "plan.json")
+    write_json([
+        {"name": "interactive_isc", "section": "brain", "language": language, "more": False,
+         "interactive": True, "drawn": True, "html": f"{language}.html", "title": "Reliability"}
+        for language in ("en", "fr")
+    ], tmp_path / "figures" / "figures.json")  # fmt: skip
+    write_report(
+        tmp_path / "in" / "plan.json", tmp_path / "tables", tmp_path / "figures", TEMPLATE,
+        tmp_path / "both.html", run={"nextflow": "25.10"},
+    )  # fmt: skip
+    text = Reader((tmp_path / "both.html").read_text(encoding="utf-8")).text
+    for language in ("en", "fr"):
+        assert f"Reliability ({language}), to walk through: figures/{language}.html" in text

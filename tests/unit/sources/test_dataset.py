@@ -1,0 +1,289 @@
+"""Finding and checking a data set: subjects, runs, headers, annotation, texts."""
+
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from helpers.tiny_dataset import (
+    AFFINE,
+    ANNOTATION,
+    SCANS,
+    STUDY,
+    run_path,
+    truncate,
+    write_annotation,
+    write_dataset,
+    write_run,
+    write_texts,
+)
+from lateralization.errors import BadInput
+from lateralization.problems import Problems
+from lateralization.sources import dataset
+from lateralization.sources.runs import check_runs
+from lateralization.study import ANNOTATION_MD5
+from lateralization.words import stories
+
+
+def checked(root, averaged=True):
+    """Return scans, problems and notes of a data set."""
+    problems, notes = Problems(), []
+    subjects = dataset.local_subjects(root, STUDY, "en")
+    dataset.check_subjects(root, STUDY, subjects, problems)
+    scans = check_runs(subjects, averaged, problems, notes)
+    return scans, problems, notes
+
+
+def test_subjects_and_runs_are_found_in_order(tmp_path):
+    write_dataset(tmp_path, ("EN902", "EN901"), first_run=7)
+    subjects = dataset.local_subjects(tmp_path, STUDY, "en")
+    assert [subject.subject for subject in subjects] == ["EN901", "EN902"]
+    assert [path.name[21:27] for path in subjects[0].bold] == [f"run-{n:02d}" for n in range(7, 16)]
+
+
+def test_runs_that_no_zero_pads_are_in_the_order_of_their_numbers(tmp_path):
+    root = write_dataset(tmp_path, first_run=7)
+    for path in root.glob("derivatives/sub-*/func/*_run-0*"):
+        path.rename(path.with_name(path.name.replace("run-0", "run-")))
+    for subject in dataset.local_subjects(root, STUDY, "en"):
+        names = [path.name[21:27].rstrip("_") for path in subject.bold]
+        assert names == [f"run-{run}" for run in range(7, 16)]
+    assert not checked(root)[1]
+
+
+def test_every_session_may_count_its_runs_from_1(tmp_path):
+    sessions = replace(STUDY, bold="derivatives/sub-{subject}/ses-*/*_bold.nii.gz", n_runs=4)
+    for session, run in ((10, 1), (9, 1), (9, 2), (10, 2)):
+        path = tmp_path / f"derivatives/sub-EN901/ses-{session}/run-{run}_bold.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    problems = Problems()
+    (subject,) = dataset.local_subjects(tmp_path, sessions, "en")
+    dataset.check_subjects(tmp_path, sessions, [subject], problems)
+    assert not problems
+    assert [path.parts[-2:] for path in subject.bold] == [
+        (f"ses-{session}", f"run-{run}_bold.nii.gz") for session in (9, 10) for run in (1, 2)
+    ]
+
+
+def test_names_that_contradict_their_numbers_are_one_problem(tmp_path):
+    root = write_dataset(tmp_path, first_run=7)
+    for path in (root / "derivatives/sub-EN901/func").glob("*_run-0*"):
+        path.rename(path.with_name(f"z{path.name}"))
+    problem, *_ = checked(root)[1]
+    assert "sub-EN901 are numbered [10, 11, 12, 13, 14, 15, 7, 8, 9] in the order" in problem
+
+
+def test_a_good_data_set_has_no_problem(tmp_path):
+    scans, problems, notes = checked(write_dataset(tmp_path))
+    assert scans == {"EN901": list(SCANS), "EN902": list(SCANS)}
+    assert not problems
+    assert not notes
+
+
+def test_other_files_of_a_subject_are_not_runs(tmp_path):
+    write_dataset(tmp_path, ("EN901",))
+    other = run_path(tmp_path, "EN901", 7).with_name("sub-EN901_task-lppEN_run-07_bold.nii.gz")
+    other.write_bytes(b"")
+    (subject,) = dataset.local_subjects(tmp_path, STUDY, "en")
+    assert len(subject.bold) == 9
+
+
+def test_eight_runs_name_the_subject_and_the_count(tmp_path):
+    write_dataset(tmp_path)
+    run_path(tmp_path, "EN902", 9).unlink()
+    _, problems, _ = checked(tmp_path)
+    assert len(problems) == 1
+    assert "sub-EN902 has 8 runs" in problems[0]
+
+
+def test_another_grid_within_a_subject_names_the_run(tmp_path):
+    write_dataset(tmp_path)
+    path = run_path(tmp_path, "EN901", 10)
+    write_run(path, SCANS[3], shape=(4, 4, 5))
+    _, (line,), _ = checked(tmp_path)
+    assert "runs of sub-EN901 are on different grids" in line
+    assert path.name in line
+    assert "4x4x5" in line
+
+
+def test_another_affine_within_a_subject_names_the_run(tmp_path):
+    write_dataset(tmp_path)
+    write_run(run_path(tmp_path, "EN901", 10), SCANS[3], affine=AFFINE + np.eye(4, k=3))
+    _, (line,), _ = checked(tmp_path)
+    assert "another affine" in line
+
+
+def test_subjects_may_be_on_different_grids(tmp_path):
+    write_dataset(tmp_path, ("EN901",))
+    for i, n_scans in enumerate(SCANS):
+        write_run(run_path(tmp_path, "EN902", 1 + i), n_scans, shape=(5, 5, 5))
+    assert not checked(tmp_path)[1]
+
+
+def test_different_scan_counts_between_subjects_are_named(tmp_path):
+    write_dataset(tmp_path, ("EN901", "EN902", "EN903"))
+    write_run(run_path(tmp_path, "EN903", 8), SCANS[1] + 2)
+    _, (line,), _ = checked(tmp_path)
+    assert "run 2 has 32 scans" in line
+    assert "sub-EN903 34" in line
+    assert not checked(tmp_path, averaged=False)[1]
+
+
+def test_a_short_run_is_named(tmp_path):
+    write_dataset(tmp_path, ("EN901",), scans=(29, *SCANS[1:]))
+    _, (line,), _ = checked(tmp_path)
+    assert "29 scans; 30 are needed" in line
+    assert "run-07" in line
+
+
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.3, 0.999])
+def test_a_truncated_run_is_found(tmp_path, share):
+    write_dataset(tmp_path)
+    path = run_path(tmp_path, "EN902", 11)
+    truncate(path, share)
+    _, (line,), _ = checked(tmp_path)
+    assert str(path) in line
+    assert "fetch or copy it again" in line
+
+
+def test_an_error_page_is_no_run(tmp_path):
+    write_dataset(tmp_path)
+    run_path(tmp_path, "EN901", 7).write_text("<html>503</html>")
+    _, (line,), _ = checked(tmp_path)
+    assert "cannot be read as NIfTI" in line
+
+
+def test_a_run_in_several_gzip_members_is_whole(tmp_path):
+    import gzip
+
+    write_dataset(tmp_path)
+    path = run_path(tmp_path, "EN901", 7)
+    content = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(content[:1000]) + gzip.compress(content[1000:]))
+    assert not checked(tmp_path)[1]
+
+
+def test_a_run_outside_the_brain_or_without_time_is_named(tmp_path):
+    write_dataset(tmp_path)
+    far = AFFINE.copy()
+    far[:3, 3] = 5000
+    write_run(run_path(tmp_path, "EN901", 7), SCANS[0], affine=far)
+    _, (line,), _ = checked(tmp_path)
+    assert "outside the brain" in line
+
+
+def test_another_repetition_time_is_noted(tmp_path):
+    import nibabel
+
+    write_dataset(tmp_path)
+    path = run_path(tmp_path, "EN901", 7)
+    image = nibabel.load(path)
+    image = nibabel.Nifti1Image(image.get_fdata(dtype=np.float32), image.affine, image.header)
+    image.header.set_zooms((30, 30, 30, 1500))
+    image.header.set_xyzt_units("mm", "msec")
+    nibabel.save(image, path)
+    _, problems, notes = checked(tmp_path)
+    assert not problems
+    assert "1.5 s; 2 s is used" in notes[0]
+
+
+def test_links_without_content_say_which_datalad_get(tmp_path):
+    write_dataset(tmp_path)
+    for number in (7, 8):
+        path = run_path(tmp_path, "EN901", number)
+        path.unlink()
+        path.symlink_to("../../../.git/annex/objects/ab/cd/MD5E-s1--x/MD5E-s1--x")
+    pointer = run_path(tmp_path, "EN902", 9)
+    pointer.write_text("/annex/objects/MD5E-s1--x.nii.gz\n")
+    _, problems, _ = checked(tmp_path)
+    assert len(problems) == 1
+    assert "3 files" in problems[0]
+    assert f"datalad get -d '{tmp_path}' '{tmp_path / 'derivatives'}'" in problems[0]
+
+
+def test_an_unfetched_annotation_says_so(tmp_path):
+    path = write_annotation(tmp_path)
+    path.unlink()
+    path.symlink_to("../nowhere")
+    problems = Problems()
+    assert dataset.local_annotation(tmp_path, ANNOTATION, problems) is None
+    assert "datalad get" in problems[0]
+
+
+@pytest.mark.parametrize(("language", "n"), [("en", 49), ("fr", 28), ("cn", 35)])
+def test_the_manifest_holds_the_studys_subjects(language, n):
+    manifest = dataset.read_manifest(STUDY.manifest)
+    subjects = dataset.remote_subjects(manifest, language)
+    assert len(subjects) == n
+    assert all(len(subject.remote) == 9 for subject in subjects)
+    assert all(
+        [row["path"] for row in s.remote] == sorted(row["path"] for row in s.remote)
+        for s in subjects
+    )
+    annotation = dataset.remote_annotation(manifest, STUDY.languages[language].annotation)
+    assert annotation["bytes"] > 900_000
+    assert annotation["md5"] == ANNOTATION_MD5[language]
+
+
+def test_addresses_follow_the_endpoint():
+    official = "https://s3.amazonaws.com/openneuro.org/ds003643/a/b"
+    assert dataset.urls("ds003643", "a/b", None) == [official]
+    assert dataset.urls("ds003643", "a/b", "http://h/openneuro.org/") == [
+        "http://h/openneuro.org/ds003643/a/b"
+    ]
+    assert dataset.urls("ds003643", "a/b", "http://h/ds003643") == ["http://h/ds003643/a/b"]
+    assert "http://h:1/ds003643/a/b" in dataset.urls("ds003643", "a/b", "http://h:1")
+    assert "http://h:1/a/b" in dataset.urls("ds003643", "a/b", "http://h:1")
+
+
+# ---- texts --------------------------------------------------------------------------------------
+
+
+def zipped(tmp_path, folder, prefix="lpp_en_text/"):
+    path = tmp_path / "texts.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.iterdir()):
+            archive.writestr(prefix + file.name, file.read_bytes())
+        archive.writestr("__MACOSX/" + prefix + "._text_en_run1.txt", b"x")
+    return path
+
+
+def test_a_zip_gives_the_same_bytes_as_the_folder(tmp_path):
+    folder = write_texts(tmp_path / "t")
+    from_folder = stories.read_text_files(stories.texts_of_folder(folder, "en"), "en")
+    assert list(from_folder) == [f"text_en_run{run}.txt" for run in range(1, 10)]
+    assert stories.read_text_zip(zipped(tmp_path, folder), "en", None) == from_folder
+    assert stories.read_text_zip(zipped(tmp_path, folder, ""), "en", "unused") == from_folder
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "lacks text_en_run4.txt"),
+        (b"", "is empty"),
+        (b" \n\t", "is empty"),
+        ("é".encode("latin-1"), "is not UTF-8"),
+        (b"\xef\xbb\xbfabc", "byte-order mark"),
+    ],
+)
+@pytest.mark.parametrize("as_zip", [False, True])
+def test_a_wrong_text_is_one_line(tmp_path, content, says, as_zip):
+    folder = write_texts(tmp_path / "t")
+    path = folder / "text_en_run4.txt"
+    path.unlink() if content is None else path.write_bytes(content)
+    if as_zip:
+        arguments = (stories.read_text_zip, zipped(tmp_path, folder), "en", None)
+    else:
+        arguments = (stories.read_text_files, stories.texts_of_folder(folder, "en"), "en")
+    with pytest.raises(BadInput, match="text_en_run4") as caught:
+        arguments[0](*arguments[1:])
+    assert says in str(caught.value)
+
+
+def test_a_zip_that_is_none_is_one_line(tmp_path):
+    path = tmp_path / "t.zip"
+    path.write_bytes(b"<html>")
+    with pytest.raises(BadInput, match="cannot be read as a zip"):
+        stories.read_text_zip(path, "en", None)

@@ -1,0 +1,194 @@
+"""Regressions over models, against the study's printed results and other libraries."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lateralization.statistics.asymmetry import RELIABLE, SHARED, STRICT, WHOLE
+from lateralization.statistics.regressions import ols, partial_regress, regress, voxel_slopes
+from lateralization.tables.fits import Fit, Summary
+from lateralization.tables.model_tables import relative_best_layer
+
+PUBLISHED = json.loads(
+    (Path(__file__).parents[3] / "assets" / "published.json").read_text(encoding="utf-8")
+)
+
+
+def table(subject="average", language="en", source=None):
+    for group in PUBLISHED["models"]:
+        if (group["language"], group["subject"]) == (language, subject) and (
+            source is None or group["source"] == source
+        ):
+            return group["values"]
+    raise KeyError(subject)
+
+
+MODELS = table(source="figures, digitised")
+SIZES = np.array([one["n_parameters"] for one in MODELS.values()], dtype=float)
+
+
+def column(name):
+    if name == "best_layer":
+        return np.array([m["best_layer_index"] / (m["n_layers"] + 1) for m in MODELS.values()])
+    return np.array([one[name] for one in MODELS.values()], dtype=float)
+
+
+def printed(subject="average"):
+    return [
+        pytest.param(entry, id=f"{entry['outcome']}-{entry['predictor']}-{entry['subset']}")
+        for entry in PUBLISHED["regressions"]
+        if entry["subject"] == subject
+        and "family" not in entry["subset"]
+        and entry["outcome"] in {*next(iter(MODELS.values())), "best_layer"}
+    ]
+
+
+@pytest.mark.parametrize("entry", printed())
+def test_published_values_give_the_printed_correlations(entry):
+    # Values were read off figures to half a pixel: r comes out to 0.01, p to a factor of 1.6
+    # where r is strong (p of 1e-14 moves fast with r).
+    name = entry["predictor"]
+    x = np.log(SIZES) if name == "ln_n_parameters" else column(name)
+    kept = SIZES > 3e9 if entry["subset"] != "all" else np.ones(28, bool)
+    found = regress(x[kept], column(entry["outcome"])[kept])
+    assert found.n_models == entry["n_models"]
+    assert found.r == pytest.approx(entry["r"], abs=0.01)
+    assert abs(np.log(found.p / entry["p"])) < np.log(1.6)
+
+
+@pytest.mark.parametrize("outcome", PUBLISHED["ols"])
+def test_published_values_give_the_printed_least_squares(outcome):
+    known = PUBLISHED["ols"][outcome]
+    predictors = {
+        "ln_n_parameters": np.log(SIZES),
+        "layers_with_embedding": column("n_layers") + 1,
+        "n_hid": column("n_hid"),
+    }
+    found = ols(column(outcome), predictors)
+    assert found.r2 == pytest.approx(known["r2"], abs=0.0021)
+    assert found.r2_adj == pytest.approx(known["r2_adj"], abs=0.0025)
+    assert found.f == pytest.approx(known["f"], rel=0.02)
+    assert found.condition == pytest.approx(1.09e5, rel=0.01)
+    for term in found.terms:
+        printed_term = known[term.term]
+        # a tenth of the standard error, or half a digit where four decimals were printed; the
+        # ratio t, printed to three, is the sharper test
+        assert term.std_err == pytest.approx(printed_term["std_err"], rel=0.03, abs=6e-4)
+        error = max(term.std_err, printed_term["std_err"])
+        assert abs(term.coefficient - printed_term["coefficient"]) < max(0.1 * error, 6e-5)
+        assert term.t == pytest.approx(printed_term["t"], abs=0.1)
+
+
+@pytest.mark.parametrize("subject", ["EN057", "EN058", "EN059", "EN061", "EN062"])
+def test_published_values_of_individuals_give_the_printed_correlations(subject):
+    values = table(subject)
+    x = np.log([MODELS[name]["n_parameters"] for name in values])
+    entries = [e for e in PUBLISHED["regressions"] if e["subject"] == subject]
+    assert len(entries) == 4
+    for entry in entries:
+        name = {"score_whole_p90": "p90_whole"}.get(entry["outcome"], entry["outcome"])
+        y = np.array([one[name] for one in values.values()])
+        assert regress(x, y).r == pytest.approx(entry["r"], abs=0.015)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "Qwen"])
+def test_published_values_of_trained_families_give_the_printed_correlations(kind):
+    untrained = table(source="figures, digitised; GPT-2 ran with dropout on")
+    for subset, values in ((f"family {kind}", MODELS), (f"untrained, family {kind}", untrained)):
+        entry = next(e for e in PUBLISHED["regressions"] if e["subset"] == subset)
+        names = [n.removesuffix("_untrained_seed1") for n in untrained if n.startswith(kind)]
+        end = "_untrained_seed1" if values is untrained else ""
+        y = np.array([values[name + end]["l_minus_r_reliable"] for name in names])
+        found = regress(np.log([MODELS[name]["n_parameters"] for name in names]), y)
+        assert found.n_models == entry["n_models"]
+        assert found.r == pytest.approx(entry["r"], abs=0.015)
+
+
+def test_the_published_slope_and_intercept():
+    found = regress(np.log(SIZES), column("l_minus_r_reliable"))
+    assert found.slope == pytest.approx(0.00320, abs=2e-5)
+    assert found.intercept == pytest.approx(-0.0588, abs=3e-4)
+
+
+def test_given_the_score_size_explains_nothing_more_in_the_published_values():
+    found = partial_regress(np.log(SIZES), column("l_minus_r_reliable"), column("score_reliable"))
+    assert found.r == pytest.approx(0.03, abs=0.03)
+    assert found.p > 0.5
+
+
+def test_partial_regression_is_the_coefficient_of_the_multiple_regression():
+    rng = np.random.default_rng(0)
+    x, given = rng.normal(size=(2, 20))
+    y = 0.5 * x - given + rng.normal(size=20)
+    found, full = partial_regress(x, y, given), ols(y, {"x": x, "given": given})
+    assert found.slope == pytest.approx(full.terms[1].coefficient, abs=1e-12)
+    assert found.p == pytest.approx(full.terms[1].p, rel=1e-9)
+    assert found.slope_low == pytest.approx(full.terms[1].ci_low, abs=1e-12)
+
+
+def test_what_one_of_three_variables_lacks_is_said():
+    x, y, given = np.random.default_rng(2).normal(size=(3, 9))
+    for lacking in ((np.ones(9), y, given), (x, np.ones(9), given), (x, y, np.ones(9))):
+        assert partial_regress(*lacking).reason == "a variable has one value only"
+    twice = partial_regress(x, y, 2 * x + 1)
+    assert twice.reason == "the two predictors cannot be told apart"
+    assert np.isnan(twice.r)
+
+
+def test_interval_of_the_slope_is_that_of_least_squares():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=8)
+    y = x + rng.normal(size=8)
+    found, full = regress(x, y), ols(y, {"x": x})
+    assert found.slope_low == pytest.approx(full.terms[1].ci_low, abs=1e-12)
+    assert found.p == pytest.approx(full.terms[1].p, rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_fewer_than_three_models_are_empty_with_a_reason(n):
+    found = regress(np.arange(n, dtype=float), np.arange(n, dtype=float))
+    assert np.isnan([found.r, found.p, found.slope, found.intercept]).all()
+    assert found.reason == f"{n} model{'' if n == 1 else 's'}, 3 needed"
+
+
+def test_fewer_than_five_models_give_no_least_squares():
+    x = np.arange(4.0)
+    found = ols(x**2, {"x": x})
+    assert (found.terms, found.reason) == ((), "4 models, 5 needed")
+
+
+def test_a_constant_predictor_is_told():
+    assert "one value" in regress(np.ones(5), np.arange(5.0)).reason
+    assert "cannot be told apart" in ols(np.arange(6.0), {"a": np.ones(6)}).reason
+
+
+def test_models_without_a_value_are_left_out():
+    x = np.array([1.0, 2, 3, np.nan, 5])
+    found = regress(x, np.array([1.0, 2, 3.5, 4, np.nan]))
+    assert found.n_models == 3
+
+
+def test_voxel_slopes_are_those_of_linregress():
+    rng = np.random.default_rng(5)
+    x, scores = rng.normal(size=7), rng.normal(size=(7, 3))
+    slopes, t = voxel_slopes(scores, x)
+    for voxel in range(3):
+        line = stats.linregress(x, scores[:, voxel])
+        assert slopes[voxel] == pytest.approx(line.slope, abs=1e-12)
+        assert t[voxel] == pytest.approx(line.slope / line.stderr, rel=1e-9)
+
+
+def test_the_best_layer_is_that_of_the_published_midline_rule():
+    flagged = [(RELIABLE, SHARED, 3), (RELIABLE, STRICT, 7), (WHOLE, SHARED, 5), (WHOLE, STRICT, 1)]
+    rows = [
+        {"region": region, "midline": rule, "layer": layer, "is_best": layer == best}
+        for region, rule, best in flagged for layer in range(13)
+    ]  # fmt: skip
+    fit = Fit("en", "average", "gpt2", n_layers=12, layers=tuple(range(13)))
+    one = Summary(fit, [], [], rows, np.empty(0, np.float32), {}, 0)
+    assert relative_best_layer(one) == 3 / 13
+    assert relative_best_layer(replace(one, layers=rows[26:])) == 5 / 13

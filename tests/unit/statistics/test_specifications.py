@@ -1,0 +1,178 @@
+"""The specification curve: saved scores read as the other tables do, regressed as scipy does."""
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lateralization.statistics.asymmetry import (
+    BEST_CV,
+    BEST_VOXEL,
+    SHARED,
+    STRICT,
+    Brain,
+    choose,
+    mean_asymmetry,
+    percentile_asymmetry,
+    regions,
+)
+from lateralization.statistics.specifications import (
+    FACTORS,
+    FIXED,
+    Reading,
+    Specification,
+    curve,
+    fixed_layer,
+    influence,
+    regress_rows,
+    run_sets,
+    specify,
+)
+
+N_VOXELS = 400
+
+
+@pytest.fixture(scope="module")
+def brain():
+    """A line of voxels, the left half first; the two in the middle are the midline."""
+    rng = np.random.default_rng(0)
+    left = np.arange(N_VOXELS) < N_VOXELS // 2
+    edge = np.abs(np.arange(N_VOXELS) - N_VOXELS / 2 + 0.5) < 1
+    halves = {SHARED: (left, ~left), STRICT: (left & ~edge, ~left & ~edge)}
+    roi = (np.arange(N_VOXELS) < 30, np.arange(N_VOXELS) >= N_VOXELS - 30)
+    return Brain(
+        halves, rng.uniform(0.1, 0.9, N_VOXELS), {"TP": roi}, np.arange(N_VOXELS)[::-1].copy()
+    )
+
+
+def scores(seed, n_layers=4, n_runs=5):
+    rng = np.random.default_rng(seed)
+    level = rng.uniform(0.1, 0.3, (n_layers, 1, N_VOXELS))
+    return (level + rng.normal(0, 0.05, (n_layers, n_runs, N_VOXELS))).astype(np.float32)
+
+
+def test_the_published_specification_is_the_number_of_the_asymmetry_table(brain):
+    r = scores(1)
+    found = specify(r, brain, range(4), 3)
+    for region in regions(brain):
+        if region.name not in ("whole", "reliable"):
+            continue
+        chosen = choose(r, [region])
+        for rule in (BEST_VOXEL, "best_mean", BEST_CV):
+            one = mean_asymmetry(chosen[rule, region.name], region, "")
+            place = Specification(rule, region.name, region.midline, "mean", "all")
+            assert found[place] == pytest.approx(one.difference, abs=1e-9)
+            upper = percentile_asymmetry(chosen[rule, region.name], region, "")
+            place = Specification(rule, region.name, region.midline, "p90", "all")
+            assert found[place] == pytest.approx(upper.difference, abs=1e-9)
+
+
+def test_without_run_1_nothing_of_run_1_is_used(brain):
+    r = scores(2)
+    changed = r.copy()
+    changed[:, 0] = np.random.default_rng(9).uniform(-1, 1, changed[:, 0].shape)
+    first, second = specify(r, brain, range(4), 3), specify(changed, brain, range(4), 3)
+    for one, value in first.items():
+        if one.runs == "without_run_1":
+            assert second[one] == value
+        elif one.voxels == "whole":
+            assert second[one] != value
+    assert list(run_sets(2)) == ["all"]
+
+
+def test_left_out_voxels_and_missing_reliability_leave_the_rest_whole(brain):
+    r = scores(3)
+    r[:, :, 7] = np.nan
+    found = specify(r, brain, range(4), 3)
+    assert np.isfinite(list(found.values())).all()
+    bare = specify(r, Brain(brain.halves), range(4), 3)
+    assert {one.voxels for one in bare} == {"whole"}
+    assert "over_ceiling" not in {one.summary for one in bare}
+    assert {one.midline for one in bare} == {SHARED, STRICT}
+
+
+def test_the_fixed_layer_lies_at_two_thirds():
+    assert fixed_layer(range(13), 12) == 8
+    assert fixed_layer((0, 6, 12), 12) == 1
+    assert fixed_layer((0,), np.nan) == 0
+
+
+def test_many_regressions_are_those_of_scipy():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=9), rng.normal(size=(6, 9))
+    y[4], y[5, 2] = 1.0, np.nan
+    found = regress_rows(x, y)
+    for i in range(4):
+        line = stats.linregress(x, y[i])
+        assert found.r[i] == pytest.approx(line.rvalue, rel=1e-9)
+        assert found.p[i] == pytest.approx(line.pvalue, rel=1e-9)
+        assert found.slope[i] == pytest.approx(line.slope, rel=1e-9)
+        half = stats.t.ppf(0.975, 7) * line.stderr
+        assert found.slope_low[i] == pytest.approx(line.slope - half, rel=1e-9)
+    assert np.isnan(found.r[4:]).all()
+    assert np.isnan(regress_rows(x[:2], y[:, :2]).r).all()
+    one = (x - x.min()) / np.ptp(x)
+    np.testing.assert_allclose(regress_rows(one, y).r, found.r, atol=1e-12)
+    assert np.isnan(regress_rows(np.ones_like(x), y).r).all()
+
+
+def planted(brain, rise, n_models=8):
+    """Models whose left half gains ``rise`` per unit of ln N."""
+    models = []
+    for k in range(n_models):
+        r = scores(10 + k)
+        r[:, :, : N_VOXELS // 2] += rise * k
+        models.append(Reading(float(k), "ab"[k % 2], specify(r, brain, range(4), 3)))
+    return models
+
+
+def test_a_planted_rise_stands_in_every_specification_and_nothing_in_about_half(brain):
+    rows = curve(planted(brain, 0.05))
+    assert {row["families"] for row in rows} == {"all", "without a", "without b"}
+    assert {row["layer"] for row in rows} == {BEST_VOXEL, "best_mean", BEST_CV, FIXED}
+    n = 4 * (4 * 3 + 1) * 4 * 2 * 3
+    assert len(rows) == n
+    assert min(row["r"] for row in rows) > 0.9
+    null = curve(planted(brain, 0.0), by_family=False)
+    share = np.mean([row["slope_low"] > 0 for row in null])
+    assert share < 0.3
+
+
+def test_the_choice_that_matters_is_named(brain):
+    rows = curve(planted(brain, 0.02), by_family=False)
+    for row in rows:
+        row["r"] = 0.9 if row["summary"] == "mean" else 0.1
+    found = influence(rows)
+    assert {row["choice"] for row in found} == set(FACTORS)
+    share = {row["choice"]: row["variance_share"] for row in found}
+    assert share["summary"] == pytest.approx(1)
+    assert share["layer"] == pytest.approx(0, abs=1e-9)
+    assert influence([]) == []
+    assert curve([]) == []
+
+
+def test_the_shares_of_an_option_count_its_positive_and_its_certain_specifications(brain):
+    rows = curve(planted(brain, 0.05), by_family=False)
+    for place, row in enumerate(rows):
+        row["r"], row["slope_low"] = (0.5, -0.5)[place % 4 == 0], (0.1, -0.1)[place % 2]
+    for row in influence(rows):
+        mine = [i for i, one in enumerate(rows) if str(one[row["choice"]]) == row["option"]]
+        assert row["n_specifications"] == len(mine)
+        assert row["share_positive"] == pytest.approx(np.mean([i % 4 != 0 for i in mine]))
+        assert row["share_above_0"] == pytest.approx(np.mean([i % 2 == 0 for i in mine]))
+
+
+def test_a_curve_needs_as_many_models_as_a_regression(brain):
+    models = planted(brain, 0.05, n_models=3)
+    assert {row["n_models"] for row in curve(models, by_family=False)} == {3}
+    assert curve(models[:2]) == []
+
+
+def test_the_benchmark_counts_every_specification(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "benchmarks"))
+    measure = importlib.import_module("specifications").measure
+    seconds, n = measure(n_models=4, n_voxels=200, n_layers=3, n_runs=4)
+    assert seconds > 0
+    assert n == 4 * 13 * 4 * 2 * 5

@@ -1,0 +1,50 @@
+"""Words and tokens that do not meet one to one: shared tokens, rows that the filter drops."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from helpers import tiny_models
+from helpers.restatement import mapped, spoken, story, write_data
+from lateralization.simulation.extraction import extract_features
+from lateralization.words.mapping import map_words
+
+
+def test_words_that_share_a_token_each_get_it(tmp_path: Path) -> None:
+    """A tokenizer that joins words: each word takes the token that its first character is in."""
+    text = story(6)
+    words = spoken(text)
+    table = pd.DataFrame({"run": 1, "row": range(len(words)), "word": words})
+    table = table.assign(onset=0.0, offset=0.4)
+    tokenizer = tiny_models.across_words([text])
+    run = map_words(tokenizer, table, [text], language="en", mapping="aligned", max_length=96)[0]
+    assert not run.unaligned
+    places = [tuple(row) for row in run.pieces.table[:, 1:].tolist()]
+    shared = [at for at in range(len(words) - 1) if places[at][:2] == places[at + 1][:2]]
+    assert len(shared) > 10
+    at = 0
+    for number, word in enumerate(words):
+        at = text.index(word, at)
+        window, first = run.anchors[number]
+        start, end = run.windows.spans[window, first]
+        assert start <= at < end, word
+        at += len(word)
+
+
+def test_a_row_without_a_word_shifts_no_character_of_the_words_after_it(tmp_path: Path) -> None:
+    """The study counted dropped rows too, so that characters went to the words beside them."""
+    data = write_data(tmp_path, "cn")
+    model = tiny_models.make(tmp_path / "model", "gpt2-chinese", data[2])
+    plain = extract_features(model, data[0], data[1], "cn", "reference")
+    lines = data[0].read_text(encoding="utf-8").splitlines()
+    for at, empty in ((40, ",19.1,19.2,1"), (12, "n/a,5.1,5.2,1"), (4, " ,1.1,1.2,1")):
+        lines.insert(at, empty)
+    data[0].write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert len(mapped(model, data, "reference", "cn")[0].words) == plain["run-1/layer-0"].shape[0]
+    for mapping in ("reference", "aligned"):
+        found = extract_features(model, data[0], data[1], "cn", mapping)
+        if mapping == "reference":
+            for name, values in plain.items():
+                np.testing.assert_array_equal(found[name], values)
+        assert found["run-1/layer-0"].shape == plain["run-1/layer-0"].shape
