@@ -31,7 +31,7 @@ from lateralization.problems import Problems
 from lateralization.sources.model_preparation import prepare
 from lateralization.words.windows import make_windows
 
-CASES = int(os.environ.get("FUZZ_CASES", "50"))
+CASES = int(os.environ.get("MODEL_CASES", "25"))
 TEXT = story(3)
 
 VALUES: list[Any] = [*HOSTILE, None, True, -1, 0, 3, 10**30, 0.5, float("nan")]
