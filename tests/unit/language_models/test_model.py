@@ -14,13 +14,11 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+from helpers.preparing import FIXTURES, ROOT, prepared, spec
 from lateralization.errors import BadInput
 from lateralization.language_models import models
 from lateralization.language_models.untrained import untrained_trunk
-from lateralization.sources.model_preparation import link, prepare
-
-ROOT = Path(__file__).parents[3]
-FIXTURES = ROOT / "tests" / "fixtures" / "models"
+from lateralization.sources.model_preparation import link
 
 
 @pytest.fixture
@@ -29,14 +27,6 @@ def gpt2(tmp_path: Path) -> Path:
 
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 50}
-
-
-def spec(**over: Any) -> dict[str, Any]:
-    return {"name": "m", "source": "m", "kind": "local", "mapping": "aligned", "seed": 0} | over
-
-
-def prepared(folder: Path, tmp_path: Path, **over: Any) -> dict[str, Any]:
-    return prepare(spec(**over), sorted(folder.iterdir()), tmp_path / "cache", tmp_path / "model")
 
 
 def test_a_local_model_is_linked_and_described(gpt2: Path, tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from test_lint import LIB, groovy
 
+from helpers.groovy import LIB, groovy
 from helpers.setup_programs import PROJECT
 from helpers.tiny_dataset import ASSETS
 from lateralization.encoding.encoding import chosen_layers

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from test_model import FIXTURES, ROOT, prepared, spec
 
 from helpers.hub_server import COMMIT, Hub, serving_hub
+from helpers.preparing import FIXTURES, ROOT, prepared, spec
 from lateralization.errors import BadInput, Transient
 from lateralization.language_models import models
 from lateralization.sources import hub

@@ -7,9 +7,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 from scipy import stats
-from test_gather import folder, made_part, run_gather, written  # noqa: F401
 
 from helpers.encode_inputs import encode_layer, task
+from helpers.gathering import made_part, run_gather, write_folder, written
 from helpers.made_runs import MadeRun, made_mask, write_run
 from lateralization.encoding.encoding import encode_files
 from lateralization.encoding.parts import read_part
@@ -25,6 +25,11 @@ from lateralization.tables.unique import signed_square, unique_rows
 SIDES = np.arange(40) < 20
 BRAIN = Brain({SHARED: (SIDES, ~SIDES), STRICT: (SIDES, ~SIDES)})
 FIT = Fit("en", "average", "m", record={"joint": {"confounds": ["word_rate"]}})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_folder(tmp_path)
 
 
 def test_unique_parts_are_differences_with_the_layer_chosen_elsewhere():
@@ -111,7 +116,7 @@ def test_confounds_of_several_layers_are_bad_input(files):
         encode_files(task(files, **more), [files / "part"])
 
 
-def test_gather_keeps_the_joint_scores_and_maps_their_difference(folder):  # noqa: F811
+def test_gather_keeps_the_joint_scores_and_maps_their_difference(folder):
     rng = np.random.default_rng(0)
     confounds = rng.uniform(0, 0.2, (9, 12)).astype(np.float32)
     parts = []
