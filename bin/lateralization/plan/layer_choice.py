@@ -1,7 +1,8 @@
 """Which layers are fitted: what ``--layers`` and ``--last_layer`` leave of a model.
 
-``layer_blocks`` of modules/scores.nf says the same of features whose layers were counted when they
-were made; a test holds the two together.
+Here the layers are checked and counted before anything is fetched. The tasks are cut in one place,
+``layer_blocks`` of modules/scores.nf, from the layers that features turn out to have; a test
+compares the layers of both.
 """
 
 from typing import Any
