@@ -44,6 +44,6 @@ def local_files(names) {
 }
 
 // file_name('Qwen/Qwen2-0.5B') -> 'Qwen__Qwen2-0.5B'
-def file_name(model) {
-    model.replace('/', '__')
+def file_name(name) {
+    name.replace('/', '__')
 }

@@ -52,8 +52,8 @@ OF_CHANNELS = {"map", "flatMap", "filter"}
 def read_by_groovy(text: str) -> Iterator[tuple[str, str]]:
     """Yield each field that a text in Groovy reads of the plan, with the name of its owner."""
     text = re.sub(r"(?m)(^|\s)//.*$", "", text)
-    owner = rf"(?<![\w'])({'|'.join(NAMES)})"
-    for name, field in re.findall(rf"{owner}\.(\w+)", text):
+    owner = rf"(?:(?<![\w.'])|(?<=all\.)|(?<=plan\.))({'|'.join(NAMES)})"
+    for name, field in re.findall(rf"{owner}(?=\.(\w+))", text):
         if field != "subMap" and not (name == "plan" and field in OF_CHANNELS):
             yield name, field
     for name, chosen in re.findall(rf"{owner}\.subMap\(\[([^\]]*)\]\)", text):
