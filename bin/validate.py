@@ -38,8 +38,8 @@ def main(arguments: argparse.Namespace) -> None:
     if request.get("home_dir"):  # what ~ means: in a container it is another
         os.environ["HOME"] = request["home_dir"]
     plan = make_plan(request, arguments.assets)
-    write_json(plan, arguments.out)
-    lines = [*(f"note: {note}" for note in plan["notes"]), *summary(plan)]
+    write_json(plan.to_json(), arguments.out)
+    lines = [*(f"note: {note}" for note in plan.notes), *summary(plan)]
     for line in lines:
         say(line)
     with writing(arguments.summary) as temporary:

@@ -69,14 +69,14 @@ workflow FEATURES {
     described = plan
         .flatMap { all -> all.baselines }
         .combine(stories)
-        .filter { entry, language, _story, _heard -> language in entry.languages }
-        .map { entry, language, story, heard -> [table_of(entry, language), entry, story, heard] }
+        .filter { baseline, language, _story, _heard -> language in baseline.languages }
+        .map { baseline, language, story, heard -> [table_of(baseline, language), baseline, story, heard] }
         .combine(tables, by: 0)
-        .map { _table, entry, story, heard, table ->
-            def meta = entry.subMap(['name', 'average', 'individual', 'kind', 'n_layers']) + story
-            def own = local_files([entry.files[story.language]].findAll()) // the user's own features
-            def told = groovy.json.JsonOutput.toJson(entry - [files: entry.files])
-            def id = features_id(story.language, entry.name)
+        .map { _table, baseline, story, heard, table ->
+            def meta = baseline.subMap(['name', 'average', 'individual', 'kind', 'n_layers']) + story
+            def own = local_files([baseline.files[story.language]].findAll()) // the user's own features
+            def told = groovy.json.JsonOutput.toJson(baseline - [files: baseline.files])
+            def id = features_id(story.language, baseline.name)
             [meta + [id: id], told, heard.annotation, own ?: table, heard.corrections]
         }
     BASELINES(described, stamp('baselines'))
@@ -90,8 +90,8 @@ workflow FEATURES {
 }
 
 // What every extraction is told: [precision: 'float32', untrained_mode: 'eval', …, ranks: 1]
-def how_to_run(told) {
-    told.subMap(['precision', 'untrained_mode', 'context', 'surprisal']) + [ranks: Math.max(1, told.gpus)]
+def how_to_run(parameters) {
+    parameters.subMap(['precision', 'untrained_mode', 'context', 'surprisal']) + [ranks: Math.max(1, parameters.gpus)]
 }
 
 // A model's configuration and tokenizer alone: an edit of weights, or their removal, changes no words

@@ -19,7 +19,7 @@ workflow FMRI {
 
     main:
     // [[id: 'lang-en', language: 'en', n_runs: 9, tr: 2.0, trim: 10], <the language in the plan>]
-    languages = plan.flatMap { made -> made.languages }.map { entry -> [language_of(entry), entry] }
+    languages = plan.flatMap { all -> all.languages }.map { entry -> [language_of(entry), entry] }
 
     RESAMPLE(bold, stamp('resample'))
 

@@ -10,15 +10,15 @@ workflow INPUTS {
     plan // [cache_dir: '/scratch/cache', languages: […], models: […], parameters: […], …]
 
     main:
-    cache_dir = plan.map { made -> made.cache_dir }
-    FETCH(plan.flatMap { made -> wanted_parcels(made) }, cache_dir, stamp('fetch'))
-    MODEL(plan.flatMap { made -> wanted_models(made) }, cache_dir, stamp('model'))
+    cache_dir = plan.map { all -> all.cache_dir }
+    FETCH(plan.flatMap { all -> wanted_parcels(all) }, cache_dir, stamp('fetch'))
+    MODEL(plan.flatMap { all -> wanted_models(all) }, cache_dir, stamp('model'))
 
     // ['texts', [id: 'lang-en', language: 'en', …], [text_en_run1.txt, …, text_en_run9.txt]]
     fetched = FETCH.out.files.map { meta, paths -> [meta.kind, meta.owner, in_order(paths)] }
 
     // what is heard in a language, and how its annotation is corrected
-    corrections = plan.flatMap { made -> made.languages }.map { entry -> [language_of(entry), entry.corrections] }
+    corrections = plan.flatMap { all -> all.languages }.map { entry -> [language_of(entry), entry.corrections] }
     stories = of_kind(fetched, 'annotation')
         .join(of_kind(fetched, 'texts'), remainder: true)
         .join(corrections)
@@ -27,7 +27,7 @@ workflow INPUTS {
             [lang.language, lang.subMap(['language', 'n_runs']), heard]
         }
 
-    bold = of_kind(fetched, 'bold').mix(plan.flatMap { made -> local_runs(made) })
+    bold = of_kind(fetched, 'bold').mix(plan.flatMap { all -> local_runs(all) })
     given = fetched.filter { kind, _lang, _paths -> kind in ['mask', 'isc', 'average_subject'] }
     prosody = of_kind(fetched, 'prosody')
     glove = of_kind(fetched, 'glove')
@@ -49,8 +49,8 @@ def wanted_parcels(plan) {
     // raw runs that are not kept are fetched again only when what resamples them has changed
     def kept = plan.parameters.keep_raw == 'no' ? [keep: false, resample: stamp('resample')] : [keep: true]
     def of_subjects = subjects(plan)
-        .findAll { _meta, entry -> entry.remote }
-        .collect { meta, entry -> parcel('bold', meta, entry.remote + kept) }
+        .findAll { _meta, person -> person.remote }
+        .collect { meta, person -> parcel('bold', meta, person.remote + kept) }
     def of_languages = plan.languages.collectMany { entry ->
         ['annotation', 'prosody', 'texts', 'mask', 'isc', 'average_subject']
             .findAll { kind -> entry[kind] }
@@ -64,39 +64,39 @@ def wanted_parcels(plan) {
 
 // parcel('texts', [id: 'lang-en', …], <the texts in the plan>)
 // -> [[id: 'lang-en_texts', kind: 'texts', owner: [id: 'lang-en', …], …], what to bring as JSON, the user's files]
-def parcel(kind, owner, entry) {
+def parcel(kind, owner, content) {
     def told = [kind: kind] + owner.subMap(['language', 'n_runs'])
     def id = [owner.id, kind].unique().join('_')
-    [told + [id: id, owner: owner], groovy.json.JsonOutput.toJson(entry + told), local_files(entry.source)]
+    [told + [id: id, owner: owner], groovy.json.JsonOutput.toJson(content + told), local_files(content.source)]
 }
 
 // Every subject with its entry in the plan: [[id: 'sub-EN057', language: 'en', …], [bold: […], remote: null, …]]
 def subjects(plan) {
-    plan.languages.collectMany { lang ->
-        lang.subjects.collect { entry ->
-            def id = "sub-${entry.subject}".toString()
-            [language_of(lang) + [id: id] + entry.subMap(['subject', 'individual', 'group']), entry]
+    plan.languages.collectMany { entry ->
+        entry.subjects.collect { person ->
+            def id = "sub-${person.subject}".toString()
+            [language_of(entry) + [id: id] + person.subMap(['subject', 'individual', 'group']), person]
         }
     }
 }
 
 // The subjects whose runs are on this machine: [[id: 'sub-EN057', …], [run-1.nii.gz, …]]
 def local_runs(plan) {
-    subjects(plan).findAll { _meta, entry -> entry.bold }.collect { meta, entry -> [meta, local_files(entry.bold)] }
+    subjects(plan).findAll { _meta, person -> person.bold }.collect { meta, person -> [meta, local_files(person.bold)] }
 }
 
 // The tasks of MODEL: [[id: 'gpt2', name: 'gpt2', …], what to bring as JSON, files of a local model]
 def wanted_models(plan) {
-    def told = plan.parameters
+    def parameters = plan.parameters
     // weights that are not kept are fetched again only when what reads them has changed
-    def kept = told.keep_models == 'no'
-        ? [keep: false, reader: stamp('activations'), precision: told.precision, mode: told.untrained_mode]
+    def kept = parameters.keep_models == 'no'
+        ? [keep: false, reader: stamp('activations'), precision: parameters.precision, mode: parameters.untrained_mode]
         : [:]
-    def site = [allow_pickle: told.allow_pickle_weights == 'yes', endpoint: told.hf_endpoint]
-    plan.models.collect { entry ->
-        def told_of = entry.subMap(['name', 'mapping', 'seed', 'languages', 'average', 'individual'])
-        def meta = told_of + [id: file_name(entry.name)]
-        [meta, groovy.json.JsonOutput.toJson(entry + kept + site), local_files(entry.files)]
+    def site = [allow_pickle: parameters.allow_pickle_weights == 'yes', endpoint: parameters.hf_endpoint]
+    plan.models.collect { model ->
+        def told = model.subMap(['name', 'mapping', 'seed', 'languages', 'average', 'individual'])
+        def meta = told + [id: file_name(model.name)]
+        [meta, groovy.json.JsonOutput.toJson(model + kept + site), local_files(model.files)]
     }
 }
 

@@ -12,8 +12,8 @@ def parsed(json) {
 
 // language_of(<a language of the plan, or any meta map of that language>)
 // -> [id: 'lang-en', language: 'en', n_runs: 9, tr: 2.0, trim: 10]
-def language_of(described) {
-    [id: "lang-${described.language}".toString()] + described.subMap(['language', 'n_runs', 'tr', 'trim'])
+def language_of(entry) {
+    [id: "lang-${entry.language}".toString()] + entry.subMap(['language', 'n_runs', 'tr', 'trim'])
 }
 
 // as_list('run-1.nii') -> ['run-1.nii']: of one file a process emits the file, of several a list
@@ -44,6 +44,6 @@ def local_files(names) {
 }
 
 // file_name('Qwen/Qwen2-0.5B') -> 'Qwen__Qwen2-0.5B'
-def file_name(model) {
-    model.replace('/', '__')
+def file_name(name) {
+    name.replace('/', '__')
 }

@@ -1,7 +1,8 @@
 """Mistakes found while a run is planned: all are gathered before anything stops."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from lateralization.command import say
 from lateralization.errors import BadInput
@@ -15,6 +16,20 @@ class Problems(list[str]):
         line = " ".join(text.split())
         if line not in self:
             self.append(line)
+
+    @contextmanager
+    def collect(self, what: str = "") -> Iterator[None]:
+        """Note a ``BadInput`` of the block as a mistake, and continue after the block.
+
+        Parameters
+        ----------
+        what
+            Parameter and file that the mistake concerns, put before its text: ``--glove``.
+        """
+        try:
+            yield
+        except BadInput as error:
+            self.add(f"{what}: {error}" if what else str(error))
 
     def stop(self) -> None:
         """Say all mistakes; the first is the last line, with the number of the others.

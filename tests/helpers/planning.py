@@ -31,7 +31,7 @@ def own(world, **more):
 
 def plan_of(world, **parameters):
     request = {"params": parameters, "launch_dir": str(world), "project_dir": str(PROJECT)}
-    return make_plan(request, ASSETS)
+    return make_plan(request, ASSETS).to_json()
 
 
 def lines_of(world, capsys, **parameters):

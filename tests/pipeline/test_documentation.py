@@ -58,7 +58,7 @@ def test_the_reference_profile_is_the_study_s_whole_sweep(tmp_path: Path) -> Non
         "launch_dir": str(tmp_path),
         "project_dir": str(PROJECT),
     }
-    plan = make_plan(request, PROJECT / "assets")
+    plan = make_plan(request, PROJECT / "assets").to_json()
     models = {model["name"]: model for model in plan["models"]}
     untrained = {name for name, model in models.items() if model["seed"]}
     steps = {name for name in models if name.startswith("pythia-6.9b_step")}

@@ -19,6 +19,7 @@ from safetensors.numpy import load_file
 from lateralization import __version__
 from lateralization.plan.costs import reliability_disk
 from lateralization.plan.summary import peak_bytes
+from lateralization.run_plan import read_plan
 
 from .conftest import HOSTILE, Copy, Run, arguments, rows_of, without_network
 
@@ -204,7 +205,7 @@ def test_the_plan_s_peak_of_disk_holds_what_the_run_took(finished: tuple[Copy, P
     files = [path for folder in folders for path in folder.rglob("*") if not path.is_symlink()]
     taken = sum(path.stat().st_size for path in files if path.is_file())
     workdir = next(Path(task["workdir"]) for task in run.tasks if task["process"] == "VALIDATE")
-    plan = json.loads((workdir / "plan.json").read_text())
+    plan = read_plan(workdir / "plan.json")
     at_the_end = peak_bytes(plan) - reliability_disk(plan)  # what that task puts aside is gone
     assert taken < at_the_end < 1.25 * taken
 

@@ -16,8 +16,8 @@ LAYERS = (
 
 SHARED = (
     (
-        *("command", "disk", "files", "names", "nifti", "problems", "redaction", "volumes"),
-        "wording",
+        *("command", "disk", "files", "names", "nifti", "problems", "redaction", "run_plan"),
+        *("volumes", "wording"),
     ),
     ("arrays", "errors", "study"),
 )

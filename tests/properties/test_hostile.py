@@ -30,7 +30,7 @@ def plan_of(world, **more):
     given = {"dataset": "data", "texts": "texts", "models": "models/tiny", "corrections": "none",
              "baselines": "random_vector", "random_dims": 300, "random_seeds": 1}  # fmt: skip
     request = {"params": given | more, "launch_dir": str(world), "project_dir": str(PROJECT)}
-    return make_plan(request, ASSETS)
+    return make_plan(request, ASSETS).to_json()
 
 
 NAMES = ["models", "individual_models", "subjects", "languages", "baselines", "word_mapping",

@@ -5,13 +5,13 @@ Short names follow the published study: the rules below are tried in its order.
 
 import csv
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lateralization.baselines import confounds
 from lateralization.baselines.glove import GLOVE_DIMS
 from lateralization.names import PREFIX_RULES, SUFFIX_RULES, split_seed
+from lateralization.run_plan import Baseline
 
 CHINESE_TOKENIZER = "bert-base-chinese"
 """The study reads its Chinese GPT-2 models through this tokenizer, not the models' own."""
@@ -23,93 +23,6 @@ PYTHIA_STEPS = (0, 1000, 14000, 36000, 72000, 143000)
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _HUB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-@dataclass
-class Model:
-    """One entry of ``models`` in the plan.
-
-    Attributes
-    ----------
-    name
-        Name in tables and file names.
-    source, kind
-        Hub id (``hub``) or absolute folder (``local``).
-    files
-        Files of a local model, absolute.
-    revision
-        Branch, tag or commit; None: the default branch, resolved when it is fetched.
-    tokenizer_source
-        Hub id of the tokenizer when it is not the model's own.
-    seed
-        0: pretrained; >0: untrained, initialised with this seed.
-    n_parameters, n_layers, n_hid
-        What a sheet or the study says; None: counted from the model.
-    size_is_expected
-        They are the study's, for the plan only: what is counted from the model counts.
-    predictors
-        Numbers that the asymmetry is regressed on (ppl, hellaswag, a sheet's further columns).
-    own_predictors
-        Language → numbers that hold in it alone, as a perplexity that was measured on its text.
-    mapping
-        How words find their tokens: ``reference`` or ``aligned``.
-    languages
-        Languages that it is fitted to.
-    individual, average
-        Whether it is fitted to the individual subjects, to the average.
-    """
-
-    name: str
-    source: str
-    kind: str
-    files: list[str] = field(default_factory=list)
-    revision: str | None = None
-    tokenizer_source: str | None = None
-    seed: int = 0
-    n_parameters: int | None = None
-    n_layers: int | None = None
-    n_hid: int | None = None
-    size_is_expected: bool = False
-    predictors: dict[str, float] = field(default_factory=dict)
-    own_predictors: dict[str, dict[str, float]] = field(default_factory=dict)
-    mapping: str = "aligned"
-    languages: list[str] = field(default_factory=list)
-    family: str = ""
-    individual: bool = False
-    average: bool = True
-
-
-@dataclass
-class Baseline:
-    """One entry of ``baselines`` in the plan: features that no model is run for.
-
-    Attributes
-    ----------
-    kind
-        One of ``BASELINE_KINDS``; ``surprisal`` of a model; or ``features``, the user's own.
-    files
-        Language → file of the user's own features.
-    n_layers
-        Layers of the features file.
-    source
-        Name of the model whose surprisal it is.
-    """
-
-    name: str
-    kind: str
-    dims: int
-    seed: int
-    languages: list[str]
-    individual: bool = False
-    average: bool = True
-    files: dict[str, str] = field(default_factory=dict)
-    n_layers: int = 1
-    source: str = ""
-
-
-def entries(models: list[Model], baselines: list[Baseline]) -> list[Model | Baseline]:
-    """Return models and baselines as one list, models first."""
-    return [*models, *baselines]
 
 
 def hub_id(name: str) -> str | None:

@@ -1,7 +1,6 @@
 """``--features`` in the plan: which feature spaces a folder has, and whether they fit the data."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -11,9 +10,9 @@ from lateralization.baselines.own_features import KIND, SCANS, Features
 from lateralization.errors import BadInput
 from lateralization.files import measured
 from lateralization.plan import catalogue
-from lateralization.plan.catalogue import Baseline
-from lateralization.plan.language_plan import Site
+from lateralization.plan.context import Context
 from lateralization.problems import Problems
+from lateralization.run_plan import Baseline, LanguagePlan, Parcel
 from lateralization.sources.description import STUDY
 from lateralization.words.annotation import read_rows, read_words
 
@@ -25,7 +24,7 @@ def plan_features(folder: Path, languages: list[str], problems: Problems) -> lis
     if not folder.is_dir():
         problems.add(f"--features: {folder} is no folder; give the folder of your features")
         return []
-    found = []
+    found: list[Baseline] = []
     for space in own_features.find_spaces(folder, languages, problems):
         if not catalogue.is_valid_name(space.name):
             problems.add(
@@ -33,55 +32,52 @@ def plan_features(folder: Path, languages: list[str], problems: Problems) -> lis
                 "and . _ - only: rename its files"
             )
             continue
-        try:
+        with problems.collect("--features"):
             counts = {own_features.layers_of(path) for path in space.files.values()}
-        except BadInput as error:
-            problems.add(f"--features: {error}")
-            continue
-        if len(counts) > 1:
-            problems.add(f"--features: {space.name} has {counts} layers in different languages")
-        files = {language: str(path) for language, path in space.files.items()}
-        found.append(
-            Baseline(space.name, KIND, 0, 0, list(files), files=files, n_layers=max(counts))
-        )
+            if len(counts) > 1:
+                problems.add(f"--features: {space.name} has {counts} layers in different languages")
+            files = {language: str(path) for language, path in space.files.items()}
+            found.append(
+                Baseline(space.name, KIND, 0, 0, list(files), files=files, n_layers=max(counts))
+            )
     return found
 
 
-def check_features(entries: list[Baseline], languages: list[dict[str, Any]], site: Site) -> None:
+def check_features(
+    entries: list[Baseline], languages: list[LanguagePlan], context: Context
+) -> None:
     """Report features whose rows are not the words, or not the scans, of a local data set."""
     for language in languages:
         for entry in entries:
-            path = entry.files.get(language["language"])
+            path = entry.files.get(language.language)
             if path is None:
                 continue
-            try:
-                features = own_features.read_features(Path(path), language["n_runs"])
-                _check(Path(path), features, language, site.assets)
-            except BadInput as error:
-                site.problems.add(f"--features: {error}")
+            with context.problems.collect("--features"):
+                features = own_features.read_features(Path(path), language.n_runs)
+                _check(Path(path), features, language, context.assets)
 
 
-def check_frequencies(entries: list[Baseline], languages: list[dict[str, Any]], site: Site) -> None:
+def check_frequencies(
+    entries: list[Baseline], languages: list[LanguagePlan], context: Context
+) -> None:
     """Report word frequencies that are missing: a local annotation's column, or words of a list."""
     entry = next((one for one in entries if one.kind == "word_frequency"), None)
     for language in languages:
-        annotation = language["annotation"]
-        if entry is None or annotation["path"] is None:
+        path = language.annotation["path"]
+        if entry is None or path is None:
             continue
-        given = entry.files.get(language["language"])
+        given = entry.files.get(language.language)
         option = "--baselines: word_frequency" if given is None else "--word_frequencies"
-        try:
+        with context.problems.collect(option):
             if given is None:
-                _check_frequency_column(annotation)
+                _check_frequency_column(path, language.annotation)
             else:
-                _note_unknown(Path(given), language, site)
-        except BadInput as error:
-            site.problems.add(f"{option}: {error}")
+                _note_unknown(Path(given), path, language, context)
 
 
-def _check_frequency_column(annotation: dict[str, Any]) -> None:
+def _check_frequency_column(path: str, annotation: Parcel) -> None:
     """Refuse an annotation without frequencies, or with numbers in another notation."""
-    path, columns = annotation["path"], annotation["columns"]
+    columns = annotation["columns"]
     table = read_rows(Path(path), columns)
     if FREQUENCY not in table:
         raise BadInput(
@@ -92,31 +88,30 @@ def _check_frequency_column(annotation: dict[str, Any]) -> None:
         measured(table[FREQUENCY], path)
 
 
-def _note_unknown(given: Path, language: dict[str, Any], site: Site) -> None:
+def _note_unknown(given: Path, path: str, language: LanguagePlan, context: Context) -> None:
     """Mention words of the story that a list of frequencies does not have."""
-    words, path = _words(language, site.assets), Path(language["annotation"]["path"])
-    unknown = confound("word_frequency", words, path, given)[1]["n_unknown"]
+    words = _words(path, language, context.assets)
+    unknown = confound("word_frequency", words, Path(path), given)[1]["n_unknown"]
     if unknown:
-        site.notes.append(
-            f"{language['language']}: --word_frequencies: {unknown} of {len(words)} words have no "
+        context.notes.append(
+            f"{language.language}: --word_frequencies: {unknown} of {len(words)} words have no "
             f"frequency in {given.name} and get the mean of the others"
         )
 
 
-def _check(path: Path, features: Features, language: dict[str, Any], assets: Path) -> None:
+def _check(path: Path, features: Features, language: LanguagePlan, assets: Path) -> None:
     """Compare one file with what is known of the data before anything is fetched."""
     if features.rows == SCANS:
-        own_features.check_scans(path, features, language["n_scans"])
+        own_features.check_scans(path, features, language.n_scans)
         return
-    if language["annotation"]["path"] is not None:
-        own_features.check_words(path, features, _words(language, assets))
+    annotation = language.annotation["path"]
+    if annotation is not None:
+        own_features.check_words(path, features, _words(annotation, language, assets))
 
 
-def _words(language: dict[str, Any], assets: Path) -> pd.DataFrame:
+def _words(path: str, language: LanguagePlan, assets: Path) -> pd.DataFrame:
     """Read the words of a local annotation as BASELINES will, with the run's corrections."""
-    entry, fixes = language["annotation"], language["corrections"]
-    path = {"none": None, STUDY: assets / STUDY_CORRECTIONS}.get(fixes, fixes)
-    words, _ = read_words(
-        entry["path"], language["language"], path, language["n_runs"], entry["columns"]
-    )
+    given, columns = language.corrections, language.annotation["columns"]
+    corrections = {"none": None, STUDY: assets / STUDY_CORRECTIONS}.get(given, given)
+    words, _ = read_words(path, language.language, corrections, language.n_runs, columns)
     return words

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -11,12 +11,13 @@ from lateralization.baselines.confounds import SOUND, check_table
 from lateralization.encoding.regressors import words_outside
 from lateralization.errors import BadInput
 from lateralization.files import read_json
+from lateralization.plan.context import Context
 from lateralization.plan.parameters import Parameters
-from lateralization.plan.places import absolute
-from lateralization.problems import Problems, listed
+from lateralization.problems import listed
+from lateralization.run_plan import LanguagePlan, Parcel, SubjectPlan
 from lateralization.sources import dataset, given_files
 from lateralization.sources.dataset import Subject
-from lateralization.sources.description import STUDY, Description
+from lateralization.sources.description import STUDY
 from lateralization.sources.given_files import Grid
 from lateralization.sources.runs import check_runs
 from lateralization.volumes import check_same_grid
@@ -28,93 +29,118 @@ EARLY = 0.2
 """Share of a run: where no word ends after it, times may be minutes instead of seconds."""
 
 
-@dataclass
-class Site:
-    """What planning depends on: parameters, data set, the study's lists, the user's folder."""
-
-    parameters: Parameters
-    described: Description
-    assets: Path
-    launch: Path
-    problems: Problems
-    notes: list[str]
-
-    @property
-    def remote(self) -> bool:
-        """Whether the data set is fetched."""
-        return not self.root.is_dir() or self.parameters["dataset"] == STUDY
-
-    @property
-    def root(self) -> Path:
-        """Folder of a data set on disk."""
-        return self.path(self.parameters["dataset"])
-
-    def path(self, text: str, language: str = "") -> Path:
-        """Return the absolute path that a text names; ``{lang}`` is the language."""
-        return absolute(text.replace("{lang}", language), self.launch)
-
-
 def plan_language(
-    language: str, site: Site, *, has_models: bool, has_sound: bool
-) -> dict[str, Any]:
-    """Check what one language needs, and return its entry in the plan.
+    language: str, context: Context, *, has_models: bool, has_sound: bool
+) -> tuple[LanguagePlan, list[str]]:
+    """Check what one language needs, and plan it.
 
-    The key ``known_subjects`` (all ids of the data set) is for the check of ``--subjects``.
+    Returns
+    -------
+    planned
+        The language's entry in the plan.
+    known
+        Ids of all its subjects in the data set, for the check of ``--subjects``.
     """
-    described = site.described
-    given, grid = _given(language, site)
-    wanted: list[str] = site.parameters["subjects"]
+    described = context.described
+    given, grid = _given(language, context)
+    manifest = []  # a data set on disk has its files, whatever its description names
+    if context.remote and described.manifest:
+        manifest = dataset.read_manifest(described.manifest)
+    listening = _listening(_subjects(manifest, language, context), given, context)
+    _check_group(language, listening, given, grid, context)
+    annotation = _annotation(manifest, language, context)
+    scans = {} if context.remote else _check_local(language, listening, annotation, context)
+    texts = _texts(language, context) if has_models else None
+    _check_told(language, annotation, texts, context)
+    known = [subject.subject for subject in listening.known]
+    planned = LanguagePlan(
+        language=language,
+        name=described.languages[language].name,
+        scans=described.languages[language].scans,
+        n_runs=described.n_runs,
+        tr=described.tr,
+        trim=described.trim,
+        annotation=annotation,
+        prosody=_prosody(manifest, language, context) if has_sound else None,
+        texts=texts,
+        corrections=_corrections(language, annotation, context),
+        **given,
+        subjects=[_subject(subject, language, listening, context) for subject in listening.used],
+        average=listening.average,
+        stacks=stacks(known, listening.individuals, context.parameters),
+        n_scans=scans,
+    )
+    return planned, known
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Which subjects of a language are used, and for what.
+
+    Attributes
+    ----------
+    known
+        All subjects of the data set.
+    individuals
+        Ids of those that are fitted alone.
+    average
+        Whether the average subject is fitted.
+    group
+        Whether the others are needed, too: something of the group is computed, not given.
+    """
+
+    known: list[Subject]
+    individuals: list[str]
+    average: bool
+    group: bool
+
+    @property
+    def used(self) -> list[Subject]:
+        """The subjects whose runs are needed."""
+        return [one for one in self.known if self.group or one.subject in self.individuals]
+
+
+def _listening(
+    known: list[Subject], given: dict[str, Parcel | None], context: Context
+) -> Listening:
+    """Choose the subjects that ``--subjects`` and the given files leave to be used."""
+    wanted: list[str] = context.parameters["subjects"]
     average = "average" in wanted or "all" in wanted
     group = not (given["mask"] and given["isc"] and (given["average_subject"] or not average))
-    manifest = []  # a data set on disk has its files, whatever its description names
-    if site.remote and described.manifest:
-        manifest = dataset.read_manifest(described.manifest)
-    subjects = _subjects(manifest, language, site)
-    individuals = [s.subject for s in subjects if "all" in wanted or s.subject in wanted]
-    used = [s for s in subjects if group or s.subject in individuals]
-    if used:
-        _check_mask(grid, site)
-    if group and not given["isc"] and len(used) == 1:
-        site.problems.add(
+    individuals = [s.subject for s in known if "all" in wanted or s.subject in wanted]
+    return Listening(known, individuals, average, group)
+
+
+def _check_group(
+    language: str,
+    listening: Listening,
+    given: dict[str, Parcel | None],
+    grid: Grid,
+    context: Context,
+) -> None:
+    """Report a group that is too small, or that a given mask does not fit."""
+    if listening.used:
+        _check_mask(grid, context)
+    if listening.group and not given["isc"] and len(listening.used) == 1:
+        context.problems.add(
             f"--dataset: there is one subject of {language}, and the reliability compares halves "
             "of a group; add subjects, or give --mask, --isc and --average_subject"
         )
-    annotation = _annotation(manifest, language, site)
-    if not site.remote and (group or "all" in wanted):
-        dataset.check_group(site.root, described, language, subjects, site.problems)
-    scans = {} if site.remote else _check_local(language, used, annotation, site, group=group)
-    texts = _texts(language, site) if has_models else None
-    _check_told(language, annotation, texts, site)
-    return {
-        "language": language,
-        "name": described.languages[language].name,
-        "scans": described.languages[language].scans,
-        "n_runs": described.n_runs,
-        "tr": described.tr,
-        "trim": described.trim,
-        "annotation": annotation,
-        "prosody": _prosody(manifest, language, site) if has_sound else None,
-        "texts": texts,
-        "corrections": _corrections(language, annotation, site),
-        **given,
-        "subjects": [_subject(s, language, s.subject in individuals, group, site) for s in used],
-        "average": average,
-        "stacks": stacks([s.subject for s in subjects], individuals, site.parameters),
-        "n_scans": scans,
-        "known_subjects": [s.subject for s in subjects],
-    }
 
 
 def _check_local(
-    language: str, used: list[Subject], annotation: dict[str, Any], site: Site, *, group: bool
+    language: str, listening: Listening, annotation: Parcel, context: Context
 ) -> dict[str, list[int]]:
     """Check what is used of a data set on disk; return the scans of each subject's runs."""
-    described = site.described
-    dataset.check_subjects(site.root, described, used, site.problems)
+    described, used = context.described, listening.used
+    if listening.group or "all" in context.parameters["subjects"]:
+        dataset.check_group(context.root, described, language, listening.known, context.problems)
+    dataset.check_subjects(context.root, described, used, context.problems)
     scans = check_runs(
-        used, group, site.problems, site.notes, tr=described.tr, n_trim=described.trim
-    )
-    _check_ends(language, annotation, scans, site)
+        used, listening.group, context.problems, context.notes,
+        tr=described.tr, n_trim=described.trim,
+    )  # fmt: skip
+    _check_ends(language, annotation, scans, context)
     return scans
 
 
@@ -130,100 +156,112 @@ def stacks(known: list[str], individuals: list[str], parameters: Parameters) -> 
     return [group for group in chosen if group]
 
 
-def _subjects(manifest: list[dict[str, Any]], language: str, site: Site) -> list[Subject]:
+def _subjects(manifest: list[dict[str, Any]], language: str, context: Context) -> list[Subject]:
     """Return all subjects of a language."""
-    if site.remote:
-        name = site.described.name
-        if (site.launch / name).is_dir():
-            site.notes.append(
+    if context.remote:
+        name = context.described.name
+        if (context.launch / name).is_dir():
+            context.notes.append(
                 f"the data set is fetched; for the folder here write --dataset ./{name}"
             )
         return dataset.remote_subjects(manifest, language)
-    return dataset.local_subjects(site.root, site.described, language)
+    return dataset.local_subjects(context.root, context.described, language)
 
 
-def _remote_file(row: dict[str, Any], site: Site) -> dict[str, Any]:
+def _remote_file(row: dict[str, Any], context: Context) -> dict[str, Any]:
     """Return what FETCH needs to know of one file of the manifest."""
-    urls = dataset.urls(site.described.name, row["path"], site.parameters["data_endpoint"])
+    urls = dataset.urls(context.described.name, row["path"], context.parameters["data_endpoint"])
     pinned = {name: row[name] for name in dataset.CHECKSUMS if row.get(name)}
     return {"path": row["path"], "bytes": row["bytes"], **pinned, "urls": urls}
 
 
 def _subject(
-    subject: Subject, language: str, individual: bool, group: bool, site: Site
-) -> dict[str, Any]:
+    subject: Subject, language: str, listening: Listening, context: Context
+) -> SubjectPlan:
     """Return a subject's entry in the plan."""
-    remote = None
+    remote: Parcel | None = None
     if subject.remote:
         remote = {
-            "dataset": site.described.name,
-            "version": site.described.version,
+            "dataset": context.described.name,
+            "version": context.described.version,
             "language": language,
             "subject": subject.subject,
-            "n_runs": site.described.n_runs,
-            "files": [_remote_file(row, site) for row in subject.remote],
+            "n_runs": context.described.n_runs,
+            "files": [_remote_file(row, context) for row in subject.remote],
         }
-    return {
-        "subject": subject.subject,
-        "bold": [str(path) for path in subject.bold],
-        "remote": remote,
-        "individual": individual,
-        "group": group,
-    }
+    return SubjectPlan(
+        subject=subject.subject,
+        bold=[str(path) for path in subject.bold],
+        remote=remote,
+        individual=subject.subject in listening.individuals,
+        group=listening.group,
+    )
 
 
-def _annotation(manifest: list[dict[str, Any]], language: str, site: Site) -> dict[str, Any]:
+def _annotation(manifest: list[dict[str, Any]], language: str, context: Context) -> Parcel:
     """Return where a language's annotation comes from; a local one is checked.
 
     ``published`` says that it is the study's own, whatever the data set is called: its rows and
     the study's corrections belong together.
     """
-    described = site.described
+    described = context.described
     name = described.languages[language].annotation
-    entry: dict[str, Any] = {"path": None, "source": [], "files": [], "columns": described.columns}
-    if site.remote:
-        try:
-            files = [_remote_file(dataset.remote_annotation(manifest, name), site)]
-        except BadInput as error:
-            site.problems.add(str(error))
-            files = []
-        pinned = {"dataset": described.name, "version": described.version, "files": files}
-        return entry | pinned | {"published": described.name == STUDY}
-    path = dataset.local_annotation(site.root, name, site.problems)
-    if path is None:
-        return entry | {"published": False}
-    published = is_published(path, language)
-    return entry | {"path": str(path), "source": [str(path)], "published": published}
+    if context.remote:
+        files = []
+        with context.problems.collect():
+            files = [_remote_file(dataset.remote_annotation(manifest, name), context)]
+        return {
+            "path": None,
+            "source": [],
+            "files": files,
+            "columns": described.columns,
+            "dataset": described.name,
+            "version": described.version,
+            "published": described.name == STUDY,
+        }
+    path = dataset.local_annotation(context.root, name, context.problems)
+    return {
+        "path": str(path) if path else None,
+        "source": [str(path)] if path else [],
+        "files": [],
+        "columns": described.columns,
+        "published": path is not None and is_published(path, language),
+    }
 
 
-def _prosody(manifest: list[dict[str, Any]], language: str, site: Site) -> dict[str, Any] | None:
+def _prosody(manifest: list[dict[str, Any]], language: str, context: Context) -> Parcel | None:
     """Return where the table of f0 and intensity comes from."""
-    described = site.described
+    described = context.described
     name = described.languages[language].prosody
     if name is None:
-        site.problems.add(
+        context.problems.add(
             f"--baselines: f0 and intensity need a prosody table of {language}; name it in "
             "dataset.json, or leave them out"
         )
         return None
-    entry: dict[str, Any] = {"source": [], "files": [], "columns": described.columns}
-    if not site.remote:
-        path = site.root / name
-        try:
-            check_table(path, (), [described.columns.get(name, name) for name in SOUND], "")
-        except BadInput as error:
-            site.problems.add(f"--baselines: f0 and intensity: {error}")
-        return entry | {"source": [str(path)]}
+    columns = described.columns
+    if not context.remote:
+        path = context.root / name
+        with context.problems.collect("--baselines: f0 and intensity"):
+            check_table(path, (), [columns.get(sound, sound) for sound in SOUND], "")
+        return {"source": [str(path)], "files": [], "columns": columns}
     row = next((row for row in manifest if row["path"] == name), None)
     if row is None:
-        site.problems.add(f"--baselines: the manifest has no {name}, which f0 and intensity need")
+        context.problems.add(
+            f"--baselines: the manifest has no {name}, which f0 and intensity need"
+        )
         return None
-    pinned = {"dataset": described.name, "version": described.version}
-    return entry | pinned | {"files": [_remote_file(row, site)]}
+    return {
+        "source": [],
+        "files": [_remote_file(row, context)],
+        "columns": columns,
+        "dataset": described.name,
+        "version": described.version,
+    }
 
 
 def _check_ends(
-    language: str, annotation: dict[str, Any], scans: dict[str, list[int]], site: Site
+    language: str, annotation: Parcel, scans: dict[str, list[int]], context: Context
 ) -> None:
     """Check the annotation, and compare its length with that of the runs.
 
@@ -232,117 +270,120 @@ def _check_ends(
     path = annotation["path"]
     if path is None or annotation["published"]:
         return
-    described = site.described
-    try:
-        words, report = read_words(path, language, None, described.n_runs, described.columns)
-    except BadInput as error:
-        site.problems.add(f"--dataset: {error}")
-        return
+    with context.problems.collect("--dataset"):
+        _check_onsets(language, path, scans, context)
+
+
+def _check_onsets(language: str, path: str, scans: dict[str, list[int]], context: Context) -> None:
+    """Read an annotation, and compare its onsets with the length of the runs."""
+    described = context.described
+    words, report = read_words(path, language, None, described.n_runs, described.columns)
     early = words[words["onset"] < 0]
     if len(early):
-        site.problems.add(
+        context.problems.add(
             f"--dataset: {path}: {len(early)} words begin before 0 s (first: "
             f"{early['word'].iloc[0]!r}, row {early['row'].iloc[0]}); mend their times"
         )
-    site.notes.extend(f"{language}: {path}: {odd}" for odd in odd_words(words, report))
+    context.notes.extend(f"{language}: {path}: {odd}" for odd in odd_words(words, report))
     if scans:
-        _check_clock(language, path, words, next(iter(scans.values())), site)
+        _check_clock(language, path, words, next(iter(scans.values())), context)
 
 
 def _check_clock(
-    language: str, path: str, words: pd.DataFrame, scans: list[int], site: Site
+    language: str, path: str, words: pd.DataFrame, scans: list[int], context: Context
 ) -> None:
     """Refuse onsets on another clock than the scans; note words after the last scan."""
-    durations = [n_scans * site.described.tr for n_scans in scans]
+    durations = [n_scans * context.described.tr for n_scans in scans]
     for run, duration in enumerate(durations, start=1):
         onsets = words.loc[words["run"] == run, "onset"].to_numpy(float)
         if outside := words_outside(onsets, duration):
-            site.problems.add(f"--dataset: {path}: words of run {run}: {outside}")
+            context.problems.add(f"--dataset: {path}: words of run {run}: {outside}")
             return
     ends = words.groupby("run")["offset"].max().reindex(range(1, len(durations) + 1), fill_value=0)
     late = [run for run, duration in enumerate(durations, start=1) if ends[run] > duration]
     if durations and all(
         ends[run] < EARLY * duration for run, duration in enumerate(durations, start=1)
     ):
-        site.notes.append(
+        context.notes.append(
             f"{language}: {path}: the last word of run 1 ends at {ends[1]:g} s and the scans at "
             f"{durations[0]:g} s, and so in all runs; are the times seconds?"
         )
     if late:
-        site.notes.append(
+        context.notes.append(
             f"{language}: words of run {listed(late)} end after the last scan; what lies after it "
             "is not used"
         )
 
 
-def _check_told(
-    language: str, annotation: dict[str, Any], texts: dict[str, Any] | None, site: Site
-) -> None:
+def _check_told(language: str, annotation: Parcel, texts: Parcel | None, context: Context) -> None:
     """Compare a user's texts with the annotation; what cannot be read has been said."""
     if not (texts and texts["source"] and annotation["path"]):
         return
-    n_runs, columns = site.described.n_runs, site.described.columns
+    n_runs, columns = context.described.n_runs, context.described.columns
     sources = [Path(source) for source in texts["source"]]
     try:
         words, _ = read_words(annotation["path"], language, None, n_runs, columns)
         found = stories.texts_from(sources, language, texts["password"], n_runs)
     except (BadInput, OSError):
         return
-    try:
+    with context.problems.collect("--texts"):
         check_told(words, list(found.items()))
-    except BadInput as error:
-        site.problems.add(f"--texts: {error}")
 
 
-def _texts(language: str, site: Site) -> dict[str, Any] | None:
+def _texts(language: str, context: Context) -> Parcel | None:
     """Return where a language's texts come from; local ones are read and checked."""
-    if not site.parameters.sound("texts", "texts_password"):
+    if not context.parameters.sound("texts", "texts_password"):
         return None
-    given, password = site.parameters["texts"], site.parameters["texts_password"]
-    n_runs = site.described.n_runs
-    pinned = read_json(site.assets / "texts.json")
-    known = pinned["texts"].get(language) if site.described.name == STUDY else None
+    given, password = context.parameters["texts"], context.parameters["texts_password"]
+    n_runs = context.described.n_runs
+    pinned = read_json(context.assets / "texts.json")
+    known = pinned["texts"].get(language) if context.described.name == STUDY else None
     if given is None:
         if known is None:
-            site.problems.add(
-                f"--texts: the study has no texts for {language} of {site.described.name}; give a "
-                f"folder with {stories.text_name(language, 1)} … {n_runs}"
+            context.problems.add(
+                f"--texts: the study has no texts for {language} of {context.described.name}; give "
+                f"a folder with {stories.text_name(language, 1)} … {n_runs}"
             )
             return None
-        if not site.remote:
-            site.notes.append("--texts is not given: the study's texts are used")
-        urls = given_files.study_urls(known["file"], site.assets, site.parameters["data_endpoint"])
-        pin = {"url": urls[-1], "urls": urls, "sha256": known["sha256"]}
-        return {**pin, "password": pinned["password"], "source": []}
-    path = site.path(given, language)
-    try:
+        if not context.remote:
+            context.notes.append("--texts is not given: the study's texts are used")
+        urls = given_files.study_urls(
+            known["file"], context.assets, context.parameters["data_endpoint"]
+        )
+        return {
+            "url": urls[-1],
+            "urls": urls,
+            "sha256": known["sha256"],
+            "password": pinned["password"],
+            "source": [],
+        }
+    path = context.path(given, language)
+    with context.problems.collect():
         if path.is_dir():
-            return _text_folder(path, language, password, site)
+            return _text_folder(path, language, password, context)
         if not path.is_file():
             raise BadInput(f"--texts: {path} does not exist; give a folder or a zip")
         if password is None and known is not None and _sha256(path) == known["sha256"]:
             password = pinned["password"]
-        _note_hidden(stories.read_text_zip(path, language, password, n_runs), site)
-    except BadInput as error:
-        site.problems.add(str(error))
+        _note_hidden(stories.read_text_zip(path, language, password, n_runs), context)
     return {"password": password, "source": [str(path)]}
 
 
-def _note_hidden(texts: dict[str, bytes], site: Site) -> None:
+def _note_hidden(texts: dict[str, bytes], context: Context) -> None:
     """Mention characters of the texts that nobody sees and every model reads."""
     if hidden := stories.hidden_characters(texts):
-        site.notes.append(
+        context.notes.append(
             "--texts has invisible characters, which models read like any others: "
             + "; ".join(hidden)
         )
 
 
-def _text_folder(path: Path, language: str, password: str | None, site: Site) -> dict[str, Any]:
+def _text_folder(path: Path, language: str, password: str | None, context: Context) -> Parcel:
     """Return the texts of a folder."""
     if password is not None:
         raise BadInput(f"--texts_password is given and --texts is a folder ({path}); leave it out")
-    paths = stories.texts_of_folder(path, language, site.described.n_runs)
-    _note_hidden(stories.read_text_files(paths, language, site.described.n_runs), site)
+    paths = stories.texts_of_folder(path, language, context.described.n_runs)
+    _note_hidden(stories.read_text_files(paths, language, context.described.n_runs), context)
     names = [str(text) for text in paths]
     return {"source": names, "password": None}
 
@@ -352,80 +393,76 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _corrections(language: str, annotation: dict[str, Any], site: Site) -> str:
+def _corrections(language: str, annotation: Parcel, context: Context) -> str:
     """Return which corrections are applied: ``ds003643``, ``none`` or a file."""
-    if not site.parameters.sound("corrections"):
+    if not context.parameters.sound("corrections"):
         return "none"
-    wanted = str(site.parameters["corrections"])
+    wanted = str(context.parameters["corrections"])
     if wanted.lower() in (STUDY, "none"):
         return wanted.lower()
     if wanted.lower() == "auto":
         if annotation["published"]:
             return STUDY
-        site.notes.append(
+        context.notes.append(
             f"{language}: the annotation is not the published one (md5), so the study's "
             "corrections are not applied"
         )
         return "none"
-    path = site.path(wanted, language)
-    _check_corrections(path, site)
+    path = context.path(wanted, language)
+    _check_corrections(path, context)
     return str(path)
 
 
-def _check_corrections(path: Path, site: Site) -> None:
+def _check_corrections(path: Path, context: Context) -> None:
     """Check a user's table of corrections."""
     if not path.is_file():
-        site.problems.add(
+        context.problems.add(
             f"--corrections: {path} does not exist; give auto, {STUDY}, none or a TSV"
         )
         return
     from lateralization.words.annotation import read_corrections  # the words' own reader and rules
 
-    try:
-        read_corrections(path)
-    except BadInput as error:
-        site.problems.add(f"--corrections: {error}")
-    except (OSError, ValueError) as error:
-        site.problems.add(f"--corrections: cannot read {path} ({error}); give a TSV in UTF-8")
+    with context.problems.collect("--corrections"):
+        try:
+            read_corrections(path)
+        except (OSError, ValueError) as error:
+            raise BadInput(f"cannot read {path} ({error}); give a TSV in UTF-8") from error
 
 
-def _given(language: str, site: Site) -> tuple[dict[str, Any], Grid]:
+def _given(language: str, context: Context) -> tuple[dict[str, Parcel | None], Grid]:
     """Return the parcels of mask, reliability and average subject, and the grid of the mask.
 
     What is computed has None; a mask that is computed or published is on the study's grid.
     """
-    found: dict[str, Any] = dict.fromkeys(given_files.KINDS)
+    found: dict[str, Parcel | None] = dict.fromkeys(given_files.KINDS)
     grid = given_files.STUDY_GRID
     for kind in given_files.KINDS:
-        value = site.parameters[kind]
-        if value is None or not site.parameters.sound(kind):
+        value = context.parameters[kind]
+        if value is None or not context.parameters.sound(kind):
             continue
-        try:
+        with context.problems.collect(f"--{kind}"):
             if value == given_files.PUBLISHED:
-                found[kind] = _published(kind, language, site)
+                found[kind] = _published(kind, language, context)
                 continue
-            path = site.path(value, language)
+            path = context.path(value, language)
             found[kind] = {"source": [str(path)], "files": []}  # what depends on it is planned
-            found[kind] = given_files.own_file(kind, path, site.described.n_runs, grid)
+            own = given_files.own_file(kind, path, context.described.n_runs, grid)
+            found[kind] = cast(Parcel, own)
             if kind == "mask":
                 grid = given_files.grid_of(path)
-        except BadInput as error:
-            site.problems.add(f"--{kind}: {error}")
     return found, grid
 
 
-def _check_mask(grid: Grid, site: Site) -> None:
+def _check_mask(grid: Grid, context: Context) -> None:
     """Report a given mask that is on another grid than the runs will be."""
     common = given_files.STUDY_GRID
-    try:
+    with context.problems.collect("--mask"):
         check_same_grid(grid, common.shape, common.affine, grid.name, common.name)
-    except BadInput as error:
-        site.problems.add(f"--mask: {error}")
 
 
-def _published(kind: str, language: str, site: Site) -> dict[str, Any]:
+def _published(kind: str, language: str, context: Context) -> Parcel:
     """Return the parcel of one of the study's own files."""
-    given_files.refuse_published(site.described.name)
-    return given_files.published_files(
-        kind, language, site.described.n_runs, site.assets, site.parameters["data_endpoint"]
-    )
+    given_files.refuse_published(context.described.name)
+    n_runs, endpoint = context.described.n_runs, context.parameters["data_endpoint"]
+    files = given_files.published_files(kind, language, n_runs, context.assets, endpoint)
+    return cast(Parcel, files)

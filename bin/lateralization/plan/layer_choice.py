@@ -1,17 +1,17 @@
 """Which layers are fitted: what ``--layers`` and ``--last_layer`` leave of a model.
 
-``layer_blocks`` of modules/scores.nf says the same of features whose layers were counted when they
-were made; a test holds the two together.
+Here the layers are checked and counted before anything is fetched. The tasks are cut in one place,
+``layer_blocks`` of modules/scores.nf, from the layers that features turn out to have; a test
+compares the layers of both.
 """
 
-from dataclasses import asdict
 from typing import Any
 
 from lateralization.baselines.own_features import KIND as FEATURES
-from lateralization.language_models.sizes import shape_of
-from lateralization.plan.catalogue import Baseline, Model
-from lateralization.plan.language_plan import Site
+from lateralization.plan.context import Context
+from lateralization.plan.costs import shape_of
 from lateralization.problems import listed
+from lateralization.run_plan import Baseline, Model
 
 
 def fitted_layers(asked: list[int] | str, depth: int, *, last: bool) -> list[int]:
@@ -36,22 +36,22 @@ def fitted_layers(asked: list[int] | str, depth: int, *, last: bool) -> list[int
     return list(range(0, end, int(asked.partition(":")[2] or 1)))
 
 
-def check_layers(models: list[Model], baselines: list[Baseline], site: Site) -> None:
+def check_layers(models: list[Model], baselines: list[Baseline], context: Context) -> None:
     """Report models and features of which no layer is left, and note layers that none has.
 
     Models whose depth is not known before they are fetched are left to ENCODE.
     """
-    if not site.parameters.sound("layers", "last_layer"):
+    if not context.parameters.sound("layers", "last_layer"):
         return
-    asked: Any = site.parameters["layers"]
-    depths = {model.name: shape_of(asdict(model))[0] for model in models}
+    asked: Any = context.parameters["layers"]
+    depths = {model.name: shape_of(model)[0] for model in models}
     own = {entry.name: entry.n_layers - 1 for entry in baselines if entry.kind == FEATURES}
     for name, depth in (depths | own).items():
-        last = name in own or site.parameters["last_layer"] == "yes"
+        last = name in own or context.parameters["last_layer"] == "yes"
         if depth is None or fitted_layers(asked, depth, last=last):
             continue
         without = "" if last else ", and --last_layer no leaves the last one out"
-        site.problems.add(
+        context.problems.add(
             f"--layers: none of {listed(map(str, asked))} is a layer of {name}, which has 0 to "
             f"{depth}{without}; choose from those, or leave {name} out"
         )
@@ -59,4 +59,4 @@ def check_layers(models: list[Model], baselines: list[Baseline], site: Site) -> 
     if not isinstance(asked, list) or not known or None in depths.values():
         return
     if beyond := [layer for layer in asked if layer > max(known)]:
-        site.notes.append(f"--layers: nothing has layer {listed(map(str, beyond))}")
+        context.notes.append(f"--layers: nothing has layer {listed(map(str, beyond))}")

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,15 @@ from lateralization.baselines.own_features import KIND as FEATURES
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.fmri.atlas import TABLES, check_atlas, labels_beside
-from lateralization.plan.catalogue import Baseline, Model, entries
+from lateralization.plan.context import Context, absolute
 from lateralization.plan.features_plan import check_features, check_frequencies
-from lateralization.plan.language_plan import Site, plan_language
+from lateralization.plan.language_plan import plan_language
 from lateralization.plan.layer_choice import check_layers
 from lateralization.plan.model_choice import choose
-from lateralization.plan.model_request import Choice
 from lateralization.plan.parameters import Parameters, load_schema, normalise
-from lateralization.plan.places import absolute
 from lateralization.problems import Problems, listed, nearest
 from lateralization.ridge.choices import MOST_BANDS, Choices
+from lateralization.run_plan import Baseline, FitPlan, LanguagePlan, Model, Parcel, Plan, entries
 from lateralization.sources.description import STUDY, Description, find_description
 from lateralization.sources.given_files import PUBLISHED
 from lateralization.sources.hub import OFFICIAL_HUB
@@ -39,7 +38,7 @@ def project_folder(request: Mapping[str, Any]) -> Path:
     return Path(named) if named else Path(__file__).resolve().parents[3]
 
 
-def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
+def make_plan(request: Mapping[str, Any], assets: Path) -> Plan:
     """Check everything that can be checked before anything is queued; return the plan of the run.
 
     Parameters
@@ -60,52 +59,57 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> dict[str, Any]:
     launch = Path(request.get("launch_dir") or Path.cwd())
     _check_combinations(parameters, problems)
     described = _described(parameters, assets, launch, problems)
-    site = Site(parameters, described, assets, launch, problems, notes)
-    models, baselines = choose(Choice(parameters, assets, launch, problems, notes))
-    languages = _languages(site, models, baselines)
-    _note_kept(site, models)
+    context = Context(parameters, described, assets, launch, problems, notes)
+    models, baselines = choose(context)
+    languages = _languages(context, models, baselines)
+    _note_kept(context, models)
     _check_joint(parameters, baselines, problems)
-    check_layers(models, baselines, site)
+    check_layers(models, baselines, context)
     _note_choices(parameters, notes)
     fits = _fits(languages, models, baselines)
-    _check_fits(languages, fits, site)
-    shared = {"glove": _glove(site, baselines), "atlas": _atlas(site)}
+    _check_fits(languages, fits, context)
+    glove, baselines = _glove(context, baselines)
+    atlas = _atlas(context)
     places = {name: _place(parameters[name], launch) for name in ("outdir", "cache_dir")}
-    _check_places(places, request, site)
+    _check_places(places, request, context)
     problems.stop()
-    return {
-        "parameters": _shown(parameters),
-        "cache_dir": places["cache_dir"],
-        "layers": parameters["layers"],
-        "notes": list(dict.fromkeys(notes)),
-        "languages": languages,
-        "models": [asdict(model) for model in models],
-        "baselines": [asdict(baseline) for baseline in baselines],
-        "fits": fits,
-        "encoder": {field.name: parameters[field.name] for field in fields(Choices)},
-        "joint": parameters["joint"] or [],
-        "layers_per_task": parameters["layers_per_task"] or LAYERS_PER_TASK,
-        "truth": _truth(site),
-        **shared,
-    }
+    return Plan(
+        parameters=_shown(parameters),
+        cache_dir=places["cache_dir"],
+        layers=parameters["layers"],
+        notes=list(dict.fromkeys(notes)),
+        languages=languages,
+        models=models,
+        baselines=baselines,
+        fits=fits,
+        encoder={field.name: parameters[field.name] for field in fields(Choices)},
+        joint=parameters["joint"] or [],
+        layers_per_task=parameters["layers_per_task"] or LAYERS_PER_TASK,
+        truth=_truth(context),
+        glove=glove,
+        atlas=atlas,
+    )
 
 
-def _languages(site: Site, models: list[Model], baselines: list[Baseline]) -> list[dict[str, Any]]:
+def _languages(
+    context: Context, models: list[Model], baselines: list[Baseline]
+) -> list[LanguagePlan]:
     """Plan every language, and check what must fit the words of all; none if it is not known."""
-    if not site.parameters.sound("languages", "dataset", "subjects"):
+    if not context.parameters.sound("languages", "dataset", "subjects"):
         return []
-    languages = [
-        plan_language(
+    languages, known = [], []
+    for language in context.parameters["languages"]:
+        planned, subjects = plan_language(
             language,
-            site,
+            context,
             has_models=any(language in model.languages for model in models),
             has_sound=any(one.kind in FROM_SOUND for one in baselines),
         )
-        for language in site.parameters["languages"]
-    ]
-    _check_subjects(site, languages)
-    check_frequencies(baselines, languages, site)
-    check_features([one for one in baselines if one.kind == FEATURES], languages, site)
+        languages.append(planned)
+        known += subjects
+    _check_subjects(context, known)
+    check_frequencies(baselines, languages, context)
+    check_features([one for one in baselines if one.kind == FEATURES], languages, context)
     return languages
 
 
@@ -201,14 +205,14 @@ def _check_joint(parameters: Parameters, baselines: list[Baseline], problems: Pr
         problems.add("--joint and --components cannot be combined; leave one out")
 
 
-def _note_kept(site: Site, models: list[Model]) -> None:
+def _note_kept(context: Context, models: list[Model]) -> None:
     """Say what is not removed though the user asks for it."""
-    if site.parameters["keep_raw"] == "no" and not site.remote:
-        site.notes.append(
+    if context.parameters["keep_raw"] == "no" and not context.remote:
+        context.notes.append(
             "--keep_raw no: the data set is your own folder, nothing of it is removed"
         )
-    if site.parameters["keep_models"] == "no" and any(model.kind == "local" for model in models):
-        site.notes.append("--keep_models no: models of your own folders are not removed")
+    if context.parameters["keep_models"] == "no" and any(model.kind == "local" for model in models):
+        context.notes.append("--keep_models no: models of your own folders are not removed")
 
 
 def _note_choices(parameters: Parameters, notes: list[str]) -> None:
@@ -219,128 +223,114 @@ def _note_choices(parameters: Parameters, notes: list[str]) -> None:
         notes.append(f"the encoder is not the study's ({said}): published values may differ")
 
 
-def _check_subjects(site: Site, languages: list[dict[str, Any]]) -> None:
-    """Report ids that no language of the run has."""
-    parameters = site.parameters
-    known = [name for language in languages for name in language["known_subjects"]]
-    for language in languages:
-        del language["known_subjects"]
+def _check_subjects(context: Context, known: list[str]) -> None:
+    """Report ids that no language of the run has, by those that are known."""
+    parameters = context.parameters
     for name in parameters["subjects"]:
         if name in ("all", "average") or name in known:
             continue
-        spoken = site.described.languages.items()
+        spoken = context.described.languages.items()
         other = next((code for code, entry in spoken if entry.has(name)), None)
         if other is not None and other not in parameters["languages"]:
             hint = f"it is {other}, and --languages is {listed(parameters['languages'])}"
         else:
             near = listed(nearest(name, known) or known, 5)
             hint = f"the nearest are {near}" if near else "there is no subject's folder"
-        site.problems.add(f"--subjects: {name} is not in the data set; {hint}")
+        context.problems.add(f"--subjects: {name} is not in the data set; {hint}")
 
 
 def _fits(
-    languages: list[dict[str, Any]], models: list[Model], baselines: list[Baseline]
-) -> list[dict[str, str]]:
+    languages: list[LanguagePlan], models: list[Model], baselines: list[Baseline]
+) -> list[FitPlan]:
     """Return every (language, subject, model) that is fitted."""
     fits = []
     for language in languages:
-        name = language["language"]
-        individuals = [s["subject"] for s in language["subjects"] if s["individual"]]
         for entry in entries(models, baselines):
-            if name not in entry.languages:
+            if language.language not in entry.languages:
                 continue
-            subjects = ["average"] if entry.average and language["average"] else []
-            subjects += individuals if entry.individual else []
-            fits += [{"language": name, "subject": s, "model": entry.name} for s in subjects]
+            subjects = ["average"] if entry.average and language.average else []
+            subjects += language.individuals if entry.individual else []
+            fits += [FitPlan(language.language, subject, entry.name) for subject in subjects]
     return fits
 
 
-def _check_fits(languages: list[dict[str, Any]], fits: list[dict[str, str]], site: Site) -> None:
+def _check_fits(languages: list[LanguagePlan], fits: list[FitPlan], context: Context) -> None:
     """Report a language for which nothing would be fitted, where nothing else is wrong."""
-    if not site.parameters.sound(*site.parameters.values):
+    if not context.parameters.sound(*context.parameters.values):
         return
     for language in languages:
-        name = language["language"]
-        if not site.problems and not any(fit["language"] == name for fit in fits):
-            site.problems.add(
+        name = language.language
+        if not context.problems and not any(fit.language == name for fit in fits):
+            context.problems.add(
                 f"--languages: nothing is fitted for {name}; name a model and a subject of this "
                 "language, or leave it out"
             )
 
 
-def _glove(site: Site, baselines: list[Baseline]) -> dict[str, Any] | None:
-    """Return where the GloVe vectors come from; None when no baseline needs them."""
-    given = site.parameters["glove"]
+def _glove(context: Context, baselines: list[Baseline]) -> tuple[Parcel | None, list[Baseline]]:
+    """Return where the GloVe vectors come from, and the baselines with the width of a user's own.
+
+    The first is None when no baseline needs them.
+    """
+    given = context.parameters["glove"]
     if not any(baseline.kind == "glove" for baseline in baselines):
         if given is not None:
-            site.problems.add("--glove is given and no baseline is glove; add it to --baselines")
-        return None
-    pinned = read_json(site.assets / "texts.json")["glove"]
+            context.problems.add("--glove is given and no baseline is glove; add it to --baselines")
+        return None, baselines
+    pinned = read_json(context.assets / "texts.json")["glove"]
     if given is None:
-        hub = site.parameters["hf_endpoint"]
+        hub = context.parameters["hf_endpoint"]
         url = pinned["url"] if hub is None else pinned["url"].replace(OFFICIAL_HUB, hub.rstrip("/"))
-        return {**pinned, "url": url, "source": []}
-    path = site.path(given)
+        return {"url": url, "sha256": pinned["sha256"], "source": []}, baselines
+    path = context.path(given)
     if not path.is_file():
-        site.problems.add(f"--glove: {path} does not exist; check the path")
+        context.problems.add(f"--glove: {path} does not exist; check the path")
     elif path.suffix.lower() not in (".zip", ".txt"):
-        site.problems.add(f"--glove: {path} is neither .txt nor .zip; rename or unpack it")
+        context.problems.add(f"--glove: {path} is neither .txt nor .zip; rename or unpack it")
     else:
-        _set_width(path, baselines, site.problems)
-    return {"source": [str(path)]}
+        with context.problems.collect("--glove"):
+            dims = glove_width(path)
+            baselines = [replace(b, dims=dims) if b.kind == "glove" else b for b in baselines]
+    return {"source": [str(path)]}, baselines
 
 
-def _set_width(path: Path, baselines: list[Baseline], problems: Problems) -> None:
-    """Take the width of the user's GloVe vectors from their file."""
-    try:
-        width = glove_width(path)
-    except BadInput as error:
-        problems.add(f"--glove: {error}")
-        return
-    for baseline in baselines:
-        if baseline.kind == "glove":
-            baseline.dims = width
-
-
-def _atlas(site: Site) -> dict[str, Any] | None:
+def _atlas(context: Context) -> Parcel | None:
     """Return where the atlas comes from; None where areas are not asked for."""
-    given = site.parameters["atlas"]
-    if given == "none" or (given == "auto" and not site.remote):
+    given = context.parameters["atlas"]
+    if given == "none" or (given == "auto" and not context.remote):
         return None
     if given == "auto":
         return {"source": []}
     first, _, second = given.partition(",")
-    image = site.path(first.strip())
-    table = site.path(second.strip()) if second.strip() else labels_beside(image)
+    image = context.path(first.strip())
+    table = context.path(second.strip()) if second.strip() else labels_beside(image)
     for path in (image, table):
         if not path.is_file():
-            site.problems.add(
+            context.problems.add(
                 f"--atlas: {path} does not exist; give IMAGE,LABELS: a NIfTI of labels and a TSV "
                 "or CSV of index and name"
             )
     if table.suffix not in TABLES:
-        site.problems.add(f"--atlas: {table} ends in neither .tsv nor .csv; rename it")
+        context.problems.add(f"--atlas: {table} ends in neither .tsv nor .csv; rename it")
     elif table.is_file() and image.is_file():
-        try:
+        with context.problems.collect("--atlas"):
             check_atlas(image, table)
-        except BadInput as error:
-            site.problems.add(f"--atlas: {error}")
     return {"source": [str(image), str(table)]}
 
 
-def _truth(site: Site) -> str | None:
+def _truth(context: Context) -> str | None:
     """Return what a simulated data set says about itself."""
-    if site.remote:
+    if context.remote:
         return None
-    path = site.root / "simulation.json"
+    path = context.root / "simulation.json"
     return str(path) if path.is_file() else None
 
 
-def _check_places(places: Mapping[str, str], request: Mapping[str, Any], site: Site) -> None:
+def _check_places(places: Mapping[str, str], request: Mapping[str, Any], context: Context) -> None:
     """Report folders that cannot hold what is written into them."""
     for name, place in places.items():
-        _check_writable(name, place, request, site.problems)
-    _check_own_folder(places["outdir"], request, site)
+        _check_writable(name, place, request, context.problems)
+    _check_own_folder(places["outdir"], request, context)
 
 
 def _check_writable(name: str, place: str, request: Mapping[str, Any], problems: Problems) -> None:
@@ -364,22 +354,22 @@ def _check_writable(name: str, place: str, request: Mapping[str, Any], problems:
         problems.add(f"--outdir: {path} is not writable; give another folder")
 
 
-def _check_own_folder(outdir: str, request: Mapping[str, Any], site: Site) -> None:
+def _check_own_folder(outdir: str, request: Mapping[str, Any], context: Context) -> None:
     """Report results that could not be written, would be removed, or would overwrite the data."""
     if outdir.startswith(READ_ONLY):
-        site.problems.add(
+        context.problems.add(
             f"--outdir: {outdir} cannot be written to; give a folder or a bucket (s3://, gs://)"
         )
     if outdir.startswith(REMOTE):
         return
     place, work = Path(outdir), request.get("work_dir")
     if work and (place == Path(work) or Path(work) in place.parents):
-        site.problems.add(
+        context.problems.add(
             f"--outdir: {outdir} is in the work folder {work}, which may be removed after a run; "
             "give a folder outside"
         )
-    if not site.remote and place.resolve() == site.root.resolve():
-        site.problems.add(
+    if not context.remote and place.resolve() == context.root.resolve():
+        context.problems.add(
             f"--outdir: {outdir} is the data set, whose files the results would overwrite; give "
             "another folder"
         )

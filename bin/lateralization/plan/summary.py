@@ -4,17 +4,20 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from lateralization.language_models.sizes import BYTES, gpu_memory, shape_of
+from lateralization.language_models.sizes import BYTES
 from lateralization.plan.costs import (
     FIGURES,
     MEASURED,
     activations_disk,
     fmri_disk,
+    gpu_memory,
     reliability_disk,
     scores_disk,
+    shape_of,
 )
 from lateralization.plan.layer_choice import fitted_layers
 from lateralization.problems import listed
+from lateralization.run_plan import LanguagePlan, Model, Parcel, Plan
 from lateralization.sources.given_files import KINDS
 from lateralization.sources.hub import COMMIT, WITHOUT_SAFETENSORS
 
@@ -30,14 +33,14 @@ def size(n_bytes: float) -> str:
     return f"{n_bytes:.1f} TB"
 
 
-def summary(plan: dict[str, Any]) -> list[str]:
+def summary(plan: Plan) -> list[str]:
     """Return the plan as aligned lines, label and value."""
     lines = [
         ("languages", _languages(plan)),
         ("models", _models(plan)),
         ("revisions", _revisions(plan)),
-        ("baselines", str(len(plan["baselines"]))),
-        ("fits", str(len(plan["fits"]))),
+        ("baselines", str(len(plan.baselines))),
+        ("fits", str(len(plan.fits))),
         ("download", _download(plan)),
         ("disk for raw BOLD", _raw_disk(plan)),
         ("disk for weights", _weights_disk(plan)),
@@ -52,85 +55,88 @@ def summary(plan: dict[str, Any]) -> list[str]:
     return [f"plan: {label:<{width}}  {value}" for label, value in lines]
 
 
-def _languages(plan: dict[str, Any]) -> str:
+def _languages(plan: Plan) -> str:
     parts = []
-    for language in plan["languages"]:
-        subjects = language["subjects"]
-        individuals = sum(subject["individual"] for subject in subjects)
+    for language in plan.languages:
+        subjects = language.subjects
+        individuals = sum(subject.individual for subject in subjects)
         parts.append(
-            f"{language['language']} ({len(subjects)} subjects used, {individuals} fitted one by "
-            f"one{', average fitted' if language['average'] else ''})"
+            f"{language.language} ({len(subjects)} subjects used, {individuals} fitted one by "
+            f"one{', average fitted' if language.average else ''})"
         )
     return "; ".join(parts)
 
 
-def _models(plan: dict[str, Any]) -> str:
-    models = plan["models"]
-    hub = sum(model["kind"] == "hub" for model in models)
-    pickled = sum(model["source"].startswith(WITHOUT_SAFETENSORS) for model in models)
+def _models(plan: Plan) -> str:
+    models = plan.models
+    hub = sum(model.kind == "hub" for model in models)
+    pickled = sum(model.source.startswith(WITHOUT_SAFETENSORS) for model in models)
     note = f"; {pickled} may have pickled weights only" if pickled else ""
     return f"{len(models)} ({hub} from the hub, {len(models) - hub} local{note})"
 
 
-def _revisions(plan: dict[str, Any]) -> str:
+def _revisions(plan: Plan) -> str:
     """Say which models are pinned to a commit and which are whatever their name means by then."""
-    hub = [model for model in plan["models"] if model["kind"] == "hub"]
+    hub = [model for model in plan.models if model.kind == "hub"]
     if not hub:
         return "none: no model is fetched"
-    moving = [m for m in hub if not COMMIT.fullmatch(m["revision"] or "")]
+    moving = [m for m in hub if not COMMIT.fullmatch(m.revision or "")]
     parts = [f"{len(hub) - len(moving)} pinned to a commit"] if len(moving) < len(hub) else []
     if moving:
-        names = listed(f"{m['name']} ({m['revision'] or 'main'})" for m in moving)
+        names = listed(f"{m.name} ({m.revision or 'main'})" for m in moving)
         parts.append(f"{len(moving)} resolved at run time, and recorded: {names}")
     return "; ".join(parts)
 
 
-def remote_files(plan: dict[str, Any]) -> list[dict[str, Any]]:
+def remote_files(plan: Plan) -> list[dict[str, Any]]:
     """Return the pinned files that the run fetches."""
     files = []
-    for language in plan["languages"]:
-        files += language["annotation"]["files"]
-        for subject in language["subjects"]:
-            files += (subject["remote"] or {"files": []})["files"]
+    for language in plan.languages:
+        files += language.annotation["files"]
+        for subject in language.subjects:
+            files += subject.remote["files"] if subject.remote else []
     return files
 
 
-def _download(plan: dict[str, Any]) -> str:
+def _download(plan: Plan) -> str:
     files = remote_files(plan)
     total = sum(file["bytes"] for file in files)
-    where: dict[str, Any] = next((lang["annotation"] for lang in plan["languages"]), {})
-    folder = Path(plan["cache_dir"], str(where.get("dataset")), str(where.get("version")))
+    where: Parcel = plan.languages[0].annotation if plan.languages else {}
+    folder = Path(plan.cache_dir, str(where.get("dataset")), str(where.get("version")))
     held = 0
     for file in files:
         path = folder / file["path"]
         held += file["bytes"] if path.is_file() and path.stat().st_size == file["bytes"] else 0
     parts = [f"{size(total - held)} of data ({len(files)} files, {size(held)} already here)"]
-    others = [f"texts {lang['language']}" for lang in plan["languages"] if _has_url(lang["texts"])]
+    others = [f"texts {lang.language}" for lang in plan.languages if _has_url(lang.texts)]
     others += [
-        f"published {kind} {lang['language']}"
-        for lang in plan["languages"]
-        for kind in KINDS
-        if lang[kind] and lang[kind]["files"]
+        f"published {kind} {lang.language}" for lang in plan.languages for kind in _published(lang)
     ]
-    others += ["GloVe"] if _has_url(plan["glove"]) else []
-    hub = sum(model["kind"] == "hub" for model in plan["models"])
+    others += ["GloVe"] if _has_url(plan.glove) else []
+    hub = sum(model.kind == "hub" for model in plan.models)
     others += [f"{hub} models"] if hub else []
     if others:
         parts.append(f"{', '.join(others)}: size {UNKNOWN}")
     return "; ".join(parts)
 
 
-def _has_url(entry: dict[str, Any] | None) -> bool:
-    return bool(entry and entry.get("url"))
+def _has_url(parcel: Parcel | None) -> bool:
+    return bool(parcel and parcel.get("url"))
 
 
-def raw_bytes(plan: dict[str, Any]) -> list[int]:
+def _published(language: LanguagePlan) -> list[str]:
+    """Return the kinds of file of a language that are fetched from the study."""
+    given: dict[str, Parcel | None] = {kind: getattr(language, kind) for kind in KINDS}
+    return [kind for kind, parcel in given.items() if parcel and parcel["files"]]
+
+
+def raw_bytes(plan: Plan) -> list[int]:
     """Return the bytes of raw BOLD that is fetched, subject by subject."""
-    remote = [s["remote"] for lang in plan["languages"] for s in lang["subjects"] if s["remote"]]
-    return [sum(file["bytes"] for file in entry["files"]) for entry in remote]
+    remote = [s.remote for lang in plan.languages for s in lang.subjects if s.remote]
+    return [sum(file["bytes"] for file in parcel["files"]) for parcel in remote]
 
 
-def _raw_disk(plan: dict[str, Any]) -> str:
+def _raw_disk(plan: Plan) -> str:
     """Say how much disk the fetched BOLD takes, kept and not kept."""
     subjects = raw_bytes(plan)
     if not subjects:
@@ -142,21 +148,21 @@ def _raw_disk(plan: dict[str, Any]) -> str:
     )
 
 
-def _disk(plan: dict[str, Any]) -> str:
+def _disk(plan: Plan) -> str:
     """Estimate the space that the fMRI stages take, raw BOLD aside."""
     resampled, cleaned = fmri_disk(plan)
     return f"about {size(resampled + cleaned)} (resampled {size(resampled)}, rest cleaned)"
 
 
-def peak_bytes(plan: dict[str, Any]) -> float:
+def peak_bytes(plan: Plan) -> float:
     """Estimate the disk that work folder, cache and results take at most.
 
     Nothing is removed before the end (unless by ``--keep_raw no`` and ``--keep_models no``) but
     what RELIABILITY puts aside, which counts as if it stayed: the fits may be done by then.
     """
-    layers = {fit["model"]: n_layers(plan, fit["model"]) for fit in plan["fits"]}
-    weights = sum(BYTES["float32"] * int(m["n_parameters"] or 0) for m in _fetched_models(plan))
-    kept_raw = plan["parameters"]["keep_raw"] == "yes"
+    layers = {fit.model: n_layers(plan, fit.model) for fit in plan.fits}
+    weights = sum(BYTES["float32"] * (m.n_parameters or 0) for m in _fetched_models(plan))
+    kept_raw = plan.parameters["keep_raw"] == "yes"
     raw = sum(raw_bytes(plan)) if kept_raw else max(raw_bytes(plan), default=0)
     parts = (
         *fmri_disk(plan),
@@ -164,16 +170,12 @@ def peak_bytes(plan: dict[str, Any]) -> float:
         scores_disk(plan, layers),
         activations_disk(plan),
     )
-    return float(
-        sum(parts) + FIGURES + raw + weights * (plan["parameters"]["keep_models"] == "yes")
-    )
+    return float(sum(parts) + FIGURES + raw + weights * (plan.parameters["keep_models"] == "yes"))
 
 
-def _peak(plan: dict[str, Any]) -> str:
+def _peak(plan: Plan) -> str:
     unknown = sum(
-        not (model["n_parameters"] and model["n_layers"])
-        for model in plan["models"]
-        if model["kind"] == "hub"
+        not (model.n_parameters and model.n_layers) for model in plan.models if model.kind == "hub"
     )
     more = f", and what {unknown} models take ({UNKNOWN})" if unknown else ""
     aside = reliability_disk(plan)
@@ -181,10 +183,10 @@ def _peak(plan: dict[str, Any]) -> str:
     return f"about {size(peak_bytes(plan))}{of_it}{more}, until the work folder is removed"
 
 
-def _gpu_memory(plan: dict[str, Any]) -> str:
+def _gpu_memory(plan: Plan) -> str:
     """Say what each model needs on a GPU, the largest first."""
-    precision = plan["parameters"]["precision"]
-    needs = {model["name"]: gpu_memory(model, precision) for model in plan["models"]}
+    precision = plan.parameters["precision"]
+    needs = {model.name: gpu_memory(model, precision) for model in plan.models}
     known = sorted(((need, name) for name, need in needs.items() if need), reverse=True)
     unknown = sum(need is None for need in needs.values())
     parts = [f"{name} {size(need)}" for need, name in known]
@@ -196,26 +198,25 @@ def _measured() -> str:
     return "; ".join(f"{stage} {seconds} s {unit}" for stage, seconds, unit in MEASURED)
 
 
-def _weights(plan: dict[str, Any]) -> str:
-    known = [m for m in plan["models"] if m["n_parameters"]]
-    unknown = len(plan["models"]) - len(known)
-    per_weight = BYTES[plan["parameters"]["precision"]]
+def _weights(plan: Plan) -> str:
+    known = [(m.n_parameters, m.name) for m in plan.models if m.n_parameters]
+    unknown = len(plan.models) - len(known)
+    precision = plan.parameters["precision"]
     parts = []
     if known:
-        largest = max(known, key=lambda model: int(model["n_parameters"]))
-        weight = size(per_weight * largest["n_parameters"])
-        parts.append(f"{largest['name']} {weight} at {plan['parameters']['precision']}")
+        largest, name = max(known, key=lambda model: model[0])
+        parts.append(f"{name} {size(BYTES[precision] * largest)} at {precision}")
     if unknown:
         parts.append(f"{unknown} models {UNKNOWN}")
     return "; ".join(parts) or "none"
 
 
-def _weights_disk(plan: dict[str, Any]) -> str:
+def _weights_disk(plan: Plan) -> str:
     """Say how much disk the fetched weights take, kept and not kept."""
     fetched = _fetched_models(plan)
     if not fetched:
         return "none: no weights are fetched"
-    known = [int(model["n_parameters"]) for model in fetched if model["n_parameters"]]
+    known = [model.n_parameters for model in fetched if model.n_parameters]
     if not known:
         return f"{len(fetched)} models {UNKNOWN}"
     low, high = (size(n * sum(known)) for n in (BYTES["float16"], BYTES["float32"]))
@@ -227,52 +228,51 @@ def _weights_disk(plan: dict[str, Any]) -> str:
     )
 
 
-def _fetched_models(plan: dict[str, Any]) -> list[dict[str, Any]]:
+def _fetched_models(plan: Plan) -> list[Model]:
     """Return the models whose weights are fetched."""
-    return [m for m in plan["models"] if m["kind"] == "hub" and not m["seed"]]
+    return [m for m in plan.models if m.kind == "hub" and not m.seed]
 
 
-def n_layers(plan: dict[str, Any], model: str) -> int | None:
+def n_layers(plan: Plan, model: str) -> int | None:
     """Return how many layers of a model are fitted; None when that is not known yet."""
-    depths: dict[str, int | None] = {m["name"]: shape_of(m)[0] for m in plan["models"]}
-    depths |= {entry["name"]: entry["n_layers"] - 1 for entry in plan["baselines"]}
+    depths: dict[str, int | None] = {m.name: shape_of(m)[0] for m in plan.models}
+    depths |= {entry.name: entry.n_layers - 1 for entry in plan.baselines}
     depth: int | None = depths.get(model)
     if depth is None:
-        return len(plan["layers"]) if isinstance(plan["layers"], list) else None
-    is_model = any(entry["name"] == model for entry in plan["models"])
-    last = not is_model or plan["parameters"]["last_layer"] == "yes"
-    return len(fitted_layers(plan["layers"], depth, last=last))
+        return len(plan.layers) if isinstance(plan.layers, list) else None
+    is_model = any(entry.name == model for entry in plan.models)
+    last = not is_model or plan.parameters["last_layer"] == "yes"
+    return len(fitted_layers(plan.layers, depth, last=last))
 
 
-def _tasks(plan: dict[str, Any]) -> str:
-    subjects = [s for language in plan["languages"] for s in language["subjects"]]
-    group = sum(s["group"] for s in subjects)
-    own = sum(s["individual"] for s in subjects)
+def _tasks(plan: Plan) -> str:
+    subjects = [s for language in plan.languages for s in language.subjects]
+    group = sum(s.group for s in subjects)
+    own = sum(s.individual for s in subjects)
     counts = {
         "RESAMPLE": len(subjects),
         "CLEAN": group + own,
-        "MODEL": len(plan["models"]),
-        "ACTIVATIONS": sum(len(model["languages"]) for model in plan["models"]),
-        "BASELINES": sum(len(baseline["languages"]) for baseline in plan["baselines"]),
+        "MODEL": len(plan.models),
+        "ACTIVATIONS": sum(len(model.languages) for model in plan.models),
+        "BASELINES": sum(len(baseline.languages) for baseline in plan.baselines),
     }
     layers = _encoded(plan)
-    known = sum(ceil(n / plan["layers_per_task"]) for n in layers if n)
+    known = sum(ceil(n / plan.layers_per_task) for n in layers if n)
     missing = sum(n is None for n in layers)
     encode = f"{known}" if not missing else f"{known} and those of {missing} fits ({UNKNOWN})"
     parts = [f"{stage} {count}" for stage, count in counts.items()]
-    return ", ".join([*parts, f"GATHER {len(plan['fits'])}", f"ENCODE {encode}"])
+    return ", ".join([*parts, f"GATHER {len(plan.fits)}", f"ENCODE {encode}"])
 
 
-def _encoded(plan: dict[str, Any]) -> list[int | None]:
+def _encoded(plan: Plan) -> list[int | None]:
     """Return the layers of each model and group of subjects that ENCODE fits together."""
     group_of = {
-        (language["language"], subject): stack[0]
-        for language in plan["languages"]
-        for stack in language["stacks"]
+        (language.language, subject): stack[0]
+        for language in plan.languages
+        for stack in language.stacks
         for subject in stack
     }
     together = {
-        (fit["language"], group_of.get((fit["language"], fit["subject"])), fit["model"])
-        for fit in plan["fits"]
+        (fit.language, group_of.get((fit.language, fit.subject)), fit.model) for fit in plan.fits
     }
     return [n_layers(plan, model) for _language, _group, model in sorted(together, key=str)]

@@ -101,7 +101,7 @@ def world(tmp_path):
 def plan_of(world, **more):
     given = {"dataset": "data", "texts": "texts", "models": "models/tiny", "corrections": "none"}
     request = {"params": given | more, "launch_dir": str(world), "project_dir": str(PROJECT)}
-    return make_plan(request, ASSETS)
+    return make_plan(request, ASSETS).to_json()
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_the_study_s_prosody_is_fetched_when_a_confound_needs_it(tmp_path):
     def plan(baselines):
         given = {"models": "none", "baselines": baselines, "languages": "en,fr"}
         request = {"params": given, "launch_dir": str(tmp_path), "project_dir": str(PROJECT)}
-        return make_plan(request, ASSETS)["languages"]
+        return make_plan(request, ASSETS).to_json()["languages"]
 
     for language, code in zip(plan("f0,word_rate"), ("EN", "FR"), strict=True):
         (file,) = language["prosody"]["files"]

@@ -44,7 +44,7 @@ def plan_of(world, folder, **more):
     given = {"dataset": "data", "texts": "texts", "models": "none", "baselines": "none",
              "corrections": "none", "features": str(folder)}  # fmt: skip
     request = {"params": given | more, "launch_dir": str(world), "project_dir": str(PROJECT)}
-    return make_plan(request, ASSETS)
+    return make_plan(request, ASSETS).to_json()
 
 
 def test_every_form_is_planned_like_a_model(world, tmp_path):

@@ -4,11 +4,11 @@ from dataclasses import asdict
 
 import pytest
 
-from helpers.tiny_dataset import ASSETS, PROJECT, truncate, write_model
+from helpers.tiny_dataset import ASSETS, PROJECT, STUDY, truncate, write_model
 from lateralization.names import file_name
 from lateralization.plan import catalogue
+from lateralization.plan.context import Context
 from lateralization.plan.model_choice import choose
-from lateralization.plan.model_request import Choice
 from lateralization.plan.parameters import load_schema, normalise
 from lateralization.plan.sheets import read_sheet
 from lateralization.problems import Problems
@@ -19,13 +19,13 @@ def chosen(tmp_path, problems=None, **raw):
     known = Problems()
     parameters = normalise(raw, load_schema(PROJECT), known)
     assert not known, known
-    choice = Choice(parameters, ASSETS, tmp_path, Problems(), [])
-    models, baselines = choose(choice)
+    context = Context(parameters, STUDY, ASSETS, tmp_path, Problems(), [])
+    models, baselines = choose(context)
     if problems is None:
-        assert not choice.problems, choice.problems
+        assert not context.problems, context.problems
     else:
-        problems += choice.problems
-    return models, baselines, choice.notes
+        problems += context.problems
+    return models, baselines, context.notes
 
 
 def mistakes(tmp_path, **raw):

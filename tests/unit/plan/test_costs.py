@@ -2,12 +2,20 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lateralization.language_models.sizes import gpu_memory, shape_of
-from lateralization.plan.costs import MEASURED, activations_disk, reliability_disk
+from helpers.made_plans import made_baseline, made_language, made_model, made_plan, made_subject
+from lateralization.plan.costs import (
+    MEASURED,
+    activations_disk,
+    gpu_memory,
+    reliability_disk,
+    shape_of,
+)
 
 ON_THE_HUB = {"kind": "hub", "source": "org/model"}
 RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results"
@@ -37,7 +45,7 @@ def test_measured_seconds_are_those_of_the_tables() -> None:
 
 
 def test_memory_on_a_gpu_is_the_weights_and_a_window() -> None:
-    model = ON_THE_HUB | {"n_parameters": 1_557_611_200, "n_layers": 48, "n_hid": 1600}
+    model = made_model("gpt2-xl", n_parameters=1_557_611_200, n_layers=48, n_hid=1600)
     whole = gpu_memory(model, "float32")
     half = gpu_memory(model, "bfloat16")
     assert whole is not None
@@ -48,13 +56,15 @@ def test_memory_on_a_gpu_is_the_weights_and_a_window() -> None:
     # what a pass with larger batches took at its peak holds it
     peak = next(float(r["peak_gib"]) for r in _rows("extraction_gpu.tsv") if r["peak_gib"])
     assert whole / 2**30 < peak
-    assert gpu_memory(model | {"n_parameters": None}, "float32") is None
+    assert gpu_memory(replace(model, n_parameters=None), "float32") is None
 
 
 def test_activations_take_four_bytes_a_word_layer_and_unit() -> None:
-    models = [ON_THE_HUB | {"languages": ["en"], "n_layers": 12, "n_hid": 768},
-              ON_THE_HUB | {"languages": ["en"], "n_layers": None, "n_hid": None}]  # fmt: skip
-    plan = {"models": models, "baselines": [{"languages": ["en"], "dims": 300}]}
+    models = [
+        made_model("known", languages=["en"], n_layers=12, n_hid=768),
+        made_model("unknown", languages=["en"]),
+    ]
+    plan = made_plan(models=models, baselines=[made_baseline("glove", "glove", dims=300)])
     assert activations_disk(plan) == 4 * 15_400 * (13 * 768 + 300)
 
 
@@ -71,17 +81,20 @@ def test_the_shape_of_a_folder_is_in_its_configuration(
     config: dict[str, int], expected: tuple[int | None, int | None], tmp_path: Path
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
-    model = {"kind": "local", "source": str(tmp_path), "n_layers": None, "n_hid": None}
+    model = made_model("tiny", kind="local", source=str(tmp_path))
     assert shape_of(model) == expected
-    assert shape_of(model | {"n_layers": 7, "n_hid": 9}) == (7, 9)
-    assert shape_of(model | ON_THE_HUB) == (None, None)
+    assert shape_of(replace(model, n_layers=7, n_hid=9)) == (7, 9)
+    assert shape_of(replace(model, kind="hub")) == (None, None)
 
 
 def test_the_reliability_puts_the_means_of_both_halves_aside() -> None:
-    subjects = [{"group": True}, {"group": True}, {"group": False}]
-    language = {"subjects": subjects, "isc": None, "n_scans": {"EN901": [100] * 9},
-                "scans": None, "trim": 10, "n_runs": 9}  # fmt: skip
-    plan = {"parameters": {"isc_trials": 3}, "languages": [language]}
-    assert reliability_disk(plan) == 3 * 2 * (9 * 80) * 27_000 * 4
-    assert reliability_disk(plan | {"languages": [language | {"isc": {"source": "x"}}]}) == 0
-    assert reliability_disk(plan | {"languages": [language | {"subjects": subjects[1:]}]}) == 0
+    subjects = [made_subject("EN901"), made_subject("EN902"), made_subject("EN903", group=False)]
+
+    def aside(**fields: Any) -> int:
+        given: dict[str, Any] = {"subjects": subjects, "n_scans": {"EN901": [100] * 9}} | fields
+        languages = [made_language(**given)]
+        return reliability_disk(made_plan(parameters={"isc_trials": 3}, languages=languages))
+
+    assert aside() == 3 * 2 * (9 * 80) * 27_000 * 4
+    assert aside(isc={"source": ["x"]}) == 0
+    assert aside(subjects=subjects[1:]) == 0

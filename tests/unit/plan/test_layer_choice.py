@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.groovy import LIB, groovy
+from helpers.made_plans import made_baseline, made_model, made_plan
 from helpers.setup_programs import PROJECT
 from helpers.tiny_dataset import ASSETS
 from lateralization.encoding.encoding import chosen_layers
@@ -65,15 +66,15 @@ def test_the_tasks_have_the_layers_that_the_plan_counts(tmp_path):
 
 def test_the_plan_counts_the_layers_of_each():
     for asked, depth, last, kind in CASES:
-        model = {"name": "one", "kind": "hub", "source": "x", "n_layers": depth, "n_hid": 1}
         is_model = kind is None
         if is_model and not depth:
             continue
-        plan = {
-            "models": [model] if is_model else [],
-            "baselines": [] if is_model else [{"name": "one", "n_layers": depth + 1}],
-            "layers": asked, "parameters": {"last_layer": last},
-        }  # fmt: skip
+        plan = made_plan(
+            models=[made_model("one", n_layers=depth)] if is_model else [],
+            baselines=[] if is_model else [made_baseline("one", kind, n_layers=depth + 1)],
+            layers=asked,
+            parameters={"last_layer": last},
+        )
         assert n_layers(plan, "one") == len(layers_of((asked, depth, last, kind)))
 
 
@@ -97,7 +98,7 @@ def test_layers_beyond_a_model_are_refused_before_anything_runs(tmp_path, more, 
 
 def test_layers_that_only_deeper_models_have_are_not_refused(tmp_path):
     plan = plan_with(tmp_path, models="gpt2,gpt2-xl", layers="12,20,50")
-    assert any(note == "--layers: nothing has layer 50" for note in plan["notes"])
+    assert any(note == "--layers: nothing has layer 50" for note in plan.notes)
     assert (n_layers(plan, "gpt2"), n_layers(plan, "gpt2-xl")) == (1, 2)
     # unknown until it is fetched: left to ENCODE
     plan_with(tmp_path, models="someone/some-model", layers="99")

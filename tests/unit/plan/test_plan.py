@@ -23,6 +23,7 @@ from helpers.tiny_dataset import (
 from lateralization.errors import BadInput
 from lateralization.files import md5_of
 from lateralization.plan.summary import summary
+from lateralization.run_plan import Plan
 from lateralization.study import ANNOTATION_MD5, GRID_AFFINE, GRID_SHAPE
 
 
@@ -109,7 +110,7 @@ def test_the_default_run_fetches_what_it_needs_and_no_more(tmp_path):
     assert language["corrections"] == "ds003643"
     assert language["texts"]["sha256"].startswith("9c2e05be")
     assert plan["glove"]["url"].endswith("glove.6B.zip")
-    text = "\n".join(summary(plan))
+    text = "\n".join(summary(Plan.from_json(plan)))
     assert "31.9 GB" in text
     assert "442 files" in text
     assert "31.9 GB with --keep_raw yes" in text
@@ -117,7 +118,7 @@ def test_the_default_run_fetches_what_it_needs_and_no_more(tmp_path):
 
 def test_the_plan_names_models_whose_revision_is_resolved_at_run_time(tmp_path):
     def revisions(**given):
-        lines = summary(plan_of(tmp_path, **given))
+        lines = summary(Plan.from_json(plan_of(tmp_path, **given)))
         return next(line for line in lines if line.startswith("plan: revisions"))
 
     line = revisions(models="gpt2,pythia-6.9b_step1000")
@@ -173,7 +174,7 @@ def test_a_password_is_not_shown(world, tmp_path):
     plan = plan_of(world, **own(world, texts=str(tmp_path / "t.zip"), texts_password="sesame"))
     assert plan["parameters"]["texts_password"] == "(given)"
     assert plan["languages"][0]["texts"]["password"] == "sesame"
-    assert "sesame" not in "\n".join(summary(plan))
+    assert "sesame" not in "\n".join(summary(Plan.from_json(plan)))
 
 
 @pytest.mark.parametrize(
@@ -320,7 +321,11 @@ def test_an_atlas_is_an_image_and_its_labels(world, tmp_path):
 def test_the_plan_says_what_the_weights_take_on_disk(world):
     def line(**more):
         plan = plan_of(world, **own(world, **more))
-        return next(text for text in summary(plan) if text.startswith("plan: disk for weights"))
+        return next(
+            text
+            for text in summary(Plan.from_json(plan))
+            if text.startswith("plan: disk for weights")
+        )
 
     assert line().endswith("none: no weights are fetched")
     said = line(models="gpt2,opt-125m")  # 124,439,808 and 125,239,296 weights, as the study says

@@ -56,7 +56,7 @@ def study_plan(folder):
         "random_seeds": "1,2",
     }
     request = {"params": parameters, "launch_dir": str(folder), "project_dir": str(PROJECT)}
-    return make_plan(request, ASSETS)
+    return make_plan(request, ASSETS).to_json()
 
 
 def write_fits(folder, plan):

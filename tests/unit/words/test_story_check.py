@@ -118,4 +118,4 @@ def test_results_do_not_go_where_they_are_lost_or_overwrite_data(world, outdir, 
         make_plan(request, PROJECT / "assets")
     for allowed in ("data/derivatives/lateralization", "workshop", "s3://bucket/out"):
         request["params"]["outdir"] = allowed
-        assert make_plan(request, PROJECT / "assets")["fits"]
+        assert make_plan(request, PROJECT / "assets").fits

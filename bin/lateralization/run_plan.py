@@ -1,0 +1,308 @@
+"""The plan of a run, ``plan.json``: VALIDATE writes it, every other stage follows it.
+
+Field names and their order are those of the JSON objects. Python reads the plan with
+``read_plan``; the workflow (``modules/*.nf``) reads the same fields by name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypedDict
+
+from lateralization.errors import BadInput
+from lateralization.files import read_json
+
+
+class Parcel(TypedDict, total=False):
+    """What FETCH brings, handed to it as it stands in the plan: a key is there where it applies.
+
+    Attributes
+    ----------
+    source
+        The user's own files, absolute; empty where something is fetched.
+    files
+        Files of a data set or repository: ``path``, ``bytes``, checksums, ``urls``.
+    dataset, version
+        What ``files`` belong to, and at which version.
+    url, urls, sha256, password
+        A single file that is fetched, its checksum, and what opens it.
+    language, subject, n_runs
+        Whose BOLD it is.
+    path, published
+        A local annotation, and whether the annotation is the study's own.
+    columns
+        Our name of a column → the data set's.
+    """
+
+    source: list[str]
+    files: list[dict[str, Any]]
+    dataset: str
+    version: str
+    url: str
+    urls: list[str]
+    sha256: str | None
+    password: str | None
+    language: str
+    subject: str
+    n_runs: int
+    path: str | None
+    published: bool
+    columns: dict[str, str]
+
+
+@dataclass(frozen=True)
+class SubjectPlan:
+    """One subject of a language.
+
+    Attributes
+    ----------
+    subject
+        Id without ``sub-``.
+    bold
+        Runs on this machine, absolute; empty where they are fetched.
+    remote
+        The runs that are fetched; None where they are on this machine.
+    individual, group
+        Whether the subject is fitted alone, and whether it is part of the average.
+    """
+
+    subject: str
+    bold: list[str]
+    remote: Parcel | None
+    individual: bool
+    group: bool
+
+
+@dataclass(frozen=True)
+class LanguagePlan:
+    """One language of a run.
+
+    Attributes
+    ----------
+    language, name
+        Code on the command line and in file names; name for readers.
+    scans
+        Scans of a subject over all runs, as the description has it; None: not known.
+    n_runs, tr, trim
+        Runs per subject, repetition time (s), scans dropped at each end of a run.
+    annotation, prosody, texts
+        What is heard; None where no model or baseline reads it.
+    corrections
+        Corrections of the annotation: ``ds003643``, ``none`` or a file.
+    mask, isc, average_subject
+        Given files; None: computed.
+    subjects
+        Those that are used, in order.
+    average
+        Whether the average subject is fitted.
+    stacks
+        Individual subjects that one ENCODE task fits together.
+    n_scans
+        Subject → scans of each run, of a data set on disk.
+    """
+
+    language: str
+    name: str
+    scans: int | None
+    n_runs: int
+    tr: float
+    trim: int
+    annotation: Parcel
+    prosody: Parcel | None
+    texts: Parcel | None
+    corrections: str
+    mask: Parcel | None
+    isc: Parcel | None
+    average_subject: Parcel | None
+    subjects: list[SubjectPlan]
+    average: bool
+    stacks: list[list[str]]
+    n_scans: dict[str, list[int]]
+
+    @property
+    def individuals(self) -> list[str]:
+        """Ids of the subjects that are fitted one by one."""
+        return [one.subject for one in self.subjects if one.individual]
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "LanguagePlan":
+        """Return the language of a JSON object of ``languages``."""
+        subjects = [SubjectPlan(**one) for one in content["subjects"]]
+        return cls(**{**content, "subjects": subjects})
+
+
+@dataclass(frozen=True)
+class Model:
+    """One language model of a run.
+
+    Attributes
+    ----------
+    name
+        Name in tables and file names.
+    source, kind
+        Hub id (``hub``) or absolute folder (``local``).
+    files
+        Files of a local model, absolute.
+    revision
+        Branch, tag or commit; None: the default branch, resolved when it is fetched.
+    tokenizer_source
+        Hub id of the tokenizer when it is not the model's own.
+    seed
+        0: pretrained; >0: untrained, initialised with this seed.
+    n_parameters, n_layers, n_hid
+        As given in a sheet or by the study; None: counted from the model.
+    size_is_expected
+        They are the study's, for the plan only: what is counted from the model counts.
+    predictors
+        Numbers that the asymmetry is regressed on (ppl, hellaswag, a sheet's further columns).
+    own_predictors
+        Language → numbers that hold in it alone, as a perplexity that was measured on its text.
+    mapping
+        How words find their tokens: ``reference`` or ``aligned``.
+    languages
+        Languages that it is fitted to.
+    individual, average
+        Whether it is fitted to the individual subjects, to the average.
+    """
+
+    name: str
+    source: str
+    kind: str
+    files: list[str] = field(default_factory=list)
+    revision: str | None = None
+    tokenizer_source: str | None = None
+    seed: int = 0
+    n_parameters: int | None = None
+    n_layers: int | None = None
+    n_hid: int | None = None
+    size_is_expected: bool = False
+    predictors: dict[str, float] = field(default_factory=dict)
+    own_predictors: dict[str, dict[str, float]] = field(default_factory=dict)
+    mapping: str = "aligned"
+    languages: list[str] = field(default_factory=list)
+    family: str = ""
+    individual: bool = False
+    average: bool = True
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One feature space of a run that no model is run for.
+
+    Attributes
+    ----------
+    kind
+        One of ``BASELINE_KINDS``; ``surprisal`` of a model; or ``features``, the user's own.
+    files
+        Language → file of the user's own features.
+    n_layers
+        Layers of the features file.
+    source
+        Name of the model whose surprisal it is.
+    """
+
+    name: str
+    kind: str
+    dims: int
+    seed: int
+    languages: list[str]
+    individual: bool = False
+    average: bool = True
+    files: dict[str, str] = field(default_factory=dict)
+    n_layers: int = 1
+    source: str = ""
+
+
+def entries(models: list[Model], baselines: list[Baseline]) -> list[Model | Baseline]:
+    """Return models and baselines as one list, models first."""
+    return [*models, *baselines]
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """One fit: a model or baseline to a subject (or ``average``) of a language."""
+
+    language: str
+    subject: str
+    model: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plan of a run.
+
+    Attributes
+    ----------
+    parameters
+        Parameter → value, in its one form; a password is not shown.
+    cache_dir
+        Folder of what is fetched, absolute.
+    layers
+        Layers that are fitted: ``all``, ``every:2`` or a list.
+    notes
+        What the user should know.
+    languages, models, baselines, fits
+        What is fitted to what.
+    encoder
+        The encoder's options: the fields of ``ridge.choices.Choices``.
+    joint
+        Baselines that go jointly with every model.
+    layers_per_task
+        Layers that one ENCODE task fits.
+    truth
+        File in which a simulated data set describes itself.
+    glove, atlas
+        Where they come from; None where they are not needed.
+    """
+
+    parameters: dict[str, Any]
+    cache_dir: str
+    layers: list[int] | str
+    notes: list[str]
+    languages: list[LanguagePlan]
+    models: list[Model]
+    baselines: list[Baseline]
+    fits: list[FitPlan]
+    encoder: dict[str, Any]
+    joint: list[str]
+    layers_per_task: int
+    truth: str | None
+    glove: Parcel | None
+    atlas: Parcel | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of ``plan.json``."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Plan":
+        """Return the plan of the content of ``plan.json``.
+
+        Raises
+        ------
+        KeyError, TypeError
+            A field is missing, or is not one of the plan.
+        """
+        typed = {
+            "languages": [LanguagePlan.from_json(one) for one in content["languages"]],
+            "models": [Model(**one) for one in content["models"]],
+            "baselines": [Baseline(**one) for one in content["baselines"]],
+            "fits": [FitPlan(**one) for one in content["fits"]],
+        }
+        return cls(**{**content, **typed})
+
+
+def read_plan(path: Path) -> Plan:
+    """Read ``plan.json``.
+
+    Raises
+    ------
+    BadInput
+        The file cannot be read, or is not a plan as this release of VALIDATE writes it.
+    """
+    try:
+        return Plan.from_json(read_json(path))
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"{path} is not a plan of this release ({error}); run VALIDATE again") from (
+            error
+        )

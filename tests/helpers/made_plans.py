@@ -1,0 +1,43 @@
+"""Plans for tests of what reads them: whole, and empty but for what a test gives."""
+
+from typing import Any
+
+from lateralization.run_plan import Baseline, LanguagePlan, Model, Plan, SubjectPlan
+
+
+def made_plan(**fields: Any) -> Plan:
+    """Return a plan in which nothing is fitted, with the fields given."""
+    empty: dict[str, Any] = {
+        "parameters": {}, "cache_dir": "/cache", "layers": "all", "notes": [], "languages": [],
+        "models": [], "baselines": [], "fits": [], "encoder": {}, "joint": [],
+        "layers_per_task": 8, "truth": None, "glove": None, "atlas": None,
+    }  # fmt: skip
+    return Plan(**(empty | fields))
+
+
+def made_language(**fields: Any) -> LanguagePlan:
+    """Return English as the study has it, without subjects, with the fields given."""
+    english: dict[str, Any] = {
+        "language": "en", "name": "English", "scans": None, "n_runs": 9, "tr": 2.0, "trim": 10,
+        "annotation": {}, "prosody": None, "texts": None, "corrections": "none", "mask": None,
+        "isc": None, "average_subject": None, "subjects": [], "average": True, "stacks": [],
+        "n_scans": {},
+    }  # fmt: skip
+    return LanguagePlan(**(english | fields))
+
+
+def made_subject(subject: str, *, individual: bool = False, group: bool = True) -> SubjectPlan:
+    """Return a subject whose runs do not matter."""
+    return SubjectPlan(subject, [], None, individual, group)
+
+
+def made_model(name: str, **fields: Any) -> Model:
+    """Return a model of the hub, with the fields given."""
+    return Model(**({"name": name, "source": f"org/{name}", "kind": "hub"} | fields))
+
+
+def made_baseline(name: str, kind: str, **fields: Any) -> Baseline:
+    """Return a baseline of English, with the fields given."""
+    return Baseline(
+        **({"name": name, "kind": kind, "dims": 300, "seed": 0, "languages": ["en"]} | fields)
+    )
