@@ -17,7 +17,6 @@ from lateralization.plan.costs import (
     shape_of,
 )
 
-ON_THE_HUB = {"kind": "hub", "source": "org/model"}
 RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results"
 
 
