@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from lateralization.errors import BadInput
 from lateralization.problems import Problems
 
-CASES = int(os.environ.get("FUZZ_CASES", "100"))
+CASES = int(os.environ.get("FUZZ_CASES", "250"))
 VALID = 0.2
 """Least share of valid cases."""
 

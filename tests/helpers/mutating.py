@@ -14,7 +14,7 @@ import numpy as np
 from helpers.fuzzing import one_line
 from lateralization.errors import BadInput
 
-SEEDS = int(os.environ.get("MUTATIONS", "50"))
+SEEDS = int(os.environ.get("MUTATIONS", "100"))
 
 Mutate = Callable[[random.Random, bytes], bytes]
 Read = Callable[[Path], Any]
