@@ -86,7 +86,7 @@ def make_model(shape: Shape, precision: torch.dtype, device: str) -> Any:
     """Build a model with random weights on the device itself, head included."""
     from transformers import AutoModelForCausalLM
 
-    from lateralization.language_models.models import fuse
+    from lateralization.language_models.loading import fuse
 
     torch.manual_seed(1)
     with torch.device(device):

@@ -13,7 +13,7 @@ from lateralization.language_models.batches import runs_from
 from lateralization.language_models.checkpoint import called
 from lateralization.language_models.context import all_limited
 from lateralization.language_models.devices import gpu_memory, processes_for, weights_bytes
-from lateralization.language_models.models import PRECISIONS, offline
+from lateralization.language_models.loading import PRECISIONS, offline
 from lateralization.language_models.read_ahead import read_ahead
 from lateralization.sources.receipts import whole_model
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from lateralization import study
 from lateralization.command import run, say
-from lateralization.encoding.encoding import Task, encode_files
+from lateralization.encoding.encode import Task, encode_files
 from lateralization.ridge.choices import Choices
 
 

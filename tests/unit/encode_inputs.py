@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lateralization.encoding.encoding import Task
+from lateralization.encoding.encode import Task
 from lateralization.encoding.regressors import layer_regressors, word_operators
 from lateralization.files import read_tensors, save_tensors, write_table
 from lateralization.fmri.signals import standardise, trim

@@ -12,7 +12,7 @@ import pytest
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors, save_tensors
 from lateralization.fmri.average import average_run, average_subjects, given_average, write_average
-from lateralization.fmri.cleaning import Brain
+from lateralization.fmri.clean import Brain
 from lateralization.fmri.signals import standardise
 from lateralization.volumes import from_volume, save_volume
 

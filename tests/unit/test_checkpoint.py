@@ -23,7 +23,7 @@ from lateralization.errors import BadInput
 from lateralization.files import LFS_POINTER
 from lateralization.language_models.checkpoint import check_kind
 from lateralization.language_models.forward import states_of
-from lateralization.language_models.models import (
+from lateralization.language_models.loading import (
     answer,
     load_config,
     load_model,
@@ -37,11 +37,11 @@ from lateralization.problems import Problems
 from lateralization.simulation.extraction import extract_features
 from lateralization.sources import hub
 from lateralization.sources.dataset import is_unfetched
-from lateralization.sources.model_preparation import prepare
+from lateralization.sources.model import prepare
 from lateralization.volumes import load_image
 from lateralization.words import stories
 from lateralization.words.annotation import read_words
-from lateralization.words.mapping import check_vocabulary, map_words
+from lateralization.words.words import check_vocabulary, map_words
 
 TEXT = story(3)
 IDS = torch.arange(4, 24)[None]

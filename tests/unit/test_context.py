@@ -15,10 +15,10 @@ from lateralization.files import read_tensors
 from lateralization.language_models.batches import Run, plan_batches, runs_from
 from lateralization.language_models.context import limited
 from lateralization.language_models.forward import compute, input_device
-from lateralization.language_models.models import from_config, load_model
+from lateralization.language_models.loading import from_config, load_model
 from lateralization.language_models.surprisal import head_of, reads_forward, surprisal_table
 from lateralization.language_models.word_vectors import merge
-from lateralization.words.mapping import MappedRun, window_tensors, words_table
+from lateralization.words.words import MappedRun, window_tensors, words_table
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 

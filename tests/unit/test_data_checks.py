@@ -9,16 +9,16 @@ import pytest
 from scipy.signal import detrend
 
 from lateralization.files import save_tensors
-from lateralization.fmri.checking import check_files, excluded
-from lateralization.fmri.cleaning import temporal_snr
-from lateralization.fmri.data_checks import (
+from lateralization.fmri.checks import check_files, excluded
+from lateralization.fmri.clean import temporal_snr
+from lateralization.fmri.hrf import hrf_operator
+from lateralization.fmri.outliers import (
     check_group,
     low_tsnr,
     mean_correlation,
     rate_lags,
     shifted_correlation,
 )
-from lateralization.fmri.hrf import hrf_operator
 from lateralization.report.control_report import answers
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 

@@ -21,7 +21,7 @@ from tiny_dataset import (
 from lateralization.errors import BadInput
 from lateralization.problems import Problems
 from lateralization.sources import dataset
-from lateralization.sources.runs import check_runs
+from lateralization.sources.bold_headers import check_runs
 from lateralization.study import ANNOTATION_MD5
 from lateralization.words import stories
 

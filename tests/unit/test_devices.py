@@ -26,7 +26,7 @@ from lateralization.language_models.devices import (
     weights_bytes,
 )
 from lateralization.language_models.ranks import Ranks
-from lateralization.words.mapping import window_tensors
+from lateralization.words.words import window_tensors
 
 BIN = Path(__file__).parents[2] / "bin"
 
@@ -116,8 +116,8 @@ from transformers import GPT2Config
 from lateralization.language_models import forward
 from lateralization.language_models.batches import plan_batches, runs_from
 from lateralization.command import run
-from lateralization.words.mapping import window_tensors
-from lateralization.language_models.models import load_trunk
+from lateralization.words.words import window_tensors
+from lateralization.language_models.loading import load_trunk
 import argparse, torch
 
 torch.set_num_threads(1)

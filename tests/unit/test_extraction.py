@@ -18,12 +18,12 @@ from lateralization.errors import BadInput
 from lateralization.files import read_tensors
 from lateralization.language_models import batches, forward, word_vectors
 from lateralization.language_models.activations import check_vocabulary, check_words
-from lateralization.language_models.models import load_config, load_tokenizer, load_trunk, measure
+from lateralization.language_models.loading import load_config, load_tokenizer, load_trunk, measure
 from lateralization.language_models.untrained import spread_out, untrained_model, untrained_trunk
 from lateralization.simulation import extraction
 from lateralization.words.alignment import comparable
 from lateralization.words.annotation import read_words
-from lateralization.words.mapping import map_words, window_tensors, words_table
+from lateralization.words.words import map_words, window_tensors, words_table
 
 
 @pytest.fixture(scope="module")

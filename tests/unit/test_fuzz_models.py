@@ -25,10 +25,10 @@ from restatement import story
 from tokenizers import Tokenizer
 
 from lateralization.errors import BadInput
-from lateralization.language_models.models import answer, load_tokenizer, load_trunk
+from lateralization.language_models.loading import answer, load_tokenizer, load_trunk
 from lateralization.plan.model_folder import check_model_folder
 from lateralization.problems import Problems
-from lateralization.sources.model_preparation import prepare
+from lateralization.sources.model import prepare
 from lateralization.words.windows import make_windows
 
 CASES = int(os.environ.get("FUZZ_CASES", "50"))

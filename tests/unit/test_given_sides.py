@@ -6,9 +6,9 @@ import pytest
 
 from lateralization.errors import BadInput
 from lateralization.fmri.average import given_average
-from lateralization.fmri.cleaning import Brain
+from lateralization.fmri.clean import Brain
 from lateralization.fmri.reliability import write_given
-from lateralization.sources.fetching import fetch
+from lateralization.sources.fetch import fetch
 from lateralization.sources.given_files import grid_of, own_file
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.volumes import load_mask

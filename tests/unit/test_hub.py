@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 from test_model import FIXTURES, ROOT, prepared, spec
 
 from lateralization.errors import BadInput, Transient
-from lateralization.language_models import models
+from lateralization.language_models import loading
 from lateralization.sources import hub
-from lateralization.sources.model_preparation import prepare
+from lateralization.sources.model import prepare
 from lateralization.sources.receipts import remove_weights, whole_model
 
 
@@ -127,7 +127,7 @@ def test_no_variable_of_the_shell_brings_a_stage_that_is_offline_to_the_network(
     names = ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "TOKENIZERS_PARALLELISM")
     for name in (*names, "TRANSFORMERS_VERBOSITY"):
         monkeypatch.setenv(name, "0")
-    models.offline()
+    loading.offline()
     assert os.environ["HF_HUB_OFFLINE"] == "1"
 
 
@@ -252,7 +252,7 @@ def test_weights_in_parts_are_those_of_the_index(server: Hub, tmp_path: Path) ->
     model = prepare(from_hub, [], tmp_path / "cache", tmp_path / "model")
     assert [entry["file"] for entry in model["weights"]] == sorted(parts)
     assert not (tmp_path / "model" / "consolidated.safetensors").exists()
-    models.load_trunk(tmp_path / "model")
+    loading.load_trunk(tmp_path / "model")
     (server.folder / "model-00002-of-00002.safetensors").unlink()
     with pytest.raises(BadInput, match=r"lacks 1 of 2 parts .*00002-of-00002"):
         hub.fetch(remote(server), tmp_path / "holed")
@@ -312,8 +312,8 @@ def test_weights_that_are_not_kept_go_when_their_activations_are_whole(
     model = prepare(given, [], tmp_path / "cache", tmp_path / "model")
     assert not list((tmp_path / "model").glob("*.safetensors"))
     with whole_model(tmp_path / "model") as folder:
-        whole = models.load_trunk(folder).wte.weight
-    torch.testing.assert_close(whole, models.load_trunk(FIXTURES / "gpt2-fixture").wte.weight)
+        whole = loading.load_trunk(folder).wte.weight
+    torch.testing.assert_close(whole, loading.load_trunk(FIXTURES / "gpt2-fixture").wte.weight)
     receipt = tmp_path / "model" / "receipt.json"
     for broken in (True, False):
         path = activations(tmp_path, spoilt=broken)

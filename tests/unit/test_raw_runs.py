@@ -13,7 +13,7 @@ from tiny_dataset import PROJECT, write_run
 
 from lateralization.errors import BadInput
 from lateralization.sources.download import Policy
-from lateralization.sources.fetching import fetch
+from lateralization.sources.fetch import fetch
 from lateralization.sources.receipts import RECEIPT, given_receipt, remove_raw
 
 N_RUNS = 3

@@ -13,8 +13,8 @@ from lateralization.language_models import spread_check
 from lateralization.language_models.activations import Clock, Task, compared
 from lateralization.language_models.batches import Run, runs_from
 from lateralization.language_models.devices import GIB, choose
-from lateralization.language_models.models import load_trunk
-from lateralization.words.mapping import window_tensors
+from lateralization.language_models.loading import load_trunk
+from lateralization.words.words import window_tensors
 
 
 @pytest.fixture(scope="module")

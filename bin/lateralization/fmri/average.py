@@ -11,7 +11,7 @@ from lateralization.arrays import Array, Booleans, Floats, Single
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, read_tensor, save_tensors, tensor_names
-from lateralization.fmri.cleaning import Brain, read_series
+from lateralization.fmri.clean import Brain, read_series
 from lateralization.fmri.joblib_array import check_array, is_nifti
 from lateralization.fmri.signals import standardise
 from lateralization.study import MIN_SCANS, N_RUNS, TR

@@ -33,7 +33,7 @@ from lateralization.language_models.devices import (
     weights_bytes,
 )
 from lateralization.language_models.forward import compute, input_device, input_embedding
-from lateralization.language_models.models import load_config, load_model
+from lateralization.language_models.loading import load_config, load_model
 from lateralization.language_models.ranks import Ranks
 from lateralization.language_models.spread_check import spread_difference
 from lateralization.language_models.surprisal import head_of, reads_forward, surprisal_table

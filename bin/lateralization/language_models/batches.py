@@ -66,7 +66,7 @@ class Share:
 
 
 def runs_from(tensors: Mapping[str, Array]) -> list[Run]:
-    """Rebuild the runs from the tensors of :func:`lateralization.words.mapping.window_tensors`.
+    """Rebuild the runs from the tensors of :func:`lateralization.words.words.window_tensors`.
 
     Raises
     ------

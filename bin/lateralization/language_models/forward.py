@@ -19,7 +19,7 @@ from lateralization.arrays import Array, Booleans, Floats, Integers
 from lateralization.command import progress, say
 from lateralization.errors import BadInput, is_out_of_memory, one_line
 from lateralization.language_models.batches import Run, Share, Window
-from lateralization.language_models.models import answer
+from lateralization.language_models.loading import answer
 from lateralization.language_models.surprisal import Head, of_tokens
 from lateralization.language_models.word_vectors import Collector
 

@@ -14,7 +14,7 @@ from lateralization.command import say
 from lateralization.errors import BadInput
 from lateralization.language_models.batches import Run
 from lateralization.language_models.forward import input_device, states_of
-from lateralization.language_models.models import answer, load_trunk
+from lateralization.language_models.loading import answer, load_trunk
 
 TOKENS = 16
 """Tokens that are read twice."""

@@ -15,7 +15,7 @@ import pandas as pd
 
 from lateralization.arrays import Floats
 from lateralization.language_models.batches import Run
-from lateralization.language_models.models import answer
+from lateralization.language_models.loading import answer
 
 CHUNK = 512
 """Tokens whose probabilities over the whole vocabulary are held at a time."""

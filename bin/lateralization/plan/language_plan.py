@@ -15,10 +15,10 @@ from lateralization.plan.parameters import Parameters
 from lateralization.plan.places import absolute
 from lateralization.problems import Problems, listed
 from lateralization.sources import dataset, given_files
+from lateralization.sources.bold_headers import check_runs
 from lateralization.sources.dataset import Subject
 from lateralization.sources.description import STUDY, Description
 from lateralization.sources.given_files import Grid
-from lateralization.sources.runs import check_runs
 from lateralization.volumes import check_same_grid
 from lateralization.words import stories
 from lateralization.words.annotation import is_published, read_words

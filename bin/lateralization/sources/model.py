@@ -11,7 +11,7 @@ from lateralization.command import progress, say
 from lateralization.errors import BadInput, Transient, usable
 from lateralization.files import read_json, write_json
 from lateralization.language_models.checkpoint import check_kind
-from lateralization.language_models.models import (
+from lateralization.language_models.loading import (
     check_fits,
     load_config,
     load_tokenizer,

@@ -19,10 +19,10 @@ from lateralization.files import writing
 from lateralization.problems import Problems
 from lateralization.sources import given_files
 from lateralization.sources.atlas import place_atlas
+from lateralization.sources.bold_headers import read_run
 from lateralization.sources.cache import GIT_BLOB, Wanted
 from lateralization.sources.download import Policy, download
 from lateralization.sources.receipts import Receipt, write_receipt
-from lateralization.sources.runs import read_run
 from lateralization.study import N_RUNS
 from lateralization.words import stories
 from lateralization.words.annotation import STANDARD, read_rows, standard_annotation

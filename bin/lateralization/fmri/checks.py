@@ -11,10 +11,10 @@ from lateralization.arrays import Booleans, Floats, Row, Single
 from lateralization.command import progress
 from lateralization.files import open_tensors, read_tensor
 from lateralization.fmri.average import check_subjects, run_names
-from lateralization.fmri.data_checks import LAGS_S, Check, check_group, low_tsnr, rate_lags
 from lateralization.fmri.hrf import hrf_operator
+from lateralization.fmri.outliers import LAGS_S, Check, check_group, low_tsnr, rate_lags
+from lateralization.fmri.rois import sphere
 from lateralization.fmri.signals import columns_r, trim
-from lateralization.fmri.spheres import sphere
 from lateralization.volumes import from_volume, load_mask
 
 AUDITORY_MM, AUDITORY_RADIUS_MM = (46, -20, 7), 12
