@@ -152,7 +152,7 @@ def test_a_full_disk_is_bad_input_and_says_so(server, tmp_path, monkeypatch):
     def full(*_arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cache.Part, "write", full)
+    monkeypatch.setattr(cache.PartialFile, "write", full)
     with pytest.raises(BadInput, match="no space left"):
         download.download([wanted(server, tmp_path)], QUICK)
 

@@ -308,10 +308,10 @@ def test_a_prophetnet_reads_exactly_its_window_and_one_too_long_is_no_fault_of_i
     )
     trunk = loading.from_config(config).eval().base_model
     length = loading.max_length(config, SimpleNamespace(model_max_length=None), "aligned")
-    read = loading.answer(trunk, input_ids=torch.full((1, length), 5), use_cache=False)
+    read = loading.call_model(trunk, input_ids=torch.full((1, length), 5), use_cache=False)
     assert read.last_hidden_state.shape[1] == length == 80
     with pytest.raises(IndexError):  # a window that is too long is a fault of ours, and says so
-        loading.answer(trunk, input_ids=torch.full((1, length + 1), 5), use_cache=False)
+        loading.call_model(trunk, input_ids=torch.full((1, length + 1), 5), use_cache=False)
 
 
 def test_a_model_with_a_short_context_is_refused(gpt2: Path, tmp_path: Path) -> None:

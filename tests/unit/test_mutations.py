@@ -321,7 +321,7 @@ def states_of(path: Path) -> np.ndarray:
     """Read a text with the product: check of the folder, tokenizer, weights, hidden states."""
     import torch
 
-    from lateralization.language_models.loading import answer, load_model, load_tokenizer
+    from lateralization.language_models.loading import call_model, load_model, load_tokenizer
     from lateralization.plan.model_folder import check_model_folder
 
     problems = Problems()
@@ -331,7 +331,7 @@ def states_of(path: Path) -> np.ndarray:
     tokens = load_tokenizer(path.parent)(TEXT, return_offsets_mapping=True)
     network = load_model(path.parent)
     with torch.no_grad():
-        found = answer(
+        found = call_model(
             network, input_ids=torch.tensor([tokens["input_ids"]]), output_hidden_states=True
         )
     return torch.stack(found.hidden_states).numpy()

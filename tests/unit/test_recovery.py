@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from simulated_bold import simulate_bold
 
 from lateralization.fmri.hrf import hrf_operator
-from lateralization.fmri.outliers import check_group
+from lateralization.fmri.outliers import compare_subjects
 from lateralization.fmri.signals import clean, standardise, trim
 from lateralization.ridge.joint import confound_ridges, joint_ridges
 from lateralization.ridge.ridge import encode
@@ -202,7 +202,7 @@ def simulated_alarms(bench: Bench, world: str, seed: int) -> list[tuple[int, int
     planted = make_world(world, len(MODELS), N_SUBJECTS, (1, 2))
     subjects = simulate_bold(bench.designs, planted, bench.places, N_SUBJECTS, seed)
     cleaned = [[clean(run, TR) for run in own] for own in subjects]
-    checks = check_group(cleaned, TR)
+    checks = compare_subjects(cleaned, TR)
     return [(one.subject, one.run + 1, one.reasons) for one in checks if one.reasons]
 
 

@@ -10,7 +10,7 @@ from simulated_bold import simulate_bold
 from lateralization.errors import BadInput
 from lateralization.fmri.signals import standardise
 from lateralization.simulation import responses, story, worlds
-from lateralization.simulation.simulate import run_lengths
+from lateralization.simulation.simulate import scans_per_run
 from lateralization.simulation.worlds import make_world
 
 STORY = Path(__file__).parents[2] / "assets" / "story"
@@ -253,7 +253,7 @@ def test_swapped_runs_agree_with_the_others_crosswise(designs: list[responses.De
 
 
 def test_runs_to_swap_get_equal_lengths(chapters: list[story.Chapter]) -> None:
-    lengths, (first, second) = run_lengths(chapters, "swapped_runs")
+    lengths, (first, second) = scans_per_run(chapters, "swapped_runs")
     assert first != second
     assert lengths[first - 1] == lengths[second - 1]
-    assert run_lengths(chapters, "demo")[0] == [chapter.n_scans for chapter in chapters]
+    assert scans_per_run(chapters, "demo")[0] == [chapter.n_scans for chapter in chapters]

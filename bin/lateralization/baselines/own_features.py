@@ -66,7 +66,7 @@ class Features:
 
 
 @dataclass
-class Space:
+class FeatureSpace:
     """The files of one feature space: its name, and language → file."""
 
     name: str
@@ -85,13 +85,13 @@ def _parsed(path: Path) -> re.Match[str]:
     return found
 
 
-def find_spaces(folder: Path, languages: Sequence[str], problems: Problems) -> list[Space]:
+def find_spaces(folder: Path, languages: Sequence[str], problems: Problems) -> list[FeatureSpace]:
     """List the feature spaces in a folder that have a file in one of the languages.
 
     Hidden files and texts (``.md``, ``.txt``, ``.json``) are passed over; any other file that has
     not the form of a name, or a space with two files in one language, is a problem.
     """
-    spaces: dict[str, Space] = {}
+    spaces: dict[str, FeatureSpace] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix in (".md", ".txt", ".json"):
             continue
@@ -101,7 +101,7 @@ def find_spaces(folder: Path, languages: Sequence[str], problems: Problems) -> l
             continue
         if found["language"] not in languages:
             continue
-        space = spaces.setdefault(found["name"], Space(found["name"]))
+        space = spaces.setdefault(found["name"], FeatureSpace(found["name"]))
         other = space.files.setdefault(found["language"], path)
         if other != path:
             problems.add(f"--features: {other.name} and {path.name} are one space; leave one out")
@@ -273,7 +273,7 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> Floats:
     return values
 
 
-def check_words(path: Path, features: Features, words: pd.DataFrame) -> None:
+def check_word_rows(path: Path, features: Features, words: pd.DataFrame) -> None:
     """Check that rows of words are the words of the story, in their order.
 
     Parameters
@@ -342,11 +342,11 @@ def encodable(
     Raises
     ------
     BadInput
-        See :func:`read_features` and :func:`check_words`.
+        See :func:`read_features` and :func:`check_word_rows`.
     """
     features = read_features(path, n_runs)
     if features.rows == WORDS:
-        check_words(path, features, words)
+        check_word_rows(path, features, words)
     tensors = {
         f"run-{run}/layer-{layer}": values
         for run, layers in features.runs.items()

@@ -44,7 +44,7 @@ def _config_of(model: dict[str, Any]) -> dict[str, Any]:
         return {}
 
 
-def gpu_memory(model: dict[str, Any], precision: str) -> float | None:
+def gpu_bytes_needed(model: dict[str, Any], precision: str) -> float | None:
     """Return the bytes that a model needs on a GPU for one long window; None: size not known.
 
     Weights, the states of all layers in the pass's precision and summed in float32, and the work

@@ -109,7 +109,7 @@ def _check(path: Path, features: Features, language: dict[str, Any], assets: Pat
         own_features.check_scans(path, features, language["n_scans"])
         return
     if language["annotation"]["path"] is not None:
-        own_features.check_words(path, features, _words(language, assets))
+        own_features.check_word_rows(path, features, _words(language, assets))
 
 
 def _words(language: dict[str, Any], assets: Path) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from lateralization.plan.parameters import Parameters
 from lateralization.plan.places import absolute
 from lateralization.problems import Problems, listed
 from lateralization.sources import dataset, given_files
-from lateralization.sources.bold_headers import check_runs
+from lateralization.sources.bold_headers import check_headers
 from lateralization.sources.dataset import Subject
 from lateralization.sources.description import STUDY, Description
 from lateralization.sources.given_files import Grid
@@ -111,7 +111,7 @@ def _check_local(
     """Check what is used of a data set on disk; return the scans of each subject's runs."""
     described = site.described
     dataset.check_subjects(site.root, described, used, site.problems)
-    scans = check_runs(
+    scans = check_headers(
         used, group, site.problems, site.notes, tr=described.tr, n_trim=described.trim
     )
     _check_ends(language, annotation, scans, site)

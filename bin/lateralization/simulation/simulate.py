@@ -234,7 +234,9 @@ def write_bold(
             pass
 
 
-def run_lengths(chapters: Sequence[story.Chapter], world: str) -> tuple[list[int], tuple[int, int]]:
+def scans_per_run(
+    chapters: Sequence[story.Chapter], world: str
+) -> tuple[list[int], tuple[int, int]]:
     """Return scans per run, and the two runs (1-based) of most equal length.
 
     To swap two runs they must have equal lengths: in that world the shorter one is recorded
@@ -370,7 +372,7 @@ def simulate(out: Path, settings: Settings, story_folder: Path, if_missing: bool
         models, [chapter.text for chapter in chapters], settings.seed, out / "models"
     )
     states = planted_states(models, out, annotation, texts)
-    lengths, equal_runs = run_lengths(chapters, settings.world)
+    lengths, equal_runs = scans_per_run(chapters, settings.world)
     designs = responses.make_designs(
         [chapter.words for chapter in chapters], states, lengths, settings.tr
     )

@@ -91,7 +91,7 @@ def is_whole(wanted: Wanted) -> bool:
         return False
 
 
-class Part:
+class PartialFile:
     """The beginning of a file that is being fetched; its checksum grows with it.
 
     What an earlier run left is kept and hashed first. git's checksum starts with the length of
@@ -148,7 +148,7 @@ class Part:
         self._handle.close()
 
 
-def keep(part: Part, wanted: Wanted, url: str) -> None:
+def keep(part: PartialFile, wanted: Wanted, url: str) -> None:
     """Give a verified part its final name; a file that is not pinned gets a record."""
     part.flush()
     if wanted.digest is None:

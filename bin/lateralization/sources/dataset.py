@@ -152,7 +152,7 @@ def is_unfetched(path: Path) -> bool:
 Name = TypeVar("Name", str, Path)
 
 
-def in_order(runs: Iterable[Name]) -> list[Name]:
+def runs_in_order(runs: Iterable[Name]) -> list[Name]:
     """Sort the files of a subject's runs by name, run-9 before run-10 though no zero pads them."""
 
     def padded(run: Name) -> list[str]:
@@ -164,8 +164,8 @@ def in_order(runs: Iterable[Name]) -> list[Name]:
 def local_subjects(root: Path, description: Description, language: str) -> list[Subject]:
     """Find the subjects of a language in a local data set, and their runs; nothing is checked.
 
-    The order of the runs is that of their file names (:func:`in_order`): numbers need not start
-    at 1 nor be contiguous.
+    The order of the runs is that of their file names (:func:`runs_in_order`): numbers need not
+    start at 1 nor be contiguous.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def local_subjects(root: Path, description: Description, language: str) -> list[
         if path.is_dir()
     ]
     return [
-        Subject(name, in_order(folder.glob(description.runs(name))), [])
+        Subject(name, runs_in_order(folder.glob(description.runs(name))), [])
         for name, folder in named
         if description.languages[language].has(name)
     ]

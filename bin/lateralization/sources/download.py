@@ -24,7 +24,7 @@ from lateralization.errors import BadInput, Transient
 from lateralization.redaction import redacted
 from lateralization.sources.cache import (
     CHUNK,
-    Part,
+    PartialFile,
     Stopped,
     Wanted,
     is_whole,
@@ -179,7 +179,7 @@ def _fetch(transfer: _Transfer, path: Path) -> None:
     """Fetch one file into its part, and give it its name when it is verified."""
     file = transfer.file
     try:
-        part = Part(path, file.algorithm)
+        part = PartialFile(path, file.algorithm)
         transfer.meter.add(part.size, received=False)
         try:
             url = _try_addresses(transfer, part)
@@ -190,7 +190,7 @@ def _fetch(transfer: _Transfer, path: Path) -> None:
         raise BadInput(not_writable(file, error)) from error
 
 
-def _try_addresses(transfer: _Transfer, part: Part) -> str:
+def _try_addresses(transfer: _Transfer, part: PartialFile) -> str:
     """Try the addresses in turn; return the one that gave the file."""
     refused: list[str] = []
     for url in transfer.file.urls:
@@ -205,7 +205,7 @@ def _try_addresses(transfer: _Transfer, part: Part) -> str:
     )
 
 
-def _try_again(transfer: _Transfer, part: Part, url: str) -> None:
+def _try_again(transfer: _Transfer, part: PartialFile, url: str) -> None:
     """Fetch from one address, again and again as the policy says."""
     policy, failures, wrong, total = transfer.policy, 0, 0, 0
     while True:
@@ -237,7 +237,7 @@ def _try_again(transfer: _Transfer, part: Part, url: str) -> None:
             raise Stopped
 
 
-def _attempt(transfer: _Transfer, part: Part, url: str) -> None:
+def _attempt(transfer: _Transfer, part: PartialFile, url: str) -> None:
     """Ask once for what is missing of a file."""
     file = transfer.file
     if file.n_bytes is not None and part.size > file.n_bytes:
@@ -291,7 +291,7 @@ def _short(error: BaseException) -> str:
     return text[:200] if text.startswith(name) else f"{name}: {text}"[:200].rstrip(": ")
 
 
-def _range(file: Wanted, part: Part) -> dict[str, str]:
+def _range(file: Wanted, part: PartialFile) -> dict[str, str]:
     """Return the headers that ask for the rest of a part.
 
     A file that is not pinned may have changed since: its rest is wanted only if the server still
@@ -308,7 +308,7 @@ def _range(file: Wanted, part: Part) -> dict[str, str]:
     return headers
 
 
-def _receive(transfer: _Transfer, part: Part, response: requests.Response) -> None:
+def _receive(transfer: _Transfer, part: PartialFile, response: requests.Response) -> None:
     """Write what a response brings."""
     file = transfer.file
     _check_status(response)
@@ -352,7 +352,7 @@ def _check_status(response: requests.Response) -> None:
     raise _Refused(f"{response.url}: {reason}")
 
 
-def _start(response: requests.Response, part: Part) -> int | None:
+def _start(response: requests.Response, part: PartialFile) -> int | None:
     """Return where a body begins in the file; None when it cannot be used."""
     if response.status_code == 200:
         return 0
@@ -374,7 +374,7 @@ def _check_announced(file: Wanted, response: requests.Response, expected: int | 
         raise _Wrong(f"it has {expected} bytes and should have {file.n_bytes}")
 
 
-def _verify(file: Wanted, part: Part) -> None:
+def _verify(file: Wanted, part: PartialFile) -> None:
     """Compare a part with what is pinned, or with its format's first bytes."""
     if file.digest is not None:
         if part.digest != file.digest:

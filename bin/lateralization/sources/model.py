@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lateralization.command import progress, say
-from lateralization.errors import BadInput, Transient, usable
+from lateralization.errors import BadInput, Transient, as_bad_input
 from lateralization.files import read_json, write_json
 from lateralization.language_models.checkpoint import check_kind
 from lateralization.language_models.loading import (
@@ -69,7 +69,7 @@ def prepare(
         files = list(sources) or [Path(name) for name in spec.get("files") or []]
         found = _from_files(files, out, str(spec.get("source")), allow_pickle)
     tokenizer_revision = _own_tokenizer(spec, cache, out)
-    model = describe(spec, out, found) | {"tokenizer_revision": tokenizer_revision}
+    model = describe_model(spec, out, found) | {"tokenizer_revision": tokenizer_revision}
     if not spec.get("keep", True) and "snapshot" in found:  # a user's own files stay
         set_aside(out, [entry["file"] for entry in model["weights"]], found["snapshot"])
     return model
@@ -77,7 +77,7 @@ def prepare(
 
 def _from_hub(spec: Mapping[str, Any], cache: Path, out: Path, *, weights: bool) -> dict[str, Any]:
     """Fetch a model of the hub and link its files."""
-    snapshot = hub.fetch(
+    snapshot = hub.fetch_snapshot(
         hub.Request(
             str(spec["source"]),
             spec.get("revision") or None,
@@ -134,7 +134,7 @@ def _own_tokenizer(spec: Mapping[str, Any], cache: Path, out: Path) -> str | Non
     if Path(str(source)).is_dir():
         folder, commit = Path(str(source)), None
     else:
-        snapshot = hub.fetch(
+        snapshot = hub.fetch_snapshot(
             hub.Request(str(source), weights=False, endpoint=spec.get("endpoint") or None), cache
         )
         folder, commit = snapshot.folder, snapshot.commit
@@ -150,7 +150,9 @@ def _own_tokenizer(spec: Mapping[str, Any], cache: Path, out: Path) -> str | Non
     return commit
 
 
-def describe(spec: Mapping[str, Any], folder: Path, found: Mapping[str, Any]) -> dict[str, Any]:
+def describe_model(
+    spec: Mapping[str, Any], folder: Path, found: Mapping[str, Any]
+) -> dict[str, Any]:
     """Check a model's folder and return the content of ``model.json``.
 
     Raises
@@ -225,7 +227,7 @@ def _compare_size(
 
 def _check_offsets(tokenizer: Any, folder: Path) -> None:
     """Refuse a tokenizer whose tokens cannot be found again in the text."""
-    with usable(f"model {folder}: its tokenizer"):
+    with as_bad_input(f"model {folder}: its tokenizer"):
         encoded = tokenizer(PROBE, return_offsets_mapping=True)
     reach = max((end for _, end in encoded["offset_mapping"]), default=0)
     if not 0 < reach <= len(PROBE):

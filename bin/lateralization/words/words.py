@@ -9,7 +9,7 @@ import pandas as pd
 
 from lateralization.arrays import Array, Booleans, Integers
 from lateralization.command import progress
-from lateralization.errors import BadInput, usable
+from lateralization.errors import BadInput, as_bad_input
 from lateralization.words import reference_rule
 from lateralization.words.alignment import Alignment, align
 from lateralization.words.windows import (
@@ -115,7 +115,7 @@ def map_words(
 def _windows_of(tokenizer: Any, text: str, max_length: int, spoken: pd.DataFrame) -> Windows:
     """Tokenise the text of a run; name the word that a tokenizer without unknown token fails at."""
     try:
-        with usable("its tokenizer"):
+        with as_bad_input("its tokenizer"):
             return make_windows(tokenizer, text, max_length)
     except BadInput:
         for row in spoken.to_dict("records"):
