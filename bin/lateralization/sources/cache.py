@@ -8,16 +8,16 @@ locks, each writes a part of its own and the last rename wins, with the same con
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from filelock import FileLock, Timeout
 
 from lateralization.command import say
 from lateralization.errors import BadInput
@@ -167,21 +167,25 @@ def locked(wanted: Wanted, stop: threading.Event) -> Iterator[Path]:
     ------
     BadInput
         The cache is not writable.
+    Stopped
+        Another file failed while this one waited for its lock.
     """
     try:
         wanted.target.parent.mkdir(parents=True, exist_ok=True)
-        handle = _acquire(wanted, stop)
+        lock = _acquire(wanted, stop)
     except OSError as error:
         raise BadInput(not_writable(wanted, error)) from error
-    if handle is None:
+    if lock is None:
         own = f"{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}"
         yield wanted.beside(f"{own}.part")
         return
     try:
         yield wanted.beside("part")
     finally:
-        wanted.beside("lock").unlink(missing_ok=True)
-        os.close(handle)
+        wanted.beside("lock").unlink(
+            missing_ok=True
+        )  # who waits sees that it is gone, and locks anew
+        lock.release()
 
 
 def not_writable(wanted: Wanted, error: OSError) -> str:
@@ -195,31 +199,23 @@ def not_writable(wanted: Wanted, error: OSError) -> str:
     )
 
 
-def _acquire(wanted: Wanted, stop: threading.Event) -> int | None:
+def _acquire(wanted: Wanted, stop: threading.Event) -> FileLock | None:
     """Lock a file's lock; None where the file system has no locks."""
-    path, told = wanted.beside("lock"), False
-    while not stop.is_set():
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(handle)
-            if error.errno in NO_LOCKS:
-                path.unlink(missing_ok=True)
-                return None
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise
-            if not told:
-                say(f"{wanted.target.name}: another run is fetching it; waiting")
-                told = True
-            time.sleep(POLL_SECONDS)
-            continue
-        # The holder before us has removed the file that we opened: lock the one that is there.
-        with contextlib.suppress(FileNotFoundError):
-            if os.fstat(handle).st_ino == path.stat().st_ino:
-                return handle
-        os.close(handle)
-    raise Stopped
+    lock = FileLock(wanted.beside("lock"), fallback_to_soft=False)
+    try:
+        with contextlib.suppress(Timeout):
+            lock.acquire(blocking=False)
+            return lock
+        say(f"{wanted.target.name}: another run is fetching it; waiting")
+        lock.acquire(poll_interval=POLL_SECONDS, cancel_check=stop.is_set)
+    except Timeout:
+        raise Stopped from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        wanted.beside("lock").unlink(missing_ok=True)
+        return None
+    return lock
 
 
 class Stopped(Exception):
