@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ if TYPE_CHECKING:  # half a second of import that commands without tables do not
 
 
 METADATA = "metadata"
+
+GIT_BLOB = "git blob"
+"""The checksum by which git knows a file: sha1 over a word, the file's length and its content."""
 
 FORMATS = ("BOOL", *(f"{kind}{bits}" for kind in "IU" for bits in (8, 16, 32, 64)), "F16", "F32",
            "F64")  # fmt: skip
@@ -473,7 +477,34 @@ def measured(cells: "pd.Series[Any]", where: str) -> Floats:
     return values
 
 
-def md5_of(path: Path) -> str:
-    """Return the md5 of a file, as OpenNeuro's manifest states it."""
+def hasher(algorithm: str) -> "hashlib._Hash":
+    """Return a new checksum; none of them is used for security."""
+    return hashlib.new("sha1" if algorithm == GIT_BLOB else algorithm, usedforsecurity=False)
+
+
+def digest_of(path: Path, algorithm: str) -> str:
+    """Return the checksum of a file (``md5``, ``sha256`` or ``git blob``), in hex."""
+    digest = hasher(algorithm)
+    if algorithm == GIT_BLOB:
+        digest.update(f"blob {path.stat().st_size}\0".encode())
     with path.open("rb") as handle:
-        return hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(handle, lambda: digest).hexdigest()
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Put a file at ``target`` in place of what is there: a hard link, or a whole copy.
+
+    A symbolic link would end outside of what a container sees; a hard link cannot be made to
+    another file system or, on some systems, to a file of another user.
+    """
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        copy_file(source, target)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file; what has the final name is whole."""
+    with writing(target) as temporary:
+        shutil.copyfile(source, temporary)

@@ -15,7 +15,7 @@ import pandas as pd
 from lateralization import study
 from lateralization.arrays import Floats
 from lateralization.errors import BadInput, one_line
-from lateralization.files import check_columns, md5_of, measured, numbers, read_table
+from lateralization.files import check_columns, digest_of, measured, numbers, read_table
 from lateralization.problems import listed
 
 FROM_ANNOTATION = ("word_rate", "word_length", "word_position", "word_frequency")
@@ -172,7 +172,7 @@ def check_table(path: Path, needed: Sequence[str], measures: Sequence[str], hint
 
 def _is_published(path: Path) -> bool:
     """Check whether a table is one of the study's data set: its cells are what they are."""
-    return md5_of(path) in (*study.ANNOTATION_MD5.values(), *study.PROSODY_MD5.values())
+    return digest_of(path, "md5") in (*study.ANNOTATION_MD5.values(), *study.PROSODY_MD5.values())
 
 
 def _measures(table: pd.DataFrame, name: str, path: Path) -> Floats:

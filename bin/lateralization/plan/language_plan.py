@@ -1,6 +1,5 @@
 """One language's part of the plan: subjects, annotation, texts, corrections, given files."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pandas as pd
 from lateralization.baselines.confounds import SOUND, check_table
 from lateralization.encoding.regressors import words_outside
 from lateralization.errors import BadInput
-from lateralization.files import read_json
+from lateralization.files import digest_of, read_json
 from lateralization.plan.parameters import Parameters
 from lateralization.plan.places import absolute
 from lateralization.problems import Problems, listed
@@ -320,7 +319,7 @@ def _texts(language: str, site: Site) -> dict[str, Any] | None:
             return _text_folder(path, language, password, site)
         if not path.is_file():
             raise BadInput(f"--texts: {path} does not exist; give a folder or a zip")
-        if password is None and known is not None and _sha256(path) == known["sha256"]:
+        if password is None and known is not None and digest_of(path, "sha256") == known["sha256"]:
             password = pinned["password"]
         _note_hidden(stories.read_text_zip(path, language, password, n_runs), site)
     except BadInput as error:
@@ -345,11 +344,6 @@ def _text_folder(path: Path, language: str, password: str | None, site: Site) ->
     _note_hidden(stories.read_text_files(paths, language, site.described.n_runs), site)
     names = [str(text) for text in paths]
     return {"source": names, "password": None}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _corrections(language: str, annotation: dict[str, Any], site: Site) -> str:

@@ -8,7 +8,6 @@ locks, each writes a part of its own and the last rename wins, with the same con
 
 import contextlib
 import errno
-import hashlib
 import os
 import socket
 import threading
@@ -21,16 +20,13 @@ from filelock import FileLock, Timeout
 
 from lateralization.command import say
 from lateralization.errors import BadInput
-from lateralization.files import read_json, write_json
+from lateralization.files import GIT_BLOB, digest_of, hasher, read_json, write_json
 
 CHUNK = 1 << 18
 """Bytes read at a time: little enough to stay in a core's cache on the way to the disk."""
 NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL, errno.ENOSYS}
 FULL = {errno.ENOSPC, errno.EDQUOT}
 POLL_SECONDS = 0.2
-
-GIT_BLOB = "git blob"
-"""The checksum by which git knows a file: sha1 over a word, the file's length and its content."""
 
 
 @dataclass(frozen=True)
@@ -58,20 +54,6 @@ class Wanted:
     def beside(self, ending: str) -> Path:
         """Return the path of a helper file of this one."""
         return self.target.with_name(f".{self.target.name}.{ending}")
-
-
-def hasher(algorithm: str) -> "hashlib._Hash":
-    """Return a new checksum; none of them is used for security."""
-    return hashlib.new("sha1" if algorithm == GIT_BLOB else algorithm, usedforsecurity=False)
-
-
-def digest_of(path: Path, algorithm: str) -> str:
-    """Return the checksum of a file, in hex."""
-    digest = hasher(algorithm)
-    if algorithm == GIT_BLOB:
-        digest.update(f"blob {path.stat().st_size}\0".encode())
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, lambda: digest).hexdigest()
 
 
 def is_whole(wanted: Wanted) -> bool:
@@ -182,9 +164,8 @@ def locked(wanted: Wanted, stop: threading.Event) -> Iterator[Path]:
     try:
         yield wanted.beside("part")
     finally:
-        wanted.beside("lock").unlink(
-            missing_ok=True
-        )  # who waits sees that it is gone, and locks anew
+        # A run that waits notices that the file it opened is gone, and locks a new one.
+        wanted.beside("lock").unlink(missing_ok=True)
         lock.release()
 
 

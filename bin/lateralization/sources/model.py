@@ -1,15 +1,12 @@
 """From a model of the plan to a folder that the following stages read, and what is known of it."""
 
-import hashlib
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lateralization.command import progress, say
 from lateralization.errors import BadInput, Transient, as_bad_input
-from lateralization.files import read_json, write_json
+from lateralization.files import digest_of, link_or_copy, read_json, write_json
 from lateralization.language_models.checkpoint import check_kind
 from lateralization.language_models.loading import (
     check_fits,
@@ -88,7 +85,7 @@ def _from_hub(spec: Mapping[str, Any], cache: Path, out: Path, *, weights: bool)
         cache,
     )
     for name in snapshot.files:
-        link(snapshot.folder / name, out / name)
+        link_or_copy(snapshot.folder / name, out / name)
     return {
         "revision": snapshot.commit,
         "published_sha256": snapshot.sha256,
@@ -105,22 +102,10 @@ def _from_files(
     for path in files:
         taken = path.suffix not in NEVER_TAKEN and (allow_pickle or path.suffix != ".bin")
         if path.is_file() and (taken or path.name.startswith("sentencepiece")):
-            link(path, out / path.name)
+            link_or_copy(path, out / path.name)
         elif not path.exists():
             raise BadInput(f"model {source}: {path} does not exist")
     return {"revision": None, "published_sha256": {}}
-
-
-def link(source: Path, target: Path) -> None:
-    """Make a hard link to a file, or a copy where that is not possible.
-
-    Symbolic links would end outside of what a container sees.
-    """
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source.resolve(), target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _own_tokenizer(spec: Mapping[str, Any], cache: Path, out: Path) -> str | None:
@@ -203,7 +188,7 @@ def describe_model(
         "mapping": mapping,
         "allow_pickle": allow_pickle,
         "weights": weights,
-        "settings": [_entry(path, _digest(path)) for path in others],
+        "settings": [_entry(path, digest_of(path, "sha256")) for path in others],
     }
 
 
@@ -239,7 +224,7 @@ def _digests(files: Sequence[Path], found: Mapping[str, Any]) -> list[dict[str, 
     published: Mapping[str, str] = found.get("published_sha256") or {}
     rows = []
     for path in progress(files, "digests of the weights"):
-        digest = _digest(path)
+        digest = digest_of(path, "sha256")
         expected = published.get(path.name, digest)
         if expected != digest:
             damaged = f"sha256 {digest[:12]}… instead of {expected[:12]}…"
@@ -257,12 +242,6 @@ def _digests(files: Sequence[Path], found: Mapping[str, Any]) -> list[dict[str, 
             )
         rows.append(_entry(path, digest))
     return rows
-
-
-def _digest(path: Path) -> str:
-    """Return the sha256 of a file."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _entry(path: Path, digest: str) -> dict[str, Any]:
