@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 from lateralization.arrays import Array, Floats
 from lateralization.command import say
 from lateralization.disk import disk_problem
-from lateralization.errors import BadInput
+from lateralization.errors import BadInput, one_line
 
 if TYPE_CHECKING:  # half a second of import that commands without tables do not pay
     import pandas as pd
@@ -422,6 +422,57 @@ def _check_quotes(text: str, separator: str, where: str) -> None:
             f"one ({error}); remove the mark, or put the cell in quotation marks and double those "
             "in it"
         ) from error
+
+
+def read_text_table(
+    path: Path,
+    needed: Collection[str],
+    where: str = "",
+    *,
+    separator: str = "",
+    strict: bool = True,
+) -> "pd.DataFrame":
+    """Read a table that a user gave; every cell is text.
+
+    Parameters
+    ----------
+    path
+        The file.
+    needed
+        Columns that are read (see :func:`check_columns`); that they are there is not checked.
+    where
+        Name of the file, for messages; its path where none is given.
+    separator
+        What stands between the columns; without it a tab in ``.tsv``, a comma in other files.
+    strict
+        Whether :func:`check_columns` comes first.
+
+    Returns
+    -------
+    DataFrame
+        An empty cell is an empty text; an empty file has no columns.
+
+    Raises
+    ------
+    BadInput
+        The file cannot be read as a table; the line is named where there is one.
+    """
+    import pandas as pd
+
+    where = where or str(path)
+    separator = separator or ("\t" if path.suffix == ".tsv" else ",")
+    try:
+        content = path.read_bytes()
+        if strict:
+            check_columns(content, separator, where, needed)
+        return pd.read_csv(
+            io.BytesIO(content), sep=separator, dtype=str, keep_default_na=False,
+            encoding="utf-8-sig",
+        )  # fmt: skip
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot read {where} as a table ({one_line(error)})") from error
 
 
 def write_table(table: "pd.DataFrame", path: Path | str) -> None:

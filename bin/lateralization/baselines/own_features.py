@@ -7,7 +7,6 @@ they are. A table is one layer, a safetensors file any number (``run-1/layer-0``
 which this pipeline publishes activations.
 """
 
-import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,8 +24,8 @@ from lateralization.baselines.bookkeeping import (
     stepping_columns,
     time_columns,
 )
-from lateralization.errors import BadInput, one_line
-from lateralization.files import check_columns, numbers, read_tensors, tensor_names
+from lateralization.errors import BadInput
+from lateralization.files import numbers, read_tensors, read_text_table, tensor_names
 from lateralization.problems import Problems, listed
 
 KIND = "features"
@@ -212,19 +211,7 @@ def _from_tensors(path: Path) -> Features:
 
 def _from_table(path: Path) -> Features:
     """Read a TSV or CSV."""
-    separator = "," if path.suffix == ".csv" else "\t"
-    try:
-        content = path.read_bytes()
-        check_columns(content, separator, str(path), ())
-        table = pd.read_csv(
-            io.BytesIO(content),
-            sep=separator,
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-        )
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path} cannot be read as a table ({one_line(error)})") from error
+    table = read_text_table(path, ())
     names = [name for name in table.columns if name not in LABELS]
     if bookkeeping := [
         name for name in names if is_bookkeeping_name(name, partial(_by_run, table, name))
