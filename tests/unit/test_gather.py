@@ -10,8 +10,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from lateralization.encoding.gather import Scores, _joint_record, gather, join_parts
 from lateralization.encoding.parts import TENSORS, Part, write_part
-from lateralization.encoding.scores import Scores, _joint_record, gather, join_parts
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors, save_tensors, write_json
 from lateralization.names import AFTER_TRIMMING, IN_SOURCE, REASONS

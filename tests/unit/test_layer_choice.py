@@ -9,7 +9,7 @@ from setup_programs import PROJECT
 from test_lint import LIB, groovy
 from tiny_dataset import ASSETS
 
-from lateralization.encoding.encoding import chosen_layers
+from lateralization.encoding.encode import chosen_layers
 from lateralization.errors import BadInput
 from lateralization.files import save_tensors
 from lateralization.plan.layer_choice import fitted_layers

@@ -14,7 +14,7 @@ from whole_runs import constant_map, resample_run
 
 from lateralization import volumes
 from lateralization.errors import BadInput
-from lateralization.fmri.resampling import (
+from lateralization.fmri.resample import (
     ConstantVoxels,
     check_sources,
     nearest_source,

@@ -11,7 +11,7 @@ from made_runs import MadeRun, made_mask, write_run
 from scipy import stats
 from test_gather import folder, made_part, run_gather, written  # noqa: F401
 
-from lateralization.encoding.encoding import encode_files
+from lateralization.encoding.encode import encode_files
 from lateralization.encoding.parts import read_part
 from lateralization.errors import BadInput
 from lateralization.files import read_table, read_tensors, save_tensors
