@@ -29,7 +29,7 @@ from extraction_models import SHAPES, TINY, WORDS, make_model, make_run, make_te
 from lateralization.arrays import Row
 from lateralization.files import open_tensors, save_tensors, write_json
 from lateralization.fmri.hrf import hrf_operator, to_scans
-from lateralization.language_models.batches import BATCH_TOKENS, Run, Window, plan_batches
+from lateralization.language_models.batches import BATCH_TOKENS, RunTokens, Window, plan_batches
 from lateralization.language_models.forward import compute, inputs_of, segments_of
 from lateralization.language_models.word_vectors import Collector, merge
 
@@ -47,7 +47,7 @@ COLUMNS = ("device", "load_before", "contender", "batch_tokens", "windows", "tok
 COLUMNS += ("tokens_per_s", "share_of_trunk", "peak_mib", "note")
 
 
-def states_kept(model: Any, run: Run, work: Path) -> None:
+def states_kept(model: Any, run: RunTokens, work: Path) -> None:
     """Make the words of a run as the study does, in memory."""
     kept = []
     for ids in run.ids:
@@ -66,14 +66,14 @@ def states_kept(model: Any, run: Run, work: Path) -> None:
     np.save(work / "vectors.npy", np.array(vectors))
 
 
-def ours(trunk: Any, run: Run, tokens: int, work: Path) -> None:
+def ours(trunk: Any, run: RunTokens, tokens: int, work: Path) -> None:
     """Make the words of a run as the pipeline does."""
     parts = Path(tempfile.mkdtemp(dir=work))
     compute(trunk, [run], plan_batches([run], tokens), parts)
     merge([run], parts, parts / "out.safetensors")
 
 
-def bare(trunk: Any, run: Run, batches: Sequence[list[Window]]) -> None:
+def bare(trunk: Any, run: RunTokens, batches: Sequence[list[Window]]) -> None:
     """Run the windows through the trunk."""
     with torch.inference_mode():
         for batch in batches:

@@ -19,7 +19,7 @@ from extraction_models import SHAPES, TINY, Shape, make_model, make_text
 from lateralization.arrays import Row
 from lateralization.language_models.batches import plan_batches
 from lateralization.language_models.forward import compute, inputs_of
-from lateralization.language_models.models import load_trunk
+from lateralization.language_models.loading import load_trunk
 from lateralization.language_models.word_vectors import merge
 
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40": 181e12, "B200": 2250e12}

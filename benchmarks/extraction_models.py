@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lateralization.language_models.batches import Run, Window
+from lateralization.language_models.batches import RunTokens, Window
 from lateralization.words.windows import FRESH_TOKENS, Pieces
 
 WORDS = (1477, 1636, 1811, 1605, 1443, 1773, 1696, 1532, 1871)
@@ -86,7 +86,7 @@ def make_model(shape: Shape, precision: torch.dtype, device: str) -> Any:
     """Build a model with random weights on the device itself, head included."""
     from transformers import AutoModelForCausalLM
 
-    from lateralization.language_models.models import fuse
+    from lateralization.language_models.loading import fuse
 
     torch.manual_seed(1)
     with torch.device(device):
@@ -95,7 +95,7 @@ def make_model(shape: Shape, precision: torch.dtype, device: str) -> Any:
     return model.eval()
 
 
-def make_text(shape: Shape, share: float = 1.0, n_runs: int = len(WORDS)) -> list[Run]:
+def make_text(shape: Shape, share: float = 1.0, n_runs: int = len(WORDS)) -> list[RunTokens]:
     """Make the windows of the first runs of a story: each word some tokens, each token one word."""
     return [
         make_run(number, max(2, int(share * n_words)), shape)
@@ -103,7 +103,7 @@ def make_text(shape: Shape, share: float = 1.0, n_runs: int = len(WORDS)) -> lis
     ]
 
 
-def make_run(number: int, n_words: int, shape: Shape) -> Run:
+def make_run(number: int, n_words: int, shape: Shape) -> RunTokens:
     """Make one run's windows, cut as :mod:`lateralization.words.windows` cuts them."""
     draw = np.random.default_rng(number)
     sizes = 1 + draw.binomial(1, TOKENS_PER_WORD - 1, n_words)
@@ -124,7 +124,7 @@ def make_run(number: int, n_words: int, shape: Shape) -> Run:
     enter[0] = 0
     pieces = Pieces(np.array(table, np.int64), enter, mask.sum(1))
     places = np.column_stack([np.zeros(n_windows), enter, mask.sum(1)]).astype(np.int64)
-    return Run(number, ids, mask, pieces, pieces.segments(), places)
+    return RunTokens(number, ids, mask, pieces, pieces.segments(), places)
 
 
 def _place(token: int, length: int, after: int = 0) -> tuple[int, int]:

@@ -29,7 +29,7 @@ sys.path.insert(0, str(PROJECT / "bin"))
 from lateralization.arrays import Array  # noqa: E402
 from lateralization.files import save_tensors  # noqa: E402
 from lateralization.fmri.average import write_average  # noqa: E402
-from lateralization.fmri.resampling import Resampler, resample_file, resample_subject  # noqa: E402
+from lateralization.fmri.resample import Resampler, resample_file, resample_subject  # noqa: E402
 from lateralization.study import GRID_AFFINE, GRID_SHAPE  # noqa: E402
 from lateralization.volumes import load_image, save_volume  # noqa: E402
 

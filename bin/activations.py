@@ -8,12 +8,12 @@ from pathlib import Path
 from lateralization.command import run, say
 from lateralization.files import read_json, read_table, read_tensors
 from lateralization.language_models import ranks
-from lateralization.language_models.activations import Clock, Task, extract
+from lateralization.language_models.activations import Clock, ExtractionTask, extract
 from lateralization.language_models.batches import runs_from
 from lateralization.language_models.checkpoint import called
 from lateralization.language_models.context import all_limited
-from lateralization.language_models.devices import gpu_memory, processes_for, weights_bytes
-from lateralization.language_models.models import PRECISIONS, offline
+from lateralization.language_models.devices import free_gpu_memory, processes_for, weights_bytes
+from lateralization.language_models.loading import PRECISIONS, offline
 from lateralization.language_models.read_ahead import read_ahead
 from lateralization.sources.receipts import whole_model
 
@@ -47,7 +47,7 @@ def main(arguments: argparse.Namespace) -> None:
             n_windows(arguments.windows, arguments.context),
             arguments.processes,
             weights_bytes(read_json(arguments.model_json), arguments.precision),
-            lambda: gpu_memory(arguments.gpus),
+            lambda: free_gpu_memory(arguments.gpus),
         )
         if processes > 1:
             ranks.launch(Path(__file__).resolve(), sys.argv[1:], processes)
@@ -70,7 +70,7 @@ def work(arguments: argparse.Namespace, model_dir: Path) -> None:
         import transformers.modeling_utils  # noqa: F401
 
         here = ranks.start(arguments.gpus)
-    task = Task(
+    task = ExtractionTask(
         model_dir=model_dir,
         model=read_json(arguments.model_json),
         words=read_table(arguments.words, ("word", "text")),

@@ -7,7 +7,7 @@ from pathlib import Path
 from lateralization import study
 from lateralization.command import run, say
 from lateralization.files import save_tensors, write_json, write_table
-from lateralization.fmri.checking import check_files, excluded
+from lateralization.fmri.checks import check_files, excluded
 from lateralization.words.annotation import read_words
 
 

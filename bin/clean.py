@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lateralization import study
 from lateralization.command import run, say
-from lateralization.fmri.cleaning import clean_subject
+from lateralization.fmri.clean import clean_subject
 
 
 def parser() -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lateralization import study
 from lateralization.command import run, say
-from lateralization.encoding.encoding import Task, encode_files
+from lateralization.encoding.encode import EncodingTask, encode_files
 from lateralization.ridge.choices import Choices
 
 
@@ -63,7 +63,9 @@ def main(arguments: argparse.Namespace) -> None:
     values = vars(arguments).copy()
     outs, started = values.pop("out"), time.monotonic()
     choices = Choices(**{field.name: values.pop(field.name) for field in fields(Choices)})
-    for out, part in zip(outs, encode_files(Task(**values, choices=choices), outs), strict=True):
+    for out, part in zip(
+        outs, encode_files(EncodingTask(**values, choices=choices), outs), strict=True
+    ):
         kept = np.isfinite(part.r).all(axis=(0, 1))
         say(
             f"{out.name}: {len(part.r)} layers, {kept.sum()} voxels, {(~kept).sum()} left out, "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lateralization.command import run, say
 from lateralization.files import read_json
-from lateralization.sources.fetching import fetch
+from lateralization.sources.fetch import fetch
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from lateralization.command import run, say
-from lateralization.encoding.scores import gather
+from lateralization.encoding.gather import gather
 
 
 def parser() -> argparse.ArgumentParser:

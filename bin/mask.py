@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from lateralization.command import run, say
-from lateralization.fmri.epi_mask import copy_mask, write_group_mask
+from lateralization.fmri.mask import copy_mask, write_group_mask
 from lateralization.volumes import load_mask
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from lateralization.command import run, say
 from lateralization.files import read_json, write_json
 from lateralization.language_models.checkpoint import called
-from lateralization.language_models.models import quiet
+from lateralization.language_models.loading import quiet
 from lateralization.sources.hub import forget_server_of_environment
-from lateralization.sources.model_preparation import prepare
+from lateralization.sources.model import prepare
 
 
 def parser() -> argparse.ArgumentParser:

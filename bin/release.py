@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lateralization.command import run, say
 from lateralization.files import write_json
-from lateralization.sources.receipts import remove_weights
+from lateralization.sources.release import remove_weights
 
 
 def parser() -> argparse.ArgumentParser:

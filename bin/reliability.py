@@ -8,7 +8,7 @@ import numpy as np
 
 from lateralization import study
 from lateralization.command import run, say
-from lateralization.encoding.encoding import choose_device
+from lateralization.encoding.encode import choose_device
 from lateralization.fmri.reliability import write_given, write_reliability
 
 

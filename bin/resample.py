@@ -6,8 +6,9 @@ from pathlib import Path
 
 from lateralization import study
 from lateralization.command import run, say
-from lateralization.fmri.resampling import resample_subject
-from lateralization.sources.receipts import given_receipt, remove_raw
+from lateralization.fmri.resample import resample_subject
+from lateralization.sources.receipts import given_receipt
+from lateralization.sources.release import remove_raw
 
 
 def parser() -> argparse.ArgumentParser:

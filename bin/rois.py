@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from lateralization.command import run, say
-from lateralization.fmri.spheres import write_rois
+from lateralization.fmri.rois import write_rois
 
 
 def parser() -> argparse.ArgumentParser:

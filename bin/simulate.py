@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from lateralization.command import run, say
-from lateralization.simulation.simulated_dataset import Settings, simulate
+from lateralization.simulation.simulate import Settings, simulate
 from lateralization.simulation.worlds import WORLDS
 
 STORY = Path(__file__).resolve().parents[1] / "assets" / "story"

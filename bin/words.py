@@ -8,7 +8,7 @@ from lateralization import study
 from lateralization.command import run, say
 from lateralization.files import save_tensors, write_json, write_table
 from lateralization.language_models.checkpoint import called
-from lateralization.language_models.models import (
+from lateralization.language_models.loading import (
     load_config,
     load_tokenizer,
     max_length,
@@ -16,14 +16,14 @@ from lateralization.language_models.models import (
     without_torch,
 )
 from lateralization.words.annotation import read_words
-from lateralization.words.mapping import (
+from lateralization.words.stories import read_texts
+from lateralization.words.words import (
     check_vocabulary,
     map_words,
     mapping_report,
     window_tensors,
     words_table,
 )
-from lateralization.words.stories import read_texts
 
 
 def parser() -> argparse.ArgumentParser:

@@ -37,7 +37,7 @@ def one_line(error: BaseException, longest: int = 300) -> str:
 
 
 @contextmanager
-def usable(what: str) -> Iterator[None]:
+def as_bad_input(what: str) -> Iterator[None]:
     """Turn what libraries raise for a damaged file, of whatever type, into one line.
 
     Raises

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,13 +20,16 @@ from safetensors.numpy import save_file
 from lateralization.arrays import Array, Floats
 from lateralization.command import say
 from lateralization.disk import disk_problem
-from lateralization.errors import BadInput
+from lateralization.errors import BadInput, one_line
 
 if TYPE_CHECKING:  # half a second of import that commands without tables do not pay
     import pandas as pd
 
 
 METADATA = "metadata"
+
+GIT_BLOB = "git blob"
+"""The checksum by which git knows a file: sha1 over a word, the file's length and its content."""
 
 FORMATS = ("BOOL", *(f"{kind}{bits}" for kind in "IU" for bits in (8, 16, 32, 64)), "F16", "F32",
            "F64")  # fmt: skip
@@ -420,6 +424,57 @@ def _check_quotes(text: str, separator: str, where: str) -> None:
         ) from error
 
 
+def read_text_table(
+    path: Path,
+    needed: Collection[str],
+    where: str = "",
+    *,
+    separator: str = "",
+    strict: bool = True,
+) -> "pd.DataFrame":
+    """Read a table that a user gave; every cell is text.
+
+    Parameters
+    ----------
+    path
+        The file.
+    needed
+        Columns that are read (see :func:`check_columns`); that they are there is not checked.
+    where
+        Name of the file, for messages; its path where none is given.
+    separator
+        What stands between the columns; without it a tab in ``.tsv``, a comma in other files.
+    strict
+        Whether :func:`check_columns` comes first.
+
+    Returns
+    -------
+    DataFrame
+        An empty cell is an empty text; an empty file has no columns.
+
+    Raises
+    ------
+    BadInput
+        The file cannot be read as a table; the line is named where there is one.
+    """
+    import pandas as pd
+
+    where = where or str(path)
+    separator = separator or ("\t" if path.suffix == ".tsv" else ",")
+    try:
+        content = path.read_bytes()
+        if strict:
+            check_columns(content, separator, where, needed)
+        return pd.read_csv(
+            io.BytesIO(content), sep=separator, dtype=str, keep_default_na=False,
+            encoding="utf-8-sig",
+        )  # fmt: skip
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot read {where} as a table ({one_line(error)})") from error
+
+
 def write_table(table: "pd.DataFrame", path: Path | str) -> None:
     """Write a table as TSV, atomically; an empty cell is a missing value."""
     with writing(path) as temporary:
@@ -473,7 +528,34 @@ def measured(cells: "pd.Series[Any]", where: str) -> Floats:
     return values
 
 
-def md5_of(path: Path) -> str:
-    """Return the md5 of a file, as OpenNeuro's manifest states it."""
+def hasher(algorithm: str) -> "hashlib._Hash":
+    """Return a new checksum; none of them is used for security."""
+    return hashlib.new("sha1" if algorithm == GIT_BLOB else algorithm, usedforsecurity=False)
+
+
+def digest_of(path: Path, algorithm: str) -> str:
+    """Return the checksum of a file (``md5``, ``sha256`` or ``git blob``), in hex."""
+    digest = hasher(algorithm)
+    if algorithm == GIT_BLOB:
+        digest.update(f"blob {path.stat().st_size}\0".encode())
     with path.open("rb") as handle:
-        return hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(handle, lambda: digest).hexdigest()
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Put a file at ``target`` in place of what is there: a hard link, or a whole copy.
+
+    A symbolic link would end outside of what a container sees; a hard link cannot be made to
+    another file system or, on some systems, to a file of another user.
+    """
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        copy_file(source, target)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file; what has the final name is whole."""
+    with writing(target) as temporary:
+        shutil.copyfile(source, temporary)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lateralization.encoding.encoding import Task
+from lateralization.encoding.encode import EncodingTask
 from lateralization.encoding.regressors import layer_regressors, word_operators
 from lateralization.files import read_tensors, save_tensors, write_table
 from lateralization.fmri.signals import standardise, trim
@@ -54,7 +54,7 @@ def task(folder, **changes):
         "trim": 10,
         "device": "cpu",
     }
-    return Task(**values | changes)
+    return EncodingTask(**values | changes)
 
 
 def encode_command(folder, *more):

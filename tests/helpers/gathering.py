@@ -3,8 +3,8 @@
 import nibabel as nib
 import numpy as np
 
+from lateralization.encoding.gather import gather
 from lateralization.encoding.parts import Part, write_part
-from lateralization.encoding.scores import gather
 from lateralization.files import write_json
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from lateralization.sources.model_preparation import prepare
+from lateralization.sources.model import prepare
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures" / "models"

@@ -8,9 +8,9 @@ import torch
 from transformers import AutoConfig
 
 from helpers import tiny_models
-from lateralization.language_models.models import load_config, load_tokenizer, max_length
+from lateralization.language_models.loading import load_config, load_tokenizer, max_length
 from lateralization.words.annotation import read_words
-from lateralization.words.mapping import MappedRun, map_words, units
+from lateralization.words.words import MappedRun, map_words, units
 
 SENTENCES = {
     "en": "The lamp-keeper wasn't afraid of the (very) old road near the river-bank… “Who knows?”, "

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lateralization.simulation.simulation import make_forward, planted_signal, subject_run
+from lateralization.simulation.responses import make_forward, planted_signal, subject_run
 
 
 def simulate_bold(designs, world, coordinates, n_subjects, seed):

@@ -1,6 +1,6 @@
 """The parts of RESAMPLE on runs that are in memory: the whole run is one block."""
 
-from lateralization.fmri.resampling import ConstantVoxels, Resampler
+from lateralization.fmri.resample import ConstantVoxels, Resampler
 
 
 def resample_run(data, affine):

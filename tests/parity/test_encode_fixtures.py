@@ -18,7 +18,7 @@ from helpers.encode_inputs import (
 )
 from helpers.encoder_oracle import made_data
 from lateralization.baselines import own_features
-from lateralization.encoding.encoding import encode_files, read_bold
+from lateralization.encoding.encode import encode_files, read_bold
 from lateralization.encoding.parts import read_part
 from lateralization.encoding.regressors import layer_regressors, regressors, word_operators
 from lateralization.errors import BadInput

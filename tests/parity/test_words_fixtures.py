@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from lateralization.errors import BadInput
-from lateralization.language_models.models import load_tokenizer, load_trunk
+from lateralization.language_models.loading import load_tokenizer, load_trunk
 from lateralization.simulation import extraction
 from lateralization.words.annotation import read_words
-from lateralization.words.mapping import (
+from lateralization.words.stories import read_texts
+from lateralization.words.words import (
     MappedRun,
     map_words,
     mapping_report,
     window_tensors,
     words_table,
 )
-from lateralization.words.stories import read_texts
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lateralization.files import md5_of
+from lateralization.files import digest_of
 
 from .conftest import PROJECT, Copy, Run, arguments, copy_project
 from .engines import SCRIPT, need, variables
@@ -146,7 +146,7 @@ def clone(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small world as a DataLad clone: data files are links to content below .git/annex."""
     world = shutil.copytree(small_world, tmp_path_factory.mktemp("clone") / "world")
     for path in [*(world / "data").rglob("*.nii.gz"), *(world / "data").rglob("*.csv")]:
-        key = f"MD5E-s{path.stat().st_size}--{md5_of(path)}{''.join(path.suffixes[-2:])}"
+        key = f"MD5E-s{path.stat().st_size}--{digest_of(path, 'md5')}{''.join(path.suffixes[-2:])}"
         content = world / "data" / ".git" / "annex" / "objects" / "0a" / "9Z" / key / key
         content.parent.mkdir(parents=True, exist_ok=True)
         path.rename(content)

@@ -117,7 +117,7 @@ def test_two_processes_gave_what_one_gives(done: tuple[Copy, Run], small_world: 
     """The same words from the same model, in this process alone."""
     from lateralization.language_models.batches import plan_batches
     from lateralization.language_models.forward import compute
-    from lateralization.language_models.models import load_trunk
+    from lateralization.language_models.loading import load_trunk
     from lateralization.language_models.word_vectors import merge
 
     places = {path.name: path for path in models_of(small_world)}

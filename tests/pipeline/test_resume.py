@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lateralization.files import md5_of
+from lateralization.files import digest_of
 
 from .conftest import NEXTFLOW, PROJECT, Copy, Run, arguments, copy_project, rows_of
 
@@ -265,7 +265,7 @@ def _task_folders(copy: Copy) -> set[Path]:
 def _state(folder: Path) -> dict[str, str]:
     """Return the digest of every published file."""
     files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): md5_of(path) for path in files}
+    return {str(path.relative_to(folder)): digest_of(path, "md5") for path in files}
 
 
 def _completed(log: Path) -> int:

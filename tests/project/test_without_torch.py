@@ -16,7 +16,7 @@ TEXT = (ROOT / "tests" / "fixtures" / "texts_en" / "text_en_run1.txt").read_text
 READ = """
 import json, sys
 from pathlib import Path
-from lateralization.language_models.models import (
+from lateralization.language_models.loading import (
     load_config, load_tokenizer, max_length, offline, without_torch
 )
 

@@ -25,10 +25,10 @@ from helpers import tiny_models
 from helpers.fuzzing import HOSTILE, one_line
 from helpers.restatement import story
 from lateralization.errors import BadInput
-from lateralization.language_models.models import answer, load_tokenizer, load_trunk
+from lateralization.language_models.loading import call_model, load_tokenizer, load_trunk
 from lateralization.plan.model_folder import check_model_folder
 from lateralization.problems import Problems
-from lateralization.sources.model_preparation import prepare
+from lateralization.sources.model import prepare
 from lateralization.words.windows import make_windows
 
 CASES = int(os.environ.get("MODEL_CASES", "25"))
@@ -71,7 +71,7 @@ def read(folder: Path, out: Path) -> Read | None:
 def states_of(trunk: Any) -> list[torch.Tensor]:
     ids = torch.arange(4, 24)[None]
     with torch.inference_mode():
-        out = answer(trunk, input_ids=ids, output_hidden_states=True, use_cache=False)
+        out = call_model(trunk, input_ids=ids, output_hidden_states=True, use_cache=False)
     return [state[0] for state in out.hidden_states]
 
 

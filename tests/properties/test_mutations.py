@@ -38,9 +38,9 @@ from lateralization.errors import BadInput
 from lateralization.fmri.atlas import check_atlas, read_image, read_labels
 from lateralization.fmri.joblib_array import read_joblib_array
 from lateralization.fmri.reliability import write_given
-from lateralization.fmri.resampling import check_sources
+from lateralization.fmri.resample import check_sources
 from lateralization.problems import Problems
-from lateralization.sources.runs import read_run
+from lateralization.sources.bold_headers import read_run
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.volumes import load_mask, scan_blocks
 from lateralization.words.stories import read_text_zip
@@ -321,7 +321,7 @@ def states_of(path: Path) -> np.ndarray:
     """Read a text with the product: check of the folder, tokenizer, weights, hidden states."""
     import torch
 
-    from lateralization.language_models.models import answer, load_model, load_tokenizer
+    from lateralization.language_models.loading import call_model, load_model, load_tokenizer
     from lateralization.plan.model_folder import check_model_folder
 
     problems = Problems()
@@ -331,7 +331,7 @@ def states_of(path: Path) -> np.ndarray:
     tokens = load_tokenizer(path.parent)(TEXT, return_offsets_mapping=True)
     network = load_model(path.parent)
     with torch.no_grad():
-        found = answer(
+        found = call_model(
             network, input_ids=torch.tensor([tokens["input_ids"]]), output_hidden_states=True
         )
     return torch.stack(found.hidden_states).numpy()

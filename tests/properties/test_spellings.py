@@ -16,7 +16,7 @@ from helpers.planning import lines_of, own, plan_of, write_world
 from lateralization.baselines.confounds import check_table, confound
 from lateralization.baselines.own_features import read_features
 from lateralization.errors import BadInput
-from lateralization.files import md5_of, measured, read_table, write_table
+from lateralization.files import digest_of, measured, read_table, write_table
 from lateralization.fmri.atlas import read_labels
 from lateralization.plan.sheets import read_sheet
 from lateralization.problems import Problems
@@ -289,7 +289,7 @@ def test_the_published_annotation_is_read_with_pandas_missing_values(tmp_path, m
     cells = ["The", "null", "NA", '"  "', "\u200b", '" "', "", "fox"]
     path.write_text("word,onset,offset,section\n" + "".join(f"{c},0,1,1\n" for c in cells))
     assert words_of(path) == ["The", "null", "NA", "fox"]
-    monkeypatch.setitem(ANNOTATION_MD5, "xx", md5_of(path))
+    monkeypatch.setitem(ANNOTATION_MD5, "xx", digest_of(path, "md5"))
     assert words_of(path) == ["The", "  ", "\u200b", "fox"]
 
 

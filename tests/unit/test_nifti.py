@@ -12,10 +12,10 @@ import pytest
 
 from helpers.fuzzing import one_line, with_header
 from lateralization.errors import BadInput
-from lateralization.fmri.resampling import resample_subject
+from lateralization.fmri.resample import resample_subject
 from lateralization.nifti import open_nifti, repetition_time
 from lateralization.problems import Problems
-from lateralization.sources.runs import read_run
+from lateralization.sources.bold_headers import read_run
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.volumes import image_data, load_image, load_mask, scan_blocks
 

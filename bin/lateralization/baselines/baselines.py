@@ -15,7 +15,7 @@ from lateralization.arrays import Array, Floats
 from lateralization.baselines import confounds
 from lateralization.baselines.glove import glove_vectors
 from lateralization.errors import BadInput
-from lateralization.words.mapping import WORDS_COLUMNS
+from lateralization.words.words import WORDS_COLUMNS
 
 BASELINE_KINDS = ("random_vector", "random_embedding", "glove", *confounds.KINDS)
 

@@ -4,7 +4,6 @@ Each is one number per word, convolved and fitted like a hidden state: what of a
 its asymmetry, a model shares with them is no evidence of language.
 """
 
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ import pandas as pd
 
 from lateralization import study
 from lateralization.arrays import Floats
-from lateralization.errors import BadInput, one_line
-from lateralization.files import check_columns, md5_of, measured, numbers, read_table
+from lateralization.errors import BadInput
+from lateralization.files import digest_of, measured, numbers, read_table, read_text_table
 from lateralization.problems import listed
 
 FROM_ANNOTATION = ("word_rate", "word_length", "word_position", "word_frequency")
@@ -172,7 +171,7 @@ def check_table(path: Path, needed: Sequence[str], measures: Sequence[str], hint
 
 def _is_published(path: Path) -> bool:
     """Check whether a table is one of the study's data set: its cells are what they are."""
-    return md5_of(path) in (*study.ANNOTATION_MD5.values(), *study.PROSODY_MD5.values())
+    return digest_of(path, "md5") in (*study.ANNOTATION_MD5.values(), *study.PROSODY_MD5.values())
 
 
 def _measures(table: pd.DataFrame, name: str, path: Path) -> Floats:
@@ -182,17 +181,7 @@ def _measures(table: pd.DataFrame, name: str, path: Path) -> Floats:
 
 def _read(path: Path, needed: Sequence[str], hint: str) -> pd.DataFrame:
     """Read a CSV or TSV as text, row for row."""
-    separator = "\t" if path.suffix == ".tsv" else ","
-    try:
-        content = path.read_bytes()
-        if not _is_published(path):
-            check_columns(content, separator, str(path), needed)
-        table = pd.read_csv(
-            io.BytesIO(content), sep=separator, dtype=str, encoding="utf-8-sig",
-            keep_default_na=False,
-        )  # fmt: skip
-    except (OSError, ValueError) as error:
-        raise BadInput(f"cannot read {path} as a table ({one_line(error)})") from error
+    table = read_text_table(path, needed, strict=not _is_published(path))
     missing = [name for name in needed if name not in table]
     if missing:
         raise BadInput(

@@ -7,7 +7,6 @@ they are. A table is one layer, a safetensors file any number (``run-1/layer-0``
 which this pipeline publishes activations.
 """
 
-import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,8 +24,8 @@ from lateralization.baselines.bookkeeping import (
     stepping_columns,
     time_columns,
 )
-from lateralization.errors import BadInput, one_line
-from lateralization.files import check_columns, numbers, read_tensors, tensor_names
+from lateralization.errors import BadInput
+from lateralization.files import numbers, read_tensors, read_text_table, tensor_names
 from lateralization.problems import Problems, listed
 
 KIND = "features"
@@ -66,7 +65,7 @@ class Features:
 
 
 @dataclass
-class Space:
+class FeatureSpace:
     """The files of one feature space: its name, and language → file."""
 
     name: str
@@ -85,13 +84,13 @@ def _parsed(path: Path) -> re.Match[str]:
     return found
 
 
-def find_spaces(folder: Path, languages: Sequence[str], problems: Problems) -> list[Space]:
+def find_spaces(folder: Path, languages: Sequence[str], problems: Problems) -> list[FeatureSpace]:
     """List the feature spaces in a folder that have a file in one of the languages.
 
     Hidden files and texts (``.md``, ``.txt``, ``.json``) are passed over; any other file that has
     not the form of a name, or a space with two files in one language, is a problem.
     """
-    spaces: dict[str, Space] = {}
+    spaces: dict[str, FeatureSpace] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix in (".md", ".txt", ".json"):
             continue
@@ -101,7 +100,7 @@ def find_spaces(folder: Path, languages: Sequence[str], problems: Problems) -> l
             continue
         if found["language"] not in languages:
             continue
-        space = spaces.setdefault(found["name"], Space(found["name"]))
+        space = spaces.setdefault(found["name"], FeatureSpace(found["name"]))
         other = space.files.setdefault(found["language"], path)
         if other != path:
             problems.add(f"--features: {other.name} and {path.name} are one space; leave one out")
@@ -212,19 +211,7 @@ def _from_tensors(path: Path) -> Features:
 
 def _from_table(path: Path) -> Features:
     """Read a TSV or CSV."""
-    separator = "," if path.suffix == ".csv" else "\t"
-    try:
-        content = path.read_bytes()
-        check_columns(content, separator, str(path), ())
-        table = pd.read_csv(
-            io.BytesIO(content),
-            sep=separator,
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-        )
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path} cannot be read as a table ({one_line(error)})") from error
+    table = read_text_table(path, ())
     names = [name for name in table.columns if name not in LABELS]
     if bookkeeping := [
         name for name in names if is_bookkeeping_name(name, partial(_by_run, table, name))
@@ -273,7 +260,7 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> Floats:
     return values
 
 
-def check_words(path: Path, features: Features, words: pd.DataFrame) -> None:
+def check_word_rows(path: Path, features: Features, words: pd.DataFrame) -> None:
     """Check that rows of words are the words of the story, in their order.
 
     Parameters
@@ -342,11 +329,11 @@ def encodable(
     Raises
     ------
     BadInput
-        See :func:`read_features` and :func:`check_words`.
+        See :func:`read_features` and :func:`check_word_rows`.
     """
     features = read_features(path, n_runs)
     if features.rows == WORDS:
-        check_words(path, features, words)
+        check_word_rows(path, features, words)
     tensors = {
         f"run-{run}/layer-{layer}": values
         for run, layers in features.runs.items()

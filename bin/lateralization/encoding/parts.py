@@ -80,7 +80,7 @@ def read_part(path: Path) -> Part:
     return Part(**{name: tensors[name] for name in TENSORS}, told=told, more=more)
 
 
-def versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
     """Return the versions of all that the numbers depend on.
 
     The image of a stage that computes nothing with torch is without it.

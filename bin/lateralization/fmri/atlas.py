@@ -1,7 +1,5 @@
 """Read an atlas: the labels of its areas, their names and sides, and its voxels on a mask."""
 
-import csv
-import io
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 from lateralization.arrays import Array, Booleans
 from lateralization.command import say
 from lateralization.errors import BadInput
-from lateralization.files import check_columns, read_json
+from lateralization.files import read_json, read_text_table
 from lateralization.problems import listed
 from lateralization.statistics.areas import (
     Areas,
@@ -156,24 +154,17 @@ def read_labels(path: Path) -> dict[int, str]:
         Not a table of ``index`` and ``name``, or a label is no positive number or comes twice, or a
         column of hemispheres contradicts a name.
     """
-    separator = "," if path.suffix == ".csv" else "\t"
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"cannot read {path} ({error.strerror}); check it") from error
-    check_columns(content, separator, str(path), ("index", "name"))
-    text = io.StringIO(content.decode("utf-8-sig"), newline="")
-    table = csv.DictReader(text, delimiter=separator)
-    header = list(table.fieldnames or [])
-    if not {"index", "name"} <= set(header):
+    table = read_text_table(path, ("index", "name"))
+    if not {"index", "name"} <= set(table.columns):
         raise BadInput(
-            f"{path} is no table of index and name: its columns are {listed(header) or 'none'} (a "
-            ".csv has commas between them, others tabs)"
+            f"{path} is no table of index and name: its columns are "
+            f"{listed(table.columns) or 'none'} (a .csv has commas between them, a .tsv tabs)"
         )
     names: dict[int, str] = {}
     rows: dict[int, dict[str, str]] = {}
-    for row in table:
-        index, name = (row["index"] or "").strip(), " ".join((row["name"] or "").split())
+    for cells in table.to_numpy(str).tolist():
+        row = dict(zip(table.columns, cells, strict=True))
+        index, name = row["index"].strip(), " ".join(row["name"].split())
         if not _INDEX.fullmatch(index) or is_blank(name):
             raise BadInput(
                 f"{path} is no table of index and name (a row has index {index!r} and name "

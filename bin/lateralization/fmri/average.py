@@ -11,7 +11,7 @@ from lateralization.arrays import Array, Booleans, Floats, Single
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, read_tensor, save_tensors, tensor_names
-from lateralization.fmri.cleaning import Brain, read_series
+from lateralization.fmri.clean import MaskFile, read_series
 from lateralization.fmri.joblib_array import check_array, is_nifti
 from lateralization.fmri.signals import standardise
 from lateralization.study import MIN_SCANS, N_RUNS, TR
@@ -34,7 +34,7 @@ def run_names(path: Path) -> list[str]:
     return sorted(names, key=lambda name: int(name.removeprefix("run-")))
 
 
-def check_subjects(paths: Sequence[Path], n_voxels: int) -> None:
+def check_same_runs(paths: Sequence[Path], n_voxels: int) -> None:
     """Check that all bold files have the same runs of the same lengths on the same mask.
 
     Only headers are read, so a mistake in the last of 49 files costs nothing.
@@ -128,9 +128,9 @@ def average_subjects(paths: Sequence[Path], n_voxels: int) -> dict[str, Array]:
     Raises
     ------
     BadInput
-        See :func:`check_subjects`.
+        See :func:`check_same_runs`.
     """
-    check_subjects(paths, n_voxels)
+    check_same_runs(paths, n_voxels)
     left_out = left_out_by_all(paths)
     tensors: dict[str, Array] = {}
     for place, run in enumerate(progress(run_names(paths[0]), f"average {len(paths)} subjects")):
@@ -139,7 +139,7 @@ def average_subjects(paths: Sequence[Path], n_voxels: int) -> dict[str, Array]:
     return {**tensors, "left_out": left_out}
 
 
-def given_average(paths: Sequence[Path], brain: Brain, n_runs: int = N_RUNS) -> dict[str, Array]:
+def given_average(paths: Sequence[Path], brain: MaskFile, n_runs: int = N_RUNS) -> dict[str, Array]:
     """Read a given average subject; its values are kept as they are.
 
     Parameters
@@ -180,7 +180,7 @@ def given_average(paths: Sequence[Path], brain: Brain, n_runs: int = N_RUNS) -> 
     return {**tensors, "left_out": left_out}
 
 
-def _given_run(path: Path, brain: Brain) -> tuple[Array, Booleans]:
+def _given_run(path: Path, brain: MaskFile) -> tuple[Array, Booleans]:
     """Read a run of a given average, (scans, voxels), and where it is finite, (voxels,)."""
     if is_nifti(path):
         series, finite = read_series(path, brain)
@@ -236,7 +236,7 @@ def write_average(
     int
         Number of voxels left out in any run.
     """
-    brain = Brain(*load_mask(mask), mask)
+    brain = MaskFile(*load_mask(mask), mask)
     if given:
         tensors = given_average(given, brain, n_runs)
     else:

@@ -18,7 +18,7 @@ from lateralization.arrays import Array, Booleans, Floats, Single
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, read_tensor, save_tensors
-from lateralization.fmri.average import check_subjects, run_names
+from lateralization.fmri.average import check_same_runs, run_names
 from lateralization.fmri.bold import kept_scans
 from lateralization.fmri.joblib_array import check_array, is_nifti
 from lateralization.fmri.signals import columns_r
@@ -255,7 +255,7 @@ def reliability(
     """
     ordered = sorted(paths, key=_id_first)
     halves = split_halves(len(ordered), n_trials, seed)
-    check_subjects(ordered, n_voxels)
+    check_same_runs(ordered, n_voxels)
     absent = without_reliability(ordered)
     found = []
     with group_means(ordered, mean_weights(halves, len(ordered)), n_trim, folder) as means:

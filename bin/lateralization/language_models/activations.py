@@ -22,18 +22,18 @@ from lateralization.files import (
     write_json,
     write_table,
 )
-from lateralization.language_models.batches import Run, Share, Window, plan_batches, runs_from
+from lateralization.language_models.batches import RunTokens, Share, Window, plan_batches, runs_from
 from lateralization.language_models.context import all_limited
 from lateralization.language_models.devices import (
-    Plan,
+    DevicePlan,
     bytes_per_token,
-    choose,
+    choose_placement,
     free_bytes,
     say_used,
     weights_bytes,
 )
 from lateralization.language_models.forward import compute, input_device, input_embedding
-from lateralization.language_models.models import load_config, load_model
+from lateralization.language_models.loading import load_config, load_model
 from lateralization.language_models.ranks import Ranks
 from lateralization.language_models.spread_check import spread_difference
 from lateralization.language_models.surprisal import head_of, reads_forward, surprisal_table
@@ -42,7 +42,7 @@ from lateralization.language_models.word_vectors import merge
 
 
 @dataclass(frozen=True)
-class Task:
+class ExtractionTask:
     """What to extract.
 
     Attributes
@@ -115,7 +115,7 @@ class Clock:
         self.seconds[part] = round(time.perf_counter() - start, 3)
 
 
-def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
+def extract(task: ExtractionTask, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
     """Extract the states of every word; the first rank writes the files.
 
     Returns
@@ -131,7 +131,7 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
         One window does not fit.
     """
     runs = runs_from(read_tensors(task.windows))
-    check_words(task.words, runs)
+    check_word_counts(task.words, runs)
     task.check_order()
     # One random stream goes through all windows, so the first rank takes them all.
     share = Share(ranks.rank, 1 if task.in_order else ranks.n_ranks)
@@ -146,7 +146,7 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
             forward = reads_forward(trunk, input_device(trunk))
             runs = all_limited(runs, task.context, forward)
         batches = plan_batches(runs, plan.batch_tokens, task.in_order, share.n_ranks)
-        check_vocabulary(trunk, runs, batches)
+        check_embedding(trunk, runs, batches)
         difference = compared(task, plan, trunk, runs, clock)
         if task.surprisal:
             head, no_head = head_of(model, input_device(trunk))
@@ -163,11 +163,13 @@ def extract(task: Task, ranks: Ranks, clock: Clock) -> dict[str, Any] | None:
     dealt: dict[str, Any] = {"windows": sum(map(len, batches)), "batches": len(batches)}
     n_tokens = sum(item.length for batch in batches for item in batch)
     dealt |= {"tokens": n_tokens, "spread_difference": difference}
-    done = describe(task, ranks, clock, plan.described() | dealt, widths)
+    done = write_description(task, ranks, clock, plan.described() | dealt, widths)
     return done | {"no_surprisal": no_head}
 
 
-def compared(task: Task, plan: Plan, trunk: Any, runs: list[Run], clock: Clock) -> float | None:
+def compared(
+    task: ExtractionTask, plan: DevicePlan, trunk: Any, runs: list[RunTokens], clock: Clock
+) -> float | None:
     """Compare a spread model with its checkpoint on one device; None without spread or checkpoint.
 
     Raises
@@ -181,7 +183,7 @@ def compared(task: Task, plan: Plan, trunk: Any, runs: list[Run], clock: Clock) 
         return spread_difference(trunk, task.model_dir, runs, task.precision)
 
 
-def write(task: Task, runs: list[Run], parts: Path) -> list[int]:
+def write(task: ExtractionTask, runs: list[RunTokens], parts: Path) -> list[int]:
     """Write the files of a task from the parts of all ranks; return the width of each layer."""
     widths = merge(runs, parts, task.out)
     if task.surprisal:
@@ -191,27 +193,29 @@ def write(task: Task, runs: list[Run], parts: Path) -> list[int]:
     return widths
 
 
-def agreed_plan(task: Task, ranks: Ranks, runs: list[Run], parts: Path) -> Plan:
+def agreed_plan(
+    task: ExtractionTask, ranks: Ranks, runs: list[RunTokens], parts: Path
+) -> DevicePlan:
     """Make the plan on the first rank and leave it to the others in a fresh folder for parts."""
     path = parts / "plan.json"
     if ranks.rank == 0:
         shutil.rmtree(parts, ignore_errors=True)
         parts.mkdir(parents=True)
-        plan = make_plan(task, ranks, runs)
+        plan = plan_devices(task, ranks, runs)
         say(f"{task.model.get('name')}: {plan.reason}; batches of {plan.batch_tokens} tokens")
         write_json(plan.described(), path)
     ranks.wait()
-    return Plan(**read_json(path))
+    return DevicePlan(**read_json(path))
 
 
-def make_plan(task: Task, ranks: Ranks, runs: list[Run]) -> Plan:
+def plan_devices(task: ExtractionTask, ranks: Ranks, runs: list[RunTokens]) -> DevicePlan:
     """Choose how the model is placed and what a batch holds.
 
     With a limited context the model, which is not loaded yet, is taken to read forward: then the
     passes are the fewest.
     """
     runs = all_limited(runs, task.context, forward=True)
-    return choose(
+    return choose_placement(
         kind="cuda" if ranks.device.startswith("cuda") else "cpu",
         free=free_bytes(ranks.device, ranks.n_ranks),
         weights=weights_bytes(task.model, task.precision),
@@ -222,7 +226,7 @@ def make_plan(task: Task, ranks: Ranks, runs: list[Run]) -> Plan:
     )
 
 
-def load(task: Task, ranks: Ranks, plan: Plan) -> Any:
+def load(task: ExtractionTask, ranks: Ranks, plan: DevicePlan) -> Any:
     """Load the model, pretrained or with random weights."""
     import torch
 
@@ -251,7 +255,7 @@ def load(task: Task, ranks: Ranks, plan: Plan) -> Any:
     return model
 
 
-def surprisals(runs: list[Run], parts: Path) -> list[Floats]:
+def surprisals(runs: list[RunTokens], parts: Path) -> list[Floats]:
     """Gather the surprisal of each run's segments; NaN throughout without a head."""
     found = [np.full(len(run.segments), np.nan) for run in runs]
     by_number = {run.number: bits for run, bits in zip(runs, found, strict=True)}
@@ -264,7 +268,7 @@ def surprisals(runs: list[Run], parts: Path) -> list[Floats]:
     return found
 
 
-def check_words(words: pd.DataFrame, runs: list[Run]) -> None:
+def check_word_counts(words: pd.DataFrame, runs: list[RunTokens]) -> None:
     """Refuse a table of words that does not belong to the windows."""
     counts = words["run"].value_counts().to_dict()
     for run in runs:
@@ -275,7 +279,9 @@ def check_words(words: pd.DataFrame, runs: list[Run]) -> None:
             )
 
 
-def check_vocabulary(trunk: Any, runs: Sequence[Run], batches: Sequence[Sequence[Window]]) -> None:
+def check_embedding(
+    trunk: Any, runs: Sequence[RunTokens], batches: Sequence[Sequence[Window]]
+) -> None:
     """Refuse token ids that the model's embedding does not have, in what is read.
 
     Padding that is not read may have any: some tokenizers add a token for it when they are loaded.
@@ -297,8 +303,8 @@ def check_vocabulary(trunk: Any, runs: Sequence[Run], batches: Sequence[Sequence
         )
 
 
-def describe(
-    task: Task,
+def write_description(
+    task: ExtractionTask,
     ranks: Ranks,
     clock: Clock,
     plan: Mapping[str, Any],

@@ -15,7 +15,7 @@ BATCH_TOKENS = {"cpu": 4096, "cuda": 16384}
 
 
 @dataclass(frozen=True)
-class Run:
+class RunTokens:
     """What the extraction knows of a run: windows and the stretches of tokens of each word.
 
     Attributes
@@ -65,8 +65,8 @@ class Share:
         return range(self.rank, n, self.n_ranks)
 
 
-def runs_from(tensors: Mapping[str, Array]) -> list[Run]:
-    """Rebuild the runs from the tensors of :func:`lateralization.words.mapping.window_tensors`.
+def runs_from(tensors: Mapping[str, Array]) -> list[RunTokens]:
+    """Rebuild the runs from the tensors of :func:`lateralization.words.words.window_tensors`.
 
     Raises
     ------
@@ -86,12 +86,12 @@ def runs_from(tensors: Mapping[str, Array]) -> list[Run]:
         except KeyError as error:
             raise BadInput(f"the windows file lacks {error}; make it with words.py") from error
         pieces = Pieces(table, enter, leave)
-        runs.append(Run(number, ids, mask, pieces, pieces.segments(), text))
+        runs.append(RunTokens(number, ids, mask, pieces, pieces.segments(), text))
     return runs
 
 
 def plan_batches(
-    runs: Sequence[Run], tokens: int, in_order: bool = False, processes: int = 1
+    runs: Sequence[RunTokens], tokens: int, in_order: bool = False, processes: int = 1
 ) -> list[list[Window]]:
     """Deal the windows of all runs into batches of windows of one length.
 
@@ -126,7 +126,7 @@ def plan_batches(
     return batches
 
 
-def _needed(run: Run, keep_all: bool) -> Iterator[Window]:
+def _needed(run: RunTokens, keep_all: bool) -> Iterator[Window]:
     """Yield the windows of a run that words need, each cut after its last needed token."""
     for window in range(len(run.ids)):
         ends = run.segments[run.segments[:, 1] == window, 3]

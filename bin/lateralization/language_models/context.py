@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from lateralization.arrays import Booleans, Integers
-from lateralization.language_models.batches import Run
+from lateralization.language_models.batches import RunTokens
 
 Cut = tuple[int, int, int, int]
 """Source (0 windows, 1 joined text), window in it, first token of text, end (0: a model that reads
@@ -37,7 +37,7 @@ class _Cuts:
         return number
 
 
-def limited(run: Run, context: int, forward: bool) -> Run:
+def limited(run: RunTokens, context: int, forward: bool) -> RunTokens:
     """Cut a run's windows so that no word sees more than ``context`` allows.
 
     Parameters
@@ -76,10 +76,10 @@ def limited(run: Run, context: int, forward: bool) -> Run:
         segments[number, 1] = cut
         segments[number, 2:] = sources[source].segments[number, 2:] - shift
     ids, mask, text = _rows(sources, cuts, forward)
-    return Run(run.number, ids, mask, run.pieces, segments, text)
+    return RunTokens(run.number, ids, mask, run.pieces, segments, text)
 
 
-def _wanted(run: Run, context: int, forward: bool) -> Integers:
+def _wanted(run: RunTokens, context: int, forward: bool) -> Integers:
     """Return for each segment its window, and where what is read for it begins and ends."""
     spans = _word_spans(run)
     _, window, start, stop = run.segments.T
@@ -89,7 +89,7 @@ def _wanted(run: Run, context: int, forward: bool) -> Integers:
     return np.column_stack([window, first, last])
 
 
-def _joined(run: Run) -> tuple[Run, Booleans]:
+def _joined(run: RunTokens) -> tuple[RunTokens, Booleans]:
     """Join the text of all windows, each token once, between the special tokens of the first.
 
     Returns
@@ -111,29 +111,29 @@ def _joined(run: Run) -> tuple[Run, Booleans]:
     segments[:, 1] = 0
     segments[:, 2:] += shift[:, None]
     text = np.array([[lead[0], lead[0], lead[0] + sizes.sum()]])
-    whole = Run(run.number, ids[None], np.ones_like(ids[None]), run.pieces, segments, text)
+    whole = RunTokens(run.number, ids[None], np.ones_like(ids[None]), run.pieces, segments, text)
     return whole, (start >= fresh[window]) & (stop <= end[window])
 
 
-def _fits(joined: Run, wanted: Integers, length: int) -> Booleans:
+def _fits(joined: RunTokens, wanted: Integers, length: int) -> Booleans:
     """Tell which cuts of the joined text are no longer than a window, special tokens included."""
     lead, _, end = joined.text[0]
     special = lead + joined.ids.shape[1] - end
     return np.asarray(wanted[:, 2] - wanted[:, 1] + special <= length)
 
 
-def _whole_words(run: Run, good: Booleans) -> Booleans:
+def _whole_words(run: RunTokens, good: Booleans) -> Booleans:
     """Tell which segments are of words whose segments are all good."""
     words = run.pieces.table[run.segments[:, 0], 0]
     return np.asarray((np.bincount(words, weights=~good) == 0)[words])
 
 
-def all_limited(runs: Sequence[Run], context: int, forward: bool) -> list[Run]:
+def all_limited(runs: Sequence[RunTokens], context: int, forward: bool) -> list[RunTokens]:
     """Cut all runs as :func:`limited` does; with a context of 0 they stay as they are."""
     return [limited(run, context, forward) for run in runs] if context else list(runs)
 
 
-def _word_spans(run: Run) -> Integers:
+def _word_spans(run: RunTokens) -> Integers:
     """Return for each segment where its word begins and ends, in positions of its window.
 
     Before the window's start (after its end) where the word has a part in another window.
@@ -160,7 +160,7 @@ def _word_spans(run: Run) -> Integers:
 
 
 def _rows(
-    sources: Sequence[Run], cuts: _Cuts, forward: bool
+    sources: Sequence[RunTokens], cuts: _Cuts, forward: bool
 ) -> tuple[Integers, Integers, Integers]:
     """Return ids, mask and places of the text of all cuts, each with its special tokens."""
     rows, text = [], []

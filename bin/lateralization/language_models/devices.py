@@ -45,7 +45,7 @@ SPARE = 0.5
 
 
 @dataclass(frozen=True)
-class Plan:
+class DevicePlan:
     """What was chosen for one model.
 
     Attributes
@@ -226,7 +226,7 @@ def processes_for(
     return 1 if needed > min(free(), default=math.inf) else processes
 
 
-def gpu_memory(asked: int | None = None) -> list[int]:
+def free_gpu_memory(asked: int | None = None) -> list[int]:
     """Return the free bytes of each GPU, asked by a process that leaves the GPUs when it ends.
 
     Parameters
@@ -254,7 +254,7 @@ def _gpu_memory(asked: int | None) -> list[int]:
     return free_bytes("cuda:0") if torch.cuda.is_available() else []
 
 
-def choose(
+def choose_placement(
     *,
     kind: str,
     free: list[int],
@@ -263,7 +263,7 @@ def choose(
     windows: int,
     longest: int,
     processes: int = 1,
-) -> Plan:
+) -> DevicePlan:
     """Choose placement and batch from windows and free memory.
 
     Parameters
@@ -294,7 +294,7 @@ def choose(
     room = max(0.0, held - weights) * SPARE / per_token
     tokens = max(longest, min(BATCH_TOKENS[kind], int(room)))
     placement = "spread" if spread else "one device per process"
-    return Plan(placement, tokens, windows, longest, free[0] / GIB, weights / GIB, reason)
+    return DevicePlan(placement, tokens, windows, longest, free[0] / GIB, weights / GIB, reason)
 
 
 def free_bytes(device: str, processes: int = 1) -> list[int]:

@@ -18,8 +18,8 @@ import numpy as np
 from lateralization.arrays import Array, Booleans, Floats, Integers
 from lateralization.command import progress, say
 from lateralization.errors import BadInput, is_out_of_memory, one_line
-from lateralization.language_models.batches import Run, Share, Window
-from lateralization.language_models.models import answer
+from lateralization.language_models.batches import RunTokens, Share, Window
+from lateralization.language_models.loading import call_model
 from lateralization.language_models.surprisal import Head, of_tokens
 from lateralization.language_models.word_vectors import Collector
 
@@ -46,7 +46,7 @@ class _NoRoom(Exception):
 
 def compute(
     trunk: Any,
-    runs: Sequence[Run],
+    runs: Sequence[RunTokens],
     batches: Sequence[Sequence[Window]],
     parts: Path,
     share: Share | None = None,
@@ -94,7 +94,9 @@ def compute(
             written.result()
 
 
-def _fitting(network: Network, runs: Mapping[int, Run], batch: list[Window], room: Room) -> Tensors:
+def _fitting(
+    network: Network, runs: Mapping[int, RunTokens], batch: list[Window], room: Room
+) -> Tensors:
     """Compute a batch in as many portions as memory asks for; what fitted is remembered."""
     done: list[Tensors] = []
     while batch:
@@ -127,7 +129,7 @@ def _empty_cache() -> None:
         torch.cuda.empty_cache()
 
 
-def _forward(network: Network, runs: Mapping[int, Run], batch: Sequence[Window]) -> Tensors:
+def _forward(network: Network, runs: Mapping[int, RunTokens], batch: Sequence[Window]) -> Tensors:
     """Run one batch and sum the states of each segment, layer by layer, on the device.
 
     Returns
@@ -149,7 +151,7 @@ def _forward(network: Network, runs: Mapping[int, Run], batch: Sequence[Window])
     try:
         with torch.inference_mode():
             inputs = inputs_of(network.trunk, runs, batch)
-            out = answer(network.trunk, **inputs)
+            out = call_model(network.trunk, **inputs)
             states = states_of(out, network.trunk, inputs["input_ids"].shape)
             tensors = {"segments": segments} | _sums(states, tokens, lengths, network.trunk)
             if network.head:
@@ -163,7 +165,7 @@ def _forward(network: Network, runs: Mapping[int, Run], batch: Sequence[Window])
     raise _NoRoom(message)
 
 
-def inputs_of(trunk: Any, runs: Mapping[int, Run], batch: Sequence[Window]) -> dict[str, Any]:
+def inputs_of(trunk: Any, runs: Mapping[int, RunTokens], batch: Sequence[Window]) -> dict[str, Any]:
     """Return what the model is called with.
 
     Without padding no mask is given: the model then needs not look at it, which would wait for
@@ -229,7 +231,7 @@ def _sums(states: Sequence[Any], tokens: Integers, lengths: Integers, trunk: Any
 
 
 def _places(
-    batch: Sequence[Window], runs: Mapping[int, Run], tokens: Integers
+    batch: Sequence[Window], runs: Mapping[int, RunTokens], tokens: Integers
 ) -> tuple[Integers, Booleans, Booleans]:
     """Return the tokens of a batch, which of them count, and which have a token before them.
 
@@ -276,7 +278,7 @@ def input_embedding(trunk: Any) -> Any:
 
 
 def segments_of(
-    batch: Sequence[Window], runs: Mapping[int, Run]
+    batch: Sequence[Window], runs: Mapping[int, RunTokens]
 ) -> tuple[Integers, Integers, Integers]:
     """List the segments in a batch, the (flat) tokens of all of them, and how many each has."""
     segments, tokens, lengths = [], [], []

@@ -12,9 +12,9 @@ from typing import Any
 
 from lateralization.command import say
 from lateralization.errors import BadInput
-from lateralization.language_models.batches import Run
+from lateralization.language_models.batches import RunTokens
 from lateralization.language_models.forward import input_device, states_of
-from lateralization.language_models.models import answer, load_trunk
+from lateralization.language_models.loading import call_model, load_trunk
 
 TOKENS = 16
 """Tokens that are read twice."""
@@ -26,7 +26,7 @@ Half precisions lose a few hundredths over many blocks."""
 
 
 def spread_difference(
-    trunk: Any, folder: Path, runs: Sequence[Run], precision: str
+    trunk: Any, folder: Path, runs: Sequence[RunTokens], precision: str
 ) -> float | None:
     """Compare a spread model with its weights on one device.
 
@@ -70,12 +70,12 @@ def spread_difference(
     return max(distances)
 
 
-def _states(trunk: Any, run: Run) -> list[Any]:
+def _states(trunk: Any, run: RunTokens) -> list[Any]:
     """Return all layers' states of the first tokens of a run: (tokens, width), float32, host."""
     import torch
 
     ids = torch.from_numpy(run.ids[:1, : min(TOKENS, int(run.mask[0].sum()))])
     inputs = {"input_ids": ids.to(input_device(trunk)), "output_hidden_states": True}
     with torch.inference_mode():
-        out = answer(trunk, **inputs, use_cache=False)
+        out = call_model(trunk, **inputs, use_cache=False)
         return [state[0].float().cpu() for state in states_of(out, trunk, ids.shape)]

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from lateralization.arrays import Floats
-from lateralization.language_models.batches import Run
-from lateralization.language_models.models import answer
+from lateralization.language_models.batches import RunTokens
+from lateralization.language_models.loading import call_model
 
 CHUNK = 512
 """Tokens whose probabilities over the whole vocabulary are held at a time."""
@@ -32,7 +32,7 @@ def reads_forward(trunk: Any, device: Any) -> bool:
 
     ids = torch.tensor([[4, 5, 6, 7], [4, 5, 6, 3]], device=device)
     with torch.inference_mode():
-        states = answer(trunk, input_ids=ids, use_cache=False).last_hidden_state[:, :3].float()
+        states = call_model(trunk, input_ids=ids, use_cache=False).last_hidden_state[:, :3].float()
     return bool(torch.allclose(states[0], states[1], rtol=1e-3, atol=1e-3 * states.std().item()))
 
 
@@ -115,7 +115,7 @@ def of_tokens(head: Head, states: Any, ids: Any, tokens: Any) -> Floats:
     return bits
 
 
-def surprisal_table(words: pd.DataFrame, runs: list[Run], sums: list[Floats]) -> pd.DataFrame:
+def surprisal_table(words: pd.DataFrame, runs: list[RunTokens], sums: list[Floats]) -> pd.DataFrame:
     """Return the table of surprisals, one row per word in the order of the table of words.
 
     Parameters

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lateralization.language_models.devices import ROOM
-from lateralization.language_models.models import from_config, fuse, known_precision, load_config
+from lateralization.language_models.loading import from_config, fuse, known_precision, load_config
 
 
 def untrained_trunk(folder: Path, seed: int, **options: Any) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 from lateralization.arrays import Array, Booleans, Integers, Single
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, save_tensors
-from lateralization.language_models.batches import Run
+from lateralization.language_models.batches import RunTokens
 from lateralization.language_models.features import FeaturesFile
 from lateralization.words.windows import Pieces
 
@@ -37,7 +37,7 @@ class Collector:
         Goes into the header of the features file.
     """
 
-    def __init__(self, runs: Sequence[Run], parts: Path, metadata: Mapping[str, str]) -> None:
+    def __init__(self, runs: Sequence[RunTokens], parts: Path, metadata: Mapping[str, str]) -> None:
         self._runs, self._parts, self._metadata = runs, parts, dict(metadata)
         self._file: FeaturesFile | None = None
 
@@ -86,7 +86,7 @@ class Collector:
         return FeaturesFile.create(self._parts / VECTORS, shapes, metadata)
 
 
-def merge(runs: Sequence[Run], parts: Path, out: Path) -> list[int]:
+def merge(runs: Sequence[RunTokens], parts: Path, out: Path) -> list[int]:
     """Put the words together that lie in several batches, and give the file its name.
 
     Returns
@@ -118,7 +118,9 @@ def merge(runs: Sequence[Run], parts: Path, out: Path) -> list[int]:
     return widths
 
 
-def _complete(features: FeaturesFile, run: Run, handles: Sequence[Any], n_layers: int) -> None:
+def _complete(
+    features: FeaturesFile, run: RunTokens, handles: Sequence[Any], n_layers: int
+) -> None:
     """Write a run's words that lie in several batches."""
     seen = np.zeros(len(run.segments), bool)
     found, places = [], []
@@ -142,7 +144,7 @@ def _complete(features: FeaturesFile, run: Run, handles: Sequence[Any], n_layers
         _write_layer(features, f"run-{run.number}/{name}", run, numbers[order], sums[order])
 
 
-def _whole(run: Run, numbers: Integers) -> Booleans:
+def _whole(run: RunTokens, numbers: Integers) -> Booleans:
     """Tell of segments of a run which belong to words that have no other segments."""
     owners = run.pieces.table[run.segments[:, 0], 0]
     all_of = np.bincount(owners, minlength=run.n_words)
@@ -150,7 +152,9 @@ def _whole(run: Run, numbers: Integers) -> Booleans:
     return np.asarray((here == all_of)[owners[numbers]])
 
 
-def _write(features: FeaturesFile, run: Run, numbers: Integers, layers: Sequence[Single]) -> None:
+def _write(
+    features: FeaturesFile, run: RunTokens, numbers: Integers, layers: Sequence[Single]
+) -> None:
     """Write whole words of a run, all layers; segments are given in ascending order."""
     if len(numbers):
         for layer, sums in enumerate(layers):
@@ -158,7 +162,7 @@ def _write(features: FeaturesFile, run: Run, numbers: Integers, layers: Sequence
 
 
 def _write_layer(
-    features: FeaturesFile, name: str, run: Run, numbers: Integers, sums: Single
+    features: FeaturesFile, name: str, run: RunTokens, numbers: Integers, sums: Single
 ) -> None:
     """Write whole words of a run in one layer, neighbours at once."""
     segments = run.segments[numbers]

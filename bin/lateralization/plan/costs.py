@@ -63,7 +63,7 @@ def _config_of(model: Model) -> dict[str, Any]:
         return {}
 
 
-def gpu_memory(model: Model, precision: str) -> float | None:
+def gpu_bytes_needed(model: Model, precision: str) -> float | None:
     """Return the bytes that a model needs on a GPU for one long window; None: size not known.
 
     Weights, the states of all layers in the pass's precision and summed in float32, and the work

@@ -106,7 +106,7 @@ def _check(path: Path, features: Features, language: LanguagePlan, assets: Path)
         return
     annotation = language.annotation["path"]
     if annotation is not None:
-        own_features.check_words(path, features, _words(annotation, language, assets))
+        own_features.check_word_rows(path, features, _words(annotation, language, assets))
 
 
 def _words(path: str, language: LanguagePlan, assets: Path) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """One language's part of the plan: subjects, annotation, texts, corrections, given files."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -10,16 +9,16 @@ import pandas as pd
 from lateralization.baselines.confounds import SOUND, check_table
 from lateralization.encoding.regressors import words_outside
 from lateralization.errors import BadInput
-from lateralization.files import read_json
+from lateralization.files import digest_of, read_json
 from lateralization.plan.context import Context
 from lateralization.plan.parameters import Parameters
 from lateralization.problems import listed
 from lateralization.run_plan import LanguagePlan, Parcel, SubjectPlan
 from lateralization.sources import dataset, given_files
+from lateralization.sources.bold_headers import check_headers
 from lateralization.sources.dataset import Subject
 from lateralization.sources.description import STUDY
 from lateralization.sources.given_files import Grid
-from lateralization.sources.runs import check_runs
 from lateralization.volumes import check_same_grid
 from lateralization.words import stories
 from lateralization.words.annotation import is_published, read_words
@@ -136,7 +135,7 @@ def _check_local(
     if listening.group or "all" in context.parameters["subjects"]:
         dataset.check_group(context.root, described, language, listening.known, context.problems)
     dataset.check_subjects(context.root, described, used, context.problems)
-    scans = check_runs(
+    scans = check_headers(
         used, listening.group, context.problems, context.notes,
         tr=described.tr, n_trim=described.trim,
     )  # fmt: skip
@@ -363,7 +362,7 @@ def _texts(language: str, context: Context) -> Parcel | None:
             return _text_folder(path, language, password, context)
         if not path.is_file():
             raise BadInput(f"--texts: {path} does not exist; give a folder or a zip")
-        if password is None and known is not None and _sha256(path) == known["sha256"]:
+        if password is None and known is not None and digest_of(path, "sha256") == known["sha256"]:
             password = pinned["password"]
         _note_hidden(stories.read_text_zip(path, language, password, n_runs), context)
     return {"password": password, "source": [str(path)]}
@@ -386,11 +385,6 @@ def _text_folder(path: Path, language: str, password: str | None, context: Conte
     _note_hidden(stories.read_text_files(paths, language, context.described.n_runs), context)
     names = [str(text) for text in paths]
     return {"source": names, "password": None}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _corrections(language: str, annotation: Parcel, context: Context) -> str:

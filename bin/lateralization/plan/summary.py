@@ -10,7 +10,7 @@ from lateralization.plan.costs import (
     MEASURED,
     activations_disk,
     fmri_disk,
-    gpu_memory,
+    gpu_bytes_needed,
     reliability_disk,
     scores_disk,
     shape_of,
@@ -24,7 +24,7 @@ from lateralization.sources.hub import COMMIT, WITHOUT_SAFETENSORS
 UNKNOWN = "unknown until fetched"
 
 
-def size(n_bytes: float) -> str:
+def byte_size(n_bytes: float) -> str:
     """Return a number of bytes as people read it."""
     for unit in ("B", "kB", "MB", "GB"):
         if n_bytes < 1000:
@@ -107,7 +107,9 @@ def _download(plan: Plan) -> str:
     for file in files:
         path = folder / file["path"]
         held += file["bytes"] if path.is_file() and path.stat().st_size == file["bytes"] else 0
-    parts = [f"{size(total - held)} of data ({len(files)} files, {size(held)} already here)"]
+    parts = [
+        f"{byte_size(total - held)} of data ({len(files)} files, {byte_size(held)} already here)"
+    ]
     others = [f"texts {lang.language}" for lang in plan.languages if _has_url(lang.texts)]
     others += [
         f"published {kind} {lang.language}" for lang in plan.languages for kind in _published(lang)
@@ -141,17 +143,19 @@ def _raw_disk(plan: Plan) -> str:
     subjects = raw_bytes(plan)
     if not subjects:
         return "none: no BOLD is fetched"
-    kept = f"{size(sum(subjects))} with --keep_raw yes"
+    kept = f"{byte_size(sum(subjects))} with --keep_raw yes"
     return (
-        f"{kept}; with --keep_raw no a subject's ({size(max(subjects))} at most) goes when it is "
-        "resampled, so what is fetched ahead of resampling"
+        f"{kept}; with --keep_raw no a subject's ({byte_size(max(subjects))} at most) goes when it "
+        "is resampled, so what is fetched ahead of resampling"
     )
 
 
 def _disk(plan: Plan) -> str:
     """Estimate the space that the fMRI stages take, raw BOLD aside."""
     resampled, cleaned = fmri_disk(plan)
-    return f"about {size(resampled + cleaned)} (resampled {size(resampled)}, rest cleaned)"
+    return (
+        f"about {byte_size(resampled + cleaned)} (resampled {byte_size(resampled)}, rest cleaned)"
+    )
 
 
 def peak_bytes(plan: Plan) -> float:
@@ -179,17 +183,17 @@ def _peak(plan: Plan) -> str:
     )
     more = f", and what {unknown} models take ({UNKNOWN})" if unknown else ""
     aside = reliability_disk(plan)
-    of_it = f" ({size(aside)} of it only while RELIABILITY works)" if aside else ""
-    return f"about {size(peak_bytes(plan))}{of_it}{more}, until the work folder is removed"
+    of_it = f" ({byte_size(aside)} of it only while RELIABILITY works)" if aside else ""
+    return f"about {byte_size(peak_bytes(plan))}{of_it}{more}, until the work folder is removed"
 
 
 def _gpu_memory(plan: Plan) -> str:
     """Say what each model needs on a GPU, the largest first."""
     precision = plan.parameters["precision"]
-    needs = {model.name: gpu_memory(model, precision) for model in plan.models}
+    needs = {model.name: gpu_bytes_needed(model, precision) for model in plan.models}
     known = sorted(((need, name) for name, need in needs.items() if need), reverse=True)
     unknown = sum(need is None for need in needs.values())
-    parts = [f"{name} {size(need)}" for need, name in known]
+    parts = [f"{name} {byte_size(need)}" for need, name in known]
     parts += [f"{unknown} models {UNKNOWN}"] if unknown else []
     return f"{', '.join(parts)} (at {precision}, one long window)" if parts else "no models"
 
@@ -205,7 +209,7 @@ def _weights(plan: Plan) -> str:
     parts = []
     if known:
         largest, name = max(known, key=lambda model: model[0])
-        parts.append(f"{name} {size(BYTES[precision] * largest)} at {precision}")
+        parts.append(f"{name} {byte_size(BYTES[precision] * largest)} at {precision}")
     if unknown:
         parts.append(f"{unknown} models {UNKNOWN}")
     return "; ".join(parts) or "none"
@@ -219,12 +223,12 @@ def _weights_disk(plan: Plan) -> str:
     known = [model.n_parameters for model in fetched if model.n_parameters]
     if not known:
         return f"{len(fetched)} models {UNKNOWN}"
-    low, high = (size(n * sum(known)) for n in (BYTES["float16"], BYTES["float32"]))
+    low, high = (byte_size(n * sum(known)) for n in (BYTES["float16"], BYTES["float32"]))
     more = f", and {len(fetched) - len(known)} models {UNKNOWN}" * (len(known) < len(fetched))
     return (
         f"{low} to {high} (2 to 4 bytes a weight){more} with --keep_models yes; with --keep_models "
-        f"no a model's ({size(BYTES['float32'] * max(known))} at most) go when its activations are "
-        "verified, so what is fetched ahead of them"
+        f"no a model's ({byte_size(BYTES['float32'] * max(known))} at most) go when its "
+        "activations are verified, so what is fetched ahead of them"
     )
 
 

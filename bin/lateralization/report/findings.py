@@ -153,7 +153,7 @@ def about_baselines(tables: Tables, language: str, subject: str) -> Remark | Non
     return Remark(GOOD, f"{text}.")
 
 
-def about_score(tables: Tables, language: str, subject: str) -> Remark | None:
+def about_size_given_score(tables: Tables, language: str, subject: str) -> Remark | None:
     """Say whether size explains the asymmetry beyond the brain score itself."""
     selection = selection_of(tables, language, subject)
     predictor = f"{LN_N} given score_{selection}"
@@ -338,7 +338,7 @@ def trust(tables: Tables, place: tuple[str, str]) -> list[dict[str, Any]]:
     candidates = [
         about_choices(tables, *place),
         about_baselines(tables, *place),
-        about_score(tables, *place),
+        about_size_given_score(tables, *place),
         about_ceiling(tables, *place),
         about_people(tables, place[0]),
     ]

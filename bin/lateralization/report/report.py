@@ -1,7 +1,6 @@
 """REPORT: one page that opens from disk with no network, made from one ``report.json``."""
 
 import base64
-import hashlib
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -11,7 +10,7 @@ import jinja2
 
 from lateralization import __version__
 from lateralization.errors import BadInput
-from lateralization.files import read_json, write_json, writing
+from lateralization.files import digest_of, read_json, write_json, writing
 from lateralization.report import control_report, findings
 from lateralization.report.methods_text import CITATIONS, paragraphs
 from lateralization.report.report_tables import CHOICES, all_tables, shown
@@ -64,7 +63,7 @@ def parameter_rows(plan: dict[str, Any]) -> list[dict[str, str]]:
 def digests(folder: Path) -> list[dict[str, str]]:
     """Give the sha256 of every table: two runs with equal digests have equal numbers."""
     return [
-        {"file": f"tables/{path.name}", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        {"file": f"tables/{path.name}", "sha256": digest_of(path, "sha256")}
         for path in sorted(folder.glob("*.tsv"))
     ]
 

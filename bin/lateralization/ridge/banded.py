@@ -37,7 +37,7 @@ WEIGHTS = (0.0, 1.0, 1e2, 1e4, 1e6)
 """Weights of a band of confounds beside the model's 1: left out, as the model, and up to free."""
 
 
-class Grid:
+class PenaltyGrid:
     """The penalties and weights that are tried, each pair with a number from 1.
 
     Parameters
@@ -108,7 +108,11 @@ class BandedHats:
 
 
 def _assemble(
-    grid: Grid, numbers: Floats, alphas: list[float], parts: list[list[Tensor]], dtype: torch.dtype
+    grid: PenaltyGrid,
+    numbers: Floats,
+    alphas: list[float],
+    parts: list[list[Tensor]],
+    dtype: torch.dtype,
 ) -> BandedHats:
     """Make the matrices of one case.
 
@@ -139,7 +143,7 @@ def _diagonal(part: list[Tensor]) -> list[Tensor]:
     return [base, residual @ vectors, vectors.T @ right, values.clamp(min=0)]
 
 
-def _penalties(grid: Grid, numbers: Floats) -> list[float]:
+def _penalties(grid: PenaltyGrid, numbers: Floats) -> list[float]:
     """Return the penalties of some pairs, each once."""
     return list(dict.fromkeys(grid.pairs[int(number) - 1][0] for number in numbers))
 
@@ -153,7 +157,9 @@ class BandedPrimal(Primal):
     grid : Grid
     """
 
-    def __init__(self, model: Sequence[Tensor], confounds: Sequence[Tensor], grid: Grid) -> None:
+    def __init__(
+        self, model: Sequence[Tensor], confounds: Sequence[Tensor], grid: PenaltyGrid
+    ) -> None:
         stacked = [torch.cat(both, 1) for both in zip(model, confounds, strict=True)]
         super().__init__(stacked, min(alpha for alpha, _ in grid.pairs))
         self.grid, self.model, self.confounds = grid, list(model), list(confounds)
@@ -201,7 +207,9 @@ class BandedDual(Dual):
     grid : Grid
     """
 
-    def __init__(self, model: Sequence[Tensor], confounds: Sequence[Tensor], grid: Grid) -> None:
+    def __init__(
+        self, model: Sequence[Tensor], confounds: Sequence[Tensor], grid: PenaltyGrid
+    ) -> None:
         super().__init__(products(model), [len(run) for run in model])
         self.grid, self.confounds = grid, list(confounds)
 
@@ -274,7 +282,7 @@ def make_banded(
     runs = [loaded(run) for run in model]
     compact = [_compact([loaded(run) for run in band]) for band in bands]
     confounds = [torch.cat(parts, 1) for parts in zip(*compact, strict=True)]
-    grid = Grid(alphas, [band[0].shape[1] for band in compact])
+    grid = PenaltyGrid(alphas, [band[0].shape[1] for band in compact])
     width = runs[0].shape[1] + confounds[0].shape[1]
     kind = BandedPrimal if is_primal(width, [len(run) for run in runs]) else BandedDual
     return kind(runs, confounds, grid)

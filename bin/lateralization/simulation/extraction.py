@@ -7,7 +7,7 @@ from lateralization.arrays import Array
 from lateralization.files import read_tensors
 from lateralization.language_models.batches import BATCH_TOKENS, plan_batches, runs_from
 from lateralization.language_models.forward import compute
-from lateralization.language_models.models import (
+from lateralization.language_models.loading import (
     load_config,
     load_tokenizer,
     load_trunk,
@@ -17,8 +17,8 @@ from lateralization.language_models.models import (
 from lateralization.language_models.untrained import untrained_trunk
 from lateralization.language_models.word_vectors import merge
 from lateralization.words.annotation import read_words
-from lateralization.words.mapping import map_words, window_tensors
 from lateralization.words.stories import read_texts
+from lateralization.words.words import map_words, window_tensors
 
 
 def extract_features(

@@ -8,29 +8,25 @@ locks, each writes a part of its own and the last rename wins, with the same con
 
 import contextlib
 import errno
-import fcntl
-import hashlib
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from filelock import FileLock, Timeout
+
 from lateralization.command import say
 from lateralization.errors import BadInput
-from lateralization.files import read_json, write_json
+from lateralization.files import GIT_BLOB, digest_of, hasher, read_json, write_json
 
 CHUNK = 1 << 18
 """Bytes read at a time: little enough to stay in a core's cache on the way to the disk."""
 NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL, errno.ENOSYS}
 FULL = {errno.ENOSPC, errno.EDQUOT}
 POLL_SECONDS = 0.2
-
-GIT_BLOB = "git blob"
-"""The checksum by which git knows a file: sha1 over a word, the file's length and its content."""
 
 
 @dataclass(frozen=True)
@@ -60,20 +56,6 @@ class Wanted:
         return self.target.with_name(f".{self.target.name}.{ending}")
 
 
-def hasher(algorithm: str) -> "hashlib._Hash":
-    """Return a new checksum; none of them is used for security."""
-    return hashlib.new("sha1" if algorithm == GIT_BLOB else algorithm, usedforsecurity=False)
-
-
-def digest_of(path: Path, algorithm: str) -> str:
-    """Return the checksum of a file, in hex."""
-    digest = hasher(algorithm)
-    if algorithm == GIT_BLOB:
-        digest.update(f"blob {path.stat().st_size}\0".encode())
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, lambda: digest).hexdigest()
-
-
 def is_whole(wanted: Wanted) -> bool:
     """Tell whether the cache holds the file, with the right length and checksum.
 
@@ -91,7 +73,7 @@ def is_whole(wanted: Wanted) -> bool:
         return False
 
 
-class Part:
+class PartialFile:
     """The beginning of a file that is being fetched; its checksum grows with it.
 
     What an earlier run left is kept and hashed first. git's checksum starts with the length of
@@ -148,7 +130,7 @@ class Part:
         self._handle.close()
 
 
-def keep(part: Part, wanted: Wanted, url: str) -> None:
+def keep(part: PartialFile, wanted: Wanted, url: str) -> None:
     """Give a verified part its final name; a file that is not pinned gets a record."""
     part.flush()
     if wanted.digest is None:
@@ -167,21 +149,24 @@ def locked(wanted: Wanted, stop: threading.Event) -> Iterator[Path]:
     ------
     BadInput
         The cache is not writable.
+    Stopped
+        Another file failed while this one waited for its lock.
     """
     try:
         wanted.target.parent.mkdir(parents=True, exist_ok=True)
-        handle = _acquire(wanted, stop)
+        lock = _acquire(wanted, stop)
     except OSError as error:
         raise BadInput(not_writable(wanted, error)) from error
-    if handle is None:
+    if lock is None:
         own = f"{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}"
         yield wanted.beside(f"{own}.part")
         return
     try:
         yield wanted.beside("part")
     finally:
+        # A run that waits notices that the file it opened is gone, and locks a new one.
         wanted.beside("lock").unlink(missing_ok=True)
-        os.close(handle)
+        lock.release()
 
 
 def not_writable(wanted: Wanted, error: OSError) -> str:
@@ -195,31 +180,23 @@ def not_writable(wanted: Wanted, error: OSError) -> str:
     )
 
 
-def _acquire(wanted: Wanted, stop: threading.Event) -> int | None:
+def _acquire(wanted: Wanted, stop: threading.Event) -> FileLock | None:
     """Lock a file's lock; None where the file system has no locks."""
-    path, told = wanted.beside("lock"), False
-    while not stop.is_set():
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(handle)
-            if error.errno in NO_LOCKS:
-                path.unlink(missing_ok=True)
-                return None
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise
-            if not told:
-                say(f"{wanted.target.name}: another run is fetching it; waiting")
-                told = True
-            time.sleep(POLL_SECONDS)
-            continue
-        # The holder before us has removed the file that we opened: lock the one that is there.
-        with contextlib.suppress(FileNotFoundError):
-            if os.fstat(handle).st_ino == path.stat().st_ino:
-                return handle
-        os.close(handle)
-    raise Stopped
+    lock = FileLock(wanted.beside("lock"), fallback_to_soft=False)
+    try:
+        with contextlib.suppress(Timeout):
+            lock.acquire(blocking=False)
+            return lock
+        say(f"{wanted.target.name}: another run is fetching it; waiting")
+        lock.acquire(poll_interval=POLL_SECONDS, cancel_check=stop.is_set)
+    except Timeout:
+        raise Stopped from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        wanted.beside("lock").unlink(missing_ok=True)
+        return None
+    return lock
 
 
 class Stopped(Exception):

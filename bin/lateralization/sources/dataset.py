@@ -1,7 +1,5 @@
 """The data set: what is in a local folder, what is in a manifest."""
 
-import csv
-import io
 import os
 import re
 from collections.abc import Iterable
@@ -10,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lateralization.errors import BadInput
-from lateralization.files import LFS_POINTER, check_columns, is_lfs_pointer
+from lateralization.files import LFS_POINTER, is_lfs_pointer, read_text_table
 from lateralization.problems import Problems, listed
 from lateralization.sources.description import FILE, Description
 from lateralization.volumes import disordered
@@ -61,13 +59,8 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
     BadInput
         A column is missing, or a row has no length or no checksum, or names a place outside.
     """
-    try:
-        content = path.read_bytes()
-        check_columns(content, "\t", f"the manifest {path}", COLUMNS)
-        text = io.StringIO(content.decode("utf-8-sig"), newline="")
-        rows = list(csv.DictReader(text, delimiter="\t"))
-    except (OSError, ValueError, csv.Error) as error:
-        raise BadInput(f"cannot read the manifest {path}: {error}") from error
+    table = read_text_table(path, COLUMNS, f"the manifest {path}", separator="\t")
+    rows = [dict(zip(table.columns, cells, strict=True)) for cells in table.to_numpy(str).tolist()]
     wrong = next((row for row in rows if not _is_pinned(row)), None)
     if wrong is not None or not rows:
         raise BadInput(
@@ -82,8 +75,7 @@ def _is_pinned(row: dict[str, Any]) -> bool:
     """Tell whether a row of a manifest says all that is needed, and nothing outside its folder."""
     pinned = {name: row[name] for name in CHECKSUMS if row.get(name)}
     return (
-        None not in row  # more cells than the header
-        and all(FORMS[name].fullmatch(row.get(name) or "") for name in COLUMNS)
+        all(FORMS[name].fullmatch(row.get(name) or "") for name in COLUMNS)
         and ".." not in row["path"].split("/")
         and row["path"].isprintable()
         and bool(pinned)
@@ -152,7 +144,7 @@ def is_unfetched(path: Path) -> bool:
 Name = TypeVar("Name", str, Path)
 
 
-def in_order(runs: Iterable[Name]) -> list[Name]:
+def runs_in_order(runs: Iterable[Name]) -> list[Name]:
     """Sort the files of a subject's runs by name, run-9 before run-10 though no zero pads them."""
 
     def padded(run: Name) -> list[str]:
@@ -164,8 +156,8 @@ def in_order(runs: Iterable[Name]) -> list[Name]:
 def local_subjects(root: Path, description: Description, language: str) -> list[Subject]:
     """Find the subjects of a language in a local data set, and their runs; nothing is checked.
 
-    The order of the runs is that of their file names (:func:`in_order`): numbers need not start
-    at 1 nor be contiguous.
+    The order of the runs is that of their file names (:func:`runs_in_order`): numbers need not
+    start at 1 nor be contiguous.
 
     Parameters
     ----------
@@ -182,7 +174,7 @@ def local_subjects(root: Path, description: Description, language: str) -> list[
         if path.is_dir()
     ]
     return [
-        Subject(name, in_order(folder.glob(description.runs(name))), [])
+        Subject(name, runs_in_order(folder.glob(description.runs(name))), [])
         for name, folder in named
         if description.languages[language].has(name)
     ]

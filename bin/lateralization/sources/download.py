@@ -7,16 +7,19 @@ library that the project has resumes by Range, so this small reader does.
 
 import random
 import re
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import requests
 import urllib3
+from tqdm import tqdm
 
 from lateralization import __version__
 from lateralization.command import say
@@ -24,7 +27,7 @@ from lateralization.errors import BadInput, Transient
 from lateralization.redaction import redacted
 from lateralization.sources.cache import (
     CHUNK,
-    Part,
+    PartialFile,
     Stopped,
     Wanted,
     is_whole,
@@ -33,7 +36,6 @@ from lateralization.sources.cache import (
     not_writable,
 )
 from lateralization.sources.certificates import REQUESTS, check_certificates
-from lateralization.sources.meter import Meter
 
 PASSING = {408, 425, 429, 500, 502, 503, 504}
 PAGES = ("text/html", "application/json", "application/xml", "text/xml", "application/xhtml+xml")
@@ -41,6 +43,7 @@ PAGES = ("text/html", "application/json", "application/xml", "text/xml", "applic
 
 MAGIC = {".zip": b"PK", ".gz": b"\x1f\x8b"}
 _JITTER = random.SystemRandom()
+_COUNTING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,11 @@ def download(
     policy = policy or Policy()
     sizes = [file.n_bytes for file in files]
     total = sum(size or 0 for size in sizes) if None not in sizes else None
-    meter, stop = Meter(label, len(files), total), threading.Event()
-    local = threading.local()
-    with ThreadPoolExecutor(max_workers=max(1, min(policy.connections, len(files)))) as pool:
+    stop, local = threading.Event(), threading.local()
+    with (
+        _meter(f"{label}, {len(files)} file{'s' if len(files) > 1 else ''}", total) as meter,
+        ThreadPoolExecutor(max_workers=max(1, min(policy.connections, len(files)))) as pool,
+    ):
         futures = [pool.submit(_obtain, file, policy, meter, stop, local) for file in files]
         try:
             _, unfinished = wait(futures, return_when=FIRST_EXCEPTION)
@@ -123,7 +128,22 @@ def download(
         if unfinished:  # one has failed: the others end as they are, and can be resumed
             stop.set()
     _raise_first([future.exception() for future in futures])
-    say(meter.line())
+
+
+def _meter(label: str, n_bytes: int | None) -> "tqdm[Any]":
+    """Make a meter of bytes that prints at most every five seconds; its rate is of the network."""
+    return tqdm(
+        desc=label, total=n_bytes, unit="B", unit_scale=True, mininterval=5.0, smoothing=0,
+        file=sys.stderr, ascii=True,
+    )  # fmt: skip
+
+
+def _count(meter: "tqdm[Any]", n_bytes: int, *, received: bool = True) -> None:
+    """Count bytes that are here; only ``received`` ones, which came just now, enter the rate."""
+    with _COUNTING, suppress(OSError):  # the log's disk may be full, which is not the cache's
+        if not received:
+            meter.initial += n_bytes
+        meter.update(n_bytes)
 
 
 def _raise_first(errors: Sequence[BaseException | None]) -> None:
@@ -134,25 +154,25 @@ def _raise_first(errors: Sequence[BaseException | None]) -> None:
         raise found[0]
 
 
-def _obtain(file: Wanted, policy: Policy, meter: Meter, stop: threading.Event, local: Any) -> None:
+def _obtain(
+    file: Wanted, policy: Policy, meter: "tqdm[Any]", stop: threading.Event, local: Any
+) -> None:
     """Bring one file into the cache unless it is there."""
     if stop.is_set():
         raise Stopped
     present = file.target.exists()
     if present and is_whole(file):
-        meter.add(file.target.stat().st_size, received=False)
-        meter.end_file()
+        _count(meter, file.target.stat().st_size, received=False)
         return
     with locked(file, stop) as path:
         if is_whole(file):  # another run has fetched it while this one waited
-            meter.add(file.target.stat().st_size, received=False)
+            _count(meter, file.target.stat().st_size, received=False)
         else:
             if present:
                 say(f"{file.target} is damaged (length or checksum): it is fetched again")
             if not hasattr(local, "session"):
                 local.session = _session()
             _fetch(_Transfer(file, policy, meter, stop, local.session), path)
-    meter.end_file()
 
 
 def _session() -> requests.Session:
@@ -170,7 +190,7 @@ class _Transfer:
 
     file: Wanted
     policy: Policy
-    meter: Meter
+    meter: "tqdm[Any]"
     stop: threading.Event
     session: requests.Session
 
@@ -179,8 +199,8 @@ def _fetch(transfer: _Transfer, path: Path) -> None:
     """Fetch one file into its part, and give it its name when it is verified."""
     file = transfer.file
     try:
-        part = Part(path, file.algorithm)
-        transfer.meter.add(part.size, received=False)
+        part = PartialFile(path, file.algorithm)
+        _count(transfer.meter, part.size, received=False)
         try:
             url = _try_addresses(transfer, part)
             keep(part, file, url)
@@ -190,7 +210,7 @@ def _fetch(transfer: _Transfer, path: Path) -> None:
         raise BadInput(not_writable(file, error)) from error
 
 
-def _try_addresses(transfer: _Transfer, part: Part) -> str:
+def _try_addresses(transfer: _Transfer, part: PartialFile) -> str:
     """Try the addresses in turn; return the one that gave the file."""
     refused: list[str] = []
     for url in transfer.file.urls:
@@ -205,7 +225,7 @@ def _try_addresses(transfer: _Transfer, part: Part) -> str:
     )
 
 
-def _try_again(transfer: _Transfer, part: Part, url: str) -> None:
+def _try_again(transfer: _Transfer, part: PartialFile, url: str) -> None:
     """Fetch from one address, again and again as the policy says."""
     policy, failures, wrong, total = transfer.policy, 0, 0, 0
     while True:
@@ -215,7 +235,7 @@ def _try_again(transfer: _Transfer, part: Part, url: str) -> None:
             _verify(transfer.file, part)
             return
         except _Wrong as error:
-            transfer.meter.add(-part.size, received=False)
+            _count(transfer.meter, -part.size, received=False)
             part.restart()
             wrong += 1
             reason, asked = str(error), None
@@ -237,11 +257,11 @@ def _try_again(transfer: _Transfer, part: Part, url: str) -> None:
             raise Stopped
 
 
-def _attempt(transfer: _Transfer, part: Part, url: str) -> None:
+def _attempt(transfer: _Transfer, part: PartialFile, url: str) -> None:
     """Ask once for what is missing of a file."""
     file = transfer.file
     if file.n_bytes is not None and part.size > file.n_bytes:
-        transfer.meter.add(-part.size, received=False)
+        _count(transfer.meter, -part.size, received=False)
         part.restart()
     if part.size and part.size == file.n_bytes:
         return
@@ -291,7 +311,7 @@ def _short(error: BaseException) -> str:
     return text[:200] if text.startswith(name) else f"{name}: {text}"[:200].rstrip(": ")
 
 
-def _range(file: Wanted, part: Part) -> dict[str, str]:
+def _range(file: Wanted, part: PartialFile) -> dict[str, str]:
     """Return the headers that ask for the rest of a part.
 
     A file that is not pinned may have changed since: its rest is wanted only if the server still
@@ -308,17 +328,17 @@ def _range(file: Wanted, part: Part) -> dict[str, str]:
     return headers
 
 
-def _receive(transfer: _Transfer, part: Part, response: requests.Response) -> None:
+def _receive(transfer: _Transfer, part: PartialFile, response: requests.Response) -> None:
     """Write what a response brings."""
     file = transfer.file
     _check_status(response)
     start = _start(response, part)
     if start is None:
-        transfer.meter.add(-part.size, received=False)
+        _count(transfer.meter, -part.size, received=False)
         part.restart()
         raise _Passing("the server does not go on where the file broke off")
     if start == 0 and part.size:
-        transfer.meter.add(-part.size, received=False)
+        _count(transfer.meter, -part.size, received=False)
         part.restart()
     length = response.headers.get("Content-Length")
     expected = None if length is None else start + int(length)
@@ -332,7 +352,7 @@ def _receive(transfer: _Transfer, part: Part, response: requests.Response) -> No
         if transfer.stop.is_set():
             raise Stopped
         part.write(chunk)
-        transfer.meter.add(len(chunk))
+        _count(transfer.meter, len(chunk))
         if file.n_bytes is not None and part.size > file.n_bytes:
             raise _Wrong(f"more than the {file.n_bytes} bytes that it should have")
     whole = file.n_bytes if file.n_bytes is not None else expected
@@ -352,7 +372,7 @@ def _check_status(response: requests.Response) -> None:
     raise _Refused(f"{response.url}: {reason}")
 
 
-def _start(response: requests.Response, part: Part) -> int | None:
+def _start(response: requests.Response, part: PartialFile) -> int | None:
     """Return where a body begins in the file; None when it cannot be used."""
     if response.status_code == 200:
         return 0
@@ -374,7 +394,7 @@ def _check_announced(file: Wanted, response: requests.Response, expected: int | 
         raise _Wrong(f"it has {expected} bytes and should have {file.n_bytes}")
 
 
-def _verify(file: Wanted, part: Part) -> None:
+def _verify(file: Wanted, part: PartialFile) -> None:
     """Compare a part with what is pinned, or with its format's first bytes."""
     if file.digest is not None:
         if part.digest != file.digest:

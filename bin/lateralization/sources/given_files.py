@@ -1,13 +1,12 @@
 """A mask, reliability or average subject that is not computed: the user's own, or the study's."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lateralization.arrays import Array, Booleans
 from lateralization.errors import BadInput
-from lateralization.files import read_json
+from lateralization.files import read_json, read_text_table
 from lateralization.fmri.joblib_array import check_array, is_nifti
 from lateralization.nifti import open_nifti
 from lateralization.problems import listed
@@ -82,8 +81,8 @@ def published_files(
     BadInput
         The study published none for the language, or for another number of runs.
     """
-    with (assets / "published_files.tsv").open(encoding="utf-8", newline="") as handle:
-        blobs = {r["path"]: r["git_blob_sha1"] for r in csv.DictReader(handle, delimiter="\t")}
+    table = read_text_table(assets / "published_files.tsv", ("path", "git_blob_sha1"))
+    blobs = dict(zip(table["path"], table["git_blob_sha1"], strict=True))
     runs = range(n_runs) if kind == "average_subject" else range(1)
     names = [PUBLISHED_NAMES[kind].format(lang=language, run=run) for run in runs]
     missing = [name for name in names if name not in blobs]

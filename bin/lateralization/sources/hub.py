@@ -94,7 +94,7 @@ def forget_server_of_environment() -> None:
     os.environ.pop("HF_ENDPOINT", None)
 
 
-def fetch(request: Request, cache: Path) -> Snapshot:
+def fetch_snapshot(request: Request, cache: Path) -> Snapshot:
     """Download what a model needs; files that the cache has are not downloaded again.
 
     The access token is read from the environment variable ``HF_TOKEN`` and from nowhere else. A

@@ -350,7 +350,7 @@ def asymmetries(run_scores: Floats, brain: Brain, region: Region) -> Iterator[As
             yield paired
 
 
-def choose(r: Layers, found: Sequence[Region]) -> dict[tuple[str, str], Floats]:
+def choose_layers(r: Layers, found: Sequence[Region]) -> dict[tuple[str, str], Floats]:
     """Scores per run for every way of choosing a layer and every region.
 
     Returns

@@ -94,7 +94,7 @@ def _one(table: pd.DataFrame, where: Row, column: str) -> float:
     return float(found.iloc[0]) if len(found) == 1 and pd.notna(found.iloc[0]) else np.nan
 
 
-def model_rows(tables: Tables, published: Row) -> Iterator[Row]:
+def published_model_rows(tables: Tables, published: Row) -> Iterator[Row]:
     """Compare scores and asymmetries model by model."""
     for group in published.get("models", []):
         where = {"language": group["language"], "layer": BEST_VOXEL, "midline": SHARED}
@@ -201,7 +201,7 @@ def comparison_rows(
     for (language, subject), space in spaces.items():
         if subject == AVERAGE and language in published.get("languages", {}):
             yield from brain_rows(language, space, published["languages"][language])
-    yield from model_rows(tables, published)
+    yield from published_model_rows(tables, published)
     yield from regression_comparison(tables, published)
     yield from ols_comparison(tables, published)
     yield from roi_comparison(tables, published)

@@ -36,7 +36,7 @@ from lateralization.statistics.asymmetry import (
     Layers,
     Region,
     asymmetries,
-    choose,
+    choose_layers,
     layer_scores,
     mean_asymmetry,
     regions,
@@ -490,7 +490,7 @@ def summarise(fit: Fit, r: Layers, brain: Brain) -> Summary:
         for region in found:
             scores += score_rows(fit, str(number), score, region)
         layers += [layer_row(fit, number, run_scores, region) for region in profiles]
-    chosen = choose(r, found)
+    chosen = choose_layers(r, found)
     for region in found:
         for choice in CHOICES:
             scores += score_rows(fit, choice, layer_scores(chosen[choice, region.name]), region)

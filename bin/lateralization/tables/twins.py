@@ -33,7 +33,7 @@ def is_twin(untrained: Fit, trained: Fit) -> bool:
     return bool(sources[0][0]) and sources[0] == sources[1]
 
 
-def pairs(members: Sequence[Summary]) -> Iterator[tuple[Summary, list[Summary]]]:
+def twin_pairs(members: Sequence[Summary]) -> Iterator[tuple[Summary, list[Summary]]]:
     """Give each trained model that has untrained twins, with all of them."""
     untrained = [one for one in members if one.fit.kind == UNTRAINED]
     for one in members:
@@ -79,7 +79,7 @@ def twin_rows(summaries: list[Summary]) -> dict[str, list[Row]]:
     tables: dict[str, list[Row]] = {"twins": [], "twin_regressions": []}
     for (language, subject), members in groups(summaries).items():
         found: dict[Place, list[Row]] = {}
-        for trained, twins in pairs(members):
+        for trained, twins in twin_pairs(members):
             shared = set.intersection(*(set(sides_by_place(one)) for one in (trained, *twins)))
             for place in sides_by_place(trained):
                 if place in shared:

@@ -13,7 +13,7 @@ import pandas as pd
 from lateralization import study
 from lateralization.command import say
 from lateralization.errors import BadInput, one_line
-from lateralization.files import check_columns, check_fetched, md5_of, numbers, read_table
+from lateralization.files import check_columns, check_fetched, digest_of, numbers, read_table
 from lateralization.problems import listed
 from lateralization.words.invisible import is_blank
 
@@ -98,7 +98,7 @@ def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame
     """
     check_fetched(path)
     try:
-        published = md5_of(path) in study.ANNOTATION_MD5.values()
+        published = digest_of(path, "md5") in study.ANNOTATION_MD5.values()
         if not published:
             _check_form(path, columns)
         content = standard_annotation(path, columns)
@@ -200,7 +200,7 @@ def read_words(
 
 def is_published(path: Path | str, language: str) -> bool:
     """Tell whether a file is the study's annotation of a language, byte for byte."""
-    return md5_of(Path(path)) == study.ANNOTATION_MD5.get(language)
+    return digest_of(Path(path), "md5") == study.ANNOTATION_MD5.get(language)
 
 
 def read_corrections(path: Path | str) -> pd.DataFrame:

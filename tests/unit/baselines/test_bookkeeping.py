@@ -7,7 +7,7 @@ import pytest
 from helpers.planning import own, plan_of
 from helpers.tiny_dataset import SCANS, STUDY, write_dataset
 from lateralization.baselines.bookkeeping import is_bookkeeping_name, stepping_columns
-from lateralization.baselines.own_features import check_words, read_features
+from lateralization.baselines.own_features import check_word_rows, read_features
 from lateralization.errors import BadInput
 from lateralization.files import save_tensors
 
@@ -195,7 +195,7 @@ def test_a_time_of_the_words_is_refused_under_any_name(tmp_path, time):
     path = write(table, tmp_path / "a_lang-en_words.tsv")
     features = read_features(path, 2)
     with pytest.raises(BadInput, match=r"column pitch is the (onset|offset) of the words"):
-        check_words(path, features, words)
+        check_word_rows(path, features, words)
 
 
 def test_what_only_goes_with_time_is_a_feature(tmp_path):
@@ -204,7 +204,7 @@ def test_what_only_goes_with_time_is_a_feature(tmp_path):
     table = pd.DataFrame({"run": words["run"], "pitch": words["onset"] + rng.normal(0, 1, 80),
                           "length": words["offset"] - words["onset"], "rate": 1.0})  # fmt: skip
     path = write(table, tmp_path / "a_lang-en_words.tsv")
-    check_words(path, read_features(path, 2), words)
+    check_word_rows(path, read_features(path, 2), words)
 
 
 def test_the_time_of_scans_is_refused(world, tmp_path):

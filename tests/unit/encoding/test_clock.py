@@ -6,7 +6,7 @@ import pytest
 
 from helpers.encode_inputs import change, task
 from helpers.planning import lines_of, own, plan_of, write_world
-from lateralization.encoding.encoding import encode_files
+from lateralization.encoding.encode import encode_files
 from lateralization.encoding.regressors import layer_regressors, word_operators, words_outside
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers.encode_inputs import change, encode_command, task
-from lateralization.encoding.encoding import encode_files
+from lateralization.encoding.encode import encode_files
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors, save_tensors, write_table
 

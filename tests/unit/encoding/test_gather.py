@@ -19,8 +19,8 @@ from helpers.gathering import (
     write_folder,
     written,
 )
+from lateralization.encoding.gather import Scores, _joint_record, join_parts
 from lateralization.encoding.parts import TENSORS, write_part
-from lateralization.encoding.scores import Scores, _joint_record, join_parts
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors, save_tensors, write_json
 from lateralization.names import AFTER_TRIMMING, IN_SOURCE, REASONS

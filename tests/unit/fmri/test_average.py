@@ -12,7 +12,7 @@ import pytest
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors, save_tensors
 from lateralization.fmri.average import average_run, average_subjects, given_average, write_average
-from lateralization.fmri.cleaning import Brain
+from lateralization.fmri.clean import MaskFile
 from lateralization.fmri.signals import standardise
 from lateralization.volumes import from_volume, save_volume
 
@@ -176,7 +176,7 @@ def given(folder, change=lambda _run, data: data):
 
 
 def test_a_given_average_that_is_not_standardised_is_mentioned_and_kept(tmp_path, capsys):
-    brain = Brain(MASK, AFFINE, tmp_path / "mask.nii.gz")
+    brain = MaskFile(MASK, AFFINE, tmp_path / "mask.nii.gz")
     tensors = given_average(given(tmp_path, lambda _run, data: 5 * data + 3), brain)
     assert "is not standardised" in capsys.readouterr().err
     assert tensors["run-1"].mean() == pytest.approx(3, abs=1e-5)
@@ -190,7 +190,7 @@ def test_values_of_a_given_average_that_are_not_finite_are_left_out(tmp_path):
             data[3, 3, 3, 5] = np.nan
         return data
 
-    tensors = given_average(given(tmp_path, harm), Brain(MASK, AFFINE, Path("mask")))
+    tensors = given_average(given(tmp_path, harm), MaskFile(MASK, AFFINE, Path("mask")))
     assert np.argwhere(tensors["left_out"])[:, 0].tolist() == [1]
     assert np.isfinite(tensors["run-2"]).all()
 
@@ -205,12 +205,12 @@ def test_values_of_a_given_average_that_are_not_finite_are_left_out(tmp_path):
 )
 def test_a_bad_given_average_is_refused(tmp_path, change, message):
     with pytest.raises(BadInput, match=message):
-        given_average(given(tmp_path, change), Brain(MASK, AFFINE, Path("mask")))
+        given_average(given(tmp_path, change), MaskFile(MASK, AFFINE, Path("mask")))
 
 
 def test_a_given_average_needs_nine_runs(tmp_path):
     with pytest.raises(BadInput, match="8 runs given"):
-        given_average(given(tmp_path)[:8], Brain(MASK, AFFINE, Path("mask")))
+        given_average(given(tmp_path)[:8], MaskFile(MASK, AFFINE, Path("mask")))
 
 
 def command(tmp_path, mask_path, *options):

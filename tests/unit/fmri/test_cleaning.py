@@ -11,7 +11,7 @@ from nilearn.maskers import NiftiMasker
 
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors
-from lateralization.fmri.cleaning import clean_run, clean_subject
+from lateralization.fmri.clean import clean_run, clean_subject
 from lateralization.volumes import save_volume
 
 BIN = Path(__file__).resolve().parents[3] / "bin"

@@ -9,16 +9,16 @@ import pytest
 from scipy.signal import detrend
 
 from lateralization.files import save_tensors
-from lateralization.fmri.checking import check_files, excluded
-from lateralization.fmri.cleaning import temporal_snr
-from lateralization.fmri.data_checks import (
-    check_group,
+from lateralization.fmri.checks import check_files, excluded
+from lateralization.fmri.clean import temporal_snr
+from lateralization.fmri.hrf import hrf_operator
+from lateralization.fmri.outliers import (
+    compare_subjects,
     low_tsnr,
     mean_correlation,
     rate_lags,
     shifted_correlation,
 )
-from lateralization.fmri.hrf import hrf_operator
 from lateralization.report.control_report import answers
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 
@@ -45,8 +45,8 @@ def made(seed, strength=0.35, n_subjects=N_SUBJECTS):
 
 
 def alarms(subjects):
-    return {(check.subject, check.run + 1): check.reasons for check in check_group(subjects, 2.0)
-            if check.reasons}  # fmt: skip
+    checks = compare_subjects(subjects, 2.0)
+    return {(check.subject, check.run + 1): check.reasons for check in checks if check.reasons}
 
 
 @pytest.mark.slow
@@ -99,7 +99,7 @@ def test_with_two_subjects_nobody_is_judged():
 
 
 def test_one_subject_is_compared_with_nobody():
-    checks = check_group(made(3, n_subjects=1), 2.0)
+    checks = compare_subjects(made(3, n_subjects=1), 2.0)
     assert [(check.subject, check.run) for check in checks] == [(0, run) for run in range(5)]
     assert all(np.isnan([check.isc, check.lag_r, check.match_r]).all() for check in checks)
     assert not any(check.reasons for check in checks)
@@ -109,7 +109,7 @@ def test_one_subject_is_compared_with_nobody():
 def test_a_run_that_does_not_vary_follows_nobody_and_accuses_nobody(n_subjects):
     subjects = made(0, n_subjects=n_subjects)
     subjects[1][2][:] = 0
-    checks = {(check.subject, check.run): check for check in check_group(subjects, 2.0)}
+    checks = {(check.subject, check.run): check for check in compare_subjects(subjects, 2.0)}
     assert np.isnan([checks[1, 2].isc, checks[1, 2].lag_r, checks[1, 2].match_r]).all()
     judged = n_subjects > 2
     assert checks.pop((1, 2)).reasons == ["does not follow the others"] * judged
@@ -120,9 +120,9 @@ def test_a_run_that_does_not_vary_follows_nobody_and_accuses_nobody(n_subjects):
 
 def test_a_voxel_that_is_constant_in_one_subject_counts_in_the_others():
     subjects = made(0)
-    whole = check_group(subjects, 2.0)
+    whole = compare_subjects(subjects, 2.0)
     subjects[1][2][:, :60] = 7
-    found = check_group(subjects, 2.0)
+    found = compare_subjects(subjects, 2.0)
     mine = next(i for i, check in enumerate(found) if (check.subject, check.run) == (0, 2))
     rest = [own[2] if i != 1 else np.where(np.arange(N_VOXELS) < 60, 0, own[2])
             for i, own in enumerate(subjects)]  # fmt: skip

@@ -7,7 +7,7 @@ from nilearn.image import swap_img_hemispheres
 from nilearn.masking import compute_multi_epi_mask, intersect_masks
 
 from lateralization.errors import BadInput
-from lateralization.fmri.epi_mask import epi_mask, symmetric_mask, write_group_mask
+from lateralization.fmri.mask import epi_mask, symmetric_mask, write_group_mask
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.volumes import save_volume
 

@@ -14,7 +14,7 @@ from nilearn.masking import compute_multi_epi_mask
 from helpers.whole_runs import constant_map, resample_run
 from lateralization import volumes
 from lateralization.errors import BadInput
-from lateralization.fmri.resampling import (
+from lateralization.fmri.resample import (
     ConstantVoxels,
     check_sources,
     nearest_source,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lateralization.errors import BadInput
-from lateralization.fmri.spheres import sphere, write_rois
+from lateralization.fmri.rois import sphere, write_rois
 from lateralization.study import GRID_AFFINE, GRID_SHAPE, ROI_ORDER
 from lateralization.volumes import save_volume
 

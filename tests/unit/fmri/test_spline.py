@@ -13,7 +13,7 @@ from nilearn.image import resample_img
 from scipy.ndimage import affine_transform
 
 from helpers.whole_runs import resample_run
-from lateralization.fmri.resampling import Resampler
+from lateralization.fmri.resample import Resampler
 from lateralization.fmri.spline import aligned_axes, axis_weights, interpolate
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 

@@ -23,8 +23,8 @@ from lateralization.errors import BadInput
 from lateralization.files import LFS_POINTER
 from lateralization.language_models.checkpoint import check_kind
 from lateralization.language_models.forward import states_of
-from lateralization.language_models.models import (
-    answer,
+from lateralization.language_models.loading import (
+    call_model,
     load_config,
     load_model,
     load_tokenizer,
@@ -37,11 +37,11 @@ from lateralization.problems import Problems
 from lateralization.simulation.extraction import extract_features
 from lateralization.sources import hub
 from lateralization.sources.dataset import is_unfetched
-from lateralization.sources.model_preparation import prepare
+from lateralization.sources.model import prepare
 from lateralization.volumes import load_image
 from lateralization.words import stories
 from lateralization.words.annotation import read_words
-from lateralization.words.mapping import check_vocabulary, map_words
+from lateralization.words.words import check_vocabulary, map_words
 
 TEXT = story(3)
 IDS = torch.arange(4, 24)[None]
@@ -75,7 +75,7 @@ def configure(folder: Path, **changes: Any) -> None:
 
 def states(trunk: Any) -> tuple[torch.Tensor, ...]:
     with torch.inference_mode():
-        out = answer(trunk, input_ids=IDS, output_hidden_states=True, use_cache=False)
+        out = call_model(trunk, input_ids=IDS, output_hidden_states=True, use_cache=False)
     return tuple(states_of(out, trunk, IDS.shape))
 
 
@@ -448,7 +448,7 @@ def test_the_hub_is_not_asked_for_weights_that_cannot_be_read(
     with serving_hub(folder) as server:
         request = hub.Request("org/m", endpoint=server.url)
         with pytest.raises(BadInput, match=r"model org/m: it.* (quantized|adapter)"):
-            hub.fetch(request, tmp_path / "cache")
+            hub.fetch_snapshot(request, tmp_path / "cache")
         assert any(path.endswith("config.json") for path, _ in server.asked)
         assert not any(path.endswith(".safetensors") for path, _ in server.asked)
 

@@ -12,13 +12,13 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from helpers import tiny_models
 from helpers.restatement import Data, mapped, write_data
 from lateralization.files import read_tensors
-from lateralization.language_models.batches import Run, plan_batches, runs_from
+from lateralization.language_models.batches import RunTokens, plan_batches, runs_from
 from lateralization.language_models.context import limited
 from lateralization.language_models.forward import compute, input_device
-from lateralization.language_models.models import from_config, load_model
+from lateralization.language_models.loading import from_config, load_model
 from lateralization.language_models.surprisal import head_of, reads_forward, surprisal_table
 from lateralization.language_models.word_vectors import merge
-from lateralization.words.mapping import MappedRun, window_tensors, words_table
+from lateralization.words.words import MappedRun, window_tensors, words_table
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -28,7 +28,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     return write_data(tmp_path_factory.mktemp("data"))
 
 
-def extracted(model: Any, runs: list[Run], folder: Path) -> tuple[Arrays, list[Any]]:
+def extracted(model: Any, runs: list[RunTokens], folder: Path) -> tuple[Arrays, list[Any]]:
     """Return word vectors and, for each run, the surprisal of its segments."""
     folder.mkdir(parents=True)
     trunk = model.base_model

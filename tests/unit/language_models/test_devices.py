@@ -14,27 +14,27 @@ from helpers import tiny_models
 from helpers.restatement import mapped, write_data
 from lateralization.files import read_tensors, save_tensors
 from lateralization.language_models import read_ahead
-from lateralization.language_models.activations import Task, make_plan
+from lateralization.language_models.activations import ExtractionTask, plan_devices
 from lateralization.language_models.batches import runs_from
 from lateralization.language_models.devices import (
     GIB,
-    Plan,
-    choose,
+    DevicePlan,
+    choose_placement,
     free_bytes,
-    gpu_memory,
+    free_gpu_memory,
     processes_for,
     weights_bytes,
 )
 from lateralization.language_models.ranks import Ranks
-from lateralization.words.mapping import window_tensors
+from lateralization.words.words import window_tensors
 
 BIN = Path(__file__).parents[3] / "bin"
 
 
-def plan(**over: Any) -> Plan:
+def plan(**over: Any) -> DevicePlan:
     given: dict[str, Any] = {"kind": "cuda", "free": [80 * GIB, 80 * GIB], "weights": 14 * GIB}
     given |= {"per_token": 1e6, "windows": 9, "longest": 2300, "processes": 1}
-    return choose(**given | over)
+    return choose_placement(**given | over)
 
 
 def test_a_model_that_fits_stays_on_one_gpu_and_one_that_does_not_is_spread() -> None:
@@ -77,7 +77,7 @@ def unasked() -> list[int]:
 
 @pytest.mark.slow
 def test_the_gpus_are_asked_by_a_process_of_its_own() -> None:
-    assert gpu_memory() == [
+    assert free_gpu_memory() == [
         pytest.approx(torch.cuda.mem_get_info(number)[0], rel=0.2)
         for number in range(torch.cuda.device_count())
     ]
@@ -96,9 +96,9 @@ def test_what_is_computed_with_a_limited_context_is_counted(
     assert passes >= least
     given: dict[str, Any] = {"model": {}, "words": None, "precision": "float32", "seed": 0}
     given |= {"untrained_mode": "eval", "out": tmp_path / "out", "context": context}
-    task = Task(model_dir=model, windows=path, **given)
+    task = ExtractionTask(model_dir=model, windows=path, **given)
     runs = runs_from(read_tensors(path))
-    assert make_plan(task, Ranks(0, 1, "cpu", lambda: None), runs).windows == passes
+    assert plan_devices(task, Ranks(0, 1, "cpu", lambda: None), runs).windows == passes
 
 
 def test_the_processes_of_a_machine_share_its_memory() -> None:
@@ -116,8 +116,8 @@ from transformers import GPT2Config
 from lateralization.language_models import forward
 from lateralization.language_models.batches import plan_batches, runs_from
 from lateralization.command import run
-from lateralization.words.mapping import window_tensors
-from lateralization.language_models.models import load_trunk
+from lateralization.words.words import window_tensors
+from lateralization.language_models.loading import load_trunk
 import argparse, torch
 
 torch.set_num_threads(1)

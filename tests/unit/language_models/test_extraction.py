@@ -17,13 +17,13 @@ from helpers.restatement import Data, assert_equal_vectors, mapped, restated, wr
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors
 from lateralization.language_models import batches, forward, word_vectors
-from lateralization.language_models.activations import check_vocabulary, check_words
-from lateralization.language_models.models import load_config, load_tokenizer, load_trunk, measure
+from lateralization.language_models.activations import check_embedding, check_word_counts
+from lateralization.language_models.loading import load_config, load_tokenizer, load_trunk, measure
 from lateralization.language_models.untrained import spread_out, untrained_model, untrained_trunk
 from lateralization.simulation import extraction
 from lateralization.words.alignment import comparable
 from lateralization.words.annotation import read_words
-from lateralization.words.mapping import map_words, window_tensors, words_table
+from lateralization.words.words import map_words, window_tensors, words_table
 
 
 @pytest.fixture(scope="module")
@@ -285,9 +285,9 @@ def test_words_and_windows_must_belong_together(tmp_path: Path, data: Data) -> N
     made = mapped(model, data, "reference")
     runs = batches.runs_from(window_tensors(made))
     table = words_table(made, data[2])
-    check_words(table, runs)
+    check_word_counts(table, runs)
     with pytest.raises(BadInput, match="run 2"):
-        check_words(table.iloc[:-1], runs)
+        check_word_counts(table.iloc[:-1], runs)
     with pytest.raises(BadInput, match=r"words\.py"):
         batches.runs_from({})
 
@@ -343,18 +343,18 @@ def test_tokens_that_the_model_does_not_know_are_refused_where_they_are_read(
     for size, known in ((tokenizer.pad_token_id, True), (read + 1, True), (read, False)):
         trunk.set_input_embeddings(torch.nn.Embedding(size, tiny_models.WIDTH))
         if known:
-            check_vocabulary(trunk, runs, planned)
+            check_embedding(trunk, runs, planned)
             forward.compute(trunk, runs, planned, tmp_path)
             continue
         with pytest.raises(BadInput, match=f"gives token {read} and the model knows {read} tokens"):
-            check_vocabulary(trunk, runs, planned)
+            check_embedding(trunk, runs, planned)
 
 
 def test_a_model_of_pictures_is_refused() -> None:
     shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     sees = transformers.ViTModel(transformers.ViTConfig(**shape, intermediate_size=16))
     with pytest.raises(BadInput, match="ViTModel reads no tokens of a text"):
-        check_vocabulary(sees, [], [])
+        check_embedding(sees, [], [])
 
 
 def test_weights_that_lie_outside_the_device_give_the_same_vectors(

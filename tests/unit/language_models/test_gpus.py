@@ -95,9 +95,9 @@ def test_why_a_gpu_cannot_be_used_is_said(
 def test_gpus_are_checked_before_their_memory_is_asked_for() -> None:
     """The real question, by a process of its own, on this machine as it is: no driver."""
     with pytest.raises(BadInput, match="--gpus asks for 2 GPUs and no NVIDIA driver is found"):
-        devices.gpu_memory(2)
-    assert devices.gpu_memory(0) == []
-    assert devices.gpu_memory() == []
+        devices.free_gpu_memory(2)
+    assert devices.free_gpu_memory(0) == []
+    assert devices.free_gpu_memory() == []
 
 
 @pytest.mark.parametrize("broken", [0, 1])

@@ -13,8 +13,8 @@ from helpers import tiny_models
 from helpers.restatement import mapped, write_data
 from lateralization.language_models.batches import plan_batches, runs_from
 from lateralization.language_models.forward import compute
-from lateralization.language_models.models import load_trunk
-from lateralization.words.mapping import window_tensors
+from lateralization.language_models.loading import load_trunk
+from lateralization.words.words import window_tensors
 
 WIDTH = 256
 

@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 
 from helpers.preparing import FIXTURES, ROOT, prepared, spec
 from lateralization.errors import BadInput
-from lateralization.language_models import models
+from lateralization.files import link_or_copy
+from lateralization.language_models import loading
 from lateralization.language_models.untrained import untrained_trunk
-from lateralization.sources.model_preparation import link
 
 
 @pytest.fixture
@@ -88,10 +88,10 @@ def test_pickled_weights_need_consent(gpt2: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no weights"):
         prepared(gpt2, tmp_path)
     with pytest.raises(BadInput, match="--allow_pickle_weights"):
-        models.load_trunk(gpt2)
+        loading.load_trunk(gpt2)
     assert prepared(gpt2, tmp_path, allow_pickle=True)["weights"][0]["file"] == "pytorch_model.bin"
-    expected = models.load_trunk(FIXTURES / "gpt2-fixture").wte.weight
-    found = models.load_trunk(tmp_path / "model", allow_pickle=True).wte.weight
+    expected = loading.load_trunk(FIXTURES / "gpt2-fixture").wte.weight
+    found = loading.load_trunk(tmp_path / "model", allow_pickle=True).wte.weight
     torch.testing.assert_close(found, expected)
 
 
@@ -101,13 +101,13 @@ def test_models_that_bring_code_are_not_run(gpt2: Path) -> None:
     (gpt2 / "config.json").write_text(json.dumps(config))
     (gpt2 / "own.py").write_text("raise SystemExit('code of the repository was run')")
     with pytest.raises(BadInput, match=r"config\.json cannot be used"):
-        models.load_config(gpt2)
+        loading.load_config(gpt2)
 
 
 def test_encoder_decoders_are_refused(tmp_path: Path) -> None:
     transformers.T5Config(d_model=16, num_layers=1).save_pretrained(tmp_path)
     with pytest.raises(BadInput, match="encoder–decoder"):
-        models.load_config(tmp_path)
+        loading.load_config(tmp_path)
 
 
 def change(folder: Path, edit: Any) -> None:
@@ -119,18 +119,18 @@ def change(folder: Path, edit: Any) -> None:
 def test_missing_and_misshapen_weights_are_refused(gpt2: Path) -> None:
     change(gpt2, lambda weights: weights.pop("transformer.h.1.mlp.c_fc.weight"))
     with pytest.raises(BadInput, match="1 missing"):
-        models.load_trunk(gpt2)
+        loading.load_trunk(gpt2)
     name = "transformer.h.1.mlp.c_fc.weight"
     change(gpt2, lambda weights: weights.update({name: torch.zeros(16, 8)}))
     with pytest.raises(BadInput, match=r"shape|weights"):
-        models.load_trunk(gpt2)
+        loading.load_trunk(gpt2)
 
 
 def test_a_broken_weights_file_is_refused(gpt2: Path) -> None:
     path = gpt2 / "model.safetensors"
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(BadInput, match=r"model\.safetensors is no safetensors file, or not whole"):
-        models.load_trunk(gpt2)
+        loading.load_trunk(gpt2)
 
 
 def test_a_checkpoint_without_a_head_is_whole(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_checkpoint_without_a_head_is_whole(tmp_path: Path) -> None:
         tie_word_embeddings=False,
     )
     transformers.LlamaModel(config).save_pretrained(tmp_path)
-    assert models.load_trunk(tmp_path).config.num_hidden_layers == 1
+    assert loading.load_trunk(tmp_path).config.num_hidden_layers == 1
 
 
 def test_a_checkpoint_without_a_pooler_is_whole(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_checkpoint_without_a_pooler_is_whole(tmp_path: Path) -> None:
     whole.save_pretrained(tmp_path)
     ids = torch.tensor([[4, 5, 6, 7]])
     with torch.no_grad():
-        read, expected = models.load_trunk(tmp_path)(ids), whole.albert.eval()(ids)
+        read, expected = loading.load_trunk(tmp_path)(ids), whole.albert.eval()(ids)
     torch.testing.assert_close(read.last_hidden_state, expected.last_hidden_state)
 
 
@@ -161,9 +161,9 @@ def test_the_blocks_of_a_decoder_by_itself_are_counted(tmp_path: Path) -> None:
     shape = {"d_model": 16, "vocab_size": 50, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
     shape |= {"encoder_layers": 2, "decoder_layers": 3, "max_position_embeddings": 80}
     transformers.BartForCausalLM(transformers.BartConfig(**shape)).save_pretrained(tmp_path)
-    size = models.measure(models.load_config(tmp_path))
+    size = loading.measure(loading.load_config(tmp_path))
     with torch.no_grad():
-        trunk, ids = models.load_trunk(tmp_path), torch.tensor([[4, 5]])
+        trunk, ids = loading.load_trunk(tmp_path), torch.tensor([[4, 5]])
         states = trunk(ids, use_cache=False, output_hidden_states=True).hidden_states
     assert (size.n_layers, size.n_hid) == (len(states) - 1, 16) == (3, 16)
 
@@ -171,8 +171,8 @@ def test_the_blocks_of_a_decoder_by_itself_are_counted(tmp_path: Path) -> None:
 def test_the_checkpoints_own_type_does_not_decide(gpt2: Path) -> None:
     model = transformers.AutoModelForCausalLM.from_pretrained(gpt2, dtype=torch.float16)
     model.save_pretrained(gpt2)
-    assert models.load_trunk(gpt2).dtype == torch.float32
-    assert models.load_trunk(gpt2, precision="bfloat16").dtype == torch.bfloat16
+    assert loading.load_trunk(gpt2).dtype == torch.float32
+    assert loading.load_trunk(gpt2, precision="bfloat16").dtype == torch.bfloat16
     assert untrained_trunk(gpt2, 1).dtype == torch.float32
 
 
@@ -211,7 +211,7 @@ def test_the_checkpoints_own_type_does_not_decide(gpt2: Path) -> None:
     ],
 )
 def test_parameters_are_counted_as_in_the_study(config: Any, n_parameters: int) -> None:
-    assert models.measure(config).n_parameters == n_parameters
+    assert loading.measure(config).n_parameters == n_parameters
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_parameters_are_counted_as_in_the_study(config: Any, n_parameters: int) 
 def test_the_experts_of_families_that_name_them_otherwise_are_counted(
     config: Any, expert: int
 ) -> None:
-    size = models.measure(config)
+    size = loading.measure(config)
     assert size.n_parameters - size.n_active == pytest.approx(2 * 3 * expert, rel=0.1)
 
 
@@ -264,7 +264,7 @@ def test_windows_are_as_long_as_the_model_reads(
     config: Any, limit: int, mapping: str, expected: int
 ) -> None:
     tokenizer = SimpleNamespace(model_max_length=limit)
-    assert models.max_length(config, tokenizer, mapping) == expected
+    assert loading.max_length(config, tokenizer, mapping) == expected
 
 
 def test_a_roberta_reads_exactly_its_window(tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_a_roberta_reads_exactly_its_window(tmp_path: Path) -> None:
         pad_token_id=1,
     )
     trunk = transformers.RobertaModel(config).eval()
-    length = models.max_length(config, SimpleNamespace(model_max_length=None), "aligned")
+    length = loading.max_length(config, SimpleNamespace(model_max_length=None), "aligned")
     assert trunk(torch.full((1, length), 5)).last_hidden_state.shape[1] == length == 80
     with pytest.raises((IndexError, RuntimeError)):
         trunk(torch.full((1, length + 1), 5))
@@ -296,12 +296,12 @@ def test_a_prophetnet_reads_exactly_its_window_and_one_too_long_is_no_fault_of_i
         is_decoder=True,
         add_cross_attention=False,
     )
-    trunk = models.from_config(config).eval().base_model
-    length = models.max_length(config, SimpleNamespace(model_max_length=None), "aligned")
-    read = models.answer(trunk, input_ids=torch.full((1, length), 5), use_cache=False)
+    trunk = loading.from_config(config).eval().base_model
+    length = loading.max_length(config, SimpleNamespace(model_max_length=None), "aligned")
+    read = loading.call_model(trunk, input_ids=torch.full((1, length), 5), use_cache=False)
     assert read.last_hidden_state.shape[1] == length == 80
     with pytest.raises(IndexError):  # a window that is too long is a fault of ours, and says so
-        models.answer(trunk, input_ids=torch.full((1, length + 1), 5), use_cache=False)
+        loading.call_model(trunk, input_ids=torch.full((1, length + 1), 5), use_cache=False)
 
 
 def test_a_model_with_a_short_context_is_refused(gpt2: Path, tmp_path: Path) -> None:
@@ -320,14 +320,14 @@ def test_the_tokenizer_of_another_model_leaves_its_limit_behind(gpt2: Path, tmp_
     assert (gpt2 / "tokenizer.json").read_bytes() == before
     assert model["max_length"] == 96
     assert model["vocabulary"] == 57
-    tokenizer = models.load_tokenizer(tmp_path / "model")
+    tokenizer = loading.load_tokenizer(tmp_path / "model")
     assert tokenizer.tokenize("船日") == ["船", "日"]
 
 
 def test_links_do_not_end_outside(tmp_path: Path) -> None:
     (tmp_path / "blob").write_text("x")
     (tmp_path / "name").symlink_to(tmp_path / "blob")
-    link(tmp_path / "name", tmp_path / "out")
+    link_or_copy(tmp_path / "name", tmp_path / "out")
     assert not (tmp_path / "out").is_symlink()
     assert (tmp_path / "out").read_text() == "x"
 

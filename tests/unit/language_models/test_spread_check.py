@@ -10,11 +10,11 @@ from helpers import tiny_models
 from helpers.restatement import Data, mapped, write_data
 from lateralization.errors import BadInput
 from lateralization.language_models import spread_check
-from lateralization.language_models.activations import Clock, Task, compared
-from lateralization.language_models.batches import Run, runs_from
-from lateralization.language_models.devices import GIB, choose
-from lateralization.language_models.models import load_trunk
-from lateralization.words.mapping import window_tensors
+from lateralization.language_models.activations import Clock, ExtractionTask, compared
+from lateralization.language_models.batches import RunTokens, runs_from
+from lateralization.language_models.devices import GIB, choose_placement
+from lateralization.language_models.loading import load_trunk
+from lateralization.words.words import window_tensors
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     return write_data(tmp_path_factory.mktemp("data"))
 
 
-def made(tmp_path: Path, data: Data, kind: str) -> tuple[Path, list[Run]]:
+def made(tmp_path: Path, data: Data, kind: str) -> tuple[Path, list[RunTokens]]:
     model = tiny_models.make(tmp_path / kind, kind, data[2])
     return model, runs_from(window_tensors(mapped(model, data, "aligned")))
 
@@ -77,9 +77,9 @@ def test_only_what_is_spread_from_a_checkpoint_is_compared(
     model, runs = made(tmp_path, data, "llama")
     given: dict[str, Any] = {"model": {}, "words": None, "precision": "float32", "seed": seed}
     given |= {"untrained_mode": "eval", "out": tmp_path / "out", "windows": tmp_path}
-    plan = choose(
+    plan = choose_placement(
         kind="cuda", free=[free * GIB] * 2, weights=GIB, per_token=1e6, windows=1, longest=9
     )
     clock = Clock()
-    found = compared(Task(model_dir=model, **given), plan, load_trunk(model), runs, clock)
+    found = compared(ExtractionTask(model_dir=model, **given), plan, load_trunk(model), runs, clock)
     assert (found is not None) is ("compare" in clock.seconds) is asked

@@ -8,7 +8,7 @@ import pytest
 
 from lateralization.errors import BadInput
 from lateralization.files import read_metadata, read_tensors
-from lateralization.language_models.batches import Run
+from lateralization.language_models.batches import RunTokens
 from lateralization.language_models.features import FeaturesFile
 from lateralization.language_models.word_vectors import Collector, merge
 from lateralization.words.windows import Pieces
@@ -16,22 +16,22 @@ from lateralization.words.windows import Pieces
 WIDTHS = (3, 5)
 
 
-def made_run(number: int) -> Run:
+def made_run(number: int) -> RunTokens:
     """Four words: one stretch; two pieces; one over two windows; two pieces over three windows."""
     table = [[0, 0, 1, 0, 4], [1, 0, 4, 0, 5], [1, 0, 5, 0, 8], [2, 0, 8, 1, 6]]
     table += [[3, 1, 6, 2, 7], [3, 2, 7, 2, 8], [4, 2, 8, 2, 9]]
     pieces = Pieces(np.array(table), np.array([0, 4, 4]), np.array([10, 10, 10]))
     blank = np.ones((3, 10), np.int64)
-    return Run(number, blank, blank, pieces, pieces.segments(), np.array([[0, 0, 10]] * 3))
+    return RunTokens(number, blank, blank, pieces, pieces.segments(), np.array([[0, 0, 10]] * 3))
 
 
-def sums_of(run: Run, layer: int) -> np.ndarray[Any, Any]:
+def sums_of(run: RunTokens, layer: int) -> np.ndarray[Any, Any]:
     """Draw the sums of a run's segments."""
     draw = np.random.default_rng([run.number, layer])
     return draw.standard_normal((len(run.segments), WIDTHS[layer])).astype(np.float32)
 
 
-def collect(runs: list[Run], batches: list[list[tuple[int, int]]], folder: Path) -> Path:
+def collect(runs: list[RunTokens], batches: list[list[tuple[int, int]]], folder: Path) -> Path:
     """Hand the windows (run, window) of each batch to a process of its own."""
     folder.mkdir()
     for number, windows in enumerate(batches):

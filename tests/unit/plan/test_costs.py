@@ -12,7 +12,7 @@ from helpers.made_plans import made_baseline, made_language, made_model, made_pl
 from lateralization.plan.costs import (
     MEASURED,
     activations_disk,
-    gpu_memory,
+    gpu_bytes_needed,
     reliability_disk,
     shape_of,
 )
@@ -45,8 +45,8 @@ def test_measured_seconds_are_those_of_the_tables() -> None:
 
 def test_memory_on_a_gpu_is_the_weights_and_a_window() -> None:
     model = made_model("gpt2-xl", n_parameters=1_557_611_200, n_layers=48, n_hid=1600)
-    whole = gpu_memory(model, "float32")
-    half = gpu_memory(model, "bfloat16")
+    whole = gpu_bytes_needed(model, "float32")
+    half = gpu_bytes_needed(model, "bfloat16")
     assert whole is not None
     assert half is not None
     weights = 4 * 1_557_611_200
@@ -55,7 +55,7 @@ def test_memory_on_a_gpu_is_the_weights_and_a_window() -> None:
     # what a pass with larger batches took at its peak holds it
     peak = next(float(r["peak_gib"]) for r in _rows("extraction_gpu.tsv") if r["peak_gib"])
     assert whole / 2**30 < peak
-    assert gpu_memory(replace(model, n_parameters=None), "float32") is None
+    assert gpu_bytes_needed(replace(model, n_parameters=None), "float32") is None
 
 
 def test_activations_take_four_bytes_a_word_layer_and_unit() -> None:

@@ -9,7 +9,7 @@ from helpers.groovy import LIB, groovy
 from helpers.made_plans import made_baseline, made_model, made_plan
 from helpers.setup_programs import PROJECT
 from helpers.tiny_dataset import ASSETS
-from lateralization.encoding.encoding import chosen_layers
+from lateralization.encoding.encode import chosen_layers
 from lateralization.errors import BadInput
 from lateralization.files import save_tensors
 from lateralization.plan.layer_choice import fitted_layers

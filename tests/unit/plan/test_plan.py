@@ -21,7 +21,7 @@ from helpers.tiny_dataset import (
     write_model,
 )
 from lateralization.errors import BadInput
-from lateralization.files import md5_of
+from lateralization.files import digest_of
 from lateralization.plan.summary import summary
 from lateralization.run_plan import Plan
 from lateralization.study import ANNOTATION_MD5, GRID_AFFINE, GRID_SHAPE
@@ -151,7 +151,7 @@ def test_corrections_follow_the_annotations_md5(world, monkeypatch):
         "corrections"
     ] == "ds003643"  # fmt: skip
     annotation = world / "data" / ANNOTATION
-    monkeypatch.setitem(ANNOTATION_MD5, "en", md5_of(annotation))
+    monkeypatch.setitem(ANNOTATION_MD5, "en", digest_of(annotation, "md5"))
     assert plan_of(world, **own(world))["languages"][0]["corrections"] == "ds003643"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lateralization.simulation.own_code import PACKAGE, content_of, files_of, imports, reachable
 
-DATA_SET = "simulation/simulated_dataset.py"
+DATA_SET = "simulation/simulate.py"
 
 
 def test_what_a_module_imports_is_followed_to_its_end() -> None:

@@ -10,15 +10,15 @@ import torch
 from scipy.stats import spearmanr
 
 from helpers.simulated_bold import simulate_bold
-from lateralization.fmri.data_checks import check_group
 from lateralization.fmri.hrf import hrf_operator
+from lateralization.fmri.outliers import compare_subjects
 from lateralization.fmri.signals import clean, standardise, trim
 from lateralization.ridge.joint import confound_ridges, joint_ridges
 from lateralization.ridge.ridge import encode
 from lateralization.ridge.voxels import Voxels
-from lateralization.simulation import simulation, story
+from lateralization.simulation import responses, story
 from lateralization.simulation.extraction import extract_features
-from lateralization.simulation.simulated_dataset import write_story
+from lateralization.simulation.simulate import write_story
 from lateralization.simulation.simulated_models import MODELS, write_models
 from lateralization.simulation.worlds import make_world, truth_per_model
 from lateralization.statistics.asymmetry import STRICT, Brain
@@ -38,7 +38,7 @@ N_VOXELS = 240
 class Bench:
     """Designs and features of all models: they do not depend on a world's seed."""
 
-    designs: list[simulation.Design]
+    designs: list[responses.Design]
     features: list[list[np.ndarray]]
     places: np.ndarray
 
@@ -47,7 +47,7 @@ def signal_voxels(n: int) -> np.ndarray:
     """Draw voxels where the profile is strong, the left half first, each with its mirror image."""
     rng = np.random.default_rng(0)
     cloud = rng.uniform((8, -90, -50), (68, 60, 60), (4000, 3))
-    strong = cloud[np.argsort(simulation.language_profile(cloud))[-1000:]]
+    strong = cloud[np.argsort(responses.language_profile(cloud))[-1000:]]
     right = strong[rng.permutation(1000)[: n // 2]]
     return np.concatenate([right * [-1, 1, 1], right])
 
@@ -85,7 +85,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
         ]
         for runs in states
     ]
-    designs = simulation.make_designs(words, states, lengths)
+    designs = responses.make_designs(words, states, lengths)
     return Bench(designs, features, signal_voxels(N_VOXELS))
 
 
@@ -109,7 +109,7 @@ def asymmetry_per_run(bench: Bench, world: str, seed: int) -> np.ndarray:
 def planted_asymmetry(bench: Bench, world: str) -> np.ndarray:
     """Return what the simulator's truth says, (n_models,)."""
     planted = make_world(world, len(MODELS), N_SUBJECTS, (1, 2))
-    profile = simulation.language_profile(bench.places)
+    profile = responses.language_profile(bench.places)
     truth = truth_per_model(planted, profile, bench.places, N_SUBJECTS)
     return np.array([model["planted_left_minus_right"] for model in truth])
 
@@ -202,7 +202,7 @@ def simulated_alarms(bench: Bench, world: str, seed: int) -> list[tuple[int, int
     planted = make_world(world, len(MODELS), N_SUBJECTS, (1, 2))
     subjects = simulate_bold(bench.designs, planted, bench.places, N_SUBJECTS, seed)
     cleaned = [[clean(run, TR) for run in own] for own in subjects]
-    checks = check_group(cleaned, TR)
+    checks = compare_subjects(cleaned, TR)
     return [(one.subject, one.run + 1, one.reasons) for one in checks if one.reasons]
 
 

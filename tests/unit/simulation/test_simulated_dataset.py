@@ -11,7 +11,7 @@ import pytest
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.simulation import story
-from lateralization.simulation.simulated_dataset import Settings, make_head, simulate, to_image
+from lateralization.simulation.simulate import Settings, make_head, simulate, to_image
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 
 STORY = Path(__file__).parents[3] / "assets" / "story"
@@ -156,7 +156,7 @@ def test_the_studys_matching_rule_walks_through_the_whole_story(
 ) -> None:
     """The rule is easily led astray (three numbers in a row are enough): not by this story."""
     from lateralization.simulation.simulated_models import MODELS, train_tokenizer
-    from lateralization.words.mapping import map_words
+    from lateralization.words.words import map_words
 
     model = next(model for model in MODELS if model.family == family)
     chapters = story.read_story(STORY, 1, scans)

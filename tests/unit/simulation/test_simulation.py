@@ -9,8 +9,8 @@ import pytest
 from helpers.simulated_bold import simulate_bold
 from lateralization.errors import BadInput
 from lateralization.fmri.signals import standardise
-from lateralization.simulation import simulation, story, worlds
-from lateralization.simulation.simulated_dataset import run_lengths
+from lateralization.simulation import responses, story, worlds
+from lateralization.simulation.simulate import scans_per_run
 from lateralization.simulation.worlds import make_world
 
 STORY = Path(__file__).parents[3] / "assets" / "story"
@@ -19,7 +19,7 @@ N_SCANS = (60, 50, 50, 70)
 ALTERED = (2, 3)
 
 
-def fake_designs(seed: int = 0) -> list[simulation.Design]:
+def fake_designs(seed: int = 0) -> list[responses.Design]:
     """Random words with random states: components that do not depend on each other."""
     rng = np.random.default_rng(seed)
     words, states = [], [[] for _ in WIDTHS]
@@ -30,19 +30,19 @@ def fake_designs(seed: int = 0) -> list[simulation.Design]:
         words.append(pd.DataFrame({"word": letters, "onset": onsets, "offset": onsets + 0.3}))
         for width, runs in zip(WIDTHS, states, strict=True):
             runs.append(rng.standard_normal((n_words, width)))
-    return simulation.make_designs(words, states, N_SCANS)
+    return responses.make_designs(words, states, N_SCANS)
 
 
 def mirrored_places(n: int = 120, seed: int = 0) -> np.ndarray:
     """Voxels of the language-like regions, the left half first, each with its mirror image."""
     rng = np.random.default_rng(seed)
-    right = simulation.CENTRES[rng.integers(0, len(simulation.CENTRES), n // 2)]
+    right = responses.CENTRES[rng.integers(0, len(responses.CENTRES), n // 2)]
     right = right + rng.normal(0, 6, right.shape)
     return np.concatenate([right * [-1, 1, 1], right])
 
 
 @pytest.fixture(scope="module")
-def designs() -> list[simulation.Design]:
+def designs() -> list[responses.Design]:
     return fake_designs()
 
 
@@ -67,7 +67,7 @@ def test_left_shares_rise_right_shares_are_flat_and_both_sum_to_the_same(n_model
 def test_where_nothing_is_planted_the_truth_says_so(name: str) -> None:
     world = make_world(name, 6, 6, (1, 2))
     places = mirrored_places()
-    profile = simulation.language_profile(places)
+    profile = responses.language_profile(places)
     for model in worlds.truth_per_model(world, profile, places, 6):
         assert model["planted_left_minus_right"] == pytest.approx(0, abs=1e-12)
 
@@ -91,41 +91,39 @@ def test_a_voxel_on_the_midline_takes_the_mean_of_both_shares() -> None:
 
 def test_the_profile_is_the_same_on_both_sides_and_strongest_in_language_regions() -> None:
     places = mirrored_places()
-    profile = simulation.language_profile(places)
+    profile = responses.language_profile(places)
     assert profile[:60] == pytest.approx(profile[60:])
-    assert simulation.language_profile(simulation.CENTRES) == pytest.approx(1)
-    assert simulation.language_profile(np.array([[20.0, -100, 0]]))[0] < 0.05
+    assert responses.language_profile(responses.CENTRES) == pytest.approx(1)
+    assert responses.language_profile(np.array([[20.0, -100, 0]]))[0] < 0.05
 
 
 def test_fields_are_mirrored_smooth_and_of_unit_variance() -> None:
     places = np.array([[30.0, 0, 0], [-30.0, 0, 0], [30.0, 5, 0], [30.0, 60, 0]])
     draws = [
-        simulation.smooth_fields(places, 20, np.random.default_rng(seed)) for seed in range(100)
+        responses.smooth_fields(places, 20, np.random.default_rng(seed)) for seed in range(100)
     ]
     fields = np.concatenate(draws)
     assert np.array_equal(fields[:, 0], fields[:, 1])
     near, far = np.corrcoef(fields.T)[0, [2, 3]]
-    assert near == pytest.approx(np.exp(-(5**2) / (2 * simulation.SMOOTHNESS_MM**2)), abs=0.02)
+    assert near == pytest.approx(np.exp(-(5**2) / (2 * responses.SMOOTHNESS_MM**2)), abs=0.02)
     assert abs(far) < 0.1
     assert fields.var() == pytest.approx(1, abs=0.05)
 
 
 def test_noise_has_unit_variance_and_follows_its_generator() -> None:
     places = mirrored_places(400)
-    noise = [
-        simulation.subject_noise(90, places, np.random.default_rng(seed)) for seed in range(40)
-    ]
+    noise = [responses.subject_noise(90, places, np.random.default_rng(seed)) for seed in range(40)]
     assert np.mean([run.var(axis=0) for run in noise]) == pytest.approx(1, abs=0.05)
-    again = simulation.subject_noise(90, places, np.random.default_rng(3))
+    again = responses.subject_noise(90, places, np.random.default_rng(3))
     assert np.array_equal(noise[3], again)
 
 
 def test_one_models_planted_time_course_has_its_share_of_the_variance(
-    designs: list[simulation.Design],
+    designs: list[responses.Design],
 ) -> None:
     places = mirrored_places()
     world = make_world("demo", len(WIDTHS), 4, ALTERED)
-    forward = simulation.make_forward(world, designs, places, seed=1)
+    forward = responses.make_forward(world, designs, places, seed=1)
     for k in range(len(WIDTHS)):
         course = np.concatenate([d.components[k] @ forward.weights[k] for d in designs])
         share = course.var(axis=0) / forward.profile
@@ -137,12 +135,12 @@ def test_the_expected_r_is_what_a_perfect_encoder_of_the_component_gets() -> Non
     """The formula of the truth against the correlation with the planted component itself."""
     designs, places = fake_designs(3), mirrored_places(200)
     world, n_subjects = make_world("demo", len(WIDTHS), 4, ALTERED), 4
-    expected = worlds.expected_r(world, simulation.language_profile(places), places, n_subjects)
+    expected = worlds.expected_r(world, responses.language_profile(places), places, n_subjects)
     found = []
     for seed in range(4):
         subjects = simulate_bold(designs, world, places, n_subjects, seed)
         mean = np.mean([np.concatenate(runs) for runs in subjects], axis=0)
-        forward = simulation.make_forward(world, designs, places, seed)
+        forward = responses.make_forward(world, designs, places, seed)
         courses = [
             np.concatenate([d.components[k] @ forward.weights[k] for d in designs])
             for k in range(len(WIDTHS))
@@ -153,7 +151,7 @@ def test_the_expected_r_is_what_a_perfect_encoder_of_the_component_gets() -> Non
 
 def test_the_truth_of_one_subject_is_that_of_its_own_noise_over_all_voxels() -> None:
     world, places = make_world("demo", len(WIDTHS), 4, ALTERED), mirrored_places(200)
-    profile = simulation.language_profile(places)
+    profile = responses.language_profile(places)
     left = places[:, 0] < 0
     for n_subjects, name in ((4, "whole"), (1, "individual")):
         r = worlds.expected_r(world, profile, places, n_subjects)
@@ -169,14 +167,14 @@ def test_breath_and_heart_keep_their_rates_at_any_repetition_time(
     tr: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the rhythm: its spectrum peaks at a rate in its range, folded at half the scans'."""
-    monkeypatch.setattr(simulation, "NOISE_SHARES", {
+    monkeypatch.setattr(responses, "NOISE_SHARES", {
         "autoregressive": 0.0, "drift": 0.0, "respiration": 1.0, "cardiac": 0.0,
     })  # fmt: skip
     rng = np.random.default_rng(2)
-    noise = simulation.subject_noise(2000, mirrored_places(20), rng, tr)
+    noise = responses.subject_noise(2000, mirrored_places(20), rng, tr)
     power = (np.abs(np.fft.rfft(noise, axis=0)) ** 2).sum(axis=1)
     rates = np.fft.rfftfreq(2000, tr)
-    low, high = simulation.RESPIRATION_HZ
+    low, high = responses.RESPIRATION_HZ
     folded = np.linspace(low, high, 50)
     folded = np.abs(folded - np.round(folded * tr) / tr)
     found = (rates * power).sum() / power.sum()
@@ -184,25 +182,25 @@ def test_breath_and_heart_keep_their_rates_at_any_repetition_time(
 
 
 def test_a_subjects_noise_has_the_repetition_time_of_the_data(
-    designs: list[simulation.Design], monkeypatch: pytest.MonkeyPatch
+    designs: list[responses.Design], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     places, heard = mirrored_places(20), []
-    noise = simulation.subject_noise
+    noise = responses.subject_noise
 
     def listening(n_scans, coordinates, rng, tr):
         heard.append(tr)
         return noise(n_scans, coordinates, rng, tr)
 
-    monkeypatch.setattr(simulation, "subject_noise", listening)
+    monkeypatch.setattr(responses, "subject_noise", listening)
     world = make_world("demo", len(WIDTHS), 4, ALTERED)
-    forward = simulation.make_forward(world, designs, places, 0, tr=0.7)
-    signals = [simulation.planted_signal(forward, design) for design in designs]
-    simulation.subject_run(forward, signals, 0, 1, np.random.default_rng(0))
+    forward = responses.make_forward(world, designs, places, 0, tr=0.7)
+    signals = [responses.planted_signal(forward, design) for design in designs]
+    responses.subject_run(forward, signals, 0, 1, np.random.default_rng(0))
     assert heard == [0.7]
 
 
 def test_the_right_hemisphere_is_noisier_in_the_world_of_word_rate_only(
-    designs: list[simulation.Design],
+    designs: list[responses.Design],
 ) -> None:
     places = mirrored_places()
     for name, ratio in (("demo", 1.0), ("word_rate", worlds.NOISY_RIGHT)):
@@ -213,7 +211,7 @@ def test_the_right_hemisphere_is_noisier_in_the_world_of_word_rate_only(
 
 
 def test_the_same_seed_gives_the_same_responses_and_another_one_others(
-    designs: list[simulation.Design],
+    designs: list[responses.Design],
 ) -> None:
     world, places = make_world("demo", len(WIDTHS), 2, ALTERED), mirrored_places(20)
     first, again, other = (simulate_bold(designs, world, places, 2, seed) for seed in (1, 1, 2))
@@ -227,7 +225,7 @@ def similarity(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def test_a_shifted_run_agrees_with_the_others_only_when_shifted_back(
-    designs: list[simulation.Design],
+    designs: list[responses.Design],
 ) -> None:
     places, lag = mirrored_places(), worlds.SHIFT_SCANS
     world = make_world("shifted_run", len(WIDTHS), 4, ALTERED)
@@ -241,7 +239,7 @@ def test_a_shifted_run_agrees_with_the_others_only_when_shifted_back(
     assert similarity(bold[0][run], others) > 0.3
 
 
-def test_swapped_runs_agree_with_the_others_crosswise(designs: list[simulation.Design]) -> None:
+def test_swapped_runs_agree_with_the_others_crosswise(designs: list[responses.Design]) -> None:
     world = make_world("swapped_runs", len(WIDTHS), 4, ALTERED)
     assert world.damage is not None
     subject = world.damage.subject
@@ -255,7 +253,7 @@ def test_swapped_runs_agree_with_the_others_crosswise(designs: list[simulation.D
 
 
 def test_runs_to_swap_get_equal_lengths(chapters: list[story.Chapter]) -> None:
-    lengths, (first, second) = run_lengths(chapters, "swapped_runs")
+    lengths, (first, second) = scans_per_run(chapters, "swapped_runs")
     assert first != second
     assert lengths[first - 1] == lengths[second - 1]
-    assert run_lengths(chapters, "demo")[0] == [chapter.n_scans for chapter in chapters]
+    assert scans_per_run(chapters, "demo")[0] == [chapter.n_scans for chapter in chapters]

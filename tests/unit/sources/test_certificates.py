@@ -39,7 +39,7 @@ def fetched(tmp_path: Path, address: str = ADDRESS) -> None:
 
 
 def asked(tmp_path: Path) -> None:
-    hub.fetch(hub.Request("org/m", endpoint=ADDRESS), tmp_path)
+    hub.fetch_snapshot(hub.Request("org/m", endpoint=ADDRESS), tmp_path)
 
 
 def bad_bundles(tmp_path: Path) -> dict[Path, str]:
@@ -89,6 +89,6 @@ def test_a_whole_cache_needs_no_certificates(
     for name in ("config.json", "model.safetensors"):
         (folder / name).write_text("{}")
     with serving_hub(folder) as server:
-        hub.fetch(hub.Request("org/m", endpoint=server.url), tmp_path / "cache")
+        hub.fetch_snapshot(hub.Request("org/m", endpoint=server.url), tmp_path / "cache")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent.pem"))
-    assert hub.fetch(hub.Request("org/m", COMMIT), tmp_path / "cache").commit == COMMIT
+    assert hub.fetch_snapshot(hub.Request("org/m", COMMIT), tmp_path / "cache").commit == COMMIT

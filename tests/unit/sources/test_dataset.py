@@ -21,7 +21,7 @@ from helpers.tiny_dataset import (
 from lateralization.errors import BadInput
 from lateralization.problems import Problems
 from lateralization.sources import dataset
-from lateralization.sources.runs import check_runs
+from lateralization.sources.bold_headers import check_headers
 from lateralization.study import ANNOTATION_MD5
 from lateralization.words import stories
 
@@ -31,7 +31,7 @@ def checked(root, averaged=True):
     problems, notes = Problems(), []
     subjects = dataset.local_subjects(root, STUDY, "en")
     dataset.check_subjects(root, STUDY, subjects, problems)
-    scans = check_runs(subjects, averaged, problems, notes)
+    scans = check_headers(subjects, averaged, problems, notes)
     return scans, problems, notes
 
 

@@ -39,7 +39,7 @@ def test_two_hundred_files_arrive_with_progress(server, tmp_path, capsys):
     server.script = [503, "truncate"] * 3
     download.download(files, QUICK, "bold")
     assert all(file.target.read_bytes() == contents[f"/{i}"] for i, file in enumerate(files))
-    assert "bold: 200/200 files" in capsys.readouterr().err
+    assert "bold, 200 files: 100%" in capsys.readouterr().err
 
 
 def test_one_missing_file_stops_the_others_and_is_named(server, tmp_path):
@@ -108,7 +108,7 @@ def test_without_locks_each_run_writes_its_own_part(server, tmp_path, monkeypatc
     def no_locks(*_arguments):
         raise OSError(errno.ENOLCK, "no locks")
 
-    monkeypatch.setattr(cache.fcntl, "flock", no_locks)
+    monkeypatch.setattr("fcntl.flock", no_locks)
     server.script = ["truncate"]
     assert fetch(wanted(server, tmp_path)) == CONTENT
 
@@ -152,7 +152,7 @@ def test_a_full_disk_is_bad_input_and_says_so(server, tmp_path, monkeypatch):
     def full(*_arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cache.Part, "write", full)
+    monkeypatch.setattr(cache.PartialFile, "write", full)
     with pytest.raises(BadInput, match="no space left"):
         download.download([wanted(server, tmp_path)], QUICK)
 

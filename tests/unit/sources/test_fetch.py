@@ -23,7 +23,7 @@ from helpers.zipcrypto import write_encrypted_zip
 from lateralization.errors import BadInput, Transient
 from lateralization.sources import dataset
 from lateralization.sources.download import Policy
-from lateralization.sources.fetching import fetch, wanted_files
+from lateralization.sources.fetch import fetch, wanted_files
 
 QUICK = Policy(attempts=2, backoff=0.01)
 NAMES = [f"text_en_run{run}.txt" for run in range(1, 10)]
@@ -70,7 +70,7 @@ def test_another_file_system_gets_copies(server, tmp_path, monkeypatch):
     def across(*_arguments):
         raise OSError(18, "Invalid cross-device link")
 
-    monkeypatch.setattr("lateralization.sources.fetching.os.link", across)
+    monkeypatch.setattr("os.link", across)
     fetch(bold_parcel(server), [], tmp_path / "cache", tmp_path / "out", QUICK)
     assert not (tmp_path / "out" / "run-1.nii.gz").is_symlink()
     assert (tmp_path / "out" / "run-1.nii.gz").stat().st_nlink == 1
@@ -246,7 +246,7 @@ def test_the_command_writes_the_parcel_and_says_so(server, tmp_path):
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "fetched").iterdir())) == 9
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "fetched", "parcel.json"]
-    assert "9/9 files" in done.stderr
+    assert "9 files: 100%" in done.stderr
     assert "bold: 9 files" in done.stderr.splitlines()[-1]
 
 

@@ -16,10 +16,11 @@ from safetensors.torch import load_file, save_file
 from helpers.hub_server import COMMIT, Hub, serving_hub
 from helpers.preparing import FIXTURES, ROOT, prepared, spec
 from lateralization.errors import BadInput, Transient
-from lateralization.language_models import models
+from lateralization.language_models import loading
 from lateralization.sources import hub
-from lateralization.sources.model_preparation import prepare
-from lateralization.sources.receipts import remove_weights, whole_model
+from lateralization.sources.model import prepare
+from lateralization.sources.receipts import whole_model
+from lateralization.sources.release import remove_weights
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_a_model_of_the_hub_is_fetched_at_its_commit(server: Hub, tmp_path: Path
     assert not names & {"pytorch_model.bin", "README.md"}
     assert {header for _, header in server.asked} == {None}
     asked = len(server.asked)
-    cached = hub.fetch(remote(server, revision=COMMIT), tmp_path / "cache")
+    cached = hub.fetch_snapshot(remote(server, revision=COMMIT), tmp_path / "cache")
     assert len(server.asked) == asked
     assert cached.commit == COMMIT
 
@@ -61,7 +62,7 @@ def test_the_token_comes_from_the_environment_only(
     server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_test")
-    hub.fetch(remote(server), tmp_path)
+    hub.fetch_snapshot(remote(server), tmp_path)
     assert {header for _, header in server.asked} == {"Bearer hf_test"}
 
 
@@ -105,19 +106,19 @@ def test_the_server_is_the_official_one_when_none_is_given(
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://of-the-shell")
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", model_info)
     with pytest.raises(Transient):
-        hub.fetch(hub.Request("org/m"), tmp_path)
+        hub.fetch_snapshot(hub.Request("org/m"), tmp_path)
     assert asked == [hub.OFFICIAL_HUB]
 
 
 def test_a_client_that_is_kept_offline_uses_the_cache(
     server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hub.fetch(remote(server), tmp_path)
+    hub.fetch_snapshot(remote(server), tmp_path)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     asked = len(server.asked)
-    assert hub.fetch(remote(server), tmp_path).commit == COMMIT
+    assert hub.fetch_snapshot(remote(server), tmp_path).commit == COMMIT
     with pytest.raises(BadInput, match=r"org/m at revision v2 .* HF_HUB_OFFLINE is set"):
-        hub.fetch(remote(server, revision="v2"), tmp_path)
+        hub.fetch_snapshot(remote(server, revision="v2"), tmp_path)
     assert len(server.asked) == asked
 
 
@@ -127,7 +128,7 @@ def test_no_variable_of_the_shell_brings_a_stage_that_is_offline_to_the_network(
     names = ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "TOKENIZERS_PARALLELISM")
     for name in (*names, "TRANSFORMERS_VERBOSITY"):
         monkeypatch.setenv(name, "0")
-    models.offline()
+    loading.offline()
     assert os.environ["HF_HUB_OFFLINE"] == "1"
 
 
@@ -146,11 +147,11 @@ def test_the_token_does_not_leave_the_machine_unencrypted(
     monkeypatch.setattr(hub, "_connect", connected)
     monkeypatch.setenv("HF_TOKEN", "hf_MarkedSecretOfTheTest")
     with pytest.raises(BadInput, match=r"HF_TOKEN.* is not sent to .*https://") as caught:
-        hub.fetch(hub.Request("org/m", endpoint=server), tmp_path)
+        hub.fetch_snapshot(hub.Request("org/m", endpoint=server), tmp_path)
     assert "Marked" not in str(caught.value)
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(Transient, match="a connection was made"):
-        hub.fetch(hub.Request("org/m", endpoint=server), tmp_path)
+        hub.fetch_snapshot(hub.Request("org/m", endpoint=server), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ def test_the_token_is_sent_encrypted_or_on_this_machine(server: str) -> None:
 def test_what_the_hub_refuses_is_said(server: Hub, tmp_path: Path, spoilt: str, said: str) -> None:
     server.spoilt = spoilt
     with pytest.raises(BadInput, match=said):
-        hub.fetch(remote(server, revision="v2"), tmp_path)
+        hub.fetch_snapshot(remote(server, revision="v2"), tmp_path)
 
 
 def test_a_gated_model_names_its_page_its_conditions_and_what_is_lacking(
@@ -184,14 +185,14 @@ def test_a_gated_model_names_its_page_its_conditions_and_what_is_lacking(
     monkeypatch.delenv("HF_TOKEN", raising=False)
     request = hub.Request("meta-llama/Llama-3.1-8B", endpoint=server.url)
     with pytest.raises(BadInput) as caught:
-        hub.fetch(request, tmp_path)
+        hub.fetch_snapshot(request, tmp_path)
     assert "meta-llama/Llama-3.1-8B is gated and no token is given: accept Meta's" in str(
         caught.value
     )
     assert f"on {server.url}/meta-llama/Llama-3.1-8B, then" in str(caught.value)
     monkeypatch.setenv("HF_TOKEN", "hf_marked")
     with pytest.raises(BadInput, match="the account of your token has no access yet") as caught:
-        hub.fetch(request, tmp_path)
+        hub.fetch_snapshot(request, tmp_path)
     assert "hf_marked" not in str(caught.value)
 
 
@@ -201,21 +202,21 @@ def test_an_unreachable_hub_is_a_passing_failure_unless_the_cache_has_the_model(
     def unreachable(*arguments: Any, **options: Any) -> None:
         raise ConnectionError("no route to host")
 
-    hub.fetch(remote(server), tmp_path / "cache")
+    hub.fetch_snapshot(remote(server), tmp_path / "cache")
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", unreachable)
     with pytest.raises(Transient, match="cannot be reached"):
-        hub.fetch(remote(server), tmp_path / "empty")
-    assert hub.fetch(remote(server, revision=COMMIT), tmp_path / "cache").commit == COMMIT
-    assert hub.fetch(remote(server), tmp_path / "cache").commit == COMMIT
+        hub.fetch_snapshot(remote(server), tmp_path / "empty")
+    assert hub.fetch_snapshot(remote(server, revision=COMMIT), tmp_path / "cache").commit == COMMIT
+    assert hub.fetch_snapshot(remote(server), tmp_path / "cache").commit == COMMIT
     with pytest.raises(Transient):
-        hub.fetch(remote(server, revision="v2"), tmp_path / "cache")
+        hub.fetch_snapshot(remote(server, revision="v2"), tmp_path / "cache")
 
 
 def test_a_whole_cache_is_used_under_every_name_of_its_commit(
     server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody else's cache, where nothing can be written: the hub is asked what ``main`` is."""
-    hub.fetch(remote(server, revision=COMMIT), tmp_path)
+    hub.fetch_snapshot(remote(server, revision=COMMIT), tmp_path)
 
     def closed(*arguments: Any, **options: Any) -> None:
         raise BadInput("permission is denied")
@@ -223,17 +224,22 @@ def test_a_whole_cache_is_used_under_every_name_of_its_commit(
     monkeypatch.setattr("lateralization.sources.hub.write_json", closed)
     monkeypatch.setattr("huggingface_hub.snapshot_download", closed)
     asked = len(server.asked)
-    assert hub.fetch(remote(server), tmp_path).commit == COMMIT
-    assert hub.fetch(remote(server, revision="v1"), tmp_path).commit == COMMIT
+    assert hub.fetch_snapshot(remote(server), tmp_path).commit == COMMIT
+    assert hub.fetch_snapshot(remote(server, revision="v1"), tmp_path).commit == COMMIT
     assert len(server.asked) == asked + 2
 
 
 def test_pickles_of_the_hub_need_consent(server: Hub, tmp_path: Path) -> None:
     (server.folder / "model.safetensors").unlink()
     with pytest.raises(BadInput, match="--allow_pickle_weights"):
-        hub.fetch(remote(server), tmp_path)
-    assert "pytorch_model.bin" in hub.fetch(remote(server, allow_pickle=True), tmp_path).files
-    assert "pytorch_model.bin" not in hub.fetch(remote(server, weights=False), tmp_path / "b").files
+        hub.fetch_snapshot(remote(server), tmp_path)
+    assert (
+        "pytorch_model.bin" in hub.fetch_snapshot(remote(server, allow_pickle=True), tmp_path).files
+    )
+    assert (
+        "pytorch_model.bin"
+        not in hub.fetch_snapshot(remote(server, weights=False), tmp_path / "b").files
+    )
 
 
 def test_weights_in_parts_are_those_of_the_index(server: Hub, tmp_path: Path) -> None:
@@ -252,13 +258,13 @@ def test_weights_in_parts_are_those_of_the_index(server: Hub, tmp_path: Path) ->
     model = prepare(from_hub, [], tmp_path / "cache", tmp_path / "model")
     assert [entry["file"] for entry in model["weights"]] == sorted(parts)
     assert not (tmp_path / "model" / "consolidated.safetensors").exists()
-    models.load_trunk(tmp_path / "model")
+    loading.load_trunk(tmp_path / "model")
     (server.folder / "model-00002-of-00002.safetensors").unlink()
     with pytest.raises(BadInput, match=r"lacks 1 of 2 parts .*00002-of-00002"):
-        hub.fetch(remote(server), tmp_path / "holed")
+        hub.fetch_snapshot(remote(server), tmp_path / "holed")
     index.write_text(json.dumps({"weight_map": {"a": "../../outside"}}))
     with pytest.raises(BadInput, match="outside"):
-        hub.fetch(remote(server), tmp_path / "other")
+        hub.fetch_snapshot(remote(server), tmp_path / "other")
 
 
 def test_a_damaged_download_is_removed_and_tried_again(server: Hub, tmp_path: Path) -> None:
@@ -312,8 +318,8 @@ def test_weights_that_are_not_kept_go_when_their_activations_are_whole(
     model = prepare(given, [], tmp_path / "cache", tmp_path / "model")
     assert not list((tmp_path / "model").glob("*.safetensors"))
     with whole_model(tmp_path / "model") as folder:
-        whole = models.load_trunk(folder).wte.weight
-    torch.testing.assert_close(whole, models.load_trunk(FIXTURES / "gpt2-fixture").wte.weight)
+        whole = loading.load_trunk(folder).wte.weight
+    torch.testing.assert_close(whole, loading.load_trunk(FIXTURES / "gpt2-fixture").wte.weight)
     receipt = tmp_path / "model" / "receipt.json"
     for broken in (True, False):
         path = activations(tmp_path, spoilt=broken)
@@ -346,6 +352,6 @@ def test_the_files_of_a_user_are_never_removed(gpt2: Path, tmp_path: Path) -> No
 
 
 def test_weights_come_by_a_redirect_to_the_store(server: Hub, tmp_path: Path) -> None:
-    snapshot = hub.fetch(remote(server), tmp_path)
+    snapshot = hub.fetch_snapshot(remote(server), tmp_path)
     assert "/store/model.safetensors" in {path for path, _ in server.asked}
     assert snapshot.sha256["model.safetensors"]

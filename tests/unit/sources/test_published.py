@@ -12,12 +12,11 @@ import pytest
 from helpers.bad_server import serving
 from helpers.tiny_dataset import ASSETS
 from lateralization.errors import BadInput
-from lateralization.files import read_tensors
+from lateralization.files import GIT_BLOB, digest_of, read_tensors
 from lateralization.fmri.average import write_average
 from lateralization.fmri.reliability import write_given
-from lateralization.sources.cache import GIT_BLOB, digest_of
 from lateralization.sources.download import Policy
-from lateralization.sources.fetching import fetch
+from lateralization.sources.fetch import fetch
 from lateralization.sources.given_files import grid_of, own_file, published_files, study_urls
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.volumes import to_volume

@@ -13,8 +13,9 @@ from helpers.bad_server import serving
 from helpers.tiny_dataset import PROJECT, write_run
 from lateralization.errors import BadInput
 from lateralization.sources.download import Policy
-from lateralization.sources.fetching import fetch
-from lateralization.sources.receipts import RECEIPT, given_receipt, remove_raw
+from lateralization.sources.fetch import fetch
+from lateralization.sources.receipts import RECEIPT, given_receipt
+from lateralization.sources.release import remove_raw
 
 N_RUNS = 3
 

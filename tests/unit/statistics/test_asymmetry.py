@@ -20,7 +20,7 @@ from lateralization.statistics.asymmetry import (
     best_cv,
     best_mean_layers,
     best_voxel,
-    choose,
+    choose_layers,
     layer_scores,
     mean_asymmetry,
     percentile_asymmetry,
@@ -93,7 +93,7 @@ def test_voxels_that_are_not_finite_enter_no_mean_and_change_no_other():
     brain = made_brain()
     whole = regions(brain)[0]
     for choice in (BEST_VOXEL, BEST_MEAN, BEST_CV):
-        chosen = choose(with_gap, regions(brain))[choice, "whole"]
+        chosen = choose_layers(with_gap, regions(brain))[choice, "whole"]
         n, mean, _ = side_summary(chosen.mean(axis=0), whole.left)
         rest = np.delete(np.flatnonzero(whole.left), 2)
         assert n == 4
@@ -111,8 +111,8 @@ def test_layers_that_are_read_one_by_one_give_the_same_bits(tmp_path):
     for chosen in (best_voxel, best_cv):
         np.testing.assert_array_equal(chosen(rows), chosen(r))
     region = Region("whole", "shared", *made_brain().halves["shared"])
-    for key, scores in choose(rows, [region]).items():
-        np.testing.assert_array_equal(scores, choose(r, [region])[key])
+    for key, scores in choose_layers(rows, [region]).items():
+        np.testing.assert_array_equal(scores, choose_layers(r, [region])[key])
 
 
 def test_a_layer_without_scores_loses_against_the_others():

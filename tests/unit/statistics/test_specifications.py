@@ -13,7 +13,7 @@ from lateralization.statistics.asymmetry import (
     SHARED,
     STRICT,
     Brain,
-    choose,
+    choose_layers,
     mean_asymmetry,
     percentile_asymmetry,
     regions,
@@ -59,7 +59,7 @@ def test_the_published_specification_is_the_number_of_the_asymmetry_table(brain)
     for region in regions(brain):
         if region.name not in ("whole", "reliable"):
             continue
-        chosen = choose(r, [region])
+        chosen = choose_layers(r, [region])
         for rule in (BEST_VOXEL, "best_mean", BEST_CV):
             one = mean_asymmetry(chosen[rule, region.name], region, "")
             place = Specification(rule, region.name, region.midline, "mean", "all")

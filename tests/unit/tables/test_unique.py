@@ -11,7 +11,7 @@ from scipy import stats
 from helpers.encode_inputs import encode_layer, task
 from helpers.gathering import made_part, run_gather, write_folder, written
 from helpers.made_runs import MadeRun, made_mask, write_run
-from lateralization.encoding.encoding import encode_files
+from lateralization.encoding.encode import encode_files
 from lateralization.encoding.parts import read_part
 from lateralization.errors import BadInput
 from lateralization.files import read_table, read_tensors, save_tensors

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lateralization.errors import BadInput
-from lateralization.files import md5_of
+from lateralization.files import digest_of
 from lateralization.study import ANNOTATION_MD5
 from lateralization.words.annotation import read_corrections, read_words, standard_annotation
 from lateralization.words.stories import read_texts
@@ -123,7 +123,7 @@ def test_odd_rows_of_the_published_annotation_are_passed_over_or_used_as_in_the_
     path = annotation(tmp_path, ODD)
     with pytest.raises(BadInput):
         read_words(path, "en", None, 2)
-    monkeypatch.setitem(ANNOTATION_MD5, "en", md5_of(path))
+    monkeypatch.setitem(ANNOTATION_MD5, "en", digest_of(path, "md5"))
     words, report = read_words(path, "en", None, 2)
     assert words["word"].tolist() == ["The", "said", "one"]
     assert words["row"].tolist() == [0, 3, 6]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lateralization.words.matching import (
+from lateralization.words.reference_rule import (
     MAX_STEPS,
     NotFound,
     TokenGrid,

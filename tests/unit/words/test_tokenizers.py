@@ -8,7 +8,7 @@ import pandas as pd
 from helpers import tiny_models
 from helpers.restatement import mapped, spoken, story, write_data
 from lateralization.simulation.extraction import extract_features
-from lateralization.words.mapping import map_words
+from lateralization.words.words import map_words
 
 
 def test_words_that_share_a_token_each_get_it(tmp_path: Path) -> None:

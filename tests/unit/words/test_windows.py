@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lateralization.errors import BadInput
-from lateralization.language_models.models import load_tokenizer
+from lateralization.language_models.loading import load_tokenizer
 from lateralization.words.windows import (
     Pieces,
     Windows,

@@ -16,7 +16,7 @@ from scipy.ndimage import affine_transform
 from lateralization.arrays import Array, Booleans, Single
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
-from lateralization.fmri.epi_mask import epi_mask
+from lateralization.fmri.mask import epi_mask
 from lateralization.fmri.spline import axis_weights, interpolate
 from lateralization.nifti import repetition_time
 from lateralization.study import CONSTANT, GRID_AFFINE, GRID_SHAPE, N_RUNS

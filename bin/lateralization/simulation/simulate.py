@@ -21,7 +21,7 @@ from lateralization.arrays import Booleans, Floats, Single
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.files import read_json, write_json, writing
-from lateralization.simulation import simulated_models, simulation, story, worlds
+from lateralization.simulation import responses, simulated_models, story, worlds
 from lateralization.simulation.own_code import PACKAGE, content_of
 from lateralization.simulation.simulated_models import MODELS, TinyModel
 from lateralization.study import N_RUNS, TR
@@ -215,14 +215,14 @@ def bold_path(data: Path, subject: str, index: int, run: int) -> Path:
 
 
 def write_bold(
-    settings: Settings, head: Head, forward: simulation.Forward, signals: Sequence[Single], to: Path
+    settings: Settings, head: Head, forward: responses.Forward, signals: Sequence[Single], to: Path
 ) -> None:
     """Write all runs of all subjects; the same files whatever the number of threads."""
 
     def write(job: tuple[int, int]) -> None:
         index, run = job
         rng = np.random.default_rng([settings.seed, 4, index, run])
-        bold = simulation.subject_run(forward, signals, index, run, rng)
+        bold = responses.subject_run(forward, signals, index, run, rng)
         path = bold_path(to, settings.subject_ids[index], index, run)
         save_volume(to_image(head, bold, rng), head.affine, path, settings.tr)
 
@@ -234,7 +234,9 @@ def write_bold(
             pass
 
 
-def run_lengths(chapters: Sequence[story.Chapter], world: str) -> tuple[list[int], tuple[int, int]]:
+def scans_per_run(
+    chapters: Sequence[story.Chapter], world: str
+) -> tuple[list[int], tuple[int, int]]:
     """Return scans per run, and the two runs (1-based) of most equal length.
 
     To swap two runs they must have equal lengths: in that world the shorter one is recorded
@@ -278,7 +280,7 @@ def planted_states(
 
 
 def truth(
-    settings: Settings, forward: simulation.Forward, n_parameters: Sequence[int], lengths: list[int]
+    settings: Settings, forward: responses.Forward, n_parameters: Sequence[int], lengths: list[int]
 ) -> dict[str, Any]:
     """Describe what was planted, the content of ``simulation.json``."""
     world = forward.world
@@ -370,14 +372,14 @@ def simulate(out: Path, settings: Settings, story_folder: Path, if_missing: bool
         models, [chapter.text for chapter in chapters], settings.seed, out / "models"
     )
     states = planted_states(models, out, annotation, texts)
-    lengths, equal_runs = run_lengths(chapters, settings.world)
-    designs = simulation.make_designs(
+    lengths, equal_runs = scans_per_run(chapters, settings.world)
+    designs = responses.make_designs(
         [chapter.words for chapter in chapters], states, lengths, settings.tr
     )
     world = worlds.make_world(settings.world, settings.models, settings.subjects, equal_runs)
     head = make_head(settings.voxel_mm)
-    forward = simulation.make_forward(world, designs, head.coordinates, settings.seed, settings.tr)
-    signals = [simulation.planted_signal(forward, design) for design in designs]
+    forward = responses.make_forward(world, designs, head.coordinates, settings.seed, settings.tr)
+    signals = [responses.planted_signal(forward, design) for design in designs]
     write_bold(settings, head, forward, signals, out / "data")
     write_json(truth(settings, forward, n_parameters, lengths), out / "data" / "simulation.json")
     if (settings.runs, settings.tr) != (N_RUNS, TR):

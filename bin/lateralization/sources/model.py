@@ -1,17 +1,14 @@
 """From a model of the plan to a folder that the following stages read, and what is known of it."""
 
-import hashlib
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lateralization.command import progress, say
-from lateralization.errors import BadInput, Transient, usable
-from lateralization.files import read_json, write_json
+from lateralization.errors import BadInput, Transient, as_bad_input
+from lateralization.files import digest_of, link_or_copy, read_json, write_json
 from lateralization.language_models.checkpoint import check_kind
-from lateralization.language_models.models import (
+from lateralization.language_models.loading import (
     check_fits,
     load_config,
     load_tokenizer,
@@ -69,7 +66,7 @@ def prepare(
         files = list(sources) or [Path(name) for name in spec.get("files") or []]
         found = _from_files(files, out, str(spec.get("source")), allow_pickle)
     tokenizer_revision = _own_tokenizer(spec, cache, out)
-    model = describe(spec, out, found) | {"tokenizer_revision": tokenizer_revision}
+    model = describe_model(spec, out, found) | {"tokenizer_revision": tokenizer_revision}
     if not spec.get("keep", True) and "snapshot" in found:  # a user's own files stay
         set_aside(out, [entry["file"] for entry in model["weights"]], found["snapshot"])
     return model
@@ -77,7 +74,7 @@ def prepare(
 
 def _from_hub(spec: Mapping[str, Any], cache: Path, out: Path, *, weights: bool) -> dict[str, Any]:
     """Fetch a model of the hub and link its files."""
-    snapshot = hub.fetch(
+    snapshot = hub.fetch_snapshot(
         hub.Request(
             str(spec["source"]),
             spec.get("revision") or None,
@@ -88,7 +85,7 @@ def _from_hub(spec: Mapping[str, Any], cache: Path, out: Path, *, weights: bool)
         cache,
     )
     for name in snapshot.files:
-        link(snapshot.folder / name, out / name)
+        link_or_copy(snapshot.folder / name, out / name)
     return {
         "revision": snapshot.commit,
         "published_sha256": snapshot.sha256,
@@ -105,22 +102,10 @@ def _from_files(
     for path in files:
         taken = path.suffix not in NEVER_TAKEN and (allow_pickle or path.suffix != ".bin")
         if path.is_file() and (taken or path.name.startswith("sentencepiece")):
-            link(path, out / path.name)
+            link_or_copy(path, out / path.name)
         elif not path.exists():
             raise BadInput(f"model {source}: {path} does not exist")
     return {"revision": None, "published_sha256": {}}
-
-
-def link(source: Path, target: Path) -> None:
-    """Make a hard link to a file, or a copy where that is not possible.
-
-    Symbolic links would end outside of what a container sees.
-    """
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source.resolve(), target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _own_tokenizer(spec: Mapping[str, Any], cache: Path, out: Path) -> str | None:
@@ -134,7 +119,7 @@ def _own_tokenizer(spec: Mapping[str, Any], cache: Path, out: Path) -> str | Non
     if Path(str(source)).is_dir():
         folder, commit = Path(str(source)), None
     else:
-        snapshot = hub.fetch(
+        snapshot = hub.fetch_snapshot(
             hub.Request(str(source), weights=False, endpoint=spec.get("endpoint") or None), cache
         )
         folder, commit = snapshot.folder, snapshot.commit
@@ -150,7 +135,9 @@ def _own_tokenizer(spec: Mapping[str, Any], cache: Path, out: Path) -> str | Non
     return commit
 
 
-def describe(spec: Mapping[str, Any], folder: Path, found: Mapping[str, Any]) -> dict[str, Any]:
+def describe_model(
+    spec: Mapping[str, Any], folder: Path, found: Mapping[str, Any]
+) -> dict[str, Any]:
     """Check a model's folder and return the content of ``model.json``.
 
     Raises
@@ -201,7 +188,7 @@ def describe(spec: Mapping[str, Any], folder: Path, found: Mapping[str, Any]) ->
         "mapping": mapping,
         "allow_pickle": allow_pickle,
         "weights": weights,
-        "settings": [_entry(path, _digest(path)) for path in others],
+        "settings": [_entry(path, digest_of(path, "sha256")) for path in others],
     }
 
 
@@ -225,7 +212,7 @@ def _compare_size(
 
 def _check_offsets(tokenizer: Any, folder: Path) -> None:
     """Refuse a tokenizer whose tokens cannot be found again in the text."""
-    with usable(f"model {folder}: its tokenizer"):
+    with as_bad_input(f"model {folder}: its tokenizer"):
         encoded = tokenizer(PROBE, return_offsets_mapping=True)
     reach = max((end for _, end in encoded["offset_mapping"]), default=0)
     if not 0 < reach <= len(PROBE):
@@ -237,7 +224,7 @@ def _digests(files: Sequence[Path], found: Mapping[str, Any]) -> list[dict[str, 
     published: Mapping[str, str] = found.get("published_sha256") or {}
     rows = []
     for path in progress(files, "digests of the weights"):
-        digest = _digest(path)
+        digest = digest_of(path, "sha256")
         expected = published.get(path.name, digest)
         if expected != digest:
             damaged = f"sha256 {digest[:12]}… instead of {expected[:12]}…"
@@ -255,12 +242,6 @@ def _digests(files: Sequence[Path], found: Mapping[str, Any]) -> list[dict[str, 
             )
         rows.append(_entry(path, digest))
     return rows
-
-
-def _digest(path: Path) -> str:
-    """Return the sha256 of a file."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _entry(path: Path, digest: str) -> dict[str, Any]:

@@ -157,7 +157,7 @@ def judge(check: Check, middle: float, spread: float) -> float:
     return 0.0
 
 
-def check_group(runs: Sequence[Sequence[Series]], tr: float) -> list[Check]:
+def compare_subjects(runs: Sequence[Sequence[Series]], tr: float) -> list[Check]:
     """Check every run of every subject against the others.
 
     Parameters

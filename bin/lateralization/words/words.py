@@ -9,8 +9,8 @@ import pandas as pd
 
 from lateralization.arrays import Array, Booleans, Integers
 from lateralization.command import progress
-from lateralization.errors import BadInput, usable
-from lateralization.words import matching
+from lateralization.errors import BadInput, as_bad_input
+from lateralization.words import reference_rule
 from lateralization.words.alignment import Alignment, align
 from lateralization.words.windows import (
     Pieces,
@@ -115,7 +115,7 @@ def map_words(
 def _windows_of(tokenizer: Any, text: str, max_length: int, spoken: pd.DataFrame) -> Windows:
     """Tokenise the text of a run; name the word that a tokenizer without unknown token fails at."""
     try:
-        with usable("its tokenizer"):
+        with as_bad_input("its tokenizer"):
             return make_windows(tokenizer, text, max_length)
     except BadInput:
         for row in spoken.to_dict("records"):
@@ -149,15 +149,15 @@ def _by_rule(
     """Map one run with the study's rule."""
     sought, owners = units(words["word"].tolist(), language)
     pieces = [
-        [matching.simplify(text[start:end]) for start, end in window]
+        [reference_rule.simplify(text[start:end]) for start, end in window]
         for window in windows.spans.tolist()
     ]
-    grid = matching.TokenGrid(pieces, windows.max_length, windows.stride)
+    grid = reference_rule.TokenGrid(pieces, windows.max_length, windows.stride)
     try:
-        anchors = matching.anchor(sought, grid, language)
-    except matching.NotFound as error:
+        anchors = reference_rule.anchor(sought, grid, language)
+    except reference_rule.NotFound as error:
         row = words.iloc[owners[error.number]]
-        raise matching.cannot_match(str(row["word"]), run, int(row["row"])) from None
+        raise reference_rule.cannot_match(str(row["word"]), run, int(row["row"])) from None
     made = reference_pieces(anchors, owners, windows)
     _check_covered(made, words, run)
     return MappedRun(run, words, windows, made, anchors)
@@ -168,7 +168,7 @@ def _check_covered(pieces: Pieces, words: pd.DataFrame, run: int) -> None:
     missing = set(range(len(words))) - set(pieces.table[:, 0].tolist())
     if missing:
         row = words.iloc[min(missing)]
-        raise matching.cannot_match(str(row["word"]), run, int(row["row"]))
+        raise reference_rule.cannot_match(str(row["word"]), run, int(row["row"]))
 
 
 def _by_alignment(

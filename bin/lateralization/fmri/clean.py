@@ -30,7 +30,7 @@ FLAT_MEAN = 1e-6
 
 
 @dataclass(frozen=True)
-class Brain:
+class MaskFile:
     """A mask with its grid and the file that it came from."""
 
     mask: Booleans
@@ -86,7 +86,9 @@ def temporal_snr(series: Array) -> Single:
     return np.where(np.isfinite(ratio), ratio, 0.0).astype(np.float32)
 
 
-def read_series(path: Path, brain: Brain, smoothing_mm: float | None = None) -> tuple[Array, Array]:
+def read_series(
+    path: Path, brain: MaskFile, smoothing_mm: float | None = None
+) -> tuple[Array, Array]:
     """Read the time courses of a mask's voxels.
 
     Parameters
@@ -124,7 +126,7 @@ def read_series(path: Path, brain: Brain, smoothing_mm: float | None = None) -> 
     return series, finite
 
 
-def read_flags(path: Path, brain: Brain, n_runs: int) -> Booleans:
+def read_flags(path: Path, brain: MaskFile, n_runs: int) -> Booleans:
     """Read the map of constant source voxels at the voxels of the mask, (runs, voxels) bool.
 
     Raises
@@ -170,7 +172,7 @@ def clean_subject(
     check_runs(bold, "--bold", len(bold))
     if not tr > 0:
         raise BadInput(f"--tr {tr} is no repetition time; give seconds above 0")
-    brain = Brain(*load_mask(mask), mask)
+    brain = MaskFile(*load_mask(mask), mask)
     flags = read_flags(constant, brain, len(bold))
     tensors: dict[str, Array] = {}
     left_out, tsnr = np.zeros(flags.shape, np.uint8), np.zeros(flags.shape, np.float32)

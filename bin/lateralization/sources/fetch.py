@@ -5,8 +5,6 @@ or a mask, reliability or average subject that is not computed. Its files come f
 through the cache, or from the user's own disk.
 """
 
-import os
-import shutil
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +13,14 @@ from urllib.parse import urlsplit
 
 from lateralization.baselines.glove import glove_width
 from lateralization.errors import BadInput, Transient
-from lateralization.files import writing
+from lateralization.files import GIT_BLOB, copy_file, link_or_copy, writing
 from lateralization.problems import Problems
 from lateralization.sources import given_files
 from lateralization.sources.atlas import place_atlas
-from lateralization.sources.cache import GIT_BLOB, Wanted
+from lateralization.sources.bold_headers import read_run
+from lateralization.sources.cache import Wanted
 from lateralization.sources.download import Policy, download
 from lateralization.sources.receipts import Receipt, write_receipt
-from lateralization.sources.runs import read_run
 from lateralization.study import N_RUNS
 from lateralization.words import stories
 from lateralization.words.annotation import STANDARD, read_rows, standard_annotation
@@ -210,7 +208,7 @@ def _given(kind: str, origins: Sequence[Path], out: Path) -> None:
     """Give a mask, a reliability or the runs of an average subject their standard names."""
     single = len(origins) == 1
     for run, path in enumerate(origins, 1):
-        _copy(path, out / f"{kind if single else f'run-{run}'}{_ending(path)}")
+        copy_file(path, out / f"{kind if single else f'run-{run}'}{_ending(path)}")
 
 
 def _annotation(parcel: dict[str, Any], origins: Sequence[Path], out: Path, *, own: bool) -> None:
@@ -255,17 +253,8 @@ def _place(path: Path, target: Path, *, own: bool) -> None:
     A user's own file is linked by name, so that nothing done to the link can touch it; a file of
     the cache is linked hard, which also works inside containers, or copied where it cannot be.
     """
-    target.unlink(missing_ok=True)
     if own:
+        target.unlink(missing_ok=True)
         target.symlink_to(path.resolve())
-        return
-    try:
-        os.link(path, target)
-    except OSError:  # another file system, or a file of another user
-        _copy(path, target)
-
-
-def _copy(path: Path, target: Path) -> None:
-    """Copy a file; what has the final name is whole."""
-    with writing(target) as temporary:
-        shutil.copyfile(path, temporary)
+    else:
+        link_or_copy(path, target)

@@ -9,7 +9,7 @@ import numpy as np
 
 from lateralization.arrays import Array, Booleans, Single
 from lateralization.command import progress
-from lateralization.encoding.parts import Part, read_part, versions
+from lateralization.encoding.parts import Part, library_versions, read_part
 from lateralization.errors import BadInput
 from lateralization.files import read_json, save_tensors, write_json
 from lateralization.names import REASONS
@@ -164,7 +164,7 @@ def record(
         "mapping": words.get("mapping"),
         "model_details": dict(model),
         "words": dict(words),
-        "versions": {**first.get("versions", {}), "gather": versions()},
+        "versions": {**first.get("versions", {}), "gather": library_versions()},
     }
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from lateralization.errors import BadInput, one_line, usable
+from lateralization.errors import BadInput, as_bad_input, one_line
 from lateralization.files import write_json
 from lateralization.language_models.checkpoint import (
     NO_ARCHITECTURE,
@@ -121,7 +121,7 @@ def load_config(folder: Path) -> Any:
             f"model {folder}: {config.model_type} is an encoder–decoder; choose a model that "
             "reads a text in one pass (GPT, Llama, BERT …)"
         )
-    with usable(f"model {folder}: config.json"):
+    with as_bad_input(f"model {folder}: config.json"):
         _check_shape(config)
     return config
 
@@ -135,7 +135,7 @@ def _parsed_config(folder: Path) -> Any:
 
     with (
         tempfile.TemporaryDirectory(prefix="config-") as name,
-        usable(f"model {folder}: config.json"),
+        as_bad_input(f"model {folder}: config.json"),
     ):
         write_json(told, Path(name) / "config.json")
         config = AutoConfig.from_pretrained(name, trust_remote_code=False, local_files_only=True)
@@ -168,7 +168,7 @@ def load_tokenizer(folder: Path) -> Any:
 
     configured = (folder / "config.json").is_file()
     options: dict[str, Any] = {"config": _parsed_config(folder)} if configured else {}
-    with usable(f"model {folder}: its tokenizer"):
+    with as_bad_input(f"model {folder}: its tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(
             folder, use_fast=True, trust_remote_code=False, local_files_only=True, **options
         )
@@ -376,7 +376,7 @@ def _read_weights(
         "output_loading_info": True,
         "ignore_mismatched_sizes": True,  # they are named in what it says, and refused
     }
-    with usable(f"model {folder}: its weights"):
+    with as_bad_input(f"model {folder}: its weights"):
         kind = _auto_class(config)
         if (
             renamed
@@ -387,7 +387,7 @@ def _read_weights(
         return _with_trunk(model), info
 
 
-def answer(model: Any, **inputs: Any) -> Any:
+def call_model(model: Any, **inputs: Any) -> Any:
     """Let a model read; see :func:`load_model`.
 
     Raises
@@ -408,7 +408,7 @@ def _unpickled(path: Path, device: str) -> dict[str, Any]:
     """Read the tensors of a pickle; on the device ``meta`` their names alone."""
     import torch
 
-    with usable(path.name):
+    with as_bad_input(path.name):
         return dict(torch.load(path, map_location=device, weights_only=True))
 
 
@@ -462,7 +462,7 @@ def from_config(config: Any) -> Any:
     """Build a model in float32 without weights of a checkpoint; torch's generator draws them."""
     import torch
 
-    with usable(f"model {config.name_or_path}: config.json"):
+    with as_bad_input(f"model {config.name_or_path}: config.json"):
         return _with_trunk(_auto_class(config).from_config(config, dtype=torch.float32))
 
 

@@ -25,7 +25,7 @@ CHECKSUM = 8
 
 
 @dataclass(frozen=True)
-class Run:
+class RunHeader:
     """What the header of one run says.
 
     Attributes
@@ -52,7 +52,7 @@ class Run:
     n_bytes: int
 
 
-def read_run(path: Path, problems: Problems) -> Run | None:
+def read_run(path: Path, problems: Problems) -> RunHeader | None:
     """Read the header of a run and check that the file is whole.
 
     None, and a problem, when it cannot be used.
@@ -71,7 +71,7 @@ def read_run(path: Path, problems: Problems) -> Run | None:
         np.prod(shape, dtype=object) * image.get_data_dtype().itemsize
     )
     tr = repetition_time(image.header)
-    return Run(path, shape[:3], shape[3], affine, float("nan") if tr is None else tr, n_bytes)
+    return RunHeader(path, shape[:3], shape[3], affine, float("nan") if tr is None else tr, n_bytes)
 
 
 def _wrong_shape(shape: Sequence[int], affine: Floats) -> str:
@@ -86,7 +86,7 @@ def _wrong_shape(shape: Sequence[int], affine: Floats) -> str:
     return ""
 
 
-def check_runs(
+def check_headers(
     subjects: Sequence[Subject],
     averaged: bool,
     problems: Problems,
@@ -162,7 +162,7 @@ def _note_copies(subjects: Sequence[Subject], notes: list[str]) -> None:
         )
 
 
-def _check_grid(subject: str, runs: Sequence[Run], problems: Problems) -> None:
+def _check_grid(subject: str, runs: Sequence[RunHeader], problems: Problems) -> None:
     """Report runs that are not on the grid of the subject's first run."""
     first = runs[0]
     for run in runs[1:]:
@@ -183,7 +183,7 @@ def _times(shape: Sequence[int]) -> str:
     return "x".join(str(n) for n in shape)
 
 
-def _check_length(subject: str, runs: Sequence[Run], n_trim: int, problems: Problems) -> None:
+def _check_length(subject: str, runs: Sequence[RunHeader], n_trim: int, problems: Problems) -> None:
     """Report runs of which nothing is left once they are trimmed."""
     needed = max(2 * n_trim + MIN_KEPT, MIN_SCANS)
     short = [run for run in runs if run.n_scans < needed]

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from lateralization.arrays import Booleans, Floats, Row, Single
 from lateralization.command import progress
 from lateralization.files import open_tensors, read_tensor
-from lateralization.fmri.average import check_subjects, run_names
-from lateralization.fmri.data_checks import LAGS_S, Check, check_group, low_tsnr, rate_lags
+from lateralization.fmri.average import check_same_runs, run_names
 from lateralization.fmri.hrf import hrf_operator
+from lateralization.fmri.outliers import LAGS_S, Check, compare_subjects, low_tsnr, rate_lags
+from lateralization.fmri.rois import sphere
 from lateralization.fmri.signals import columns_r, trim
-from lateralization.fmri.spheres import sphere
 from lateralization.volumes import from_volume, load_mask
 
 AUDITORY_MM, AUDITORY_RADIUS_MM = (46, -20, 7), 12
@@ -169,7 +169,7 @@ def check_files(
     and subject → correlation with the others, (n_runs, n_voxels), in the scans that are scored.
     """
     heard_at = auditory_voxels(mask)
-    check_subjects(paths, len(heard_at))
+    check_same_runs(paths, len(heard_at))
     runs = run_names(paths[0])
     one_out = leave_one_out(paths, runs, n_trim)
     chosen = following_voxels(one_out)
@@ -178,7 +178,7 @@ def check_files(
         tensors = [read_tensor(path, run) for run in runs]
         series.append([run[:, chosen] for run in tensors])
         heard.append([_mean(run[:, heard_at]) for run in tensors])
-    checks = check_group(series, tr)
+    checks = compare_subjects(series, tr)
     tsnr = np.array([_tsnr(path, len(runs)) for path in paths])
     for subject, run in np.argwhere(low_tsnr(tsnr)):
         checks[subject * len(runs) + run].reasons.append("low signal-to-noise ratio over time")

@@ -14,7 +14,7 @@ from scipy import sparse
 from lateralization import study
 from lateralization.baselines.own_features import SCANS
 from lateralization.command import progress, say
-from lateralization.encoding.parts import Part, versions, write_part
+from lateralization.encoding.parts import Part, library_versions, write_part
 from lateralization.encoding.regressors import Operators, layer_regressors, word_operators
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, read_metadata, read_table, tensor_names
@@ -29,7 +29,7 @@ from lateralization.ridge.voxels import CHUNKS, Precision, Voxels
 
 
 @dataclass(frozen=True)
-class Task:
+class EncodingTask:
     """What one ENCODE task is asked for.
 
     ``bold`` has one file per subject, ``joint`` and ``joint_words`` one per band of confounds.
@@ -57,7 +57,7 @@ class Task:
             "search_risk": RISK,
             "features": read_metadata(self.features),
             "joint": [read_metadata(path).get("model", path.name) for path in self.joint],
-            "versions": versions(),
+            "versions": library_versions(),
         }
 
 
@@ -112,7 +112,7 @@ def chosen_layers(path: Path, asked: str, n_runs: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Subject:
+class SubjectVoxels:
     """One subject on the way through the solver; what ``Bold`` held of it is let go.
 
     Attributes
@@ -129,7 +129,7 @@ class Subject:
     voxels: Voxels
 
 
-def load_subject(path: Path, task: Task, device: str) -> Subject:
+def load_subject(path: Path, task: EncodingTask, device: str) -> SubjectVoxels:
     """Read a bold file for the solver.
 
     Raises
@@ -148,10 +148,10 @@ def load_subject(path: Path, task: Task, device: str) -> Subject:
         )
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error
-    return Subject(bold.n_scans, bold.left_out, voxels)
+    return SubjectVoxels(bold.n_scans, bold.left_out, voxels)
 
 
-def equal_lengths(subjects: Sequence[Subject]) -> list[list[int]]:
+def equal_lengths(subjects: Sequence[SubjectVoxels]) -> list[list[int]]:
     """Group subjects (their places in the list) whose runs have equal numbers of scans."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for place, subject in enumerate(subjects):
@@ -160,7 +160,7 @@ def equal_lengths(subjects: Sequence[Subject]) -> list[list[int]]:
 
 
 def operators_of(
-    features: Path, words: Path, task: Task, n_scans: Sequence[int]
+    features: Path, words: Path, task: EncodingTask, n_scans: Sequence[int]
 ) -> list[Operators]:
     """Build each run's operators from the rows of a features file to scans.
 
@@ -177,7 +177,7 @@ def operators_of(
     return word_operators(table, n_scans, task.tr, task.choices.hrf)
 
 
-def confound_bands(task: Task, n_scans: Sequence[int]) -> Bands:
+def confound_bands(task: EncodingTask, n_scans: Sequence[int]) -> Bands:
     """Make the regressors of the features that go jointly with every layer.
 
     Raises
@@ -201,7 +201,7 @@ def confound_bands(task: Task, n_scans: Sequence[int]) -> Bands:
 
 
 def encode_stack(
-    task: Task, subjects: Sequence[Subject], layers: Sequence[int], device: str
+    task: EncodingTask, subjects: Sequence[SubjectVoxels], layers: Sequence[int], device: str
 ) -> list[Part]:
     """Encode some layers for subjects whose runs have equal lengths, layer by layer.
 
@@ -251,7 +251,7 @@ def encode_stack(
     ]
 
 
-def encode_files(task: Task, outs: Sequence[Path]) -> list[Part]:
+def encode_files(task: EncodingTask, outs: Sequence[Path]) -> list[Part]:
     """Encode the layers of a features file for one or more subjects: one part file for each.
 
     Parameters
