@@ -4,6 +4,9 @@ Convolution, sampling at the scans and linear interpolation are linear in the am
 words, so a run's regressors are ``operator @ hidden_states`` for every feature at once. The
 operator is a step function of each word's onset and offset on a fine grid, seen through the
 cumulated response, so that nothing is ever convolved.
+
+nilearn's ``compute_regressor``, the oracle of the tests, convolves each feature by itself: 4,096
+features of a run take 112 s there and 0.2 s here (``benchmarks/encoding.py``).
 """
 
 from typing import Any

@@ -3,6 +3,10 @@
 Filtering and evaluating a spline are linear and separable: along each axis they are one matrix
 (target points, source points) that depends on the two grids alone. It is the same for all volumes
 of a run, where ``scipy.ndimage.affine_transform`` filters and evaluates each of them anew.
+
+So a run is resampled 3.5 to 14 times as fast as by nilearn, which calls that function
+(``benchmarks/preprocessing.py``). The module is apart from ``resample`` because it knows matrices
+and no images.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,7 @@
-"""The file of a model's word vectors, written row by row so that memory holds little."""
+"""The file of a model's word vectors, written row by row so that memory holds little.
+
+A module of its own because it knows bytes and no words, which are those of ``word_vectors``.
+"""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""Weights that are read from the disk while the libraries are imported, which takes as long."""
+"""Weights that are read from the disk while the libraries are imported, which takes as long.
+
+A module of its own because it starts before torch is imported, from the command.
+"""
 
 from collections.abc import Sequence
 from contextlib import suppress

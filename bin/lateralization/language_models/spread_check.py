@@ -4,6 +4,8 @@ On some machines copies between GPUs go wrong without an error (peer-to-peer acc
 or a virtual machine breaks): the states are then numbers like any others. So a few tokens of the
 first window are read once more by the same weights on one device: in float32 on the CPU, block by
 block from the checkpoint, which takes memory for one block and about the time of loading.
+
+A module of its own because only a model on several devices is checked so.
 """
 
 from collections.abc import Sequence

@@ -5,6 +5,8 @@ the scores ``X V`` predicts ``X_T V (L + alpha I)^-1 V' X_S' Y_S``; with ``X_S X
 same is ``X_T X_S' U (L + alpha I)^-1 U' Y_S``. So the cut is one decomposition for each training
 set, all penalties share it, and only the prediction matrices differ from the ridge of ``systems``.
 Regressors have mean 0 in every run: no mean is taken off, and none of the run that is predicted.
+
+A module of its own, like ``per_voxel`` and ``joint``: the study's search never enters it.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,7 @@
-"""What a model adds to confounds: both together, and the confounds alone."""
+"""What a model adds to confounds: both together, and the confounds alone.
+
+A module of its own because only runs with ``--joint`` confounds enter it; the solver is ``banded``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

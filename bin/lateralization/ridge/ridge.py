@@ -1,4 +1,9 @@
-"""Nested ridge regression from features to voxels: the study's encoding model."""
+"""Nested ridge regression from features to voxels: the study's encoding model.
+
+It is written here because the folds share their Gram blocks, and the subjects the regressors: a
+layer takes 2.7 to 15.8 s on two cores, himalaya 31 to 58 s, scikit-learn 205 to 1,604 s, with the
+same penalties (``benchmarks/encoding.py``).
+"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,7 @@
-"""The word vectors of a local model in one call, on the CPU."""
+"""The word vectors of a local model in one call, on the CPU.
+
+A module of its own because it loads torch, which the rest of the simulation does without.
+"""
 
 import tempfile
 from pathlib import Path

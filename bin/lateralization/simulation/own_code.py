@@ -1,4 +1,7 @@
-"""Find the project's own files that a file imports, directly or through others."""
+"""Find the project's own files that a file imports, directly or through others.
+
+A module of its own because the tests compare the engine's list of these files with it, too.
+"""
 
 import ast
 from collections.abc import Iterable

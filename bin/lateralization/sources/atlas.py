@@ -1,4 +1,7 @@
-"""The atlas (Harvard-Oxford, or the user's own): brought by FETCH, read by LATERALIZE."""
+"""The atlas (Harvard-Oxford, or the user's own): brought by FETCH, read by LATERALIZE.
+
+A module of its own because nilearn brings the atlas, not the cache of downloads.
+"""
 
 import csv
 import gzip

@@ -3,6 +3,10 @@
 Neighbouring voxels are copies of each other, so an interval over voxels is far too narrow; a
 percentile bootstrap over nine runs covers 89 % instead of 95 %. The t interval does not suffer
 from either. Test runs of one fit share training runs: their intervals are widened for it.
+
+The t interval is written out: scipy's ``t.interval`` takes 0.8 ms instead of 0.02 ms, of which
+LATERALIZE asks thousands, and differs in the last digit. Fisher's interval is, to the last digit,
+that of scipy's ``pearsonr``, which has none for a partial correlation.
 """
 
 from collections.abc import Callable

@@ -4,6 +4,9 @@ Works for any tokenizer, because it ends in character positions. The alignment i
 Biol. 1982): affine gaps keep the letters of a word together when the text has a passage that the
 annotation lacks, or the other way round. It is filled row by row within a band around the
 diagonal, so time and memory grow with the length of the text.
+
+Biopython's ``PairwiseAligner`` has affine gaps too, and finds the same words in a ninth of the
+time; it has no bonus for the start of a word, and would be a dependency for this alone.
 """
 
 import unicodedata

@@ -1,4 +1,7 @@
-"""Whether annotation and texts tell one story, as far as that is seen without a tokenizer."""
+"""Whether annotation and texts tell one story, as far as that is seen without a tokenizer.
+
+A module of its own because VALIDATE alone asks: it would be code of WORDS without being run there.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
