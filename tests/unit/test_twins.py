@@ -15,7 +15,7 @@ from lateralization.statistics.intervals import corrected_t
 from lateralization.statistics.regressions import regress
 from lateralization.tables import twins
 from lateralization.tables.fits import Fit
-from lateralization.tables.tables import build
+from lateralization.tables.lateralize import build
 from lateralization.tables.twins import is_twin
 
 WHERE = {"selection": "reliable", "layer": "best_voxel", "midline": "shared"}
