@@ -113,6 +113,7 @@ def test_layers_that_are_read_one_by_one_give_the_same_bits(tmp_path):
     assert rows.shape == r.shape
     for chosen in (best_voxel, best_cv):
         np.testing.assert_array_equal(chosen(rows), chosen(r))
+    np.testing.assert_array_equal(FitScores(rows).r, r)
 
 
 @pytest.mark.parametrize("n", [*range(1, 25), 101, 5000])

@@ -83,9 +83,7 @@ def compared(tmp_path_factory):
     plan = study_plan(folder)
     brains = {individual: brain(individual) for individual in (True, False)}
     fits = iterate_fits(*write_fits(folder, plan), plan)
-    summaries = [
-        summarise(fit, FitScores(r), brains[fit.subject != "average"]) for fit, r, _ in fits
-    ]
+    summaries = [summarise(fit, FitScores(r), brains[fit.subject != "average"]) for fit, r in fits]
     spaces = {
         one.fit.key[:2]: Space(np.empty(0, bool), np.eye(4), brains[one.fit.subject != "average"])
         for one in summaries

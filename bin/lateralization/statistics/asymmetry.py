@@ -236,17 +236,26 @@ def best_cv(r: Layers) -> Floats:
     return chosen
 
 
+def _read_all(r: Layers) -> NDArray[np.floating]:
+    """Read all layers into one array, never holding two copies of them as ``np.stack`` does."""
+    first = r[0]
+    whole = np.empty((len(r), *first.shape), first.dtype)
+    for place, layer in enumerate(r):
+        whole[place] = layer
+    return whole
+
+
 class FitScores:
     """Scores of one fit by layer, and each way of choosing a layer, made when first needed.
 
     Parameters
     ----------
     r : (n_layers, n_runs, n_voxels)
-        Pearson r on each test run, NaN in voxels left out.
+        Pearson r on each test run, NaN in voxels left out; read once.
     """
 
-    def __init__(self, r: NDArray[np.floating]) -> None:
-        self.r = r
+    def __init__(self, r: Layers) -> None:
+        self.r = r if isinstance(r, np.ndarray) else _read_all(r)
         self._layers: dict[int, RunScores] = {}
 
     def __len__(self) -> int:

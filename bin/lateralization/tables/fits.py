@@ -24,7 +24,7 @@ from lateralization.names import (
     family_of,
 )
 from lateralization.statistics.areas import within
-from lateralization.statistics.asymmetry import SHARED, STRICT, Brain
+from lateralization.statistics.asymmetry import SHARED, STRICT, Brain, Layers
 from lateralization.study import ROI_ORDER
 from lateralization.volumes import (
     check_same_grid,
@@ -214,26 +214,15 @@ def pair_files(scores: Sequence[Path], runs: Sequence[Path]) -> list[tuple[Path,
     return [(descriptions[stem], tensors[stem]) for stem in sorted(descriptions)]
 
 
-def _load(rows: Rows) -> Array:
-    """Read a whole tensor, with no second copy of it in memory as the mapped file would be."""
-    whole = np.empty(rows.shape, rows[0].dtype)
-    for place, entry in enumerate(rows):
-        whole[place] = entry
-    return whole
-
-
 def iterate_fits(
     scores: Sequence[Path], runs: Sequence[Path], plan: dict[str, Any]
-) -> Iterator[tuple[Fit, Array, Path | None]]:
-    """Load fits one by one, and at the end each random baseline averaged over its seeds.
+) -> Iterator[tuple[Fit, Layers]]:
+    """Read fits one by one; at the end give each random baseline averaged over its seeds.
 
     Yields
     ------
-    fit
-    r : (n_layers, n_runs, n_voxels) array
-        The average over seeds is taken per run and voxel, as published; its name has no ``_seed``.
-    path
-        The file that holds the scores; None for an average over seeds.
+    Fit and its scores, (n_layers, n_runs, n_voxels), to be read layer by layer. The average over
+    seeds is taken per run and voxel, as published; its name has no ``_seed``.
 
     Raises
     ------
@@ -249,17 +238,16 @@ def iterate_fits(
         fit = describe_fit(record, plan)
         if len(fit.layers) != len(r):
             raise BadInput(f"{description} lists {len(fit.layers)} layers, {tensor} has {len(r)}")
-        scores = _load(r)
-        yield fit, scores, tensor
+        yield fit, r
         named = RANDOM_SEED.fullmatch(fit.model)
         if named:
             key = (fit.language, fit.subject, named.group(1))
             _, total, count = sums.get(key, (fit, np.zeros(r.shape), 0))
-            sums[key] = (fit, total + scores, count + 1)
+            sums[key] = (fit, total + np.stack(list(r)), count + 1)
     for (language, subject, name), (fit, total, count) in sums.items():
         record = {"n_seeds": count, "left_out": fit.record.get("left_out")}
         mean = Fit(language, subject, name, BASELINE, "baseline", layers=fit.layers, record=record)
-        yield mean, total / count, None
+        yield mean, total / count
 
 
 def _roi_masks(

@@ -17,20 +17,19 @@ from lateralization.files import read_json, read_table, save_tensors, write_json
 from lateralization.fmri.atlas import read_atlas
 from lateralization.names import AVERAGE, BASELINE, CHECKPOINT, MODEL, UNTRAINED
 from lateralization.statistics.areas import Areas, within
-from lateralization.statistics.asymmetry import SHARED, FitScores
+from lateralization.statistics.asymmetry import SHARED, FitScores, Layers
 from lateralization.statistics.specifications import Specification, specify
 from lateralization.tables.brain_maps import brain_maps, density_table, sensitivity_table
 from lateralization.tables.ceiling_tables import Ceilings
 from lateralization.tables.comparison import applies, comparison_rows
 from lateralization.tables.control_tables import (
-    Readings,
     control_rows,
     specification_rows,
     trajectory_rows,
     twin_rows,
 )
 from lateralization.tables.dictionary import RELIABILITY, TABLES, describe
-from lateralization.tables.fits import Space, Spaces, iterate_fits
+from lateralization.tables.fits import Fit, Space, Spaces, iterate_fits
 from lateralization.tables.model_tables import groups, ols_rows, regression_rows, regressions
 from lateralization.tables.people import pair_tests, subject_rows
 from lateralization.tables.planted import planted_rows
@@ -275,13 +274,13 @@ class Read:
 
     summaries: list[FitSummary]
     spaces: dict[tuple[str, str], Space]
-    readings: Readings
+    readings: dict[tuple[str, str, str], dict[Specification, float]]
     unique: list[Row]
     ceilings: list[Row]
 
 
 def summarise_all(inputs: Inputs, plan: dict[str, Any]) -> Read:
-    """Reduce every fit to its rows, one fit in memory at a time, in a fixed order.
+    """Reduce every fit to its summary, one fit in memory at a time, in a fixed order.
 
     Raises
     ------
@@ -289,26 +288,28 @@ def summarise_all(inputs: Inputs, plan: dict[str, Any]) -> Read:
         No scores at all, or files that do not belong together.
     """
     reader = Spaces(inputs.masks, inputs.isc, inputs.rois)
-    summaries: list[FitSummary] = []
-    spaces: dict[tuple[str, str], Space] = {}
-    readings: dict[tuple[str, str, str], dict[Specification, float]] = {}
-    unique: list[Row] = []
-    ceilings: list[Row] = []
     tops = Ceilings(inputs.ceilings, reader)
-    for fit, r, path in iterate_fits(inputs.scores, inputs.runs, plan):
-        if fit.key[:2] not in spaces:
+    read = Read([], {}, {}, [], [])
+    for fit, r in iterate_fits(inputs.scores, inputs.runs, plan):
+        if fit.key[:2] not in read.spaces:
             whole = reader.get(fit.language, fit.subject)
-            spaces[fit.key[:2]] = whole.without(fit.left_out)
-        space = spaces[fit.key[:2]]
-        scores = FitScores(r)
-        summaries.append(summarise(fit, scores, space.brain))
-        unique += unique_of(fit, path, space.brain)
-        ceilings += tops.rows(fit, scores, space)
-        if fit.kind == MODEL and fit.n_parameters > 0:
-            readings[fit.key] = specify(scores, space.brain, fit.layers, fit.n_layers)
-    if not summaries:
+            read.spaces[fit.key[:2]] = whole.without(fit.left_out)
+        _reduce(fit, r, tops, read)
+    if not read.summaries:
         raise BadInput("no fit has scores; see why ENCODE and GATHER made none")
-    return Read(sorted(summaries, key=in_order), spaces, readings, unique, ceilings)
+    read.summaries.sort(key=in_order)
+    return read
+
+
+def _reduce(fit: Fit, r: Layers, tops: Ceilings, read: Read) -> None:
+    """Add what is kept of one fit; its scores are let go before the next fit is loaded."""
+    space = read.spaces[fit.key[:2]]
+    scores = FitScores(r)
+    read.summaries.append(summarise(fit, scores, space.brain))
+    read.unique.extend(unique_of(fit, r, space.brain))
+    read.ceilings.extend(tops.rows(fit, scores, space))
+    if fit.kind == MODEL and fit.n_parameters > 0:
+        read.readings[fit.key] = specify(scores, space.brain, fit.layers, fit.n_layers)
 
 
 def read_areas(

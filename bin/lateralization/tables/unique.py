@@ -9,7 +9,6 @@ but noise, each its own, the interval covers 85 %; layers of a model are alike, 
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
@@ -76,9 +75,9 @@ def unique_rows(fit: Fit, joint: Layers, confounds: Floats, brain: Brain) -> Ite
             } | fit.traits  # fmt: skip
 
 
-def unique_of(fit: Fit, path: Path | None, brain: Brain) -> list[Row]:
+def unique_of(fit: Fit, r: Layers, brain: Brain) -> list[Row]:
     """Read what ENCODE saved of a fit beside ``r``; no rows where no confounds went jointly."""
-    if not fit.record.get("joint") or path is None:
+    if not fit.record.get("joint") or not isinstance(r, Rows):
         return []
-    confounds = np.stack(list(Rows(path, "confounds")))
-    return list(unique_rows(fit, Rows(path, "joint"), confounds, brain))
+    confounds = np.stack(list(Rows(r.path, "confounds")))
+    return list(unique_rows(fit, Rows(r.path, "joint"), confounds, brain))
