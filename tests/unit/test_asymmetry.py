@@ -214,7 +214,7 @@ def test_the_threshold_is_strict():
 @pytest.mark.parametrize("measure", [mean_asymmetry, percentile_asymmetry])
 def test_an_empty_side_is_empty_not_zero(measure):
     nothing = np.zeros(10, dtype=bool)
-    found = measure(made_r()[0], Region("TP", "shared", nothing, ~nothing), "TP")
+    found = measure(RunScores(made_r()[0]), Region("TP", "shared", nothing, ~nothing), "TP")
     assert np.isnan(found.left)
     assert np.isnan(found.interval.low)
     assert found.n_left == 0
