@@ -382,7 +382,8 @@ def _mean_over_voxels(values: Floats) -> Floats:
     if not n_voxels:
         return np.full(n_runs, np.nan)
     total: Floats = np.einsum("vr->r", values) if n_runs > 1 else values.sum(axis=0)
-    return total / n_voxels
+    mean: Floats = total / n_voxels
+    return mean
 
 
 def pairs(brain: Brain, percentile: float | None = None) -> tuple[NDArray[np.intp], ...] | None:
