@@ -29,15 +29,21 @@ from lateralization.arrays import Floats, Row  # noqa: E402
 from lateralization.files import write_table  # noqa: E402
 from lateralization.fmri.signals import standardise  # noqa: E402
 from lateralization.ridge.ridge import encode  # noqa: E402
-from lateralization.statistics.asymmetry import SHARED, STRICT, Brain  # noqa: E402
-from lateralization.statistics.intervals import corrected_t, jackknife_interval, t_interval  # noqa: E402
-from lateralization.statistics.regressions import regress  # noqa: E402
-from lateralization.tables.fits import (  # noqa: E402
-    Fit,
-    summarise,
+from lateralization.statistics.asymmetry import (  # noqa: E402
+    BEST_CV,
+    BEST_VOXEL,
+    SHARED,
+    STRICT,
+    Brain,
+    FitScores,
 )
-from lateralization.tables.model_tables import regression_rows  # noqa: E402
-from lateralization.tables.people import holm, sign_flip_p  # noqa: E402
+from lateralization.statistics.intervals import corrected_t, jackknife_interval, t_interval  # noqa: E402
+from lateralization.statistics.lines import slope_on  # noqa: E402
+from lateralization.statistics.permutation import holm, sign_flip_p  # noqa: E402
+from lateralization.statistics.regressions import regress  # noqa: E402
+from lateralization.tables.fits import Fit  # noqa: E402
+from lateralization.tables.model_tables import regressions  # noqa: E402
+from lateralization.tables.summaries import Place, summarise  # noqa: E402
 from lateralization.volumes import hemispheres, mirror_index  # noqa: E402
 
 SIZES = (5, 9, 28, 49)
@@ -192,26 +198,21 @@ def one_of_series(seed: tuple[int, int], world: World) -> Row:
             ]
             layers.append(encode(states, bold, ALPHAS).r)
         fit = Fit("en", "average", name, n_parameters=size, layers=(0, 1), n_layers=1)
-        summaries.append(summarise(fit, np.stack(layers), made_brain()))
-    largest = summaries[-1].by_run["whole", "best_cv", STRICT]
-    published = summaries[-1].by_run["whole", "best_voxel", SHARED]
+        summaries.append(summarise(fit, FitScores(np.stack(layers)), made_brain()))
+    place = Place("whole", BEST_CV, STRICT)
+    largest = summaries[-1].asymmetry[place]
+    published = summaries[-1].asymmetry[Place("whole", BEST_VOXEL, SHARED)].by_run
     line = next(
-        row for row in regression_rows(summaries)
-        if (row["outcome"], row["predictor"]) == ("l_minus_r_whole", "ln_n_parameters")
-        and (row["layer"], row["midline"]) == ("best_cv", STRICT)
-    )  # fmt: skip
-    interval = summaries[-1].asymmetry
-    row = next(
-        row for row in interval
-        if (row["selection"], row["layer"], row["midline"]) == ("whole", "best_cv", STRICT)
+        one for one in regressions(summaries)
+        if (one.outcome, one.layer, one.midline) == ("l_minus_r_whole", BEST_CV, STRICT)
+        and one.is_main
     )  # fmt: skip
     ln_n = np.log(list(MODELS.values()))
-    steps = (ln_n - ln_n.mean()) / ((ln_n - ln_n.mean()) ** 2).sum()
-    slopes = steps @ np.stack([one.by_run["whole", "best_cv", STRICT] for one in summaries])
+    slopes = slope_on(ln_n, np.stack([one.asymmetry[place].by_run for one in summaries]))
     return {
-        "slopes": slopes, "by_run": largest, "published": published.mean(), "low": row["ci_low"],
-        "high": row["ci_high"], "slope": line["slope"], "slope_low": line["runs_low"],
-        "slope_high": line["runs_high"], "slope_p": line["runs_p"],
+        "slopes": slopes, "by_run": largest.by_run, "published": published.mean(),
+        "low": largest.interval.low, "high": largest.interval.high, "slope": line.found.slope,
+        "slope_low": line.runs_low, "slope_high": line.runs_high, "slope_p": line.runs_p,
     }  # fmt: skip
 
 

@@ -63,14 +63,17 @@ MODULES = {
     "statistics.change_points": "change_points",
     "statistics.densities": "companions",
     "statistics.intervals": "asymmetry companions",
+    "statistics.lines": "regressions specifications",
+    "statistics.permutation": "companions voxel_pairs",
     "statistics.regressions": "regressions score_controls twins",
     "statistics.score_controls": "score_controls",
     "statistics.sensitivity": "companions",
     "statistics.specifications": "specifications",
+    "tables.control_tables": "control_report twins specifications",
     "tables.fits": "tables unique",
-    "tables.twins": "twins",
+    "tables.people": "companions voxel_pairs",
+    "tables.summaries": "regressions tables unique",
     "tables.unique": "unique",
-    "tables.voxel_pairs": "voxel_pairs",
 }
 """Module of the package → the test files that say what it does, by name in any folder."""
 

@@ -30,6 +30,7 @@ from lateralization.figures.figure_style import (
     zero_line,
 )
 from lateralization.names import LN_N, RANDOM_SEED
+from lateralization.statistics.lines import slope_on
 from lateralization.tables.dictionary import Tables
 from lateralization.tables.made_tables import (
     PUBLISHED,
@@ -128,8 +129,9 @@ def asymmetry_by_size(tables: Tables, language: str, subject: str, selection: st
             label=f"{side} hemisphere", markeredgecolor="white", markeredgewidth=0.5,
         )  # fmt: skip
         if len(rows) > 2:
-            slope, intercept = np.polyfit(np.log(rows["n_parameters"]), rows[side], 1)
-            line = pd.Series({"slope": slope, "intercept": intercept})
+            ln_n, score = np.log(rows["n_parameters"].to_numpy()), rows[side].to_numpy()
+            slope = float(slope_on(ln_n, score))
+            line = pd.Series({"slope": slope, "intercept": score.mean() - slope * ln_n.mean()})
             fit_line(levels, rows["n_parameters"], line, colour)
     levels.set_ylabel(unit_of(selection))
     levels.set_title("Both hemispheres")

@@ -2,7 +2,8 @@
 
 Statistics of Bonnasse-Gahot & Pallier (NeurIPS 2024): Pearson's r against the natural logarithm
 of the number of parameters, and ordinary least squares on ln N, layers (embedding included) and
-width. What cannot be computed comes back empty with a reason.
+width. What cannot be computed comes back empty with a reason. A single outcome is regressed by
+scipy, whose r, slope and p the study prints; :mod:`lines` takes many outcomes at once.
 """
 
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from scipy import stats
 
 from lateralization.arrays import Floats
 from lateralization.statistics.intervals import LEVEL, fisher_interval
+from lateralization.statistics.lines import MIN_MODELS
 
-MIN_MODELS = 3
 MIN_MODELS_OLS = 5
 
 NO_VOXEL = "a side of the region has no usable voxel"
@@ -182,24 +183,3 @@ def _scaled(columns: Floats) -> Floats:
     scale = np.linalg.norm(columns, axis=0)
     columns = columns / np.where(scale == 0, 1, scale)
     return np.column_stack([np.full(len(columns), len(columns) ** -0.5), columns])
-
-
-def voxel_slopes(scores: Floats, ln_n: Floats) -> tuple[Floats, Floats]:
-    """Slope of the score on ln N in every voxel, and its t value.
-
-    Parameters
-    ----------
-    scores : (n_models, n_voxels) array
-    ln_n : (n_models,) array
-
-    Returns
-    -------
-    slopes, t : (n_voxels,) arrays, NaN in voxels that any model leaves out.
-    """
-    x = ln_n - ln_n.mean()
-    square = float(x @ x)
-    slopes: Floats = x @ scores / square
-    rest = scores - scores.mean(axis=0) - np.outer(x, slopes)
-    error = np.sqrt((rest**2).sum(axis=0) / max(len(x) - 2, 1) / square)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return slopes, np.where(error > 0, slopes / error, np.nan)

@@ -10,27 +10,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
 
-from lateralization.arrays import Booleans, Floats
+from lateralization.arrays import Floats
 from lateralization.statistics.asymmetry import (
     BEST_CV,
     BEST_MEAN,
     BEST_VOXEL,
-    PERCENTILE,
     SHARED,
     STRICT,
     Brain,
-    Layers,
+    FitScores,
     Region,
-    best_cv,
-    best_mean_layers,
-    best_voxel,
-    usable,
+    RunScores,
+    upper_percentile,
 )
-from lateralization.statistics.intervals import LEVEL
-from lateralization.statistics.regressions import MIN_MODELS
+from lateralization.statistics.lines import MIN_MODELS, lines
 from lateralization.statistics.score_controls import laterality_index
 from lateralization.statistics.sensitivity import PAIRED, sides_at
 
@@ -38,7 +32,6 @@ FIXED = "fixed_depth"
 DEPTH = 2 / 3
 """The layer nearest to this share of a model's depth, whatever its scores are."""
 
-RULES = (BEST_VOXEL, BEST_MEAN, BEST_CV, FIXED)
 CUTS = {"whole": 0, "above_50": 50, "reliable": 75, "above_90": 90}
 """Voxels above these percentiles of the reliability."""
 
@@ -61,28 +54,28 @@ class Specification:
     runs: str
 
 
-def run_sets(n_runs: int) -> dict[str, NDArray[np.intp]]:
-    """Return all test runs, and those without the first where two are left.
+def run_sets(scores: FitScores) -> dict[str, FitScores]:
+    """Return the scores of all test runs, and of those without the first where two are left.
 
     Run 1 of the English and Chinese sessions also showed pictures, and it is the validation run
     of every other fold.
     """
-    every = np.arange(n_runs)
-    return {ALL_RUNS: every} | ({WITHOUT_FIRST: every[1:]} if n_runs > 2 else {})
+    more = scores.r.shape[1] > 2
+    return {ALL_RUNS: scores} | ({WITHOUT_FIRST: FitScores(scores.r[:, 1:])} if more else {})
 
 
-def voxel_sets(brain: Brain) -> Iterator[tuple[str, str, Booleans, Booleans]]:
-    """Give voxels, midline rule, left and right of every selection that this brain has."""
+def voxel_sets(brain: Brain) -> Iterator[Region]:
+    """Give every selection of voxels, under every midline rule, that this brain has."""
     for midline in MIDLINES:
         for name, percentile in CUTS.items():
             sides = sides_at(brain, percentile, midline)
             if sides is not None:
-                yield name, midline, *sides
+                yield Region(name, midline, *sides)
     if brain.rois:
         left = np.logical_or.reduce([sides[0] for sides in brain.rois.values()])
         right = np.logical_or.reduce([sides[1] for sides in brain.rois.values()])
         if left.any() and right.any():
-            yield ROIS, SHARED, left, right
+            yield Region(ROIS, SHARED, left, right)
 
 
 def fixed_layer(layers: Sequence[int], depth: float) -> int:
@@ -91,20 +84,17 @@ def fixed_layer(layers: Sequence[int], depth: float) -> int:
     return int(np.abs(np.asarray(layers) - DEPTH * last).argmin())
 
 
-def _read(
-    run_scores: Floats, left: Booleans, right: Booleans, isc: Floats | None
-) -> dict[str, float]:
+def _read(scores: RunScores, region: Region, isc: Floats | None) -> dict[str, float]:
     """Return left minus right of the mean over runs, under every summary."""
-    valid = usable(run_scores)
-    scores = run_scores.mean(axis=0, dtype=np.float64)
-    sides = [scores[side & valid] for side in (left, right)]
+    voxels = [scores.usable_voxels(region, side) for side in ("left", "right")]
+    sides = [scores.mean[side] for side in voxels]
     if min(side.size for side in sides) == 0:
         return dict.fromkeys(SUMMARIES, np.nan)
     means = [float(side.mean()) for side in sides]
-    upper = [float(np.percentile(side, PERCENTILE)) for side in sides]
+    upper = [float(upper_percentile(side)) for side in sides]
     over = np.nan
     if isc is not None:
-        ceilings = [float(np.nanmean(isc[side & valid])) for side in (left, right)]
+        ceilings = [float(np.nanmean(isc[side])) for side in voxels]
         if min(ceilings) > 0:
             over = means[0] / ceilings[0] - means[1] / ceilings[1]
     index = laterality_index(np.array(means[0]), np.array(means[1]))
@@ -112,30 +102,13 @@ def _read(
     return dict(zip(SUMMARIES, values, strict=True))
 
 
-class SomeRuns(Sequence[NDArray[np.floating]]):
-    """Scores by layer of some of the runs, each read when it is asked for."""
-
-    def __init__(self, r: Layers, kept: Any) -> None:
-        self._r, self._kept = r, kept
-
-    def __len__(self) -> int:
-        """Count the layers."""
-        return len(self._r)
-
-    def __getitem__(self, index: Any) -> Any:
-        """Give one layer, (n_kept, n_voxels)."""
-        return self._r[index][self._kept]
-
-
 def specify(
-    r: Layers, brain: Brain, layers: Sequence[int], depth: float
+    scores: FitScores, brain: Brain, layers: Sequence[int], depth: float
 ) -> dict[Specification, float]:
     """Read one model's scores in every way.
 
     Parameters
     ----------
-    r : (n_layers, n_runs, n_voxels)
-        Pearson r on each test run; read one layer at a time.
     layers, depth
         Numbers of the fitted layers, and the number of the model's last one (NaN: not known).
 
@@ -145,61 +118,20 @@ def specify(
     """
     found: dict[Specification, float] = {}
     selections = list(voxel_sets(brain))
-    for runs, kept in run_sets(len(r[0])).items():
-        mine = SomeRuns(r, kept)
-        everywhere = {
-            BEST_VOXEL: best_voxel(mine), BEST_CV: best_cv(mine),
-            FIXED: mine[fixed_layer(layers, depth)],
-        }  # fmt: skip
-        means = best_mean_layers(mine, [Region(*selection) for selection in selections])
-        for (name, midline, left, right), best in zip(selections, means, strict=True):
-            of_rules = everywhere | {BEST_MEAN: mine[best]}
-            for rule in RULES:
-                chosen = of_rules[rule]
-                for summary, value in _read(chosen, left, right, brain.isc).items():
+    for runs, some in run_sets(scores).items():
+        fixed = some.layer(fixed_layer(layers, depth))
+        for region in selections:
+            of_rules = {
+                BEST_VOXEL: some.best_voxel, BEST_MEAN: some.best_mean(region),
+                BEST_CV: some.best_cv, FIXED: fixed,
+            }  # fmt: skip
+            for rule, chosen in of_rules.items():
+                for summary, value in _read(chosen, region, brain.isc).items():
                     if summary == "over_ceiling" and brain.isc is None:
                         continue
-                    found[Specification(rule, name, midline, summary, runs)] = value
+                    one = Specification(rule, region.name, region.midline, summary, runs)
+                    found[one] = value
     return found
-
-
-@dataclass(frozen=True)
-class Slopes:
-    """Regressions of many outcomes on one predictor, each field (n_outcomes,)."""
-
-    r: Floats
-    p: Floats
-    slope: Floats
-    slope_low: Floats
-    slope_high: Floats
-
-
-def regress_rows(x: Floats, y: Floats) -> Slopes:
-    """Regress every row of y on x: ``regressions.regress`` for many outcomes at once.
-
-    Parameters
-    ----------
-    x : (n_models,) array
-    y : (n_outcomes, n_models) array
-        Rows with a value that is not finite, or without variation, come back NaN.
-    """
-    n = x.size
-    blank = np.full(len(y), np.nan)
-    if n < MIN_MODELS or np.ptp(x) == 0:
-        return Slopes(blank, blank, blank, blank, blank)
-    centred = x - x.mean()
-    rest = y - y.mean(axis=1, keepdims=True)
-    square, length = float(centred @ centred), (rest**2).sum(axis=1)
-    flat = ~(np.ptp(y, axis=1) > 1e-12 * np.abs(y).max(axis=1))
-    length = np.where(flat, np.nan, length)
-    slope = np.where(flat, np.nan, rest @ centred / square)
-    r = np.clip(slope * np.sqrt(square / length), -1, 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = r * np.sqrt((n - 2) / (1 - r**2))
-        error = np.abs(slope / t)
-    p = 2 * stats.t.sf(np.abs(t), n - 2)
-    half = stats.t.ppf(0.5 + LEVEL / 2, n - 2) * error
-    return Slopes(r, p, slope, slope - half, slope + half)
 
 
 @dataclass(frozen=True)
@@ -230,7 +162,7 @@ def curve(models: Sequence[Reading], by_family: bool = True) -> list[dict[str, A
         return []
     shared = [one for one in models[0].values if all(one in other.values for other in models)]
     x = np.array([model.ln_n for model in models])
-    y = np.array([[model.values[one] for model in models] for one in shared])
+    y = np.array([[model.values[one] for one in shared] for model in models])
     families = np.array([model.family for model in models], dtype=str)
     names = sorted(set(families))
     subsets = {ALL_FAMILIES: np.ones(len(models), bool)}
@@ -240,7 +172,7 @@ def curve(models: Sequence[Reading], by_family: bool = True) -> list[dict[str, A
     for subset, kept in subsets.items():
         if kept.sum() < MIN_MODELS:
             continue
-        found = regress_rows(x[kept], y[:, kept])
+        found = lines(x[kept], y[kept])
         for i, one in enumerate(shared):
             if np.isfinite(found.r[i]):
                 rows.append(

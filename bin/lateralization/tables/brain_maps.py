@@ -11,19 +11,19 @@ from lateralization.names import AVERAGE, BASELINE, MODEL, RANDOM_SEED
 from lateralization.statistics.areas import Areas
 from lateralization.statistics.asymmetry import Brain, reliability_threshold, side_mean
 from lateralization.statistics.densities import density_rows
-from lateralization.statistics.regressions import MIN_MODELS, voxel_slopes
+from lateralization.statistics.lines import MIN_MODELS, lines, slope_on
 from lateralization.statistics.sensitivity import sensitivity_rows
-from lateralization.tables.fits import Space, Summary
-from lateralization.tables.model_tables import groups
-from lateralization.tables.region_tables import sized_models
-from lateralization.tables.voxel_pairs import difference_map
+from lateralization.tables.fits import Space
+from lateralization.tables.model_tables import groups, sized_models
+from lateralization.tables.people import difference_map
+from lateralization.tables.summaries import FitSummary
 from lateralization.volumes import from_volume, to_volume
 
 SLOPE_P = 1e-7
 """Two-sided p that a voxel's slope must reach to be drawn in the published style."""
 
 
-def drawn_subjects(summaries: list[Summary]) -> list[tuple[str, str]]:
+def drawn_subjects(summaries: list[FitSummary]) -> list[tuple[str, str]]:
     """One subject per language: the average, or the first individual where there is none."""
     found = groups(summaries)
     drawn = []
@@ -33,7 +33,7 @@ def drawn_subjects(summaries: list[Summary]) -> list[tuple[str, str]]:
     return drawn
 
 
-def random_baseline(members: list[Summary]) -> Summary | None:
+def random_baseline(members: list[FitSummary]) -> FitSummary | None:
     """Baseline that the study subtracts: the random embedding of 1,024 dimensions, seeds averaged.
 
     Where it was not fitted, the widest random embedding there is.
@@ -47,7 +47,7 @@ def random_baseline(members: list[Summary]) -> Summary | None:
     return found.get("random_embedding_1024d") or (found[widest[-1]] if widest else None)
 
 
-def best_model(members: list[Summary], space: Space, worst: bool = False) -> Summary:
+def best_model(members: list[FitSummary], space: Space, worst: bool = False) -> FitSummary:
     """Trained model with the highest mean score, or the lowest.
 
     Without any, all that was fitted competes; one seed of a random baseline stands for nothing
@@ -63,7 +63,7 @@ def best_model(members: list[Summary], space: Space, worst: bool = False) -> Sum
     return choose(models, key=lambda one: side_mean(one.best, where))
 
 
-def over_random(members: list[Summary], space: Space) -> dict[str, Array]:
+def over_random(members: list[FitSummary], space: Space) -> dict[str, Array]:
     """Best and worst model minus the random embedding, (n_voxels,) each; empty without both."""
     random = random_baseline(members)
     models = [one for one in members if one.fit.kind == MODEL]
@@ -76,7 +76,7 @@ def over_random(members: list[Summary], space: Space) -> dict[str, Array]:
     }
 
 
-def slope_maps(members: list[Summary]) -> tuple[dict[str, Array], float]:
+def slope_maps(members: list[FitSummary]) -> tuple[dict[str, Array], float]:
     """Slopes on ln N, (n_voxels,), all of them and those that reach the published threshold.
 
     The threshold of |t| comes second; NaN, and no maps, with fewer than 3 sizes of models.
@@ -84,9 +84,10 @@ def slope_maps(members: list[Summary]) -> tuple[dict[str, Array], float]:
     models, ln_n = sized_models(members)
     if len(models) < MIN_MODELS or np.ptp(ln_n) == 0:
         return {}, np.nan
-    slopes, t = voxel_slopes(np.stack([one.best for one in models]).astype(np.float64), ln_n)
+    best = np.stack([one.best for one in models]).astype(np.float64)
+    slopes = slope_on(ln_n, best)
     threshold = float(stats.t.isf(SLOPE_P / 2, len(models) - 2))
-    strong = np.where(np.abs(t) >= threshold, slopes, 0.0)
+    strong = np.where(np.abs(lines(ln_n, best).t) >= threshold, slopes, 0.0)
     found: dict[str, Array] = {"slope": slopes}
     return found | ({"slope_strong": strong} if strong.any() else {}), threshold
 
@@ -113,7 +114,7 @@ def reliability_maps(space: Space) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def subject_maps(
-    members: list[Summary], space: Space, areas: Areas | None = None
+    members: list[FitSummary], space: Space, areas: Areas | None = None
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Give the maps of one subject by name, (n_voxels,) each, and the words that belong to them."""
     best = best_model(members, space)
@@ -142,7 +143,7 @@ def subject_maps(
 
 
 def brain_maps(
-    summaries: list[Summary],
+    summaries: list[FitSummary],
     spaces: dict[tuple[str, str], Space],
     areas: Mapping[tuple[str, str], Areas],
     pair_maps: Mapping[str, Mapping[str, Single]],
@@ -181,7 +182,7 @@ def brain_maps(
     return maps, metadata
 
 
-def density_table(summaries: list[Summary], spaces: dict[tuple[str, str], Space]) -> list[Row]:
+def density_table(summaries: list[FitSummary], spaces: dict[tuple[str, str], Space]) -> list[Row]:
     """Densities of the score of every model and baseline, and of the reliability."""
     rows = []
     by_key = groups(summaries)
@@ -198,7 +199,9 @@ def density_table(summaries: list[Summary], spaces: dict[tuple[str, str], Space]
     return rows
 
 
-def sensitivity_table(summaries: list[Summary], spaces: dict[tuple[str, str], Space]) -> list[Row]:
+def sensitivity_table(
+    summaries: list[FitSummary], spaces: dict[tuple[str, str], Space]
+) -> list[Row]:
     """Give the headline's slope under other reliability cuts and midline rules."""
     rows = []
     by_key = groups(summaries)

@@ -8,7 +8,7 @@ import numpy as np
 from lateralization.arrays import Array, Booleans, Floats, Row
 from lateralization.files import read_tensors
 from lateralization.names import AVERAGE
-from lateralization.statistics.asymmetry import SHARED, STRICT, Brain, Layers, best_cv
+from lateralization.statistics.asymmetry import SHARED, STRICT, Brain, FitScores
 from lateralization.statistics.ceilings import (
     LEAST_VOXELS,
     LEAVE_ONE_OUT,
@@ -60,13 +60,13 @@ class Ceilings:
         volume = to_volume(others, group, np.nan)
         return LEAVE_ONE_OUT, from_volume(volume, space.mask).astype(np.float64)
 
-    def rows(self, fit: Fit, r: Layers, space: Space) -> list[Row]:
+    def rows(self, fit: Fit, scores: FitScores, space: Space) -> list[Row]:
         """Give the rows of the table ``ceilings`` of one fit."""
         found = self.of(fit.language, fit.subject, space)
         if found is None:
             return []
         kind, ceiling = found
-        return list(ceiling_rows(fit, best_cv(r), ceiling, space.brain, kind))
+        return list(ceiling_rows(fit, scores.best_cv.values, ceiling, space.brain, kind))
 
 
 def _side(r: Floats, ceiling: Floats, inside: Booleans) -> tuple[Floats, Floats]:

@@ -1,17 +1,16 @@
 """Tables over models: regressions and least squares."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
-import pandas as pd
 
-from lateralization.arrays import Floats, Row
+from lateralization.arrays import Booleans, Floats, Row
 from lateralization.names import CHECKPOINT, LARGE, LARGE_SUBSET, LN_N, MODEL, UNTRAINED
 from lateralization.statistics.asymmetry import BEST_VOXEL, CHOICES, RELIABLE, SHARED, STRICT, WHOLE
 from lateralization.statistics.intervals import corrected_t
+from lateralization.statistics.lines import MIN_MODELS, slope_on
 from lateralization.statistics.regressions import (
-    MIN_MODELS,
     NO_VOXEL,
     Ols,
     Regression,
@@ -19,12 +18,20 @@ from lateralization.statistics.regressions import (
     partial_regress,
     regress,
 )
-from lateralization.tables.fits import Summary
+from lateralization.tables.summaries import BOTH, MEAN, P90, FitSummary, Place
+
+LEFT_MINUS_RIGHT = "l_minus_r_"
+"""Start of the name of an outcome that is an asymmetry."""
+
+BEST_LAYER = "best_layer"
+
+ALL = "all"
+"""Name of the subset of all trained models."""
 
 
-def groups(summaries: list[Summary]) -> dict[tuple[str, str], list[Summary]]:
+def groups(summaries: Sequence[FitSummary]) -> dict[tuple[str, str], list[FitSummary]]:
     """Sort fits into (language, subject), each in order of size."""
-    found: dict[tuple[str, str], list[Summary]] = {}
+    found: dict[tuple[str, str], list[FitSummary]] = {}
     for summary in summaries:
         found.setdefault((summary.fit.language, summary.fit.subject), []).append(summary)
     for members in found.values():
@@ -32,161 +39,215 @@ def groups(summaries: list[Summary]) -> dict[tuple[str, str], list[Summary]]:
     return found
 
 
-def outcomes(members: list[Summary], choice: str, midline: str) -> pd.DataFrame:
-    """One row per fit with its traits, predictors and every outcome.
+def sized_models(members: Sequence[FitSummary]) -> tuple[list[FitSummary], Floats]:
+    """Trained models with a known size, and ln N."""
+    models = [one for one in members if one.fit.kind == MODEL and one.fit.n_parameters > 0]
+    return models, np.log([one.fit.n_parameters for one in models])
 
-    Outcomes are ``score_<region>`` (and ``score_whole_p90``), ``l_minus_r_<selection>`` and, for
-    the published choice, ``best_layer``: the layer with the highest mean over the reliable voxels
-    (whole brain where there are none), divided by the number of layers, embedding included.
+
+def predictors_of(members: Sequence[FitSummary]) -> list[str]:
+    """List the numeric columns of the model sheet."""
+    return sorted({name for one in members for name in one.fit.predictors})
+
+
+@dataclass(frozen=True)
+class ModelValues:
+    """Outcomes of the fits of one subject under one layer rule and midline, with their predictors.
+
+    Attributes
+    ----------
+    outcomes
+        Name → (n_fits,) array: ``score_<region>`` (and ``score_whole_p90``),
+        ``l_minus_r_<selection>`` and, for the published choice, ``best_layer``.
     """
-    rows = []
-    for one in members:
-        row: Row = {"model": one.fit.model, **one.fit.traits, **one.fit.predictors}
-        row[LN_N] = np.log(one.fit.n_parameters) if one.fit.n_parameters > 0 else np.nan
-        for score in one.scores:
-            here = (score["layer"], score["hemisphere"], score["midline"])
-            if here == (choice, "both", midline) and score["region"] in (WHOLE, RELIABLE):
-                row[f"score_{score['region']}"] = score["mean_r"]
-                if score["region"] == WHOLE:
-                    row["score_whole_p90"] = score["p90_r"]
-        for asymmetry in one.asymmetry:
-            if asymmetry["layer"] == choice and asymmetry["midline"] == midline:
-                row[f"l_minus_r_{asymmetry['selection']}"] = asymmetry["left_minus_right"]
-        if choice == BEST_VOXEL and midline == SHARED:
-            row["best_layer"] = relative_best_layer(one)
-        rows.append(row)
-    return pd.DataFrame(rows)
+
+    members: Sequence[FitSummary]
+    layer: str
+    midline: str
+    outcomes: Mapping[str, Floats]
+
+    def of_kind(self, *kinds: str) -> Booleans:
+        """Tell which fits, (n_fits,), are of one of these kinds."""
+        return np.array([one.fit.kind in kinds for one in self.members], dtype=bool)
+
+    def predictor(self, name: str) -> Floats:
+        """Return ln N or a numeric column of the model sheet, (n_fits,); NaN where not known."""
+        if name != LN_N:
+            return np.array([one.fit.predictors.get(name, np.nan) for one in self.members])
+        sizes = np.array([one.fit.n_parameters for one in self.members], dtype=np.float64)
+        return np.log(np.where(sizes > 0, sizes, np.nan))
+
+    def by_run(self, outcome: str, units: Booleans) -> tuple[Floats, Floats]:
+        """Return ln N of the units and their asymmetry in each test run, (n_units, n_runs).
+
+        Both are empty where the asymmetry is not a difference of means.
+        """
+        place = Place(outcome.removeprefix(LEFT_MINUS_RIGHT), self.layer, self.midline)
+        runs = [one.asymmetry[place].by_run for one in self.members]
+        kept = [run for run, used in zip(runs, units, strict=True) if used and run is not None]
+        if len(kept) < units.sum() or not kept:
+            return np.empty(0), np.empty((0, 0))
+        return self.predictor(LN_N)[units], np.stack(kept)
 
 
-def say_empty_regions(rows: Iterable[Row], members: Sequence[Summary]) -> Iterator[Row]:
-    """Give rows about selections their true reason where a side of the selection is empty."""
-    empty = {
-        side["selection"]
+def model_values(members: Sequence[FitSummary], layer: str, midline: str) -> ModelValues:
+    """Collect the outcomes of the fits of one subject, in the order of their regions."""
+    outcomes: dict[str, Floats] = {}
+    for place in members[0].scores:
+        if place[1:] == (layer, midline) and place.selection in (WHOLE, RELIABLE):
+            sides = np.array([one.scores[place][BOTH] for one in members])
+            outcomes[f"score_{place.selection}"] = sides[:, MEAN]
+            if place.selection == WHOLE:
+                outcomes["score_whole_p90"] = sides[:, P90]
+    for place in members[0].asymmetry:
+        if place[1:] == (layer, midline):
+            lead = [one.asymmetry[place].difference for one in members]
+            outcomes[LEFT_MINUS_RIGHT + place.selection] = np.array(lead)
+    if (layer, midline) == (BEST_VOXEL, SHARED):
+        outcomes[BEST_LAYER] = np.array([one.relative_best_layer for one in members])
+    return ModelValues(members, layer, midline, outcomes)
+
+
+def _all_values(members: Sequence[FitSummary]) -> Iterator[ModelValues]:
+    for layer in CHOICES:
+        for midline in (SHARED, STRICT):
+            yield model_values(members, layer, midline)
+
+
+def empty_selections(members: Sequence[FitSummary]) -> set[str]:
+    """Name the selections of which a side has no usable voxel in some fit."""
+    return {
+        place.selection
         for one in members
-        for side in one.asymmetry
-        if 0 in (side["n_left"], side["n_right"])
+        for place, sides in one.asymmetry.items()
+        if 0 in (sides.n_left, sides.n_right)
     }
+
+
+def explain_empty_regions(rows: Iterable[Row], empty: set[str]) -> Iterator[Row]:
+    """Give rows about selections their true reason where a side of the selection is empty."""
     for row in rows:
-        told = row.get("selection", str(row.get("outcome", "")).removeprefix("l_minus_r_"))
-        yield row | {"reason": NO_VOXEL} if row["reason"] and told in empty else row
+        outcome = str(row.get("outcome", "")).removeprefix(LEFT_MINUS_RIGHT)
+        about = row.get("selection", outcome)
+        yield row | {"reason": NO_VOXEL} if row["reason"] and about in empty else row
 
 
-def relative_best_layer(one: Summary) -> float:
-    """Return best layer / (number of layers, embedding included); NaN for a single layer.
+@dataclass(frozen=True)
+class ModelRegression:
+    """A regression over the models of one subject, with what it is of.
 
-    The published midline rule counts: each rule has a best layer of its own.
+    Attributes
+    ----------
+    runs_low, runs_high, runs_p
+        Interval and p over test runs of the slope on ln N, for asymmetries that are means.
     """
-    flagged = [row for row in one.layers if row["is_best"] and row["midline"] == SHARED]
-    best = {row["region"]: row["layer"] for row in flagged}
-    layer = best.get(RELIABLE, best.get(WHOLE))
-    if layer is None or len(one.fit.layers) < 2:
-        return np.nan
-    total = one.fit.n_layers if one.fit.n_layers > 0 else max(one.fit.layers)
-    return float(layer / (total + 1))
+
+    outcome: str
+    predictor: str
+    layer: str
+    midline: str
+    subset: str
+    found: Regression
+    runs_low: float = np.nan
+    runs_high: float = np.nan
+    runs_p: float = np.nan
+
+    @property
+    def is_main(self) -> bool:
+        """Whether it is on ln N over all trained models."""
+        return (self.predictor, self.subset) == (LN_N, ALL)
+
+    @property
+    def row(self) -> Row:
+        """The row of the table ``regressions``, without the subject."""
+        values = {name: value for name, value in vars(self).items() if name != "found"}
+        return values | asdict(self.found)
 
 
-def _slopes_by_run(
-    members: list[Summary], units: pd.DataFrame, key: tuple[str, str, str]
-) -> tuple[float, float, float]:
-    """Interval and p of the slope on ln N over test runs, for asymmetries that are means."""
-    runs = {one.fit.model: one.by_run[key] for one in members if key in one.by_run}
-    kept = [name for name in units["model"] if name in runs]
-    x = units.set_index("model").loc[kept, LN_N].to_numpy(dtype=np.float64)
-    if len(kept) < MIN_MODELS or not np.isfinite(x).all() or np.ptp(x) == 0:
+def _slopes_by_run(x: Floats, by_run: Floats) -> tuple[float, float, float]:
+    """Interval and p over test runs of the slope on ln N; ``by_run``: (n_models, n_runs)."""
+    if len(x) < MIN_MODELS or not np.isfinite(x).all() or np.ptp(x) == 0:
         return np.nan, np.nan, np.nan
-    centred = x - x.mean()
-    slopes = centred @ np.stack([runs[name] for name in kept]) / (centred @ centred)
-    interval, p = corrected_t(slopes)
+    interval, p = corrected_t(slope_on(x, by_run))
     return interval.low, interval.high, p
 
 
-def _regression_row(first: Row, result: Regression, extra: Row) -> Row:
-    values = asdict(result)
-    reason = values.pop("reason")
-    empty = dict.fromkeys(("runs_low", "runs_high", "runs_p"), np.nan)
-    return first | values | empty | extra | {"reason": reason}
+def _given_score(outcome: str) -> str:
+    """Name the score that goes with an asymmetry, to hold it constant."""
+    reliable = outcome.removeprefix(LEFT_MINUS_RIGHT).startswith(RELIABLE)
+    return f"score_{RELIABLE if reliable else WHOLE}"
 
 
-def _given_score(table: pd.DataFrame, outcome: str) -> tuple[str, Floats] | None:
-    """Give the score that goes with an asymmetry, to hold it constant."""
-    selection = outcome.removeprefix("l_minus_r_")
-    score = f"score_{RELIABLE if selection.startswith(RELIABLE) else WHOLE}"
-    if not outcome.startswith("l_minus_r_") or score not in table:
-        return None
-    return score, table[score].to_numpy(dtype=np.float64)
+def _over_models(values: ModelValues) -> Iterator[ModelRegression]:
+    """Regress every outcome on every predictor."""
+    models, seen = values.of_kind(MODEL), values.of_kind(MODEL, CHECKPOINT)
+    sizes = np.array([one.fit.n_parameters for one in values.members], dtype=np.float64)
+    where = (values.layer, values.midline)
+    for outcome, y in values.outcomes.items():
+        is_asymmetry = outcome.startswith(LEFT_MINUS_RIGHT)
+        for subset, sized in {ALL: models, LARGE_SUBSET: models & (sizes > LARGE)}.items():
+            for predictor in [LN_N, *predictors_of(values.members)]:
+                units = seen if subset == ALL and predictor != LN_N else sized
+                found = regress(values.predictor(predictor)[units], y[units])
+                runs = (np.nan, np.nan, np.nan)
+                if predictor == LN_N and is_asymmetry:
+                    runs = _slopes_by_run(*values.by_run(outcome, units))
+                yield ModelRegression(outcome, predictor, *where, subset, found, *runs)
+        score = _given_score(outcome)
+        if is_asymmetry and score in values.outcomes:
+            held = values.outcomes[score][models]
+            found = partial_regress(values.predictor(LN_N)[models], y[models], held)
+            yield ModelRegression(outcome, f"{LN_N} given {score}", *where, ALL, found)
 
 
-def _one_table(
-    members: list[Summary], table: pd.DataFrame, choice: str, midline: str
-) -> Iterator[Row]:
-    """Regress every outcome of one table on every predictor."""
-    names = [name for name in map(str, table) if name.startswith(("score_", "l_minus_r_"))]
-    names += ["best_layer"] if "best_layer" in table else []
-    predictors = sorted({name for one in members for name in one.fit.predictors})
-    models = table[table["kind"] == MODEL]
-    seen = table[table["kind"].isin([MODEL, CHECKPOINT])]
-    subsets = {"all": (models, seen), LARGE_SUBSET: (models[models["n_parameters"] > LARGE], None)}
-    for outcome in names:
-        choice_columns = {"layer": choice, "midline": midline}
-        for subset, (sized, stepped) in subsets.items():
-            extra = choice_columns | {"subset": subset}
-            for predictor in [LN_N, *predictors]:
-                units = stepped if stepped is not None and predictor != LN_N else sized
-                x, y = (units[name].to_numpy(dtype=np.float64) for name in (predictor, outcome))
-                row = _regression_row(
-                    {"outcome": outcome, "predictor": predictor}, regress(x, y), extra
-                )
-                if predictor == LN_N and outcome.startswith("l_minus_r_"):
-                    key = (outcome.removeprefix("l_minus_r_"), choice, midline)
-                    limits = _slopes_by_run(members, units, key)
-                    row["runs_low"], row["runs_high"], row["runs_p"] = limits
-                yield row
-        held = _given_score(models, outcome)
-        if held is not None:
-            x, y = (models[name].to_numpy(dtype=np.float64) for name in (LN_N, outcome))
-            first = {"outcome": outcome, "predictor": f"{LN_N} given {held[0]}"}
-            extra = choice_columns | {"subset": "all"}
-            yield _regression_row(first, partial_regress(x, y, held[1]), extra)
-
-
-def _family_rows(table: pd.DataFrame) -> Iterator[Row]:
+def _over_families(values: ModelValues) -> Iterator[ModelRegression]:
     """Regressions within families of trained and of untrained models, as the training analysis."""
-    names = [name for name in map(str, table) if name.startswith(("score_", "l_minus_r_"))]
+    families = np.array([one.fit.family for one in values.members])
+    x = values.predictor(LN_N)
     for kind, start in ((MODEL, ""), (UNTRAINED, "untrained, ")):
-        units = table[table["kind"] == kind]
-        groups_of = {f"{start}family {name}": rows for name, rows in units.groupby("family")}
-        if kind == UNTRAINED and len(units):
-            groups_of["untrained"] = units
-        for subset, rows in groups_of.items():
-            if len(rows) < MIN_MODELS:
+        of_kind = values.of_kind(kind)
+        subsets = {
+            f"{start}family {name}": of_kind & (families == name)
+            for name in sorted(set(families[of_kind]))
+        }
+        if kind == UNTRAINED:
+            subsets["untrained"] = of_kind
+        for subset, units in subsets.items():
+            if units.sum() < MIN_MODELS:
                 continue
-            x = rows[LN_N].to_numpy(dtype=np.float64)
-            for outcome in names:
-                found = regress(x, rows[outcome].to_numpy(dtype=np.float64))
-                extra = {"layer": BEST_VOXEL, "midline": SHARED, "subset": subset}
-                yield _regression_row({"outcome": outcome, "predictor": LN_N}, found, extra)
+            for outcome, y in values.outcomes.items():
+                if outcome != BEST_LAYER:
+                    found = regress(x[units], y[units])
+                    yield ModelRegression(
+                        outcome, LN_N, values.layer, values.midline, subset, found
+                    )
 
 
-def _tables(members: list[Summary]) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    for choice in CHOICES:
-        for midline in (SHARED, STRICT):
-            yield choice, midline, outcomes(members, choice, midline)
-
-
-def regression_rows(summaries: list[Summary]) -> Iterator[Row]:
-    """Regressions of every outcome on ln N and every predictor of the model sheet.
+def regressions(members: Sequence[FitSummary]) -> list[ModelRegression]:
+    """Regress every outcome of one subject on ln N and every predictor of the model sheet.
 
     Only trained models enter, except in the subsets that are named untrained. ln N leaves
     training steps out (they all have one size); the other predictors take them in where the
     sheet gives a value.
     """
+    found: list[ModelRegression] = []
+    for values in _all_values(members):
+        found += _over_models(values)
+        if (values.layer, values.midline) == (BEST_VOXEL, SHARED):
+            found += _over_families(values)
+    return found
+
+
+Regressions = Mapping[tuple[str, str], Sequence[ModelRegression]]
+"""(language, subject) → its regressions."""
+
+
+def regression_rows(summaries: Sequence[FitSummary], found: Regressions) -> Iterator[Row]:
+    """Give rows of ``regressions``."""
     for (language, subject), members in groups(summaries).items():
-        for choice, midline, table in _tables(members):
-            found = list(_one_table(members, table, choice, midline))
-            if choice == BEST_VOXEL and midline == SHARED:
-                found += _family_rows(table)
-            for row in say_empty_regions(found, members):
-                yield {"language": language, "subject": subject} | row
+        rows = (one.row for one in found[language, subject])
+        for row in explain_empty_regions(rows, empty_selections(members)):
+            yield {"language": language, "subject": subject} | row
 
 
 def _ols_rows(first: Row, result: Ols) -> Iterator[Row]:
@@ -201,20 +262,22 @@ def _ols_rows(first: Row, result: Ols) -> Iterator[Row]:
         yield first | {"term": term.pop("term"), "n_models": result.n_models} | term | whole
 
 
-def ols_rows(summaries: list[Summary]) -> Iterator[Row]:
+def ols_rows(summaries: Sequence[FitSummary]) -> Iterator[Row]:
     """Ordinary least squares of every outcome on ln N, layers with the embedding, and width."""
     for (language, subject), members in groups(summaries).items():
-        for choice, midline, table in _tables(members):
-            models = table[table["kind"] == MODEL]
+        models = [one for one in members if one.fit.kind == MODEL]
+        empty = empty_selections(members)
+        for values in _all_values(members):
+            units = values.of_kind(MODEL)
             predictors = {
-                LN_N: models[LN_N].to_numpy(dtype=np.float64),
-                "layers_with_embedding": models["n_layers"].to_numpy(dtype=np.float64) + 1,
-                "n_hid": models["n_hid"].to_numpy(dtype=np.float64),
+                LN_N: values.predictor(LN_N)[units],
+                "layers_with_embedding": np.array([one.fit.n_layers + 1 for one in models]),
+                "n_hid": np.array([one.fit.n_hid for one in models]),
             }
-            for outcome in map(str, table):
-                if not outcome.startswith(("score_", "l_minus_r_")):
+            for outcome, y in values.outcomes.items():
+                if outcome == BEST_LAYER:
                     continue
                 first = {"language": language, "subject": subject, "outcome": outcome}
-                result = ols(models[outcome].to_numpy(dtype=np.float64), predictors)
-                for row in say_empty_regions(_ols_rows(first, result), members):
-                    yield row | {"layer": choice, "midline": midline}
+                result = ols(y[units], predictors)
+                for row in explain_empty_regions(_ols_rows(first, result), empty):
+                    yield row | {"layer": values.layer, "midline": values.midline}

@@ -1,81 +1,31 @@
-"""Inference over people: intervals and exact sign-flip tests over individual subjects.
+"""Inference over people: regions, and voxels against their mirror images.
 
 A subject is the unit: each gives one asymmetry per model, and one slope of it on ln N over the
 models (the summary-statistics form of a mixed model with random slopes, exact where all subjects
-have the same models). Under the null hypothesis each subject's value is as likely with either
-sign, so the distribution of the mean over all sign flips is known (Fisher 1935; Nichols & Holmes
-2002). Regions are corrected together by Holm's method.
+have the same models). The same is done for maps of left minus right over homologous pairs of
+voxels. The tests are those of :mod:`permutation`.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 
-from lateralization.arrays import Floats, Row
-from lateralization.names import AVERAGE, LN_N
-from lateralization.statistics.intervals import MIN_SUBJECTS, t_interval
+from lateralization.arrays import Floats, Row, Single
+from lateralization.names import AVERAGE
+from lateralization.statistics.intervals import LEVEL, MIN_SUBJECTS, t_interval
+from lateralization.statistics.lines import MIN_MODELS, slope_on
+from lateralization.statistics.permutation import MaxT, holm, max_t, sign_flip_p, smallest_p
+from lateralization.tables.fits import Space
+from lateralization.tables.model_tables import (
+    LEFT_MINUS_RIGHT,
+    Regressions,
+    groups,
+    sized_models,
+)
+from lateralization.tables.summaries import FitSummary, Place
+from lateralization.volumes import to_volume
 
-EXACT = 14
-"""Up to this many subjects all sign flips are enumerated (2 to the 14th are 16,384)."""
-
-N_FLIPS = 9_999
-SEED = 20240
-TIE = 1e-12
-"""Share of a mean below which two means are equal: the same flips summed in another order."""
-
-
-def sign_flip_p(values: Floats, n_flips: int = N_FLIPS) -> float:
-    """Two-sided p of the mean under random signs.
-
-    Exact up to 14 values; beyond, ``n_flips`` random flips and the identity, which keeps the size
-    of the test at or below its level.
-
-    Parameters
-    ----------
-    values : (n_units,) array
-        One value per subject; values that are not finite are left out.
-
-    Returns
-    -------
-    p, NaN without values. Its smallest possible value is ``smallest_p(n)``.
-    """
-    kept = np.asarray(values, dtype=np.float64)
-    kept = kept[np.isfinite(kept)]
-    n = kept.size
-    if n == 0:
-        return np.nan
-    observed = abs(kept.sum())
-    if n <= EXACT:
-        bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
-        reached = np.abs((1.0 - 2.0 * bits) @ kept) >= observed - TIE * np.abs(kept).sum()
-        return float(reached.mean())
-    signs = np.random.default_rng(SEED).choice((-1.0, 1.0), size=(n_flips, n))
-    reached = np.abs(signs @ kept) >= observed - TIE * np.abs(kept).sum()
-    return float((1 + reached.sum()) / (n_flips + 1))
-
-
-def smallest_p(n: int) -> float:
-    """Give the smallest p that the test can reach with n subjects: 0.0625 with five."""
-    if n == 0:
-        return np.nan
-    return 2.0 ** (1 - n) if n <= EXACT else 1 / (N_FLIPS + 1)
-
-
-def holm(p: Iterable[float]) -> Floats:
-    """Adjust p values by Holm's method; NaN stays NaN and does not count as a test.
-
-    statsmodels' ``multipletests`` gives the same and collects garbage at each call: a third of
-    the time of 49 people's tables.
-    """
-    values = np.array(list(p), dtype=np.float64)
-    adjusted = np.full(values.shape, np.nan)
-    known = np.flatnonzero(np.isfinite(values))
-    order = known[np.argsort(values[known], kind="stable")]
-    steps = np.maximum.accumulate(values[order] * np.arange(order.size, 0, -1))
-    adjusted[order] = np.minimum(steps, 1.0)
-    return adjusted
+SLOPE = "slope_l_minus_r"
 
 
 def _over_people(values: Floats) -> Row:
@@ -94,55 +44,127 @@ def _over_people(values: Floats) -> Row:
     }
 
 
-def _adjust(rows: list[Row], regions: set[str]) -> list[Row]:
-    """Correct the regions of one model, layer rule and midline together."""
-    families: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        start = "slope_l_minus_r_" if row["quantity"].startswith("slope_") else "l_minus_r_"
-        if row["quantity"].removeprefix(start) in regions:
-            key = (row["language"], row["model"], start, row["layer"], row["midline"])
-            families.setdefault(key, []).append(row)
+def _values_of_people(
+    summaries: Sequence[FitSummary], regressions: Regressions
+) -> dict[tuple[str, str, Place], list[float]]:
+    """Collect each quantity over people: (language, model, place) → values.
+
+    Quantities are the asymmetries of each model and, under the model "", the slopes on ln N.
+    """
+    found: dict[tuple[str, str, Place], list[float]] = {}
+    for one in summaries:
+        if one.fit.subject != AVERAGE:
+            for place, sides in one.asymmetry.items():
+                quantity = place._replace(selection=LEFT_MINUS_RIGHT + place.selection)
+                key = (one.fit.language, one.fit.model, quantity)
+                found.setdefault(key, []).append(sides.difference)
+    for (language, subject), members in regressions.items():
+        for line in members:
+            if subject != AVERAGE and line.is_main:
+                quantity = Place(f"slope_{line.outcome}", line.layer, line.midline)
+                found.setdefault((language, "", quantity), []).append(line.found.slope)
+    return found
+
+
+def subject_rows(
+    summaries: Sequence[FitSummary], regressions: Regressions, regions: set[str]
+) -> list[Row]:
+    """Means over individuals of each asymmetry and of its slope on ln N, with interval and test.
+
+    Parameters
+    ----------
+    regions
+        Names of the ROIs: their p values under one layer rule and midline are corrected together.
+    """
+    rows: list[Row] = []
+    families: dict[tuple[str, ...], list[Row]] = {}
+    for (language, model, place), values in _values_of_people(summaries, regressions).items():
+        quantity, layer, midline = place
+        row = {
+            "language": language, "model": model, "quantity": quantity,
+            "layer": layer, "midline": midline,
+        } | _over_people(np.array(values))  # fmt: skip
+        rows.append(row)
+        if quantity.removeprefix("slope_").removeprefix(LEFT_MINUS_RIGHT) in regions:
+            families.setdefault((language, model, layer, midline), []).append(row)
     for members in families.values():
         for row, p in zip(members, holm(row["p_sign_flip"] for row in members), strict=True):
             row["p_holm"] = p
     return rows
 
 
-def _asymmetry_rows(asymmetry: pd.DataFrame) -> Iterator[Row]:
-    people = asymmetry[asymmetry["subject"] != AVERAGE]
-    keys = ["language", "model", "selection", "layer", "midline"]
-    for values, group in people.groupby(keys, sort=False):
-        language, model, selection, layer, midline = values
-        yield {
-            "language": language, "model": model, "quantity": f"l_minus_r_{selection}",
-            "layer": layer, "midline": midline,
-        } | _over_people(group["left_minus_right"].to_numpy(dtype=np.float64))  # fmt: skip
+def difference_map(one: FitSummary, space: Space) -> Single:
+    """Each left voxel minus its mirror image, as a volume; NaN elsewhere and where one is missing.
 
-
-def _slope_rows(regressions: pd.DataFrame) -> Iterator[Row]:
-    people = regressions[
-        (regressions["subject"] != AVERAGE)
-        & (regressions["predictor"] == LN_N)
-        & (regressions["subset"] == "all")
-    ]
-    for values, group in people.groupby(["language", "outcome", "layer", "midline"], sort=False):
-        language, outcome, layer, midline = values
-        yield {
-            "language": language, "model": "", "quantity": f"slope_{outcome}",
-            "layer": layer, "midline": midline,
-        } | _over_people(group["slope"].to_numpy(dtype=np.float64))  # fmt: skip
-
-
-def subject_rows(
-    asymmetry: pd.DataFrame, regressions: pd.DataFrame, regions: set[str]
-) -> list[Row]:
-    """Means over individuals of each asymmetry and of its slope on ln N, with interval and test.
-
-    Parameters
-    ----------
-    asymmetry, regressions
-        The tables of these names.
-    regions
-        Names of the ROIs: their p values are corrected together.
+    The grid is symmetric about x = 0: the mirror image of plane i is the last plane less i.
     """
-    return _adjust([*_asymmetry_rows(asymmetry), *_slope_rows(regressions)], regions)
+    volume = to_volume(one.best, space.mask, np.nan)
+    difference: Single = volume - volume[::-1]
+    difference[volume.shape[0] // 2 :] = np.nan
+    return difference
+
+
+def person_maps(members: list[FitSummary], space: Space) -> dict[tuple[str, str], Single]:
+    """Give the maps of one person: (quantity, model) → volume; the slope has no model."""
+    models, ln_n = sized_models(members)
+    maps = {one.fit.model: difference_map(one, space) for one in models}
+    found = {("l_minus_r", name): volume for name, volume in maps.items()}
+    if len(models) >= MIN_MODELS and np.ptp(ln_n) > 0:
+        found[SLOPE, ""] = slope_on(ln_n, np.stack(list(maps.values()))).astype(np.float32)
+    return found
+
+
+def _pair_row(place: Row, n: int, n_pairs: int, found: MaxT | None) -> Row:
+    names = ("t_threshold", "n_left", "n_right", "t_max", "t_min", "p_min", "p_smallest")
+    row = place | {"n_subjects": n, "n_pairs": n_pairs} | dict.fromkeys(names, np.nan)
+    if found is None:
+        few = n < MIN_SUBJECTS
+        reason = f"{n} subjects with a value, {MIN_SUBJECTS} needed" if few else "no common pair"
+        return row | {"reason": reason}
+    beyond = found.p <= 1 - LEVEL
+    possible = np.isfinite(found.threshold)
+    return row | {
+        "t_threshold": found.threshold if possible else np.nan,
+        "n_left": int((beyond & (found.t > 0)).sum()),
+        "n_right": int((beyond & (found.t < 0)).sum()),
+        "t_max": float(found.t.max()), "t_min": float(found.t.min()),
+        "p_min": float(found.p.min()), "p_smallest": found.p_smallest,
+        "reason": "" if possible else f"no test at 5 % is possible with {n} people",
+    }  # fmt: skip
+
+
+def pair_tests(
+    summaries: list[FitSummary], spaces: Mapping[tuple[str, str], Space]
+) -> tuple[list[Row], dict[str, dict[str, Single]]]:
+    """Test left minus right of every model, and its slope on ln N, in every pair over people.
+
+    Returns
+    -------
+    rows
+        Of the table ``voxel_pairs``.
+    maps
+        Language → ``pairs`` (mean slope over people) and ``pairs_clear`` (1 where its corrected p
+        is at most 0.05), (x, y, z) volumes with values on the left; only where a slope was tested.
+    """
+    people: dict[str, list[dict[tuple[str, str], Single]]] = {}
+    for (language, subject), members in groups(summaries).items():
+        space = spaces[language, subject]
+        if subject != AVERAGE and space.brain.mirror is not None:
+            people.setdefault(language, []).append(person_maps(members, space))
+    rows: list[Row] = []
+    drawn: dict[str, dict[str, Single]] = {}
+    for language, persons in people.items():
+        for key in dict.fromkeys(key for person in persons for key in person):
+            volumes = np.stack([person[key] for person in persons if key in person])
+            pairs = np.isfinite(volumes).all(axis=0)
+            n, n_pairs = len(volumes), int(pairs.sum())
+            enough = n >= MIN_SUBJECTS and n_pairs > 0
+            found = max_t(volumes[:, pairs].astype(np.float64)) if enough else None
+            place = {"language": language, "quantity": key[0], "model": key[1]}
+            rows.append(_pair_row(place, n, n_pairs, found))
+            if key[0] == SLOPE and found is not None:
+                mean, clear = (np.zeros(pairs.shape, np.float32) for _ in range(2))
+                mean[pairs] = volumes[:, pairs].mean(axis=0)
+                clear[pairs] = found.p <= 1 - LEVEL
+                drawn[language] = {"pairs": mean, "pairs_clear": clear}
+    return rows, drawn

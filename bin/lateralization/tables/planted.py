@@ -11,8 +11,8 @@ from lateralization.errors import BadInput
 from lateralization.names import AVERAGE
 from lateralization.statistics.asymmetry import BEST_VOXEL, RELIABLE, SHARED, WHOLE
 from lateralization.statistics.intervals import corrected_t, t_interval, widened
-from lateralization.tables.fits import Summary
 from lateralization.tables.model_tables import groups
+from lateralization.tables.summaries import FitSummary, Place
 
 MIN_SPEARMAN = 0.9
 """Rank agreement from which on the planted order counts as recovered."""
@@ -72,7 +72,7 @@ def _planted(model: dict[str, Any], subject: str, selection: str) -> float:
     return float(model[PLANTED] if selection == RELIABLE else whole)
 
 
-def planted_rows(summaries: list[Summary], truth: dict[str, Any]) -> Iterator[Row]:
+def planted_rows(summaries: list[FitSummary], truth: dict[str, Any]) -> Iterator[Row]:
     """Compare per subject the planted and the recovered asymmetry, models in planted order.
 
     Parameters
@@ -96,21 +96,22 @@ def planted_rows(summaries: list[Summary], truth: dict[str, Any]) -> Iterator[Ro
     for (language, subject), members in groups(summaries).items():
         named = {one.fit.model: one for one in members if one.fit.model in values}
         used = [named[name] for name in values if name in named]
-        reliable = all((RELIABLE, BEST_VOXEL, SHARED) in one.by_run for one in used)
-        selection = RELIABLE if reliable else WHOLE
         if not used:
             continue
-        by_run = np.stack([one.by_run[selection, BEST_VOXEL, SHARED] for one in used])
+        place = Place(RELIABLE, BEST_VOXEL, SHARED)
+        if not all(place in one.asymmetry for one in used):
+            place = place._replace(selection=WHOLE)
+        by_run = np.stack([one.asymmetry[place].by_run for one in used])
         planted = np.array([values[one.fit.model] for one in used])
         verdict = order_found(by_run, planted)
-        places = stats.rankdata(by_run.mean(axis=1))
-        for place, one in enumerate(used):
-            interval = widened(t_interval(by_run[place]))
+        ranks = stats.rankdata(by_run.mean(axis=1))
+        for order, one in enumerate(used):
+            interval = widened(t_interval(by_run[order]))
             yield {
                 "language": language, "subject": subject, "model": one.fit.model,
-                "order": place + 1, "recovered_order": int(places[place]),
-                PLANTED: _planted(told[one.fit.model], subject, selection),
+                "order": order + 1, "recovered_order": int(ranks[order]),
+                PLANTED: _planted(told[one.fit.model], subject, place.selection),
                 "recovered_left_minus_right": interval.mean,
-                "ci_low": interval.low, "ci_high": interval.high, "selection": selection,
+                "ci_low": interval.low, "ci_high": interval.high, "selection": place.selection,
                 "world": world, "n_parameters": one.fit.n_parameters, **verdict,
             }  # fmt: skip

@@ -4,34 +4,35 @@ As published: an area's reliability left and right is compared by a t test over 
 treats voxels as independent; the corrected p values and the slopes over models stand beside it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
 from lateralization.arrays import Floats, Row
-from lateralization.names import LN_N, MODEL
 from lateralization.statistics.areas import Areas
 from lateralization.statistics.asymmetry import BEST_VOXEL, SHARED, side_mean
 from lateralization.statistics.intervals import voxel_bootstrap
-from lateralization.statistics.regressions import MIN_MODELS, NO_VOXEL, regress, voxel_slopes
-from lateralization.tables.fits import Space, Summary
-from lateralization.tables.model_tables import groups
-from lateralization.tables.people import holm
+from lateralization.statistics.lines import MIN_MODELS, slope_on
+from lateralization.statistics.permutation import holm
+from lateralization.statistics.regressions import NO_VOXEL, regress
+from lateralization.tables.fits import Space
+from lateralization.tables.model_tables import (
+    LEFT_MINUS_RIGHT,
+    Regressions,
+    empty_selections,
+    explain_empty_regions,
+    groups,
+    sized_models,
+)
+from lateralization.tables.summaries import FitSummary, Place
 
 ISC_BOOTSTRAPS = 10_000
 """Resamples of the bands around a region's reliability, as in the study."""
 
 P_VALUES = ("p", "runs_p", "slope_t_test_p")
-
-
-def sized_models(members: list[Summary]) -> tuple[list[Summary], Floats]:
-    """Trained models with a known size, and ln N."""
-    models = [one for one in members if one.fit.kind == MODEL and one.fit.n_parameters > 0]
-    return models, np.log([one.fit.n_parameters for one in models])
 
 
 def _isc_of_sides(space: Space, sides: Mapping[str, Any]) -> Row:
@@ -64,7 +65,7 @@ def compare_slopes(best: NDArray[np.floating], ln_n: Floats, left: Any, right: A
     empty = dict.fromkeys(names, np.nan)
     if len(ln_n) < MIN_MODELS or np.ptp(ln_n) == 0:
         return empty
-    slopes, _ = voxel_slopes(np.asarray(best, dtype=np.float64), ln_n)
+    slopes = slope_on(ln_n, np.asarray(best, dtype=np.float64))
     sides = [slopes[side][np.isfinite(slopes[side])] for side in (left, right)]
     if min(side.size for side in sides) < 2:
         return empty
@@ -74,48 +75,47 @@ def compare_slopes(best: NDArray[np.floating], ln_n: Floats, left: Any, right: A
     return dict(zip(names, values, strict=True))
 
 
-def _roi_row(space: Space, members: list[Summary], name: str, known: pd.DataFrame) -> Row:
-    """Everything about one region of one subject; ``known`` holds its regressions on ln N."""
+def _roi_row(space: Space, members: Sequence[FitSummary], name: str, line: Row) -> Row:
+    """Everything about one region of one subject; ``line`` is its regression on ln N."""
     left, right = (space.brain.rois or {})[name]
     models, ln_n = sized_models(members)
     best = np.stack([one.best for one in models]) if models else np.empty((0, left.size))
-    differences = [
-        row["left_minus_right"]
-        for one in models
-        for row in one.asymmetry
-        if (row["selection"], row["layer"], row["midline"]) == (name, BEST_VOXEL, SHARED)
-    ]
+    differences = [one.asymmetry[Place(name, BEST_VOXEL, SHARED)].difference for one in models]
     finite = np.array([value for value in differences if np.isfinite(value)])
-    found = known[known["outcome"] == f"l_minus_r_{name}"]
-    line = found.iloc[0].to_dict() if len(found) == 1 else {}
-    if not (left.any() and right.any()):
-        line["reason"] = NO_VOXEL
     taken = ("n_models", "r", "p", "slope", "intercept", "slope_low", "slope_high", "runs_low",
              "runs_high", "runs_p", "reason")  # fmt: skip
+    known = {column: line[column] for column in taken}
+    if not (left.any() and right.any()):
+        known["reason"] = NO_VOXEL
     return {
         "roi": name, "n_left": int(left.sum()), "n_right": int(right.sum()),
-        "left_minus_right": float(finite.mean()) if finite.size else np.nan,
-        **{column: line.get(column, np.nan) for column in taken},
+        "left_minus_right": float(finite.mean()) if finite.size else np.nan, **known,
         **compare_slopes(best, ln_n, left, right),
         **_isc_of_sides(space, {"left": left, "right": right}),
     }  # fmt: skip
 
 
 def roi_rows(
-    summaries: list[Summary], spaces: dict[tuple[str, str], Space], regressions: pd.DataFrame
+    summaries: Sequence[FitSummary],
+    spaces: Mapping[tuple[str, str], Space],
+    regressions: Regressions,
 ) -> Iterator[Row]:
     """One row per ROI over the trained models, at the best layer of each voxel (as published).
 
     The p values of the regions of one subject are corrected together by Holm's method.
     """
-    known = regressions[
-        (regressions["predictor"] == LN_N) & (regressions["subset"] == "all")
-        & (regressions["layer"] == BEST_VOXEL) & (regressions["midline"] == SHARED)
-    ]  # fmt: skip
     for key, members in groups(summaries).items():
-        mine = known[(known["language"] == key[0]) & (known["subject"] == key[1])]
+        main = (
+            one.row for one in regressions[key]
+            if one.is_main and (one.layer, one.midline) == (BEST_VOXEL, SHARED)
+        )  # fmt: skip
+        lines = {
+            row["outcome"]: row for row in explain_empty_regions(main, empty_selections(members))
+        }
         names = spaces[key].brain.rois or {}
-        rows = [_roi_row(spaces[key], members, name, mine) for name in names]
+        rows = [
+            _roi_row(spaces[key], members, name, lines[LEFT_MINUS_RIGHT + name]) for name in names
+        ]
         for column in P_VALUES:
             for row, adjusted in zip(rows, holm(row[column] for row in rows), strict=True):
                 row[f"{column}_holm"] = adjusted
@@ -124,8 +124,8 @@ def roi_rows(
 
 
 def atlas_rows(
-    summaries: list[Summary],
-    spaces: dict[tuple[str, str], Space],
+    summaries: Sequence[FitSummary],
+    spaces: Mapping[tuple[str, str], Space],
     areas: Mapping[tuple[str, str], Areas],
 ) -> dict[str, list[Row]]:
     """Rows of the three tables of an atlas: per fit, per area, and over areas.

@@ -8,8 +8,8 @@ from lateralization.files import read_json
 from lateralization.report.control_report import ANSWERS, answers
 from lateralization.report.findings import about_alignment
 from lateralization.report.report import make_report
+from lateralization.tables.lateralize import lateralize
 from lateralization.tables.made_tables import read_tables
-from lateralization.tables.tables import lateralize
 
 
 @pytest.fixture(scope="module")

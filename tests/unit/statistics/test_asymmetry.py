@@ -15,10 +15,11 @@ from lateralization.statistics.asymmetry import (
     BEST_MEAN,
     BEST_VOXEL,
     Brain,
+    FitScores,
     Region,
+    RunScores,
     asymmetries,
     best_cv,
-    best_mean_layers,
     best_voxel,
     choose_layers,
     layer_scores,
@@ -26,7 +27,8 @@ from lateralization.statistics.asymmetry import (
     percentile_asymmetry,
     regions,
     reliable_voxels,
-    side_summary,
+    side_summaries,
+    upper_percentile,
 )
 from lateralization.statistics.intervals import fisher_interval, jackknife_interval, t_interval
 from lateralization.volumes import from_volume, hemispheres
@@ -83,7 +85,8 @@ def test_one_run_gives_no_cross_validated_choice():
 def test_best_mean_is_one_layer_for_both_sides():
     r = made_r()
     region = Region("whole", "shared", *made_brain().halves["shared"])
-    assert best_mean_layers(r, [region]) == [r.mean(axis=(1, 2)).argmax()]
+    best = r[r.mean(axis=(1, 2)).argmax()]
+    np.testing.assert_array_equal(FitScores(r).best_mean(region).values, best)
 
 
 def test_voxels_that_are_not_finite_enter_no_mean_and_change_no_other():
@@ -93,11 +96,11 @@ def test_voxels_that_are_not_finite_enter_no_mean_and_change_no_other():
     brain = made_brain()
     whole = regions(brain)[0]
     for choice in (BEST_VOXEL, BEST_MEAN, BEST_CV):
-        chosen = choose_layers(with_gap, regions(brain))[choice, "whole"]
-        n, mean, _ = side_summary(chosen.mean(axis=0), whole.left)
+        chosen = choose_layers(FitScores(with_gap), regions(brain))[choice, "whole"]
+        ((n, mean, _),) = side_summaries(chosen.mean[None], whole.voxels["left"])
         rest = np.delete(np.flatnonzero(whole.left), 2)
         assert n == 4
-        assert mean == pytest.approx(chosen[:, rest].mean(), abs=1e-12)
+        assert mean == pytest.approx(chosen.values[:, rest].mean(), abs=1e-12)
     untouched = np.delete(np.arange(10), 2)
     np.testing.assert_array_equal(best_voxel(with_gap)[:, untouched], best_voxel(r)[:, untouched])
 
@@ -110,9 +113,34 @@ def test_layers_that_are_read_one_by_one_give_the_same_bits(tmp_path):
     assert rows.shape == r.shape
     for chosen in (best_voxel, best_cv):
         np.testing.assert_array_equal(chosen(rows), chosen(r))
-    region = Region("whole", "shared", *made_brain().halves["shared"])
-    for key, scores in choose_layers(rows, [region]).items():
-        np.testing.assert_array_equal(scores, choose_layers(r, [region])[key])
+    np.testing.assert_array_equal(FitScores(rows).r, r)
+
+
+@pytest.mark.parametrize("n", [*range(1, 25), 101, 5000])
+def test_the_upper_percentile_and_the_sums_are_those_of_numpy_to_the_last_bit(n):
+    rng = np.random.default_rng(n)
+    scores = np.round(rng.normal(size=(9, n)), 1) if n % 2 else rng.normal(size=(9, n))
+    np.testing.assert_array_equal(upper_percentile(scores), np.percentile(scores, 90, axis=1))
+    everywhere = np.ones(n, bool)
+    region = Region("whole", "shared", everywhere, ~everywhere)
+    one = mean_asymmetry(RunScores(scores), region, "whole")
+    voxels = np.ascontiguousarray(scores.T)
+    assert one.left == voxels.mean()
+    other = mean_asymmetry(RunScores(scores), Region("", "", ~everywhere, everywhere), "")
+    assert (one.n_left, one.n_right, other.right) == (n, 0, one.left)
+
+
+def test_some_voxels_of_some_maps_are_summarised_without_what_is_not_finite():
+    scores = np.random.default_rng(0).normal(size=(3, 40))
+    scores[1, 5] = np.nan
+    scores[2] = np.nan
+    voxels = np.arange(3, 30)
+    found = side_summaries(scores, voxels)
+    rest = np.delete(scores[1, voxels], 2)
+    assert tuple(found[0]) == (27, scores[0, voxels].mean(), np.percentile(scores[0, voxels], 90))
+    assert tuple(found[1]) == (26, rest.mean(), np.percentile(rest, 90))
+    assert found[2, 0] == 0
+    assert np.isnan(found[2, 1:]).all()
 
 
 def test_a_layer_without_scores_loses_against_the_others():
@@ -126,7 +154,7 @@ def test_a_layer_without_scores_loses_against_the_others():
 def test_asymmetry_is_the_difference_of_unpaired_means_with_a_corrected_t_over_runs():
     scores = made_r()[0]
     brain = made_brain()
-    found = mean_asymmetry(scores, regions(brain)[1], "reliable")
+    found = mean_asymmetry(RunScores(scores), regions(brain)[1], "reliable")
     left = scores[:, brain.reliable & brain.halves["shared"][0]]
     right = scores[:, brain.reliable & brain.halves["shared"][1]]
     assert found.difference == pytest.approx(left.mean() - right.mean(), abs=1e-15)
@@ -145,7 +173,7 @@ def test_every_published_selection_is_there():
     names = {
         (one.selection, region.midline)
         for region in regions(brain)
-        for one in asymmetries(scores, brain, region)
+        for one in asymmetries(RunScores(scores), brain, region)
     }
     kinds = {"whole", "reliable", "whole_p90", "reliable_iscnorm"}
     assert names == {(k, m) for k in kinds for m in ("shared", "strict")} | {("TP", "shared")}
@@ -155,7 +183,9 @@ def test_normalised_asymmetry_is_the_mean_of_ratios():
     brain = made_brain()
     scores = made_r()[0]
     region = regions(brain)[1]
-    found = {one.selection: one for one in asymmetries(scores, brain, region)}["reliable_iscnorm"]
+    found = {one.selection: one for one in asymmetries(RunScores(scores), brain, region)}[
+        "reliable_iscnorm"
+    ]
     ratio = scores.mean(axis=0) / brain.isc
     assert found.left == pytest.approx(ratio[region.left].mean(), abs=1e-14)
 
@@ -164,7 +194,9 @@ def test_an_upper_percentile_is_taken_in_each_half():
     brain = made_brain(isc=False)
     scores = made_r()[0]
     region = regions(brain)[0]
-    found = {one.selection: one for one in asymmetries(scores, brain, region)}["whole_p90"]
+    found = {one.selection: one for one in asymmetries(RunScores(scores), brain, region)}[
+        "whole_p90"
+    ]
     assert found.left == np.percentile(scores.mean(axis=0)[region.left], 90)
     assert found.interval.low < found.difference < found.interval.high
     assert found.ci_kind == "corrected jackknife t over 4 runs"
@@ -182,7 +214,7 @@ def test_the_threshold_is_strict():
 @pytest.mark.parametrize("measure", [mean_asymmetry, percentile_asymmetry])
 def test_an_empty_side_is_empty_not_zero(measure):
     nothing = np.zeros(10, dtype=bool)
-    found = measure(made_r()[0], Region("TP", "shared", nothing, ~nothing), "TP")
+    found = measure(RunScores(made_r()[0]), Region("TP", "shared", nothing, ~nothing), "TP")
     assert np.isnan(found.left)
     assert np.isnan(found.interval.low)
     assert found.n_left == 0
@@ -284,7 +316,7 @@ def test_published_reliability_gives_the_published_counts_and_means(language):
     assert (int(reliable.left.sum()), int(reliable.right.sum())) == (n_left, n_right)
     assert np.percentile(brain.isc, 75) == pytest.approx(threshold, abs=1e-12)
     keys = (("whole", "shared"), ("reliable", "shared"), ("whole", "strict"))
-    means = [mean_asymmetry(brain.isc[None], found[key], key[0]) for key in keys]
+    means = [mean_asymmetry(RunScores(brain.isc[None]), found[key], key[0]) for key in keys]
     values = [side for one in means for side in (one.left, one.right)]
     np.testing.assert_allclose(values, MEANS[language], atol=1e-12)
 
@@ -317,6 +349,6 @@ def test_published_regions_give_the_published_sizes_and_reliabilities():
     brain = published_brain("en", tuple(ROI_ISC))
     found = {region.name: region for region in regions(brain)}
     for name, (size, left, right) in ROI_ISC.items():
-        one = mean_asymmetry(brain.isc[None], found[name], name)
+        one = mean_asymmetry(RunScores(brain.isc[None]), found[name], name)
         assert (one.n_left, one.n_right) == (size, size)
         np.testing.assert_allclose([one.left, one.right], [left, right], atol=1e-12)

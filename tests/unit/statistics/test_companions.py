@@ -10,12 +10,12 @@ from lateralization.files import write_json
 from lateralization.fmri.atlas import read_atlas, read_labels, to_grid
 from lateralization.sources.atlas import place_atlas
 from lateralization.statistics.areas import label_areas
-from lateralization.statistics.asymmetry import Brain, Region, paired_asymmetry
+from lateralization.statistics.asymmetry import Brain, Region, RunScores, paired_asymmetry
 from lateralization.statistics.densities import density
 from lateralization.statistics.intervals import corrected_t, t_interval, voxel_bootstrap, widened
+from lateralization.statistics.permutation import holm, sign_flip_p, smallest_p
 from lateralization.statistics.sensitivity import PERCENTILES, sensitivity_rows
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
-from lateralization.tables.people import holm, sign_flip_p, smallest_p
 from lateralization.tables.region_tables import area_rows, parcel_rows, relation_rows
 from lateralization.volumes import hemispheres, mirror_index, save_volume
 
@@ -32,7 +32,9 @@ def symmetric_brain(seed=0):
 def test_pairs_compare_each_voxel_with_its_mirror_image():
     brain, mask = symmetric_brain()
     scores = np.random.default_rng(1).normal(size=(4, brain.n_voxels))
-    found = paired_asymmetry(scores, brain, Region("whole", "strict", *brain.halves["strict"]))
+    found = paired_asymmetry(
+        RunScores(scores), brain, Region("whole", "strict", *brain.halves["strict"])
+    )
     volume = np.full((4, *mask.shape), np.nan)
     volume[:, mask] = scores
     expected = np.nanmean((volume - volume[:, ::-1])[:, :4], axis=(1, 2, 3))
@@ -45,9 +47,9 @@ def test_a_voxel_that_is_left_out_takes_its_partner_along():
     brain, _ = symmetric_brain()
     scores = np.random.default_rng(1).normal(size=(4, brain.n_voxels))
     region = Region("whole", "strict", *brain.halves["strict"])
-    all_pairs = paired_asymmetry(scores, brain, region).n_left
+    all_pairs = paired_asymmetry(RunScores(scores), brain, region).n_left
     scores[2, np.flatnonzero(region.right)[0]] = np.nan
-    found = paired_asymmetry(scores, brain, region)
+    found = paired_asymmetry(RunScores(scores), brain, region)
     assert (found.n_left, found.n_right) == (all_pairs - 1, all_pairs - 1)
 
 
@@ -56,7 +58,7 @@ def test_reliable_pairs_are_chosen_without_favour_to_a_side():
     better_left = brain.isc + np.where(brain.halves["strict"][0], 5.0, 0.0)
     brain = Brain(brain.halves, better_left, {}, brain.mirror)
     region = Region("reliable", "strict", *brain.halves["strict"])
-    found = paired_asymmetry(np.zeros((2, brain.n_voxels)), brain, region)
+    found = paired_asymmetry(RunScores(np.zeros((2, brain.n_voxels))), brain, region)
     assert found.n_left == found.n_right > 0
 
 

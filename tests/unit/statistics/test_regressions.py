@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lateralization.statistics.asymmetry import RELIABLE, SHARED, STRICT, WHOLE
-from lateralization.statistics.regressions import ols, partial_regress, regress, voxel_slopes
-from lateralization.tables.fits import Fit, Summary
-from lateralization.tables.model_tables import relative_best_layer
+from lateralization.statistics.asymmetry import RELIABLE, SHARED, STRICT, WHOLE, Asymmetry
+from lateralization.statistics.intervals import t_interval
+from lateralization.statistics.lines import lines, slope_on
+from lateralization.statistics.regressions import ols, partial_regress, regress
+from lateralization.tables.fits import Fit
+from lateralization.tables.summaries import FitSummary, LayerPoint
 
 PUBLISHED = json.loads(
     (Path(__file__).parents[3] / "assets" / "published.json").read_text(encoding="utf-8")
@@ -172,23 +174,46 @@ def test_models_without_a_value_are_left_out():
     assert found.n_models == 3
 
 
-def test_voxel_slopes_are_those_of_linregress():
+@pytest.mark.parametrize("shape", [(7,), (7, 3), (7, 2, 3, 4)])
+def test_slopes_of_any_number_of_outcomes_are_those_of_linregress(shape):
     rng = np.random.default_rng(5)
-    x, scores = rng.normal(size=7), rng.normal(size=(7, 3))
-    slopes, t = voxel_slopes(scores, x)
-    for voxel in range(3):
-        line = stats.linregress(x, scores[:, voxel])
-        assert slopes[voxel] == pytest.approx(line.slope, abs=1e-12)
-        assert t[voxel] == pytest.approx(line.slope / line.stderr, rel=1e-9)
+    x, y = rng.normal(size=7), rng.normal(size=shape)
+    slopes = slope_on(x, y)
+    assert slopes.shape == shape[1:]
+    columns = y.reshape(7, -1).T
+    expected = [stats.linregress(x, column).slope for column in columns]
+    np.testing.assert_allclose(slopes.ravel(), expected, atol=1e-12)
+
+
+def test_many_lines_are_those_of_linregress():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=9), rng.normal(size=(9, 6))
+    y[:, 4], y[2, 5] = 1.0, np.nan
+    found = lines(x, y)
+    for i in range(4):
+        line = stats.linregress(x, y[:, i])
+        assert found.r[i] == pytest.approx(line.rvalue, rel=1e-9)
+        assert found.t[i] == pytest.approx(line.slope / line.stderr, rel=1e-9)
+        assert found.p[i] == pytest.approx(line.pvalue, rel=1e-9)
+        assert found.slope[i] == pytest.approx(line.slope, rel=1e-9)
+        half = stats.t.ppf(0.975, 7) * line.stderr
+        assert found.slope_low[i] == pytest.approx(line.slope - half, rel=1e-9)
+    assert np.isnan(found.r[4:]).all()
+    assert np.isnan(lines(x[:2], y[:2]).r).all()
+    one = (x - x.min()) / np.ptp(x)
+    np.testing.assert_allclose(lines(one, y).r, found.r, atol=1e-12)
+    assert np.isnan(lines(np.ones_like(x), y).r).all()
 
 
 def test_the_best_layer_is_that_of_the_published_midline_rule():
-    flagged = [(RELIABLE, SHARED, 3), (RELIABLE, STRICT, 7), (WHOLE, SHARED, 5), (WHOLE, STRICT, 1)]
-    rows = [
-        {"region": region, "midline": rule, "layer": layer, "is_best": layer == best}
-        for region, rule, best in flagged for layer in range(13)
-    ]  # fmt: skip
+    best = {(RELIABLE, SHARED): 3, (RELIABLE, STRICT): 7, (WHOLE, SHARED): 5, (WHOLE, STRICT): 1}
+    nothing = Asymmetry("", 0, 0, 0, 0, t_interval(np.empty(0)), "")
+    profiles = {
+        key: [LayerPoint(layer, float(layer == top), nothing) for layer in range(13)]
+        for key, top in best.items()
+    }
     fit = Fit("en", "average", "gpt2", n_layers=12, layers=tuple(range(13)))
-    one = Summary(fit, [], [], rows, np.empty(0, np.float32), {}, 0)
-    assert relative_best_layer(one) == 3 / 13
-    assert relative_best_layer(replace(one, layers=rows[26:])) == 5 / 13
+    one = FitSummary(fit, np.empty(0, np.float32), profiles=profiles)
+    assert one.relative_best_layer == 3 / 13
+    whole = {key: points for key, points in profiles.items() if key[0] == WHOLE}
+    assert replace(one, profiles=whole).relative_best_layer == 5 / 13

@@ -14,7 +14,7 @@ from lateralization.statistics.asymmetry import SHARED, STRICT, Brain
 from lateralization.statistics.ceilings import average_ceiling, chosen_elsewhere
 from lateralization.tables.ceiling_tables import ceiling_rows
 from lateralization.tables.fits import Fit
-from lateralization.tables.tables import build
+from lateralization.tables.lateralize import build
 
 FIT = Fit("en", "average", "m")
 

@@ -6,12 +6,13 @@ import pytest
 
 from helpers.made_runs import MIDDLE, MadeRun, made_mask, write_run
 from lateralization.report import findings
+from lateralization.statistics.asymmetry import FitScores
 from lateralization.statistics.specifications import specify
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.tables.dictionary import describe
 from lateralization.tables.fits import read_space
+from lateralization.tables.lateralize import lateralize
 from lateralization.tables.made_tables import read_tables
-from lateralization.tables.tables import lateralize
 
 N_LEFT_OUT = 300
 """The first voxels of the mask: all lie on the left, and some in the regions."""
@@ -77,7 +78,7 @@ def test_pairs_of_the_specifications_have_both_voxels(tables):
     space = read_space(read[0], read[1], [], "en").without(range(N_LEFT_OUT))
     r = np.random.default_rng(0).uniform(0.1, 0.5, (2, 4, len(X)))
     r[:, :, ~USED] = np.nan
-    values = specify(r, space.brain, range(2), 1)
+    values = specify(FitScores(r), space.brain, range(2), 1)
     best, pairs = r.mean(axis=1).max(axis=0), USED & mirrored(USED)
     expected = best[pairs & LEFT].mean() - best[pairs & RIGHT].mean()
     (one,) = [

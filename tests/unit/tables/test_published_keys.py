@@ -13,13 +13,14 @@ from helpers.tiny_dataset import ASSETS, PROJECT
 from lateralization.files import read_json, save_tensors, write_json
 from lateralization.plan.plan import make_plan
 from lateralization.statistics.areas import Areas
-from lateralization.statistics.asymmetry import SHARED, STRICT, Brain
+from lateralization.statistics.asymmetry import SHARED, STRICT, Brain, FitScores
 from lateralization.study import ROI_ORDER
 from lateralization.tables.comparison import MODEL_COLUMNS, comparison_rows
-from lateralization.tables.fits import Space, iterate_fits, summarise
-from lateralization.tables.model_tables import ols_rows, regression_rows
+from lateralization.tables.fits import Space, iterate_fits
+from lateralization.tables.lateralize import frame
+from lateralization.tables.model_tables import groups, ols_rows, regression_rows, regressions
 from lateralization.tables.region_tables import atlas_rows, roi_rows
-from lateralization.tables.tables import frame
+from lateralization.tables.summaries import asymmetry_rows, score_rows, summarise
 
 PUBLISHED = read_json(ASSETS / "published.json")
 NINE = ("gpt2,gpt2-medium,gpt2-large,gpt2-xl,Qwen1.5-0.5B,Qwen1.5-1.8B,Qwen1.5-4B,Qwen1.5-7B,"
@@ -82,7 +83,7 @@ def compared(tmp_path_factory):
     plan = study_plan(folder)
     brains = {individual: brain(individual) for individual in (True, False)}
     fits = iterate_fits(*write_fits(folder, plan), plan)
-    summaries = [summarise(fit, r, brains[fit.subject != "average"]) for fit, r in fits]
+    summaries = [summarise(fit, FitScores(r), brains[fit.subject != "average"]) for fit, r in fits]
     spaces = {
         one.fit.key[:2]: Space(np.empty(0, bool), np.eye(4), brains[one.fit.subject != "average"])
         for one in summaries
@@ -90,15 +91,18 @@ def compared(tmp_path_factory):
     place = np.arange(4 * N_AREAS) // 2
     sides = {str(i): (place == i, place == N_AREAS + i) for i in range(N_AREAS)}
     areas = {key: Areas(sides) for key in spaces if key[1] == "average"}
+    found = {key: regressions(members) for key, members in groups(summaries).items()}
     rows = {
-        "scores": (row for one in summaries for row in one.scores),
-        "asymmetry": (row for one in summaries for row in one.asymmetry),
-        "regressions": regression_rows(summaries),
+        "scores": (row for one in summaries for row in score_rows(one)),
+        "asymmetry": (
+            row for one in summaries for row in asymmetry_rows(one, spaces[one.fit.key[:2]].brain)
+        ),
+        "regressions": regression_rows(summaries, found),
         "ols": ols_rows(summaries),
         **atlas_rows(summaries, spaces, areas),
     }
     tables = {name: frame(name, content) for name, content in rows.items()}
-    tables["roi"] = frame("roi", roi_rows(summaries, spaces, tables["regressions"]))
+    tables["roi"] = frame("roi", roi_rows(summaries, spaces, found))
     return list(comparison_rows(tables, spaces, PUBLISHED))
 
 

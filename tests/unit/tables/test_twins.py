@@ -1,7 +1,6 @@
 """Trained less untrained: which models are twins, and what is left of an effect of size."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,12 +10,13 @@ from helpers.made_runs import STUDY_MODELS, UNTRAINED, MadeRun, made_mask, write
 from lateralization.files import read_tensors, save_tensors
 from lateralization.report.control_report import answers
 from lateralization.ridge.ridge import encode
-from lateralization.statistics.intervals import corrected_t
+from lateralization.statistics.asymmetry import Asymmetry
+from lateralization.statistics.intervals import corrected_t, t_interval
 from lateralization.statistics.regressions import regress
-from lateralization.tables import twins
+from lateralization.tables.control_tables import _gain, is_twin
 from lateralization.tables.fits import Fit
-from lateralization.tables.tables import build
-from lateralization.tables.twins import is_twin
+from lateralization.tables.lateralize import build
+from lateralization.tables.summaries import FitSummary, Place
 
 WHERE = {"selection": "reliable", "layer": "best_voxel", "midline": "shared"}
 
@@ -81,15 +81,15 @@ def test_a_gain_is_the_difference_of_the_tables(world):
     assert set(rows_of(tables["twins"])["model"]) == set(UNTRAINED)
 
 
-def test_the_interval_of_a_gain_is_over_runs_and_means_of_twins(monkeypatch):
+def test_the_interval_of_a_gain_is_over_runs_and_means_of_twins():
     by_run = np.random.default_rng(3).normal(0.01, 0.02, (3, 9))
-    place = ("reliable", "best_voxel", "shared")
-    members = [SimpleNamespace(by_run={place: list(run)}) for run in by_run]
-    for member, score in zip(members, (0.5, 0.2, 0.1), strict=True):
-        member.score = score
-    monkeypatch.setattr(twins, "scores_by_place", lambda one: {place: one.score})
-    monkeypatch.setattr(twins, "sides_by_place", lambda one: {place: (1.0, 0.0)})
-    row = twins._gain(members[0], members[1:], place)
+    place = Place("reliable", "best_voxel", "shared")
+    members = []
+    for score, runs in zip((0.5, 0.2, 0.1), by_run, strict=True):
+        sides = Asymmetry("reliable", 1.0, 0.0, 5, 5, t_interval(runs), "", runs)
+        means = np.full((3, 3), score)
+        members.append(FitSummary(None, None, scores={place: means}, asymmetry={place: sides}))
+    row = _gain(members[0], members[1:], place)
     interval, p = corrected_t(by_run[0] - by_run[1:].mean(axis=0))
     assert (row["ci_low"], row["ci_high"], row["p"]) == (interval.low, interval.high, p)
     assert row["n_twins"] == 2

@@ -19,7 +19,7 @@ from lateralization.report.control_report import answers
 from lateralization.ridge.choices import Choices
 from lateralization.statistics.asymmetry import SHARED, STRICT, Brain
 from lateralization.tables.fits import Fit
-from lateralization.tables.tables import build
+from lateralization.tables.lateralize import build
 from lateralization.tables.unique import signed_square, unique_rows
 
 SIDES = np.arange(40) < 20

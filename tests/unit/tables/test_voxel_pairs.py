@@ -8,9 +8,10 @@ from scipy import stats
 from scipy.ndimage import gaussian_filter1d
 
 from helpers.made_runs import MadeRun, write_run
+from lateralization.statistics.permutation import max_t
+from lateralization.tables.lateralize import lateralize
 from lateralization.tables.made_tables import read_tables
-from lateralization.tables.tables import lateralize
-from lateralization.tables.voxel_pairs import _row, max_t
+from lateralization.tables.people import _pair_row
 
 
 def test_it_is_the_enumeration_of_all_flips():
@@ -58,7 +59,7 @@ def test_five_people_are_too_few_and_constants_are_never_found():
     [(2, 50, "2 subjects with a value, 3 needed"), (5, 0, "no common pair")],
 )
 def test_the_reason_says_what_is_lacking(n, n_pairs, reason):
-    assert _row({"language": "en"}, n, n_pairs, None)["reason"] == reason
+    assert _pair_row({"language": "en"}, n, n_pairs, None)["reason"] == reason
 
 
 @pytest.mark.slow

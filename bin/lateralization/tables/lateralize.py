@@ -17,26 +17,31 @@ from lateralization.files import read_json, read_table, save_tensors, write_json
 from lateralization.fmri.atlas import read_atlas
 from lateralization.names import AVERAGE, BASELINE, CHECKPOINT, MODEL, UNTRAINED
 from lateralization.statistics.areas import Areas, within
-from lateralization.statistics.asymmetry import SHARED
+from lateralization.statistics.asymmetry import SHARED, FitScores, Layers
 from lateralization.statistics.specifications import Specification, specify
 from lateralization.tables.brain_maps import brain_maps, density_table, sensitivity_table
 from lateralization.tables.ceiling_tables import Ceilings
 from lateralization.tables.comparison import applies, comparison_rows
 from lateralization.tables.control_tables import (
-    Readings,
     control_rows,
     specification_rows,
     trajectory_rows,
+    twin_rows,
 )
 from lateralization.tables.dictionary import RELIABILITY, TABLES, describe
-from lateralization.tables.fits import Space, Spaces, Summary, iterate_fits, summarise
-from lateralization.tables.model_tables import groups, ols_rows, regression_rows
-from lateralization.tables.people import subject_rows
+from lateralization.tables.fits import Fit, Space, Spaces, iterate_fits
+from lateralization.tables.model_tables import groups, ols_rows, regression_rows, regressions
+from lateralization.tables.people import pair_tests, subject_rows
 from lateralization.tables.planted import planted_rows
 from lateralization.tables.region_tables import atlas_rows, roi_rows
-from lateralization.tables.twins import twin_rows
+from lateralization.tables.summaries import (
+    FitSummary,
+    asymmetry_rows,
+    layer_rows,
+    score_rows,
+    summarise,
+)
 from lateralization.tables.unique import unique_of
-from lateralization.tables.voxel_pairs import pair_tests
 
 EMPTY = {
     "failures": "every planned fit has scores",
@@ -85,10 +90,14 @@ class Inputs:
 
 def frame(name: str, rows: Iterable[Row]) -> pd.DataFrame:
     """Make a table with the columns of the data dictionary, in their order."""
-    return pd.DataFrame(list(rows), columns=list(TABLES[name].columns))
+    columns: dict[str, list[Any]] = {column: [] for column in TABLES[name].columns}
+    for row in rows:
+        for column, values in columns.items():
+            values.append(row.get(column, np.nan))
+    return pd.DataFrame(columns)
 
 
-def failure_rows(plan: dict[str, Any], summaries: list[Summary]) -> list[Row]:
+def failure_rows(plan: dict[str, Any], summaries: list[FitSummary]) -> list[Row]:
     """List the fits of the plan that have no scores."""
     done = {one.fit.key for one in summaries}
     cause = "a task of this fit failed"
@@ -147,7 +156,7 @@ def without_reliability_rows(
     return rows
 
 
-def left_out_rows(summaries: list[Summary]) -> list[Row]:
+def left_out_rows(summaries: list[FitSummary]) -> list[Row]:
     """List voxels left out; one row per subject where all its models agree."""
     rows = []
     for (language, subject), members in groups(summaries).items():
@@ -178,7 +187,7 @@ def found_in(record: dict[str, Any], key: str) -> Any:
     return next((part[key] for part in parts if part.get(key) is not None), None)
 
 
-def model_rows(summaries: list[Summary]) -> list[Row]:
+def model_rows(summaries: list[FitSummary]) -> list[Row]:
     """List each model of a language once, with what its extraction recorded."""
     rows: dict[tuple[str, str], Row] = {}
     for one in summaries:
@@ -217,7 +226,7 @@ def check_rows(paths: Sequence[Path]) -> list[Row]:
     ]
 
 
-def predictor_rows(summaries: list[Summary]) -> list[Row]:
+def predictor_rows(summaries: list[FitSummary]) -> list[Row]:
     """List the numeric columns of the model sheet, each model once."""
     rows: dict[tuple[str, str, str], Row] = {}
     for one in summaries:
@@ -228,7 +237,7 @@ def predictor_rows(summaries: list[Summary]) -> list[Row]:
     return list(rows.values())
 
 
-def in_order(one: Summary) -> tuple[Any, ...]:
+def in_order(one: FitSummary) -> tuple[Any, ...]:
     """Sort key: language, average first, models before baselines, by size and name."""
     fit, kinds = one.fit, (MODEL, CHECKPOINT, UNTRAINED, FEATURES, BASELINE)
     size = float(np.nan_to_num(fit.n_parameters, nan=0))
@@ -243,7 +252,7 @@ class Built:
 
     tables: dict[str, pd.DataFrame]
     reasons: dict[str, str]
-    summaries: list[Summary]
+    summaries: list[FitSummary]
     spaces: dict[tuple[str, str], Space]
     areas: dict[tuple[str, str], Areas]
     pair_maps: dict[str, dict[str, Single]]
@@ -263,15 +272,15 @@ class Read:
         Rows of the tables of these names.
     """
 
-    summaries: list[Summary]
+    summaries: list[FitSummary]
     spaces: dict[tuple[str, str], Space]
-    readings: Readings
+    readings: dict[tuple[str, str, str], dict[Specification, float]]
     unique: list[Row]
     ceilings: list[Row]
 
 
 def summarise_all(inputs: Inputs, plan: dict[str, Any]) -> Read:
-    """Reduce every fit to its rows, one fit in memory at a time, in a fixed order.
+    """Reduce every fit to its summary, one fit in memory at a time, in a fixed order.
 
     Raises
     ------
@@ -279,25 +288,28 @@ def summarise_all(inputs: Inputs, plan: dict[str, Any]) -> Read:
         No scores at all, or files that do not belong together.
     """
     reader = Spaces(inputs.masks, inputs.isc, inputs.rois)
-    summaries: list[Summary] = []
-    spaces: dict[tuple[str, str], Space] = {}
-    readings: dict[tuple[str, str, str], dict[Specification, float]] = {}
-    unique: list[Row] = []
-    ceilings: list[Row] = []
     tops = Ceilings(inputs.ceilings, reader)
+    read = Read([], {}, {}, [], [])
     for fit, r in iterate_fits(inputs.scores, inputs.runs, plan):
-        if fit.key[:2] not in spaces:
+        if fit.key[:2] not in read.spaces:
             whole = reader.get(fit.language, fit.subject)
-            spaces[fit.key[:2]] = whole.without(fit.left_out)
-        space = spaces[fit.key[:2]]
-        summaries.append(summarise(fit, r, space.brain))
-        unique += unique_of(fit, r, space.brain)
-        ceilings += tops.rows(fit, r, space)
-        if fit.kind == MODEL and fit.n_parameters > 0:
-            readings[fit.key] = specify(r, space.brain, fit.layers, fit.n_layers)
-    if not summaries:
+            read.spaces[fit.key[:2]] = whole.without(fit.left_out)
+        _reduce(fit, r, tops, read)
+    if not read.summaries:
         raise BadInput("no fit has scores; see why ENCODE and GATHER made none")
-    return Read(sorted(summaries, key=in_order), spaces, readings, unique, ceilings)
+    read.summaries.sort(key=in_order)
+    return read
+
+
+def _reduce(fit: Fit, r: Layers, tops: Ceilings, read: Read) -> None:
+    """Add what is kept of one fit; its scores are let go before the next fit is loaded."""
+    space = read.spaces[fit.key[:2]]
+    scores = FitScores(r)
+    read.summaries.append(summarise(fit, scores, space.brain))
+    read.unique.extend(unique_of(fit, r, space.brain))
+    read.ceilings.extend(tops.rows(fit, scores, space))
+    if fit.kind == MODEL and fit.n_parameters > 0:
+        read.readings[fit.key] = specify(scores, space.brain, fit.layers, fit.n_layers)
 
 
 def read_areas(
@@ -326,11 +338,17 @@ def build(inputs: Inputs) -> Built:
     summaries, spaces = read.summaries, read.spaces
     areas, no_atlas = read_areas(inputs, spaces)
     checks = check_rows(inputs.checks)
-    rows: dict[str, Any] = {
-        "scores": (row for one in summaries for row in one.scores),
-        "asymmetry": (row for one in summaries for row in one.asymmetry),
-        "layers": (row for one in summaries for row in one.layers),
-        "regressions": regression_rows(summaries),
+    found = {key: regressions(members) for key, members in groups(summaries).items()}
+    roi = list(roi_rows(summaries, spaces, found))
+    pairs, pair_maps = pair_tests(summaries, spaces)
+    truth = read_json(inputs.truth) if inputs.truth else None
+    rows: dict[str, Iterable[Row]] = {
+        "scores": (row for one in summaries for row in score_rows(one)),
+        "asymmetry": (
+            row for one in summaries for row in asymmetry_rows(one, spaces[one.fit.key[:2]].brain)
+        ),
+        "layers": (row for one in summaries for row in layer_rows(one)),
+        "regressions": regression_rows(summaries, found),
         "ols": ols_rows(summaries),
         "models": model_rows(summaries),
         "predictors": predictor_rows(summaries),
@@ -346,16 +364,12 @@ def build(inputs: Inputs) -> Built:
         "ceilings": read.ceilings,
         "checks": checks,
         **twin_rows(summaries),
+        "roi": roi,
+        "subjects": subject_rows(summaries, found, {row["roi"] for row in roi}),
+        "voxel_pairs": pairs,
+        "planted": planted_rows(summaries, truth) if truth else [],
     }
     tables = {name: frame(name, content) for name, content in rows.items()}
-    tables["roi"] = frame("roi", roi_rows(summaries, spaces, tables["regressions"]))
-    regions = set(tables["roi"]["roi"])
-    people = subject_rows(tables["asymmetry"], tables["regressions"], regions)
-    tables["subjects"] = frame("subjects", people)
-    pairs, pair_maps = pair_tests(summaries, spaces)
-    tables["voxel_pairs"] = frame("voxel_pairs", pairs)
-    truth = read_json(inputs.truth) if inputs.truth else None
-    tables["planted"] = frame("planted", planted_rows(summaries, truth) if truth else [])
     compared, why_not = _published(plan, tables, spaces, inputs.published)
     tables["published"] = frame("published", compared)
     reasons = EMPTY | {"published": why_not}
