@@ -10,8 +10,8 @@ from pathlib import Path
 from lateralization.command import run, say
 from lateralization.errors import BadInput
 from lateralization.files import write_json, writing
-from lateralization.plan.plan import make_plan
 from lateralization.plan.summary import summary
+from lateralization.plan.validate import make_plan
 
 
 def parser() -> argparse.ArgumentParser:

@@ -4,7 +4,7 @@ import pytest
 
 from helpers.tiny_dataset import ASSETS, PROJECT, write_dataset, write_model, write_texts
 from lateralization.errors import BadInput
-from lateralization.plan.plan import make_plan
+from lateralization.plan.validate import make_plan
 
 
 def write_world(root):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lateralization.plan.plan import make_plan
+from lateralization.plan.validate import make_plan
 
 from .conftest import NEXTFLOW, PROJECT
 

@@ -9,7 +9,7 @@ from helpers.tiny_dataset import ASSETS, PROJECT, write_dataset, write_model, wr
 from lateralization.baselines.glove import read_glove
 from lateralization.errors import BadInput
 from lateralization.plan.parameters import load_schema, properties
-from lateralization.plan.plan import make_plan
+from lateralization.plan.validate import make_plan
 from lateralization.words.stories import read_text_zip
 
 COMMANDS = ["$(touch pwned)", "`touch pwned`", "a; touch pwned", "a' ; touch pwned; '", 'a"b',

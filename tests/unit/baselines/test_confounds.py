@@ -7,7 +7,7 @@ import pytest
 from helpers.tiny_dataset import ASSETS, PROJECT, write_dataset, write_model, write_texts
 from lateralization.baselines.confounds import confound
 from lateralization.errors import BadInput
-from lateralization.plan.plan import make_plan
+from lateralization.plan.validate import make_plan
 from lateralization.words.annotation import read_words, standard_annotation
 
 

@@ -8,7 +8,7 @@ from helpers.tiny_dataset import ASSETS, PROJECT, SCANS, write_dataset, write_te
 from lateralization.baselines import own_features
 from lateralization.errors import BadInput
 from lateralization.files import save_tensors
-from lateralization.plan.plan import make_plan
+from lateralization.plan.validate import make_plan
 from lateralization.problems import Problems
 from lateralization.tables.fits import kind_of
 

@@ -13,8 +13,8 @@ from lateralization.encoding.encode import chosen_layers
 from lateralization.errors import BadInput
 from lateralization.files import save_tensors
 from lateralization.plan.layer_choice import fitted_layers
-from lateralization.plan.plan import make_plan
 from lateralization.plan.summary import n_layers
+from lateralization.plan.validate import make_plan
 
 ASKED = ("all", "every:2", "every:5", [0, 6, 12], [12], [13], [0, 99], [99], [0])
 CASES = [(asked, depth, last, kind)

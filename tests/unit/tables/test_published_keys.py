@@ -11,7 +11,7 @@ import pytest
 
 from helpers.tiny_dataset import ASSETS, PROJECT
 from lateralization.files import read_json, save_tensors, write_json
-from lateralization.plan.plan import make_plan
+from lateralization.plan.validate import make_plan
 from lateralization.statistics.areas import Areas
 from lateralization.statistics.asymmetry import SHARED, STRICT, Brain, FitScores
 from lateralization.study import ROI_ORDER

@@ -8,7 +8,7 @@ import pytest
 from helpers.planning import lines_of, own, plan_of, write_world
 from helpers.tiny_dataset import ANNOTATION, PROJECT, run_path, write_run
 from lateralization.errors import BadInput
-from lateralization.plan.plan import make_plan
+from lateralization.plan.validate import make_plan
 from lateralization.words.story_check import check_told, out_of_order, share_found
 
 
