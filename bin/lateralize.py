@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from lateralization.command import run, say
-from lateralization.tables.tables import Inputs, lateralize
+from lateralization.tables.lateralize import Inputs, lateralize
 
 
 def parser() -> argparse.ArgumentParser:

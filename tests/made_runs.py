@@ -10,7 +10,7 @@ import numpy as np
 from lateralization.files import save_tensors, write_json
 from lateralization.names import family_of
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
-from lateralization.tables.tables import Inputs
+from lateralization.tables.lateralize import Inputs
 
 MIDDLE = (18, 22, 18)
 """Voxel around which the made brain is symmetric: x = 0 is plane 18."""

@@ -20,7 +20,7 @@ from selenium.webdriver.common.by import By
 
 from lateralization.figures.figures import draw_all
 from lateralization.report.report import write_report
-from lateralization.tables.tables import lateralize
+from lateralization.tables.lateralize import lateralize
 
 pytestmark = pytest.mark.browser
 

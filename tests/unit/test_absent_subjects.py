@@ -5,7 +5,7 @@ import pandas as pd
 from lateralization.files import read_table, write_table
 from lateralization.report import findings
 from lateralization.report.methods_text import data_text
-from lateralization.tables.tables import absent_rows, frame
+from lateralization.tables.lateralize import absent_rows, frame
 
 PLAN = {
     "languages": [

@@ -9,12 +9,12 @@ from made_runs import MadeRun, made_mask, write_run
 
 from lateralization.files import save_tensors
 from lateralization.fmri.signals import columns_r
-from lateralization.report.control_report import answers
+from lateralization.report.sections import answers
 from lateralization.statistics.asymmetry import SHARED, STRICT, Brain
 from lateralization.statistics.ceilings import average_ceiling, chosen_elsewhere
 from lateralization.tables.ceiling_tables import ceiling_rows
 from lateralization.tables.fits import Fit
-from lateralization.tables.tables import build
+from lateralization.tables.lateralize import build
 
 FIT = Fit("en", "average", "m")
 

@@ -11,8 +11,8 @@ from lateralization.names import family_of
 from lateralization.report.findings import about_published
 from lateralization.statistics.asymmetry import SHARED
 from lateralization.tables.fits import Spaces
-from lateralization.tables.made_tables import read_tables
-from lateralization.tables.tables import lateralize
+from lateralization.tables.lateralize import lateralize
+from lateralization.tables.read import read_tables
 
 PUBLISHED = Path(__file__).parents[2] / "assets" / "published.json"
 CELLS = ("score_whole", "l_minus_r_whole", "score_reliable", "l_minus_r_reliable")

@@ -19,7 +19,7 @@ from lateralization.fmri.data_checks import (
     shifted_correlation,
 )
 from lateralization.fmri.hrf import hrf_operator
-from lateralization.report.control_report import answers
+from lateralization.report.sections import answers
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 
 LENGTHS = (90, 75, 90, 80, 100)

@@ -8,10 +8,10 @@ from made_runs import MIDDLE, MadeRun, made_mask, write_run
 from lateralization.report import findings
 from lateralization.statistics.specifications import specify
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
-from lateralization.tables.dictionary import describe
 from lateralization.tables.fits import read_space
-from lateralization.tables.made_tables import read_tables
-from lateralization.tables.tables import lateralize
+from lateralization.tables.lateralize import lateralize
+from lateralization.tables.read import read_tables
+from lateralization.tables.registry.tables import describe
 
 N_LEFT_OUT = 300
 """The first voxels of the mask: all lie on the left, and some in the regions."""

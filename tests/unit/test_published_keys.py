@@ -17,9 +17,9 @@ from lateralization.statistics.asymmetry import SHARED, STRICT, Brain
 from lateralization.study import ROI_ORDER
 from lateralization.tables.comparison import MODEL_COLUMNS, comparison_rows
 from lateralization.tables.fits import Space, iterate_fits, summarise
+from lateralization.tables.lateralize import frame
 from lateralization.tables.model_tables import ols_rows, regression_rows
 from lateralization.tables.region_tables import atlas_rows, roi_rows
-from lateralization.tables.tables import frame
 
 PUBLISHED = read_json(ASSETS / "published.json")
 NINE = ("gpt2,gpt2-medium,gpt2-large,gpt2-xl,Qwen1.5-0.5B,Qwen1.5-1.8B,Qwen1.5-4B,Qwen1.5-7B,"

@@ -15,8 +15,8 @@ from lateralization.figures.figures import draw_all
 from lateralization.files import read_json, write_json, write_table
 from lateralization.report.methods_text import data_text, encoding_text, model_text
 from lateralization.report.report import write_report
-from lateralization.tables.made_tables import read_tables
-from lateralization.tables.tables import lateralize
+from lateralization.tables.lateralize import lateralize
+from lateralization.tables.read import read_tables
 
 TEMPLATE = Path(__file__).parents[2] / "assets" / "report.html.j2"
 HOSTILE = "<script>alert(1)</script>\"'&"

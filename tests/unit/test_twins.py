@@ -9,13 +9,13 @@ from encoder_oracle import zscored
 from made_runs import STUDY_MODELS, UNTRAINED, MadeRun, made_mask, write_run
 
 from lateralization.files import read_tensors, save_tensors
-from lateralization.report.control_report import answers
+from lateralization.report.sections import answers
 from lateralization.ridge.ridge import encode
 from lateralization.statistics.intervals import corrected_t
 from lateralization.statistics.regressions import regress
 from lateralization.tables import twins
 from lateralization.tables.fits import Fit
-from lateralization.tables.tables import build
+from lateralization.tables.lateralize import build
 from lateralization.tables.twins import is_twin
 
 WHERE = {"selection": "reliable", "layer": "best_voxel", "midline": "shared"}

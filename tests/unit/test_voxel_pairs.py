@@ -8,8 +8,8 @@ from made_runs import MadeRun, write_run
 from scipy import stats
 from scipy.ndimage import gaussian_filter1d
 
-from lateralization.tables.made_tables import read_tables
-from lateralization.tables.tables import lateralize
+from lateralization.tables.lateralize import lateralize
+from lateralization.tables.read import read_tables
 from lateralization.tables.voxel_pairs import _row, max_t
 
 

@@ -29,8 +29,8 @@ from lateralization.figures.brain_figures import Maps
 from lateralization.figures.figure_style import Drawing, of_person, settle_labels, style
 from lateralization.files import write_json, writing
 from lateralization.names import LARGE_SUBSET
-from lateralization.tables.dictionary import Tables
-from lateralization.tables.made_tables import TooFewError, read_tables, subjects_drawn
+from lateralization.tables.read import TooFewError, read_tables, subjects_drawn
+from lateralization.tables.registry.tables import Tables
 
 
 @dataclass(frozen=True)

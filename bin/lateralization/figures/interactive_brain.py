@@ -19,7 +19,7 @@ from lateralization.figures.brain_figures import (
     as_image,
     top_of,
 )
-from lateralization.tables.made_tables import NO_RELIABILITY
+from lateralization.tables.read import NO_RELIABILITY
 
 POSITIVE = "What is not above 0 or was left out has no colour and no value."
 INTERACTIVE = {

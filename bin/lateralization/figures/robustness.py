@@ -10,10 +10,8 @@ from matplotlib import pyplot as plt
 from lateralization import wording
 from lateralization.figures.figure_style import INK, LEFT, PAGE, QUIET, Drawing, short, zero_line
 from lateralization.figures.model_figures import dots, family_legend
-from lateralization.tables.dictionary import Tables
-from lateralization.tables.made_tables import (
+from lateralization.tables.read import (
     NO_RELIABILITY,
-    PUBLISHED,
     WORDS,
     TooFewError,
     models_of,
@@ -23,6 +21,7 @@ from lateralization.tables.made_tables import (
     selection_of,
     with_numbers,
 )
+from lateralization.tables.registry.tables import PUBLISHED, Tables
 
 PATH_NAMES = {
     "total": "total effect of size", "indirect": "through the score",
