@@ -13,7 +13,7 @@ from lateralization import __version__
 from lateralization.errors import BadInput
 from lateralization.files import read_json, write_json, writing
 from lateralization.report import findings
-from lateralization.report.methods_text import CITATIONS, paragraphs
+from lateralization.report.methods import CITATIONS, paragraphs
 from lateralization.report.sections import SECTIONS, answers
 from lateralization.report.tables import all_tables, shown
 from lateralization.tables.read import read_tables, subjects_drawn
