@@ -202,7 +202,7 @@ def baseline_look(number: int) -> tuple[Any, str]:
     return BASELINE_DASHES[number % dashes], BASELINE_GREYS[number // dashes % greys]
 
 
-def about_baselines(n: int) -> str:
+def name_baselines(n: int) -> str:
     """Say how so many baselines are told apart."""
     most = len(BASELINE_DASHES) * len(BASELINE_GREYS)
     own = "each with dashes or a grey of its own"
@@ -239,7 +239,7 @@ def densities(tables: Tables, language: str, subject: str, region: str) -> Drawi
         figure,
         f"Distribution of scores over voxels, {WORDS[region]}",
         "All curves share one axis and enclose the same area, so heights can be compared. Models "
-        f"run from light (smallest) to dark (largest); {about_baselines(len(others))}. Baselines "
+        f"run from light (smallest) to dark (largest); {name_baselines(len(others))}. Baselines "
         "should lie to the left of every model; a model on top of them has learnt nothing that "
         "shows here.",
         f"Densities of {wording.plural(len(shown), 'model')} and "

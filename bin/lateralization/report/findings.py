@@ -87,7 +87,7 @@ def answer_one_model(row: pd.Series, place: str, few: int) -> Remark:
     )
 
 
-def answer(tables: Tables, language: str, subject: str, name: str) -> Remark:
+def headline(tables: Tables, language: str, subject: str, name: str) -> Remark:
     """Give the one sentence that the report begins with; ``name`` is that of the language."""
     selection = selection_of(tables, language, subject)
     place = f"in {name}, {WORDS[selection]} of {who(subject)}"

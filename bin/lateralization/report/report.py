@@ -30,7 +30,7 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def versions(run: dict[str, Any]) -> dict[str, str]:
+def all_versions(run: dict[str, Any]) -> dict[str, str]:
     """Versions of the pipeline, Python and the libraries, then what the engine knows of itself."""
     known = {"lateralization": __version__, "Python": platform.python_version()}
     for name in PACKAGES:
@@ -87,7 +87,7 @@ def _results(
             {
                 "language": names[language],
                 "subject": subject,
-                "answer": findings.answer(tables, language, subject, names[language]).plain(),
+                "answer": findings.headline(tables, language, subject, names[language]).plain(),
                 "figure": headline,
                 "remarks": findings.trust(tables, (language, subject)),
             }
@@ -249,7 +249,7 @@ def write_report(  # noqa: PLR0917
         if figure["drawn"] or figure["name"] != "planted" or plan.get("truth")
     ]
     report = make_report(plan, tables, reasons(tables_folder), figures)
-    report["versions"] = versions(run or {})
+    report["versions"] = all_versions(run or {})
     report["digests"] = digests(tables_folder)
     page = render(report, template, figures_folder)
     write_json(report, out.parent / "report.json")
