@@ -37,14 +37,19 @@ def parameter_table() -> str:
 
 def table_list() -> str:
     """Return the list of the published tables and their columns as Markdown."""
-    from lateralization.tables.dictionary import COLUMNS, TABLES
+    from lateralization.tables.registry.tables import TABLES
 
     parts = []
     for name, table in TABLES.items():
         parts += [f"### `tables/{name}.tsv`\n", f"{table.description}.\n"]
-        parts += ["| column | meaning |", "|---|---|"]
-        told = COLUMNS | table.extra
-        parts += [f"| `{column}` | {_cell(told[column])} |" for column in table.columns]
+        if table.empty:
+            parts += [f"May have no rows: {table.empty}.\n"]
+        parts += ["| column | type | meaning |", "|---|---|---|"]
+        parts += [
+            f"| `{column.name}` | {column.type}{f' ({column.unit})' if column.unit else ''} "
+            f"| {_cell(column.meaning)} |"
+            for column in table.columns
+        ]
         parts.append("")
     return "\n".join(parts)
 

@@ -13,7 +13,7 @@ import pandas as pd
 from lateralization.names import LARGE, LARGE_SUBSET, LN_N
 from lateralization.statistics.change_points import find_bend
 from lateralization.statistics.regressions import regress
-from lateralization.tables.dictionary import Tables
+from lateralization.tables.registry.tables import Tables
 
 PLACE = {"language": "en", "subject": "average"}
 PUBLISHED = {"layer": "best_voxel", "midline": "shared"}

@@ -4,6 +4,7 @@ How long and branched a function may be is ruff's part (pyproject.toml: C901, PL
 """
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -48,10 +49,6 @@ def test_no_file_is_longer_than_a_reader_can_hold(path: Path) -> None:
 
 def test_no_folder_holds_too_many_modules() -> None:
     package = ROOT / "bin" / "lateralization"
-    folders = [package, *(path for path in package.iterdir() if path.name[0] not in "_.")]
-    counts = {
-        path.name: len({each.stem for each in path.glob("*.py")} - {"__init__"})
-        for path in folders
-        if path.is_dir()
-    }
+    modules = [path for path in package.rglob("*.py") if path.stem != "__init__"]
+    counts = Counter(str(path.parent.relative_to(ROOT)) for path in modules)
     assert {name: n for name, n in counts.items() if n > MODULES} == {}

@@ -20,8 +20,8 @@ from lateralization.figures.figure_style import (
     short,
     stars,
 )
-from lateralization.tables.dictionary import Tables
-from lateralization.tables.made_tables import NO_RELIABILITY, TooFewError, need, of, with_numbers
+from lateralization.tables.read import NO_RELIABILITY, TooFewError, need, of, with_numbers
+from lateralization.tables.registry.tables import Tables
 
 
 def _areas(tables: Tables, language: str, subject: str, column: str) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from lateralization.arrays import Array
 from lateralization.errors import BadInput
 from lateralization.figures.figure_style import COLUMN, INK, LEFT, PAGE, RIGHT, Drawing, of_person
 from lateralization.files import read_metadata, read_tensors
-from lateralization.tables.made_tables import NO_RELIABILITY, TooFewError
+from lateralization.tables.read import NO_RELIABILITY, TooFewError
 
 SEQUENTIAL, DIVERGING = "magma_r", "PuOr_r"
 

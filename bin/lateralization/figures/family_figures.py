@@ -19,8 +19,8 @@ from lateralization.figures.figure_style import (
     zero_line,
 )
 from lateralization.figures.layer_figures import DEPTH, depth_of_mamba
-from lateralization.tables.dictionary import Tables
-from lateralization.tables.made_tables import PUBLISHED, WORDS, TooFewError, need_selection, of
+from lateralization.tables.read import WORDS, TooFewError, need_selection, of
+from lateralization.tables.registry.tables import PUBLISHED, Tables
 
 MIN_FAMILIES = 2
 SHADES = (0.35, 1.0)

@@ -29,12 +29,12 @@ from lateralization.figures.brain_figures import Maps
 from lateralization.figures.figure_style import Drawing, of_person, settle_labels, style
 from lateralization.files import write_json, writing
 from lateralization.names import LARGE_SUBSET
-from lateralization.tables.dictionary import Tables
-from lateralization.tables.made_tables import TooFewError, read_tables, subjects_drawn
+from lateralization.tables.read import TooFewError, read_tables, subjects_drawn
+from lateralization.tables.registry.tables import Tables
 
 
 @dataclass(frozen=True)
-class FigurePlan:
+class Figure:
     """One figure: its file name's end, the report's section, and who draws it.
 
     Attributes
@@ -57,10 +57,10 @@ class FigurePlan:
 def _variants(
     name: str, section: str, draw: Callable[..., Any], key: str, values: Sequence[str],
     **kinds: Any,
-) -> list[FigurePlan]:  # fmt: skip
-    """One plan per value of an option: the study's figures that differ in one choice."""
+) -> list[Figure]:  # fmt: skip
+    """One figure per value of an option: the study's figures that differ in one choice."""
     return [
-        FigurePlan(f"{name}_{value}", section, partial(draw, **{key: value}), **kinds)
+        Figure(f"{name}_{value}", section, partial(draw, **{key: value}), **kinds)
         for value in values
     ]
 
@@ -69,60 +69,59 @@ REGIONS = ("whole", "reliable")
 SELECTIONS = ("whole", "whole_p90", "reliable_iscnorm", "reliable_paired")
 
 FIGURES = (
-    FigurePlan("asymmetry_by_size", "answer", model_figures.asymmetry_by_size),
-    FigurePlan("planted", "trust", model_figures.planted),
-    FigurePlan("choices", "trust", model_figures.choices),
-    FigurePlan("sensitivity", "trust", robustness.sensitivity),
-    FigurePlan("baselines", "trust", model_figures.baselines),
+    Figure("asymmetry_by_size", "answer", model_figures.asymmetry_by_size),
+    Figure("planted", "trust", model_figures.planted),
+    Figure("choices", "trust", model_figures.choices),
+    Figure("sensitivity", "trust", robustness.sensitivity),
+    Figure("baselines", "trust", model_figures.baselines),
     *_variants("densities", "trust", robustness.densities, "region", REGIONS, more=True),
     *_variants("asymmetry", "hemispheres", model_figures.asymmetry_by_size, "selection",
                SELECTIONS),
-    FigurePlan("score_by_size", "size", model_figures.score_by_size),
-    FigurePlan("predictors", "size", predictor_figures.predictors),
+    Figure("score_by_size", "size", model_figures.score_by_size),
+    Figure("predictors", "size", predictor_figures.predictors),
     *_variants("skill", "size", predictor_figures.scatters, "region", REGIONS),
     *_variants("skill_large", "size", partial(predictor_figures.scatters,
                subset=LARGE_SUBSET), "region", REGIONS, more=True),
     *_variants("families", "size", family_figures.families_together, "region", REGIONS, more=True),
     *_variants("families_apart", "size", family_figures.families_apart, "region", REGIONS,
                more=True),
-    FigurePlan("specification_curve", "specifications", robustness.specification_curve),
-    FigurePlan("score_and_sides", "score", robustness.score_and_sides),
-    FigurePlan("trajectories", "trajectories", trajectory_figures.trajectories),
-    FigurePlan("untrained", "training", training_figures.untrained),
-    FigurePlan("steps", "training", training_figures.steps),
-    FigurePlan("layers", "layers", layer_figures.layers),
-    FigurePlan("best_layer", "layers", predictor_figures.best_layer),
+    Figure("specification_curve", "specifications", robustness.specification_curve),
+    Figure("score_and_sides", "score", robustness.score_and_sides),
+    Figure("trajectories", "trajectories", trajectory_figures.trajectories),
+    Figure("untrained", "training", training_figures.untrained),
+    Figure("steps", "training", training_figures.steps),
+    Figure("layers", "layers", layer_figures.layers),
+    Figure("best_layer", "layers", predictor_figures.best_layer),
     *_variants("layers_by_family", "layers", family_figures.layers_by_family, "region", REGIONS,
                more=True),
     *_variants("layer_asymmetry_by_family", "layers", partial(family_figures.layers_by_family,
                column="left_minus_right"), "region", REGIONS, more=True),
-    FigurePlan("brain_score", "brain", brain_figures.score_brain, brain=True),
+    Figure("brain_score", "brain", brain_figures.score_brain, brain=True),
     *_variants("interactive", "brain", interactive_brain.viewer, "what",
                tuple(interactive_brain.INTERACTIVE), brain=True, interactive=True),
-    FigurePlan("brain_left_minus_right", "brain", brain_figures.asymmetry_brain, brain=True),
-    FigurePlan("brain_isc", "brain", brain_figures.isc_brain, brain=True),
-    FigurePlan("isc_distribution", "brain", brain_figures.isc_distribution, brain=True),
+    Figure("brain_left_minus_right", "brain", brain_figures.asymmetry_brain, brain=True),
+    Figure("brain_isc", "brain", brain_figures.isc_brain, brain=True),
+    Figure("isc_distribution", "brain", brain_figures.isc_distribution, brain=True),
     *_variants("surface", "brain", brain_figures.surface_over_random, "which", ("best", "worst"),
                brain=True),
-    FigurePlan("brain_slope", "brain", brain_figures.slope_brain, brain=True),
-    FigurePlan("brain_slope_strong", "brain", brain_figures.strong_slope_brain, brain=True,
-               more=True),
-    FigurePlan("brain_rois", "regions", brain_figures.roi_brain, brain=True),
-    FigurePlan("rois", "regions", region_figures.rois),
-    FigurePlan("roi_slopes", "regions", region_figures.roi_slopes),
+    Figure("brain_slope", "brain", brain_figures.slope_brain, brain=True),
+    Figure("brain_slope_strong", "brain", brain_figures.strong_slope_brain, brain=True, more=True),
+    Figure("brain_rois", "regions", brain_figures.roi_brain, brain=True),
+    Figure("rois", "regions", region_figures.rois),
+    Figure("roi_slopes", "regions", region_figures.roi_slopes),
     *_variants("rois", "regions", region_figures.rois, "form", ("over_random", "ceiling"),
                more=True),
-    FigurePlan("brain_areas", "regions", brain_figures.area_brain, brain=True, more=True),
-    FigurePlan("area_difference", "regions", area_figures.area_difference),
-    FigurePlan("area_reliability", "regions", area_figures.area_reliability, more=True),
-    FigurePlan("area_slopes", "regions", area_figures.area_slopes),
-    FigurePlan("area_scores", "regions", area_figures.area_scores, more=True),
-    FigurePlan("people", "people", people_figures.people, individuals=True),
-    FigurePlan("brain_pairs", "people", brain_figures.pair_brain, brain=True, individuals=True),
+    Figure("brain_areas", "regions", brain_figures.area_brain, brain=True, more=True),
+    Figure("area_difference", "regions", area_figures.area_difference),
+    Figure("area_reliability", "regions", area_figures.area_reliability, more=True),
+    Figure("area_slopes", "regions", area_figures.area_slopes),
+    Figure("area_scores", "regions", area_figures.area_scores, more=True),
+    Figure("people", "people", people_figures.people, individuals=True),
+    Figure("brain_pairs", "people", brain_figures.pair_brain, brain=True, individuals=True),
     *[
-        FigurePlan(f"individuals_{form}_{column}", "people",
-             partial(people_figures.individuals, form=form, column=column),
-             individuals=True, more=(form, column) != ("difference", "mean_r"))
+        Figure(f"individuals_{form}_{column}", "people",
+               partial(people_figures.individuals, form=form, column=column),
+               individuals=True, more=(form, column) != ("difference", "mean_r"))
         for column in ("mean_r", "p90_r") for form in ("score", "sides", "difference")
     ],
 )  # fmt: skip
@@ -147,9 +146,7 @@ def _save_page(page: str, title: str, stem: str, out: Path) -> dict[str, Any]:
     return {"drawn": True, "html": f"{stem}.html", "title": title}
 
 
-def draw_one(
-    plan: FigurePlan, tables: Tables, maps: Maps, place: tuple[str, str], out: Path
-) -> Any:
+def draw_one(plan: Figure, tables: Tables, maps: Maps, place: tuple[str, str], out: Path) -> Any:
     """Draw one figure, or note why it is absent; returns its entry of figures.json."""
     language, subject = place
     shown = "individuals" if plan.individuals else subject
@@ -174,7 +171,7 @@ def draw_one(
 
 
 def draw_share(
-    share: Sequence[tuple[FigurePlan, tuple[str, str]]], tables_folder: Path, out: Path
+    share: Sequence[tuple[Figure, tuple[str, str]]], tables_folder: Path, out: Path
 ) -> list[Any]:
     """Draw some of the figures, each of a subject; returns their entries of figures.json."""
     tables = read_tables(tables_folder)

@@ -19,7 +19,7 @@ from lateralization.figures.brain_figures import (
     as_image,
     top_of,
 )
-from lateralization.tables.made_tables import NO_RELIABILITY
+from lateralization.tables.read import NO_RELIABILITY
 
 POSITIVE = "What is not above 0 or was left out has no colour and no value."
 INTERACTIVE = {
@@ -74,7 +74,7 @@ def background() -> Any:
     return datasets.load_mni152_template(resolution=RESOLUTION)
 
 
-def run_lengths(values: NDArray[np.integer]) -> list[int]:
+def run_length_code(values: NDArray[np.integer]) -> list[int]:
     """Write an array, in C order, as pairs of value and count, one after the other."""
     flat = values.ravel()
     starts = np.flatnonzero(np.append(True, flat[1:] != flat[:-1]))
@@ -127,7 +127,7 @@ def readout(maps: Maps, what: str) -> str:
     atlas = {
         "shape": areas.shape,
         "to_voxel": np.linalg.inv(maps.written("affine"))[:3].tolist(),
-        "runs": run_lengths(areas),
+        "runs": run_length_code(areas),
         "names": names,
         "means": area_means(areas * known, volume, len(names), what not in KNOWN),
         "on_right": "see the left side" if what == "left_minus_right" else "",

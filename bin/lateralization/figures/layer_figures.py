@@ -18,8 +18,8 @@ from lateralization.figures.figure_style import (
     short,
     zero_line,
 )
-from lateralization.tables.dictionary import Tables
-from lateralization.tables.made_tables import WORDS, need, of, selection_of
+from lateralization.tables.read import WORDS, need, of, selection_of
+from lateralization.tables.registry.tables import Tables
 
 DEPTH = "relative depth (0: first hidden state, 1: last)"
 

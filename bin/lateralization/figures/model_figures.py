@@ -31,9 +31,7 @@ from lateralization.figures.figure_style import (
 )
 from lateralization.names import LN_N, RANDOM_SEED
 from lateralization.statistics.lines import slope_on
-from lateralization.tables.dictionary import Tables
-from lateralization.tables.made_tables import (
-    PUBLISHED,
+from lateralization.tables.read import (
     WORDS,
     TooFewError,
     midline_of,
@@ -45,6 +43,7 @@ from lateralization.tables.made_tables import (
     selection_of,
     with_numbers,
 )
+from lateralization.tables.registry.tables import PUBLISHED, Tables
 
 MEASURES = {
     "whole_p90": "90th percentile of the brain score over the voxels of each hemisphere (whole "

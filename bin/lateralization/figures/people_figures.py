@@ -18,8 +18,8 @@ from lateralization.figures.figure_style import (
     zero_line,
 )
 from lateralization.figures.model_figures import error_bars
-from lateralization.tables.dictionary import Tables
-from lateralization.tables.made_tables import PUBLISHED, TooFewError, need, of, regression
+from lateralization.tables.read import TooFewError, need, of, regression
+from lateralization.tables.registry.tables import PUBLISHED, Tables
 
 MAX_PANELS = 12
 """More people than this are drawn together only; the tables hold each of them."""

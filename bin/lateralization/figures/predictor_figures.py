@@ -19,15 +19,8 @@ from lateralization.figures.figure_style import (
 )
 from lateralization.figures.model_figures import dots, family_legend
 from lateralization.names import CHECKPOINT, LARGE, LARGE_SUBSET, LN_N, MODEL
-from lateralization.tables.dictionary import Tables
-from lateralization.tables.made_tables import (
-    PUBLISHED,
-    WORDS,
-    need_selection,
-    of,
-    selection_of,
-    with_numbers,
-)
+from lateralization.tables.read import WORDS, need_selection, of, selection_of, with_numbers
+from lateralization.tables.registry.tables import PUBLISHED, Tables
 
 MAX_PANELS = 3
 FIRST = (LN_N, "ppl", "hellaswag")

@@ -20,15 +20,8 @@ from lateralization.figures.figure_style import (
     stars,
     zero_line,
 )
-from lateralization.tables.dictionary import Tables
-from lateralization.tables.made_tables import (
-    PUBLISHED,
-    TooFewError,
-    need,
-    of,
-    regression,
-    with_numbers,
-)
+from lateralization.tables.read import TooFewError, need, of, regression, with_numbers
+from lateralization.tables.registry.tables import PUBLISHED, Tables
 
 SIDES = (("left", LEFT, "o"), ("right", RIGHT, "s"))
 PLAIN, OVER_RANDOM, CEILING = "plain", "over_random", "ceiling"

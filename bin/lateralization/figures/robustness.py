@@ -10,10 +10,8 @@ from matplotlib import pyplot as plt
 from lateralization import wording
 from lateralization.figures.figure_style import INK, LEFT, PAGE, QUIET, Drawing, short, zero_line
 from lateralization.figures.model_figures import dots, family_legend
-from lateralization.tables.dictionary import Tables
-from lateralization.tables.made_tables import (
+from lateralization.tables.read import (
     NO_RELIABILITY,
-    PUBLISHED,
     WORDS,
     TooFewError,
     models_of,
@@ -23,6 +21,7 @@ from lateralization.tables.made_tables import (
     selection_of,
     with_numbers,
 )
+from lateralization.tables.registry.tables import PUBLISHED, Tables
 
 PATH_NAMES = {
     "total": "total effect of size", "indirect": "through the score",
@@ -203,7 +202,7 @@ def baseline_look(number: int) -> tuple[Any, str]:
     return BASELINE_DASHES[number % dashes], BASELINE_GREYS[number // dashes % greys]
 
 
-def baselines_caption(n: int) -> str:
+def name_baselines(n: int) -> str:
     """Say how so many baselines are told apart."""
     most = len(BASELINE_DASHES) * len(BASELINE_GREYS)
     own = "each with dashes or a grey of its own"
@@ -240,7 +239,7 @@ def densities(tables: Tables, language: str, subject: str, region: str) -> Drawi
         figure,
         f"Distribution of scores over voxels, {WORDS[region]}",
         "All curves share one axis and enclose the same area, so heights can be compared. Models "
-        f"run from light (smallest) to dark (largest); {baselines_caption(len(others))}. Baselines "
+        f"run from light (smallest) to dark (largest); {name_baselines(len(others))}. Baselines "
         "should lie to the left of every model; a model on top of them has learnt nothing that "
         "shows here.",
         f"Densities of {wording.plural(len(shown), 'model')} and "

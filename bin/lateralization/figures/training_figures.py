@@ -25,8 +25,8 @@ from lateralization.figures.figure_style import (
     zero_line,
 )
 from lateralization.names import CHECKPOINT, STEP_REVISION, TRAINING_STEP
-from lateralization.tables.dictionary import Tables
-from lateralization.tables.made_tables import PUBLISHED, TooFewError, of, regression, selection_of
+from lateralization.tables.read import TooFewError, of, regression, selection_of
+from lateralization.tables.registry.tables import PUBLISHED, Tables
 
 
 def _asymmetries(tables: Tables, language: str, subject: str) -> tuple[pd.DataFrame, str]:

@@ -24,8 +24,8 @@ from lateralization.figures.figure_style import (
 from lateralization.figures.predictor_figures import NAMES, predictor_values
 from lateralization.names import LN_N
 from lateralization.statistics.change_points import axis_of, place_on
-from lateralization.tables.dictionary import Tables
-from lateralization.tables.made_tables import PUBLISHED, WORDS, of, selection_of, with_numbers
+from lateralization.tables.read import WORDS, of, selection_of, with_numbers
+from lateralization.tables.registry.tables import PUBLISHED, Tables
 
 MAX_PANELS = 3
 APART = 0.2

@@ -12,8 +12,8 @@ from lateralization import wording
 from lateralization.names import LN_N, RANDOM_SEED
 from lateralization.problems import listed
 from lateralization.statistics.intervals import MIN_SUBJECTS
-from lateralization.tables.dictionary import RELIABILITY, Tables
-from lateralization.tables.made_tables import PUBLISHED, WORDS, models_of, of, selection_of
+from lateralization.tables.read import WORDS, models_of, of, selection_of
+from lateralization.tables.registry.tables import PUBLISHED, RELIABILITY, Tables
 
 PER_TENFOLD = float(np.log(10))
 """A slope per unit of ln N times this is the change per tenfold size."""
@@ -87,7 +87,7 @@ def answer_one_model(row: pd.Series, place: str, few: int) -> Remark:
     )
 
 
-def answer(tables: Tables, language: str, subject: str, name: str) -> Remark:
+def headline(tables: Tables, language: str, subject: str, name: str) -> Remark:
     """Give the one sentence that the report begins with; ``name`` is that of the language."""
     selection = selection_of(tables, language, subject)
     place = f"in {name}, {WORDS[selection]} of {who(subject)}"

@@ -11,11 +11,12 @@ import jinja2
 from lateralization import __version__
 from lateralization.errors import BadInput
 from lateralization.files import digest_of, read_json, write_json, writing
-from lateralization.report import control_report, findings
-from lateralization.report.methods_text import CITATIONS, paragraphs
-from lateralization.report.report_tables import CHOICES, all_tables, shown
-from lateralization.tables.dictionary import TABLES, Tables
-from lateralization.tables.made_tables import read_tables, subjects_drawn
+from lateralization.report import findings
+from lateralization.report.methods import CITATIONS, paragraphs
+from lateralization.report.sections import SECTIONS, answers
+from lateralization.report.tables import all_tables, shown
+from lateralization.tables.read import read_tables, subjects_drawn
+from lateralization.tables.registry.tables import TABLES, Tables
 
 PIPELINE = "lateralization"
 BIDS_VERSION = "1.10.0"
@@ -27,19 +28,8 @@ PACKAGES = (
     "accelerate", "safetensors", "matplotlib", "jinja2",
 )  # fmt: skip
 
-SECTIONS = {
-    "hemispheres": ("Left and right", "How asymmetric is each model's prediction?"),
-    "size": ("Size", "What goes with a better or more lateralised prediction?"),
-    "training": ("Training", "What does training add to the architecture?"),
-    **control_report.SECTIONS,
-    "layers": ("Layers", "Where in the models does the prediction come from?"),
-    "brain": ("Brain", "Where in the brain?"),
-    "regions": ("Regions", "Which parts of the language network?"),
-    "people": ("People", "Does it hold from person to person?"),
-}
 
-
-def versions(run: dict[str, Any]) -> dict[str, str]:
+def all_versions(run: dict[str, Any]) -> dict[str, str]:
     """Versions of the pipeline, Python and the libraries, then what the engine knows of itself."""
     known = {"lateralization": __version__, "Python": platform.python_version()}
     for name in PACKAGES:
@@ -96,7 +86,7 @@ def _results(
             {
                 "language": names[language],
                 "subject": subject,
-                "answer": findings.answer(tables, language, subject, names[language]).plain(),
+                "answer": findings.headline(tables, language, subject, names[language]).plain(),
                 "figure": headline,
                 "remarks": findings.trust(tables, (language, subject)),
             }
@@ -118,7 +108,7 @@ def make_report(
     figures
         ``figures.json``.
     """
-    shown_tables = all_tables(tables, (*CHOICES, *control_report.CHOICES))
+    shown_tables = all_tables(tables)
     text, references = paragraphs(plan, findings.not_averaged(plan, tables))
     names = {entry["language"]: entry["name"] for entry in plan["languages"]}
     general = [
@@ -128,10 +118,10 @@ def make_report(
         findings.about_published(tables, why_empty.get("published", "")),
     ]
     sections = []
-    for name, (title, question) in SECTIONS.items():
+    for name, section in SECTIONS.items():
         content = {
-            "id": name, "title": title, "question": question,
-            "answers": control_report.answers(name, tables, subjects_drawn(tables), names),
+            "id": name, "title": section.title, "question": section.question,
+            "answers": answers(name, tables, subjects_drawn(tables), names),
             "figures": [one for one in figures if one["section"] == name],
             "tables": [one for one in shown_tables if one["section"] == name],
         }  # fmt: skip
@@ -258,7 +248,7 @@ def write_report(  # noqa: PLR0917
         if figure["drawn"] or figure["name"] != "planted" or plan.get("truth")
     ]
     report = make_report(plan, tables, reasons(tables_folder), figures)
-    report["versions"] = versions(run or {})
+    report["versions"] = all_versions(run or {})
     report["digests"] = digests(tables_folder)
     page = render(report, template, figures_folder)
     write_json(report, out.parent / "report.json")

@@ -9,8 +9,8 @@ import pandas as pd
 from lateralization.arrays import Row
 from lateralization.names import AVERAGE
 from lateralization.statistics.asymmetry import BEST_VOXEL, RELIABLE, SHARED, STRICT, regions
-from lateralization.tables.dictionary import Tables
 from lateralization.tables.fits import Space
+from lateralization.tables.registry.tables import Tables
 
 MODEL_COLUMNS = {
     "score_whole": ("scores", {"region": "whole"}),

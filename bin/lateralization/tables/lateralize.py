@@ -28,12 +28,12 @@ from lateralization.tables.control_tables import (
     trajectory_rows,
     twin_rows,
 )
-from lateralization.tables.dictionary import RELIABILITY, TABLES, describe
 from lateralization.tables.fits import Fit, Space, Spaces, iterate_fits
 from lateralization.tables.model_tables import groups, ols_rows, regression_rows, regressions
 from lateralization.tables.people import pair_tests, subject_rows
 from lateralization.tables.planted import planted_rows
 from lateralization.tables.region_tables import atlas_rows, roi_rows
+from lateralization.tables.registry.tables import RELIABILITY, TABLES
 from lateralization.tables.summaries import (
     FitSummary,
     asymmetry_rows,
@@ -42,31 +42,6 @@ from lateralization.tables.summaries import (
     summarise,
 )
 from lateralization.tables.unique import unique_of
-
-EMPTY = {
-    "failures": "every planned fit has scores",
-    "left_out": "no voxel was left out",
-    **dict.fromkeys(
-        ("subjects", "voxel_pairs"),
-        "no individual subject was fitted: nothing is inferred about people",
-    ),
-    "planted": "the data are not simulated",
-    "roi": "no region of interest was given",
-    "sensitivity": "no trained model has a known size",
-    "densities": "too few voxels",
-    **dict.fromkeys(("controls", "mediation"), "no trained model has a known size"),
-    **dict.fromkeys(
-        ("specifications", "specification_choices"), "fewer than 3 trained models of known size"
-    ),
-    "trajectories": "no model was fitted",
-    **dict.fromkeys(("twins", "twin_regressions"), "no trained model has an untrained twin"),
-    "ceilings": "nothing of the group was computed: its ceilings cannot be",
-    "checks": "the group was given, or nothing of it was computed",
-    "unique": "no confounds went jointly with the models (--joint)",
-    "predictors": "the models have no numeric columns beside their size",
-}
-"""Table → why it has no rows, where that is the same in every run."""
-
 
 HALF_WITHOUT = "a half of the subjects may be without signal there in some run"
 
@@ -89,8 +64,8 @@ class Inputs:
 
 
 def frame(name: str, rows: Iterable[Row]) -> pd.DataFrame:
-    """Make a table with the columns of the data dictionary, in their order."""
-    columns: dict[str, list[Any]] = {column: [] for column in TABLES[name].columns}
+    """Make a table with the columns of the registry, in their order."""
+    columns: dict[str, list[Any]] = {column: [] for column in TABLES[name].names}
     for row in rows:
         for column, values in columns.items():
             values.append(row.get(column, np.nan))
@@ -218,7 +193,7 @@ def _published(
 
 def check_rows(paths: Sequence[Path]) -> list[Row]:
     """Give the rows of the tables that CHECKS made."""
-    read = [read_table(path, text_columns=("subject", "reason")) for path in paths]
+    read = [read_table(path, TABLES["checks"].text) for path in paths]
     return [
         {str(name): value for name, value in row.items()}
         for table in read
@@ -372,9 +347,17 @@ def build(inputs: Inputs) -> Built:
     tables = {name: frame(name, content) for name, content in rows.items()}
     compared, why_not = _published(plan, tables, spaces, inputs.published)
     tables["published"] = frame("published", compared)
-    reasons = EMPTY | {"published": why_not}
+    reasons = {"published": why_not}
     reasons |= dict.fromkeys(("parcels", "areas", "area_relations"), no_atlas)
     return Built(tables, reasons, summaries, spaces, areas, pair_maps)
+
+
+def write_tables(tables: dict[str, pd.DataFrame], reasons: dict[str, str], out: Path) -> None:
+    """Write every table with its data dictionary; ``reasons``: why some are empty in this run."""
+    for name, table in TABLES.items():
+        write_table(tables[name], out / f"{name}.tsv")
+        described = table.dictionary(len(tables[name]), reasons.get(name, ""))
+        write_json(described, out / f"{name}.json")
 
 
 def lateralize(inputs: Inputs, out: Path) -> str:
@@ -385,11 +368,7 @@ def lateralize(inputs: Inputs, out: Path) -> str:
     One line that says what was written.
     """
     built = build(inputs)
-    for name in TABLES:
-        table = built.tables[name]
-        write_table(table, out / f"{name}.tsv")
-        reason = built.reasons.get(name, "") if table.empty else ""
-        write_json(describe(name, len(table), reason), out / f"{name}.json")
+    write_tables(built.tables, built.reasons, out)
     maps, metadata = brain_maps(built.summaries, built.spaces, built.areas, built.pair_maps)
     save_tensors(out / "maps.safetensors", maps, metadata)
     failed = built.tables["failures"]

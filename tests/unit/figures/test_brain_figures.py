@@ -22,7 +22,7 @@ from lateralization.figures.interactive_brain import INTERACTIVE, area_means, re
 from lateralization.files import read_json, save_tensors, write_json
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.tables.lateralize import lateralize
-from lateralization.tables.made_tables import read_tables
+from lateralization.tables.read import read_tables
 
 N_LEFT_OUT = 300
 MASK = made_mask()

@@ -19,7 +19,7 @@ from lateralization.figures import (
 from lateralization.figures.figure_style import style
 from lateralization.figures.figures import FIGURES
 from lateralization.tables.lateralize import lateralize
-from lateralization.tables.made_tables import TooFewError, read_tables
+from lateralization.tables.read import TooFewError, read_tables
 
 PLACE = ("en", "average")
 

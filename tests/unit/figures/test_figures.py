@@ -37,7 +37,7 @@ from lateralization.figures.figures import FIGURES, draw_all
 from lateralization.files import read_json
 from lateralization.statistics.regressions import NO_VOXEL
 from lateralization.tables.lateralize import lateralize
-from lateralization.tables.made_tables import TooFewError, models_of, read_tables
+from lateralization.tables.read import TooFewError, models_of, read_tables
 
 
 def make(folder, run=None):

@@ -8,7 +8,7 @@ from lateralization.errors import BadInput
 from lateralization.figures.training_figures import steps_of
 from lateralization.files import read_table, write_table
 from lateralization.tables.lateralize import lateralize
-from lateralization.tables.made_tables import read_tables
+from lateralization.tables.read import read_tables
 
 
 def test_steps_of_two_sources_with_one_name_are_of_two_models():

@@ -19,7 +19,7 @@ from lateralization.fmri.outliers import (
     rate_lags,
     shifted_correlation,
 )
-from lateralization.report.control_report import answers
+from lateralization.report.sections import answers
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 
 LENGTHS = (90, 75, 90, 80, 100)

@@ -9,8 +9,7 @@ import pytest
 from lateralization.errors import BadInput
 from lateralization.files import read_metadata, read_tensors
 from lateralization.language_models.batches import RunTokens
-from lateralization.language_models.features import FeaturesFile
-from lateralization.language_models.word_vectors import Collector, merge
+from lateralization.language_models.word_vectors import Collector, FeaturesFile, merge
 from lateralization.words.windows import Pieces
 
 WIDTHS = (3, 5)

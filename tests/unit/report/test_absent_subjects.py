@@ -3,8 +3,8 @@
 import pandas as pd
 
 from lateralization.files import read_table, write_table
+from lateralization.fmri.methods import describe_preprocessing
 from lateralization.report import findings
-from lateralization.report.methods_text import data_text
 from lateralization.tables.lateralize import absent_rows, frame
 
 PLAN = {
@@ -60,10 +60,10 @@ def test_a_group_that_is_whole_or_was_not_checked_lacks_nobody():
 
 
 def test_the_methods_name_those_that_are_in_no_mean():
-    whole = data_text(PLAN)
+    whole = describe_preprocessing(PLAN)
     assert "the mean over all subjects of a language, standardised" in whole
-    text = data_text(PLAN, findings.not_averaged(PLAN, group_tables()))
+    text = describe_preprocessing(PLAN, findings.not_averaged(PLAN, group_tables()))
     assert "the mean over all subjects of a language but EN903 (English), standardised" in text
     excluded = PLAN | {"parameters": {"exclude_outliers": "yes"}}
-    text = data_text(excluded, findings.not_averaged(excluded, group_tables("yes")))
+    text = describe_preprocessing(excluded, findings.not_averaged(excluded, group_tables("yes")))
     assert "but EN902, EN903 (English)" in text

@@ -5,11 +5,11 @@ import pytest
 
 from helpers.made_runs import MadeRun, write_run
 from lateralization.files import read_json
-from lateralization.report.control_report import ANSWERS, answers
 from lateralization.report.findings import about_alignment
 from lateralization.report.report import make_report
+from lateralization.report.sections import SECTIONS, answers
 from lateralization.tables.lateralize import lateralize
-from lateralization.tables.made_tables import read_tables
+from lateralization.tables.read import read_tables
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_every_section_on_a_control_answers_in_one_sentence(made):
     plan, tables, _ = made
     report = make_report(plan, tables, {}, [])
     sections = {one["id"]: one for one in report["sections"]}
-    shown = [name for name in ANSWERS if name in sections]
+    shown = [name for name in sections if SECTIONS[name].answer]
     # the made run has no data checks, no run-wise reliability, no joint fits and one person only
     assert shown == ["twins", "score", "trajectories", "specifications"]
     for name in shown:

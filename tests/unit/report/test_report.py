@@ -10,13 +10,16 @@ import pytest
 
 from helpers.made_runs import MadeRun, write_run
 from lateralization import wording
+from lateralization.encoding.methods import describe_encoding
 from lateralization.errors import BadInput
 from lateralization.figures.figures import draw_all
 from lateralization.files import read_json, write_json, write_table
-from lateralization.report.methods_text import data_text, encoding_text, model_text
+from lateralization.fmri.methods import describe_preprocessing
+from lateralization.language_models.methods import describe_models
+from lateralization.report.methods import CITATIONS, paragraphs
 from lateralization.report.report import write_report
 from lateralization.tables.lateralize import lateralize
-from lateralization.tables.made_tables import read_tables
+from lateralization.tables.read import read_tables
 
 TEMPLATE = Path(__file__).parents[3] / "assets" / "report.html.j2"
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -191,19 +194,19 @@ def test_methods_are_written_from_the_parameters(full):
 
 def test_methods_tell_the_choices_of_the_encoder():
     plan = {"encoder": {"alpha": "shared", "hrf": "glover", "inner_validation": "one_run"}}
-    text = encoding_text(plan)
+    text = describe_encoding(plan)
     for words in ("[hrf]", "for all voxels, chosen on one held-out training run", "[betting]"):
         assert words in text
     assert "components" not in text
     chosen = {"alpha": "per_voxel", "hrf": "fir", "inner_validation": "all_runs", "components": 50}
-    text = encoding_text({"encoder": chosen})
+    text = describe_encoding({"encoder": chosen})
     for words in ("delays of 1 to 5 scans", "[fir]", "for each voxel", "each held out in turn",
                   "50 leading principal components", "on the training runs alone"):  # fmt: skip
         assert words in text
     assert "[hrf]" not in text
     assert "betting" not in text
     assert "together" not in text
-    text = encoding_text({"joint": ["word_rate", "glove"]})
+    text = describe_encoding({"joint": ["word_rate", "glove"]})
     for words in ("together with word_rate and glove", "bands of their own", "[banded]"):
         assert words in text
 
@@ -211,39 +214,54 @@ def test_methods_tell_the_choices_of_the_encoder():
 def test_methods_claim_nothing_of_what_was_given_or_not_fitted():
     story = {"language": "en", "name": "English", "n_runs": 9, "tr": 2.0, "average": True}
     language = story | {"mask": {"source": ["m"]}, "average_subject": {"source": ["a"]}}
-    text = data_text({"languages": [language]})
+    text = describe_preprocessing({"languages": [language]})
     for words in ("mask was taken from the file given", "average subject was taken from the files"):
         assert words in text
     for words in ("resampled", "detrended", "smoothed", "mean over", "more than half"):
         assert words not in text
     people = [{"individual": True}, {"individual": False}]
     language = story | {"subjects": people}
-    text = data_text({"languages": [language]})
+    text = describe_preprocessing({"languages": [language]})
     for words in ("resampled", "detrended", "smoothed with 4 mm", "more than half of the runs"):
         assert words in text
-    text = data_text({"languages": [language | {"average": False}]})
+    text = describe_preprocessing({"languages": [language | {"average": False}]})
     assert "average" not in text
 
 
 def test_methods_tell_how_models_were_read_and_which_layers_count():
-    assert model_text({}).startswith("No language model was fitted. No baseline")
+    assert paragraphs({})[0][2].startswith("No language model was fitted. No baseline")
     models = [{"name": f"m{k}", "mapping": "aligned"} for k in range(31)]
-    text = model_text({"models": models, "parameters": {"context": 8}})
+    text = describe_models({"models": models, "parameters": {"context": 8}})
     for words in ("31 models (m0, ", "m29 … (31 in all))", "with at most 7 tokens before it"):
         assert words in text
     untrained = [{"name": "gpt2_untrained_seed1", "seed": 1}, {"name": "gpt2", "seed": 0}]
-    text = model_text({"models": untrained, "parameters": {"untrained_mode": "train"}})
+    text = describe_models({"models": untrained, "parameters": {"untrained_mode": "train"}})
     assert "weights, drawn from a seed, had gpt2_untrained_seed1, and read with dropout" in text
-    assert "dropout" not in model_text({"models": untrained})
+    assert "dropout" not in describe_models({"models": untrained})
     for layers, last, said in (
         ("all", "yes", "Every layer was"),
         ("all", "no", "Every layer, but each model’s last, was"),
         ("every:2", "yes", "Every layer whose number is a multiple of 2 was"),
         ([0, 6], "yes", "Each of the layers 0, 6 was"),
     ):
-        assert encoding_text({"parameters": {"layers": layers, "last_layer": last}}).startswith(
+        assert describe_encoding({"parameters": {"layers": layers, "last_layer": last}}).startswith(
             said
         )
+
+
+def test_every_source_that_a_sentence_cites_is_listed():
+    models = [{"name": "m", "mapping": "reference"}]
+    baselines = [{"name": "glove", "kind": "glove"}]
+    plan = {
+        "parameters": {"dataset": "ds003643"},
+        "languages": [{"language": "en", "name": "English", "subjects": [{}]}],
+        "models": models, "baselines": baselines, "encoder": {"hrf": "fir"}, "joint": ["glove"],
+    }  # fmt: skip
+    texts, references = paragraphs(plan)
+    cited = [int(number) for number in re.findall(r"\[(\d+)\]", " ".join(texts))]
+    assert list(dict.fromkeys(cited)) == list(range(1, len(references) + 1))
+    assert not re.search(r"\[[a-z]+\]", " ".join(texts))
+    assert len(references) == len(CITATIONS) - 1  # one of hrf and fir
 
 
 @pytest.mark.slow

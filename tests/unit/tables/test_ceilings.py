@@ -9,7 +9,7 @@ import pytest
 from helpers.made_runs import MadeRun, made_mask, write_run
 from lateralization.files import save_tensors
 from lateralization.fmri.signals import columns_r
-from lateralization.report.control_report import answers
+from lateralization.report.sections import answers
 from lateralization.statistics.asymmetry import SHARED, STRICT, Brain
 from lateralization.statistics.ceilings import average_ceiling, chosen_elsewhere
 from lateralization.tables.ceiling_tables import ceiling_rows

@@ -12,7 +12,7 @@ from lateralization.report.findings import about_published
 from lateralization.statistics.asymmetry import SHARED
 from lateralization.tables.fits import Spaces
 from lateralization.tables.lateralize import lateralize
-from lateralization.tables.made_tables import read_tables
+from lateralization.tables.read import read_tables
 
 PUBLISHED = Path(__file__).parents[3] / "assets" / "published.json"
 CELLS = ("score_whole", "l_minus_r_whole", "score_reliable", "l_minus_r_reliable")

@@ -9,10 +9,10 @@ from lateralization.report import findings
 from lateralization.statistics.asymmetry import FitScores
 from lateralization.statistics.specifications import specify
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
-from lateralization.tables.dictionary import describe
 from lateralization.tables.fits import read_space
 from lateralization.tables.lateralize import lateralize
-from lateralization.tables.made_tables import read_tables
+from lateralization.tables.read import read_tables
+from lateralization.tables.registry.tables import TABLES
 
 N_LEFT_OUT = 300
 """The first voxels of the mask: all lie on the left, and some in the regions."""
@@ -66,9 +66,9 @@ def test_every_table_counts_the_voxels_that_are_used(tables):
 
 
 def test_the_share_of_voxels_left_out_is_explained_as_such():
-    told = describe("left_out", 1)["columns"]
+    told = TABLES["left_out"].dictionary(1)["columns"]
     assert told["share"] == "voxels left out / voxels of the mask"
-    assert "ceiling" in describe("ceilings", 1)["columns"]["share"]
+    assert "ceiling" in TABLES["ceilings"].dictionary(1)["columns"]["share"]
 
 
 @pytest.mark.slow

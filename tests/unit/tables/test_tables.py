@@ -10,10 +10,10 @@ from helpers.made_runs import MadeRun, made_mask, write_run
 from lateralization.errors import BadInput
 from lateralization.files import read_json, read_tensors, write_json
 from lateralization.report.findings import about_planted
-from lateralization.tables.dictionary import TABLES
 from lateralization.tables.fits import kind_of
 from lateralization.tables.lateralize import lateralize
-from lateralization.tables.made_tables import read_tables
+from lateralization.tables.read import read_tables
+from lateralization.tables.registry.tables import TABLES
 
 PUBLISHED_COLUMNS = {
     "scores": "language subject model layer region hemisphere n_voxels mean_r p90_r",

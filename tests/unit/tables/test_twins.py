@@ -8,7 +8,7 @@ import pytest
 from helpers.encoder_oracle import zscored
 from helpers.made_runs import STUDY_MODELS, UNTRAINED, MadeRun, made_mask, write_run
 from lateralization.files import read_tensors, save_tensors
-from lateralization.report.control_report import answers
+from lateralization.report.sections import answers
 from lateralization.ridge.ridge import encode
 from lateralization.statistics.asymmetry import Asymmetry
 from lateralization.statistics.intervals import corrected_t, t_interval

@@ -15,7 +15,7 @@ from lateralization.encoding.encode import encode_files
 from lateralization.encoding.parts import read_part
 from lateralization.errors import BadInput
 from lateralization.files import read_table, read_tensors, save_tensors
-from lateralization.report.control_report import answers
+from lateralization.report.sections import answers
 from lateralization.ridge.choices import Choices
 from lateralization.statistics.asymmetry import SHARED, STRICT, Brain
 from lateralization.tables.fits import Fit

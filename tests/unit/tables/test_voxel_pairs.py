@@ -10,8 +10,8 @@ from scipy.ndimage import gaussian_filter1d
 from helpers.made_runs import MadeRun, write_run
 from lateralization.statistics.permutation import max_t
 from lateralization.tables.lateralize import lateralize
-from lateralization.tables.made_tables import read_tables
 from lateralization.tables.people import _pair_row
+from lateralization.tables.read import read_tables
 
 
 def test_it_is_the_enumeration_of_all_flips():

@@ -1,4 +1,4 @@
-"""The tables of LATERALIZE, as the stages read them that draw and tell."""
+"""Read the tables of LATERALIZE, and choose their rows: for FIGURES and REPORT."""
 
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,10 @@ import pandas as pd
 from lateralization.errors import BadInput
 from lateralization.files import read_table
 from lateralization.names import LN_N
-from lateralization.tables.dictionary import TABLES, Tables
+from lateralization.tables.registry.tables import PUBLISHED, TABLES, Tables
 
 NO_RELIABILITY = "no reliability map"
 """Why all is absent that is of reliable voxels, or divided by the reliability."""
-
-PUBLISHED = {"layer": "best_voxel", "midline": "shared"}
 
 WORDS = {
     "whole": "whole brain",
@@ -24,17 +22,6 @@ WORDS = {
     "whole_paired": "whole brain, voxel against mirror image",
     "reliable_paired": "reliable pairs of voxels",
 }
-
-
-TEXT_COLUMNS = (
-    "language", "subject", "model", "layer", "region", "hemisphere", "selection", "midline",
-    "kind", "family", "outcome", "predictor", "subset", "term", "roi", "quantity", "agrees",
-    "source", "revision", "asked_revision", "precision", "mapping", "reason", "ci_kind", "world",
-    "signs", "recovered", "parcel", "analysis", "given", "left_out", "path",
-    "scale", "voxels", "summary", "runs", "families", "choice", "option",
-)  # fmt: skip
-NUMBERED = ("layers",)
-"""Tables in which ``layer`` is always a number."""
 
 
 def read_tables(folder: Path) -> Tables:
@@ -50,13 +37,8 @@ def read_tables(folder: Path) -> Tables:
         path = folder / f"{name}.tsv"
         if not path.exists():
             raise BadInput(f"{path} is missing; give the folder that LATERALIZE wrote")
-        text = tuple(
-            column
-            for column in table.columns
-            if column in TEXT_COLUMNS and not (column == "layer" and name in NUMBERED)
-        )
-        tables[name] = read_table(path, text)
-        for column in table.columns:
+        tables[name] = read_table(path, table.text)
+        for column in table.names:
             if column not in tables[name]:
                 raise BadInput(
                     f"{path} has no column {column}: another version made it; run LATERALIZE again"

@@ -1,7 +1,5 @@
-"""The report's sections on the controls: a question each, its answer in a sentence, its tables."""
+"""The report's sections on the controls: the answer to the question of each, in a sentence."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,122 +8,9 @@ import pandas as pd
 from lateralization import wording
 from lateralization.names import AVERAGE, LN_N, MODEL
 from lateralization.report.findings import BAD, GOOD, NOTE, Remark, who
-from lateralization.report.report_tables import Choice
 from lateralization.study import MIN_SUBJECTS
-from lateralization.tables.dictionary import Tables
-from lateralization.tables.made_tables import PUBLISHED, of, selection_of
-
-SECTIONS = {
-    "data": (
-        "Data",
-        "Is every run what it should be?",
-    ),
-    "ceilings": (
-        "Ceilings",
-        "How much of what can be predicted is predicted, left and right?",
-    ),
-    "unique": (
-        "Beyond confounds",
-        "Is it the model, or what any account of the speech would predict?",
-    ),
-    "twins": (
-        "Training or architecture",
-        "Is the effect of size there before training?",
-    ),
-    "score": (
-        "Asymmetry and score",
-        "Does size move the sides apart, or does it only raise the score?",
-    ),
-    "trajectories": (
-        "Trajectories",
-        "Does the asymmetry level off along size, training or skill?",
-    ),
-    "specifications": (
-        "Specifications",
-        "Does the headline hang on how it is computed?",
-    ),
-}
-"""Section → title and question, as the report has them."""
-
-CHOICES = (
-    Choice(
-        "checks", "data", "Every run against the others and the words",
-        "language subject run n_scans isc isc_lag_s follows_run word_rate_lag_s word_rate_r tsnr "
-        "outlier reason",
-        "A sound run follows the others at lag 0 and no other run better than its own. Word rate "
-        "peaks near 0 s in the rows of all; single runs scatter. A run that is shifted or swapped "
-        "lowers every score: leave it out (--exclude_outliers yes), or mend the data set.",
-    ),
-    Choice(
-        "ceilings", "ceilings", "Shares of the noise ceiling",
-        "language subject model ceiling hemisphere n_voxels mean_r mean_ceiling share ci_low "
-        "ci_high p",
-        "A side that is measured worse has a lower ceiling; a share takes that away. An asymmetry "
-        "that is gone here is one of the measurement. Shares above 1 say that the ceiling is none.",
-        {"midline": "shared"},
-    ),
-    Choice(
-        "unique", "unique", "What models add to the confounds",
-        "language subject model region hemisphere n_voxels joint_r confounds_r unique_r ci_low "
-        "ci_high p unique_r2 r2_ci_low r2_ci_high confounds",
-        "A model that knows something of language adds to the confounds on its side of interest: "
-        "unique_r above 0. Left minus right of it is an asymmetry that the confounds do not make; "
-        "an interval that holds 0 says that they may make all of it.",
-        {"midline": "shared"},
-    ),
-    Choice(
-        "twins", "twins", "Trained less untrained",
-        "language subject model selection n_twins trained_score untrained_score score_gain "
-        "trained_l_minus_r untrained_l_minus_r l_minus_r_gain ci_low ci_high p n_parameters",
-        "Untrained twins lean as their width and the words alone make them. What training adds "
-        "should have an interval that leaves 0 out.",
-        PUBLISHED,
-    ),
-    Choice(
-        "twin_regressions", "twins", "Size before and after training",
-        "language subject selection outcome n_models r p slope slope_low slope_high reason",
-        "Where width makes the effect of size, untrained_l_minus_r rises as trained_l_minus_r "
-        "does, and l_minus_r_gain does not.",
-        PUBLISHED,
-    ),
-    Choice(
-        "controls", "score", "Asymmetry against score",
-        "language subject selection analysis outcome predictor given left_out n_models r p slope "
-        "slope_low slope_high t p_of_one reason",
-        "The difference and the index should agree in sign, the slope should stand within families "
-        "and without any one of them. Size given the score is what size adds.",
-        PUBLISHED,
-    ),
-    Choice(
-        "mediation", "score", "The effect of size, through the score and beside it",
-        "language subject selection path coefficient ci_low ci_high ci_kind share_of_total "
-        "n_models reason",
-        "Direct and indirect effect add up to the total. A direct effect whose interval holds 0 "
-        "says that the score explains what size does; it does not say why the score rises.",
-        PUBLISHED,
-    ),
-    Choice(
-        "trajectories", "trajectories", "Change points",
-        "language subject outcome predictor n_models scale place low high before after level "
-        "r2_line r2_bent p reason",
-        "Two straight lines that meet at the change point. Believe a place only where p is small "
-        "and its interval is narrow; with few models most lines need no bend.",
-    ),
-    Choice(
-        "voxel_pairs", "people", "Voxels against their mirror images, over people",
-        "language quantity model n_subjects n_pairs t_threshold n_left n_right t_max t_min p_min "
-        "p_smallest reason",
-        "Each pair is tested over people, all pairs together: what is counted would turn up "
-        "anywhere by chance in one of twenty studies.",
-    ),
-    Choice(
-        "specification_choices", "specifications", "What each choice does",
-        "language subject choice option n_specifications median_r share_positive share_above_0 "
-        "variance_share",
-        "A choice with a large share of the variance is one that the result hangs on; the file "
-        "specifications.tsv has every combination.",
-    ),
-)  # fmt: skip
+from lateralization.tables.read import of, selection_of
+from lateralization.tables.registry.tables import PUBLISHED, Tables
 
 
 def _only(table: pd.DataFrame, **where: Any) -> pd.Series | None:
@@ -134,7 +19,7 @@ def _only(table: pd.DataFrame, **where: Any) -> pd.Series | None:
     return rows.iloc[0] if len(rows) == 1 else None
 
 
-def about_score(tables: Tables, language: str, subject: str) -> Remark | None:
+def about_size_and_score(tables: Tables, language: str, subject: str) -> Remark | None:
     """Say whether size does more to the asymmetry than raise the score."""
     place = {
         "language": language, "subject": subject,
@@ -356,27 +241,3 @@ def about_pairs(tables: Tables, language: str, _subject: str) -> Remark | None:
         f"{right:,}, beyond chance over {people} people when all pairs are tested together "
         f"(|t| above {wording.number(float(row['t_threshold']), 2)}).",
     )
-
-
-ANSWERS: dict[str, Callable[[Tables, str, str], Remark | None]] = {
-    "data": about_data, "ceilings": about_ceilings, "unique": about_unique,
-    "twins": about_twins, "score": about_score,
-    "trajectories": about_trajectories, "specifications": about_specifications,
-    "people": about_pairs,
-}  # fmt: skip
-
-
-def answers(
-    section: str, tables: Tables, places: list[tuple[str, str]], names: dict[str, str] | None = None
-) -> list[dict[str, str]]:
-    """Answer the question of a section, a sentence for each language; none where it has none.
-
-    Where there are several languages, each sentence begins with the name of its own.
-    """
-    told = []
-    for language, subject in places:
-        remark = ANSWERS[section](tables, language, subject) if section in ANSWERS else None
-        if remark is not None:
-            head = f"{(names or {}).get(language, language)}: " if len(places) > 1 else ""
-            told.append(replace(remark, text=head + remark.text).plain())
-    return told

@@ -1,0 +1,75 @@
+"""The tables of the report: chosen rows and columns, as plain values for JSON and the page."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from lateralization import wording
+from lateralization.tables.registry.tables import TABLES, Table, Tables
+
+MAX_ROWS = 400
+"""More rows than this are cut in the page; the file in tables/ has them all."""
+
+
+def plain(value: Any) -> Any:
+    """Return a table's cell as JSON has it: text, number, or None for an empty cell."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    if hasattr(value, "item"):
+        return plain(value.item())
+    return None if value == "" else value
+
+
+def shown(value: Any, column: str) -> str:
+    """Write a cell for reading; the value itself stays beside it for sorting and download."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if column == "n_parameters":
+        return wording.size(float(value))
+    if column in ("seed", "layer", "order", "recovered_order"):
+        return f"{value:g}"
+    return wording.number(float(value))
+
+
+def chosen_rows(table: pd.DataFrame, where: Mapping[str, str]) -> pd.DataFrame:
+    """Choose the rows whose columns have the given values; flags are compared as text."""
+    for name, value in where.items():
+        table = table[table[name].astype(str) == value]
+    return table
+
+
+def one_table(table: Table, content: pd.DataFrame) -> dict[str, Any] | None:
+    """Make the entry of one table; None when none of its rows is shown."""
+    rows = chosen_rows(content, table.rows)
+    if rows.empty:
+        return None
+    names = list(table.shown)
+    cells = [[plain(value) for value in row] for row in rows[names].head(MAX_ROWS).to_numpy(object)]
+    used = [
+        i for i, name in enumerate(names)
+        if name in names[:3] or any(row[i] is not None for row in cells)
+    ]  # fmt: skip
+    columns = [
+        {
+            "name": names[i],
+            "meaning": table.meanings[names[i]],
+            "numeric": all(isinstance(row[i], int | float | None) for row in cells),
+        }
+        for i in used
+    ]
+    return {
+        "id": table.name, "section": table.section, "title": table.title,
+        "caption": table.caption, "file": f"tables/{table.name}.tsv", "columns": columns,
+        "rows": [[row[i] for i in used] for row in cells],
+        "n_rows": len(rows),
+    }  # fmt: skip
+
+
+def all_tables(tables: Tables) -> list[dict[str, Any]]:
+    """Make the entries of all tables that the report shows and that have rows."""
+    entries = [one_table(table, tables[name]) for name, table in TABLES.items() if table.section]
+    return [entry for entry in entries if entry is not None]

@@ -1,0 +1,47 @@
+"""What the report says of the ridge regression: components, penalty and bands."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lateralization.ridge.race import RISK
+
+
+def describe_components(encoder: dict[str, Any]) -> str:
+    """Describe the reduction to components, where there is one."""
+    if not encoder.get("components"):
+        return ""
+    return (
+        f" through the {encoder['components']} leading principal components of the regressors, "
+        "fitted in each fold on the training runs alone"
+    )
+
+
+def describe_penalty(encoder: dict[str, Any]) -> str:
+    """Describe how the penalty was chosen."""
+    voxelwise = encoder.get("alpha") == "per_voxel"
+    whose = "each voxel" if voxelwise else "all voxels"
+    held = "one held-out training run"
+    if encoder.get("inner_validation") == "all_runs":
+        held = "the training runs, each held out in turn"
+    text = f"with one penalty out of 16 (10² to 10⁷) for {whose}, chosen on {held}."
+    if voxelwise:
+        return text
+    return (
+        f"{text} Penalties that could not be the best any more were dropped before "
+        "the last voxel by a betting test [betting]: the chosen penalty is that of the exhaustive "
+        f"search, with a probability of error below {RISK:g} for each search."
+    )
+
+
+def describe_bands(names: Sequence[str]) -> str:
+    """Describe the banded ridge; ``names``: the confounds that went jointly."""
+    if not names:
+        return ""
+    bands = "a band of its own" if len(names) == 1 else "bands of their own"
+    return (
+        f" Each layer was also fitted together with {' and '.join(names)}, as {bands} in a banded "
+        "ridge regression [banded]: the weight of each band beside the layer’s (0 to 10⁶) was "
+        "chosen together with the penalty. The unique part of a model is the brain score of both "
+        "together less that of the confounds alone, at the layer that each voxel prefers on the "
+        "other test runs."
+    )

@@ -1,0 +1,1 @@
+"""What every table holds, where the report shows it, and what its columns mean."""

@@ -1,0 +1,557 @@
+"""All tables of LATERALIZE: what they hold, why one may be empty, where the report shows them.
+
+The data dictionaries, the types when the tables are read, the tables of the report and
+``docs/outputs.md`` come from here: a new table needs the rows that LATERALIZE gives it, an entry
+here, and a figure where one is wanted. The report shows the tables of a section in this order. An
+edit of a caption runs LATERALIZE again, which writes the dictionaries.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+
+from lateralization.tables.registry.columns import COLUMNS, NUMBER, TEXT, WHOLE, Column
+
+Tables = dict[str, pd.DataFrame]
+"""All tables of a run by their names."""
+
+PUBLISHED = {"layer": "best_voxel", "midline": "shared"}
+"""The rows of the published rules of layer and midline."""
+
+RELIABILITY = "reliability"
+"""In place of a model's name in ``left_out``: voxels that are scored and have no reliability."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, ``tables/<name>.tsv``.
+
+    Attributes
+    ----------
+    description
+        What it holds; the first line of its data dictionary.
+    columns
+        Its columns in order.
+    empty
+        Why it has no rows where it has none, unless the run has a reason of its own.
+    section
+        Section of the report that shows it; empty: none does.
+    title, caption
+        What stands above it in the report.
+    shown
+        Columns that the report shows, in order.
+    rows
+        Column → value of the rows that the report shows; empty: it shows all.
+    """
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    empty: str = ""
+    section: str = ""
+    title: str = ""
+    caption: str = ""
+    shown: tuple[str, ...] = ()
+    rows: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns in order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        """Names of the columns of text."""
+        return tuple(column.name for column in self.columns if column.type == TEXT)
+
+    @property
+    def meanings(self) -> dict[str, str]:
+        """Column → meaning."""
+        return {column.name: column.meaning for column in self.columns}
+
+    def dictionary(self, n_rows: int, reason: str = "") -> dict[str, object]:
+        """Return the data dictionary of a table of ``n_rows`` rows.
+
+        ``reason``: why this run's table is empty, where that is not the usual reason.
+        """
+        described: dict[str, object] = {"description": self.description, "rows": n_rows}
+        if why := (reason or self.empty) if n_rows == 0 else "":
+            described["reason"] = why
+        return described | {"columns": self.meanings}
+
+
+def _columns(names: str, **own: str | Column) -> tuple[Column, ...]:
+    """Return columns by their names; ``own``: one that is another, or means more, in this table."""
+    columns = {name: COLUMNS[name] for name in names.split()}
+    for name, mine in own.items():
+        columns[name] = mine if isinstance(mine, Column) else replace(columns[name], meaning=mine)
+    return tuple(columns.values())
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+def _by_name(tables: Iterable[Table]) -> dict[str, Table]:
+    return {table.name: table for table in tables}
+
+
+# fmt: off
+TABLES = _by_name((
+    Table(
+        "asymmetry", "Left minus right per fit, with intervals over test runs",
+        _columns(
+            "language subject model selection left right left_minus_right ci_low ci_high ci_kind "
+            "layer midline n_left n_right ceiling_left ceiling_right in_ceiling kind family "
+            "n_parameters n_layers n_hid seed",
+        ),
+        section="hemispheres", title="Left and right of every fit",
+        shown=_names(
+            "language subject model kind selection left right left_minus_right ci_low ci_high "
+            "ci_kind in_ceiling layer midline n_left n_right"
+        ),
+        rows=PUBLISHED,
+        caption="Shown for the published rules of layer and midline; the file has the other rules.",
+    ),
+    Table(
+        "regressions",
+        "Simple regressions over trained models (in subsets named untrained, over untrained ones)",
+        _columns(
+            "language subject outcome predictor n_models r p slope intercept slope_low slope_high "
+            "r_low r_high runs_low runs_high runs_p layer midline subset reason",
+        ),
+        section="size", title="Regressions over models",
+        shown=_names(
+            "language subject outcome predictor subset n_models r p slope slope_low slope_high "
+            "runs_low runs_high layer midline reason"
+        ),
+        caption="Slopes are per unit of the predictor; ln N rises by 2.3 per tenfold size.",
+    ),
+    Table(
+        "ols", "Ordinary least squares on ln N, layers and width",
+        _columns(
+            "language subject outcome term n_models coefficient std_err t p ci_low ci_high r2 "
+            "r2_adj f f_p aic bic condition layer midline reason",
+        ),
+        section="size", title="Size, depth and width together",
+        shown=_names(
+            "language subject outcome term n_models coefficient std_err t p ci_low ci_high r2 "
+            "reason"
+        ),
+        rows=PUBLISHED,
+        caption="Size and width of models go closely together: a single coefficient says little "
+        "when its neighbours have wide intervals.",
+    ),
+    Table(
+        "scores", "Brain scores per layer, region and hemisphere",
+        _columns(
+            "language subject model layer region hemisphere n_voxels mean_r p90_r midline kind "
+            "family n_parameters n_layers n_hid seed",
+        ),
+        section="size", title="Brain scores",
+        shown=_names("language subject model kind region hemisphere n_voxels mean_r p90_r"),
+        rows=PUBLISHED,
+        caption="Scores at the best layer of each voxel; the file has every layer.",
+    ),
+    Table(
+        "roi", "Regions of interest and their mirror images, over trained models",
+        _columns(
+            "language subject roi n_left n_right n_models left_minus_right r p p_holm slope "
+            "intercept slope_low slope_high runs_low runs_high runs_p runs_p_holm slope_left "
+            "slope_left_low slope_left_high slope_right slope_right_low slope_right_high "
+            "slope_t_test_p slope_t_test_p_holm isc_left isc_left_low isc_left_high isc_right "
+            "isc_right_low isc_right_high reason",
+            left_minus_right="mean over models of left minus right",
+        ),
+        empty="no region of interest was given",
+        section="regions", title="Regions of interest",
+        shown=_names(
+            "language subject roi n_left n_right n_models left_minus_right r p p_holm slope "
+            "runs_low runs_high runs_p runs_p_holm slope_left slope_right slope_t_test_p isc_left "
+            "isc_right reason"
+        ),
+        caption="Every region is tested: the columns named holm are corrected for their number.",
+    ),
+    Table(
+        "layers", "Layer profiles: no maximum over layers enters",
+        _columns(
+            "language subject model layer relative_depth region mean_r left right "
+            "left_minus_right ci_low ci_high ci_kind midline is_best kind family",
+            layer=replace(COLUMNS["layer"], type=WHOLE), region="whole or reliable",
+        ),
+        section="layers", title="Best layer of every fit",
+        shown=_names(
+            "language subject model layer relative_depth region mean_r left_minus_right ci_low "
+            "ci_high"
+        ),
+        rows={"is_best": "True", "midline": "shared"},
+        caption="The layer with the highest mean over the region.",
+    ),
+    Table(
+        "parcels", "Harvard-Oxford areas of every fit, at the best layer of each voxel",
+        _columns("language subject model parcel left right left_minus_right n_left n_right"),
+        empty="no area of an atlas lies in a mask",
+    ),
+    Table(
+        "areas",
+        "Harvard-Oxford areas over trained models: reliability, score, slope of left minus right",
+        _columns(
+            "language subject parcel n_left n_right isc_left isc_right isc_left_minus_right isc_p "
+            "isc_p_holm score_left score_right n_models slope r p p_holm reason",
+        ),
+        empty="no area of an atlas lies in a mask",
+        section="regions", title="Areas of the atlas",
+        shown=_names(
+            "language subject parcel n_left n_right isc_left isc_right isc_left_minus_right isc_p "
+            "isc_p_holm score_left score_right n_models slope r p p_holm"
+        ),
+        caption="The t test of the reliability is over voxels, as published; believe the "
+        "corrected one.",
+    ),
+    Table(
+        "area_relations", "Correlations over Harvard-Oxford areas",
+        _columns(
+            "language subject quantity n r p slope intercept reason",
+            quantity="parcel_slope_vs_isc: slope of left minus right on ln N with left minus "
+            "right of the reliability, over pairs; parcel_score_vs_isc: mean score with "
+            "reliability, over sides",
+            p="two-sided p value; neighbouring areas are not independent, so it is too small",
+        ),
+        empty="no area of an atlas lies in a mask",
+        section="regions", title="Over areas",
+        shown=_names("language subject quantity n r p slope reason"),
+        caption="Whether asymmetry grows where the signal is asymmetric.",
+    ),
+    Table(
+        "densities", "Densities over voxels of scores and of the reliability",
+        _columns(
+            "language subject model kind region value density mean_r",
+            model="model or baseline, or isc: the reliability",
+            region="whole or reliable",
+            kind="model, baseline, untrained, checkpoint, features, or isc",
+            mean_r="mean over voxels of the brain score, or of the reliability",
+        ),
+        empty="too few voxels",
+    ),
+    Table(
+        "subjects", "Means over individuals, with intervals over people",
+        _columns(
+            "language model quantity n_subjects mean ci_low ci_high ci_kind p_sign_flip "
+            "p_smallest p_holm layer midline reason",
+            quantity="l_minus_r_<selection>, or slope_<outcome> on ln N (model empty)",
+        ),
+        empty="no individual subject was fitted: nothing is inferred about people",
+        section="people", title="Means over people",
+        shown=_names(
+            "language model quantity n_subjects mean ci_low ci_high ci_kind p_sign_flip "
+            "p_smallest p_holm reason"
+        ),
+        rows=PUBLISHED,
+        caption="Intervals over people; the rows without a model are slopes on ln N.",
+    ),
+    Table(
+        "voxel_pairs",
+        "Voxels against their mirror images over people: sign-flip tests of every pair, corrected "
+        "over all pairs by the largest |t| (max-T)",
+        _columns(
+            "language quantity model n_subjects n_pairs t_threshold n_left n_right t_max t_min "
+            "p_min p_smallest reason",
+            quantity="l_minus_r at the best layer of each voxel, or slope_l_minus_r on ln N "
+            "(model empty)",
+            n_left=Column(
+                "n_left", WHOLE, "pairs",
+                "pairs whose left is higher (or rises faster) at a corrected p of 0.05",
+            ),
+            n_right=Column("n_right", WHOLE, "pairs", "pairs whose right is"),
+        ),
+        empty="no individual subject was fitted: nothing is inferred about people",
+        section="people", title="Voxels against their mirror images, over people",
+        shown=_names(
+            "language quantity model n_subjects n_pairs t_threshold n_left n_right t_max t_min "
+            "p_min p_smallest reason"
+        ),
+        caption="Each pair is tested over people, all pairs together: what is counted would turn "
+        "up anywhere by chance in one of twenty studies.",
+    ),
+    Table(
+        "planted", "Simulated data: planted and recovered asymmetry",
+        _columns(
+            "language subject model order recovered_order planted_left_minus_right "
+            "recovered_left_minus_right ci_low ci_high selection world n_parameters spearman "
+            "slope_low signs recovered",
+            slope_low="lower 95 % limit of the slope per step of the planted order over test "
+            "runs, corrected for their shared training runs (Nadeau & Bengio 2003)",
+        ),
+        empty="the data are not simulated",
+        section="trust", title="Planted and recovered",
+        shown=_names(
+            "language subject model order planted_left_minus_right recovered_left_minus_right "
+            "ci_low ci_high recovered_order spearman recovered world"
+        ),
+        caption="The order of the recovered values should be that of the planted ones.",
+    ),
+    Table(
+        "published", "The published study's values beside this run's",
+        _columns("quantity published ours difference tolerance agrees language subject"),
+        empty="this run has no counterpart of a published value",
+        section="trust", title="Published and ours",
+        shown=_names("quantity published ours difference tolerance agrees language subject"),
+        caption="A difference beyond the tolerance on unchanged data points to another version of "
+        "data or models; values read off figures carry the tolerance of the reading.",
+    ),
+    Table(
+        "predictors", "Numeric columns of the model sheet, model by model",
+        _columns(
+            "language model predictor value",
+            value="value of the predictor",
+        ),
+        empty="the models have no numeric columns beside their size",
+    ),
+    Table(
+        "models", "Models and baselines as they were used",
+        _columns(
+            "language model source revision asked_revision precision mapping alignment_rate "
+            "n_words kind family n_parameters n_layers n_hid seed",
+        ),
+        section="used", title="Models and baselines",
+        shown=_names(
+            "language model kind family source revision precision mapping alignment_rate "
+            "n_parameters n_layers n_hid seed"
+        ),
+        caption="What was run, at which revision.",
+    ),
+    Table(
+        "failures", "Fits that were planned and have no scores, and subjects that the group lacks",
+        _columns(
+            "language subject model reason",
+            model="name of the model or baseline; empty: the subject did not reach the group",
+            reason="what is known of the failure",
+        ),
+        empty="every planned fit has scores",
+        section="trust", title="Fits that failed",
+        shown=_names("language subject model reason"),
+        caption="These were planned and are missing from every table, figure and sentence.",
+    ),
+    Table(
+        "left_out", "Voxels left out of every mean",
+        _columns(
+            "language subject model n_voxels n_left_out share reason",
+            model="all, where it is the same for every model of the subject; reliability: voxels "
+            "that have scores and no reliability, and so are not among the reliable ones",
+            n_voxels="voxels of the mask",
+            share="voxels left out / voxels of the mask",
+            reason="why they were left out",
+        ),
+        empty="no voxel was left out",
+        section="trust", title="Voxels left out",
+        shown=_names("language subject model n_voxels n_left_out share reason"),
+        caption="A share above a few percent speaks of a field of view that cuts the brain.",
+    ),
+    Table(
+        "sensitivity", "The headline under other reliability cuts and midline rules",
+        _columns(
+            "language subject percentile midline n_left n_right n_models left_minus_right r p "
+            "slope slope_low slope_high reason",
+            left_minus_right="mean over models",
+            midline="shared, strict, or paired (homologous pairs cut at their mean reliability)",
+        ),
+        empty="no trained model has a known size",
+        section="trust", title="Other thresholds",
+        shown=_names(
+            "language subject percentile midline n_left n_right n_models left_minus_right r p "
+            "slope slope_low slope_high reason"
+        ),
+        caption="The headline under other reliability cuts and midline rules.",
+    ),
+    Table(
+        "controls",
+        "Asymmetry against score: whether size moves the sides apart or only raises the score",
+        _columns(
+            "language subject selection layer midline analysis outcome predictor given left_out "
+            "n_models r p slope slope_low slope_high r_low r_high t p_of_one reason",
+            outcome="l_minus_r_, index_ or left_ and the selection",
+            predictor="ln_n_parameters, score (mean of both sides), or right_ and the selection",
+            t="t value of the slope",
+        ),
+        empty="no trained model has a known size",
+        section="score", title="Asymmetry against score",
+        shown=_names(
+            "language subject selection analysis outcome predictor given left_out n_models r p "
+            "slope slope_low slope_high t p_of_one reason"
+        ),
+        rows=PUBLISHED,
+        caption="The difference and the index should agree in sign, the slope should stand within "
+        "families and without any one of them. Size given the score is what size adds.",
+    ),
+    Table(
+        "mediation",
+        "The effect of size on left minus right, split into one through the score and one beside "
+        "it; it describes and shows no cause",
+        _columns(
+            "language subject selection layer midline path coefficient ci_low ci_high ci_kind "
+            "share_of_total n_models reason",
+            coefficient="least squares coefficient of the path",
+        ),
+        empty="no trained model has a known size",
+        section="score", title="The effect of size, through the score and beside it",
+        shown=_names(
+            "language subject selection path coefficient ci_low ci_high ci_kind share_of_total "
+            "n_models reason"
+        ),
+        rows=PUBLISHED,
+        caption="Direct and indirect effect add up to the total. A direct effect whose interval "
+        "holds 0 says that the score explains what size does; it does not say why the score rises.",
+    ),
+    Table(
+        "checks",
+        "Every run of every subject: does it follow the others, the words, and at what signal",
+        _columns(
+            "language subject run n_scans isc isc_lag_s isc_lag_r follows_run follows_run_r "
+            "word_rate_lag_s word_rate_r word_rate_r_at_0 tsnr outlier reason",
+            subject="id, or all: the mean over subjects",
+            reason="why the run is an outlier, or (subject all) what is amiss in everybody",
+        ),
+        empty="the group was given, or nothing of it was computed",
+        section="data", title="Every run against the others and the words",
+        shown=_names(
+            "language subject run n_scans isc isc_lag_s follows_run word_rate_lag_s word_rate_r "
+            "tsnr outlier reason"
+        ),
+        caption="A sound run follows the others at lag 0 and no other run better than its own. "
+        "Word rate peaks near 0 s in the rows of all; single runs scatter. A run that is shifted "
+        "or swapped lowers every score: leave it out (--exclude_outliers yes), or mend the data "
+        "set.",
+    ),
+    Table(
+        "ceilings", "Scores as a share of the noise ceiling, in voxels chosen on the other runs",
+        _columns(
+            "language subject model ceiling midline hemisphere n_voxels mean_r mean_ceiling share "
+            "ci_low ci_high p ci_kind kind family n_parameters n_layers n_hid seed",
+            hemisphere="left, right, both, or left_minus_right",
+            mean_r="mean score of the chosen voxels, at the layer of best_cv",
+            n_voxels=Column(
+                "n_voxels", NUMBER, "voxels",
+                "voxels chosen in a run, mean over runs: ceiling above its 75th percentile on the "
+                "other runs",
+            ),
+            p="p of share against 0",
+        ),
+        empty="nothing of the group was computed: its ceilings cannot be",
+        section="ceilings", title="Shares of the noise ceiling",
+        shown=_names(
+            "language subject model ceiling hemisphere n_voxels mean_r mean_ceiling share ci_low "
+            "ci_high p"
+        ),
+        rows={"midline": "shared"},
+        caption="A side that is measured worse has a lower ceiling; a share takes that away. An "
+        "asymmetry that is gone here is one of the measurement. Shares above 1 say that the "
+        "ceiling is none.",
+    ),
+    Table(
+        "unique", "What models predict beyond the confounds that went jointly with them",
+        _columns(
+            "language subject model region midline hemisphere n_voxels joint_r confounds_r "
+            "unique_r ci_low ci_high p unique_r2 r2_ci_low r2_ci_high r2_p ci_kind confounds kind "
+            "family n_parameters n_layers n_hid seed",
+            hemisphere="left, right, both, or left_minus_right",
+            p="p of unique_r against 0",
+        ),
+        empty="no confounds went jointly with the models (--joint)",
+        section="unique", title="What models add to the confounds",
+        shown=_names(
+            "language subject model region hemisphere n_voxels joint_r confounds_r unique_r "
+            "ci_low ci_high p unique_r2 r2_ci_low r2_ci_high confounds"
+        ),
+        rows={"midline": "shared"},
+        caption="A model that knows something of language adds to the confounds on its side of "
+        "interest: unique_r above 0. Left minus right of it is an asymmetry that the confounds do "
+        "not make; an interval that holds 0 says that they may make all of it.",
+    ),
+    Table(
+        "twins", "Trained models less their untrained twins: what training adds",
+        _columns(
+            "language subject model selection layer midline n_twins trained_score untrained_score "
+            "score_gain trained_l_minus_r untrained_l_minus_r l_minus_r_gain ci_low ci_high p "
+            "kind family n_parameters n_layers n_hid seed",
+            ci_low="lower 95 % limit of l_minus_r_gain, t over test runs corrected for shared "
+            "training runs; empty for percentiles",
+            p="p of l_minus_r_gain against 0",
+        ),
+        empty="no trained model has an untrained twin",
+        section="twins", title="Trained less untrained",
+        shown=_names(
+            "language subject model selection n_twins trained_score untrained_score score_gain "
+            "trained_l_minus_r untrained_l_minus_r l_minus_r_gain ci_low ci_high p n_parameters"
+        ),
+        rows=PUBLISHED,
+        caption="Untrained twins lean as their width and the words alone make them. What training "
+        "adds should have an interval that leaves 0 out.",
+    ),
+    Table(
+        "twin_regressions", "What training adds, and what it is the difference of, along ln N",
+        _columns(
+            "language subject selection layer midline outcome predictor n_models r p slope "
+            "intercept slope_low slope_high r_low r_high reason",
+            outcome="a column of the table twins",
+            predictor="ln_n_parameters",
+        ),
+        empty="no trained model has an untrained twin",
+        section="twins", title="Size before and after training",
+        shown=_names(
+            "language subject selection outcome n_models r p slope slope_low slope_high reason"
+        ),
+        rows=PUBLISHED,
+        caption="Where width makes the effect of size, untrained_l_minus_r rises as "
+        "trained_l_minus_r does, and l_minus_r_gain does not.",
+    ),
+    Table(
+        "specifications",
+        "The headline under every combination of choices, from saved scores with no refit",
+        _columns(
+            "language subject layer voxels midline summary runs families n_models r p slope "
+            "slope_low slope_high",
+            layer="best_voxel (published), best_mean, best_cv, or fixed_depth: the layer nearest "
+            "to two thirds of the model's depth",
+            midline="shared (published), strict, or paired (homologous pairs of voxels)",
+            slope="change of left minus right, in the unit of the summary, per unit of ln N",
+        ),
+        empty="fewer than 3 trained models of known size",
+    ),
+    Table(
+        "trajectories",
+        "Where score and asymmetry bend along ln N and each numeric column of the model sheet",
+        _columns(
+            "language subject outcome predictor n_models scale place low high before after level "
+            "r2_line r2_bent p reason",
+            p="of the bend against a straight line (Monte Carlo); models of one family are not "
+            "independent, so it is too small",
+            outcome="score_ or l_minus_r_ of whole or reliable, at the published layer rule",
+            n_models="trained models and training steps that entered",
+        ),
+        empty="no model was fitted",
+        section="trajectories", title="Change points",
+        shown=_names(
+            "language subject outcome predictor n_models scale place low high before after level "
+            "r2_line r2_bent p reason"
+        ),
+        caption="Two straight lines that meet at the change point. Believe a place only where p "
+        "is small and its interval is narrow; with few models most lines need no bend.",
+    ),
+    Table(
+        "specification_choices", "What each option of each choice does to the specifications",
+        _columns(
+            "language subject choice option n_specifications median_r share_positive "
+            "share_above_0 variance_share",
+        ),
+        empty="fewer than 3 trained models of known size",
+        section="specifications", title="What each choice does",
+        shown=_names(
+            "language subject choice option n_specifications median_r share_positive "
+            "share_above_0 variance_share"
+        ),
+        caption="A choice with a large share of the variance is one that the result hangs on; the "
+        "file specifications.tsv has every combination.",
+    ),
+))
+"""Name → table."""
