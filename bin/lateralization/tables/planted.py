@@ -101,7 +101,8 @@ def planted_rows(summaries: list[FitSummary], truth: dict[str, Any]) -> Iterator
         place = Place(RELIABLE, BEST_VOXEL, SHARED)
         if not all(place in one.asymmetry for one in used):
             place = place._replace(selection=WHOLE)
-        by_run = np.stack([one.asymmetry[place].by_run for one in used])
+        runs = [one.asymmetry[place].by_run for one in used]
+        by_run = np.stack([run for run in runs if run is not None])  # a mean has its runs
         planted = np.array([values[one.fit.model] for one in used])
         verdict = order_found(by_run, planted)
         ranks = stats.rankdata(by_run.mean(axis=1))
