@@ -1,4 +1,7 @@
-"""Straight lines through many outcomes at once: voxels, test runs, specifications."""
+"""Straight lines through many outcomes at once: voxels, test runs, specifications.
+
+The line of one outcome, with its statistics, is ``regressions.regress``: that of scipy.
+"""
 
 from dataclasses import dataclass
 
@@ -14,7 +17,7 @@ MIN_MODELS = 3
 
 
 def slope_on(x: Floats, y: NDArray[np.floating]) -> Floats:
-    """Least-squares slope of y on x: the one straight line of all maps and tables.
+    """Least-squares slope of y on x, for many outcomes at once.
 
     Parameters
     ----------
