@@ -63,7 +63,7 @@ demo: setup ## simulate a small data set and run the whole pipeline on it (ARGS 
 test: setup-dev ## run all tests (ARGS go to pytest, JOBS=2 side by side)
 	@$(pytest) $(ARGS)
 
-test-fast: setup-dev ## run the unit tests that take under a second each
+test-fast: setup-dev ## run the tests that take under a second each and start no pipeline
 	@$(pytest) tests --ignore=tests/pipeline --ignore=tests/browser -m 'not slow' $(ARGS)
 
 mutants: setup-dev ## put 200 small faults into the science, and list those that no test notices

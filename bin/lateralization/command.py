@@ -20,15 +20,32 @@ OUT_OF_MEMORY = 137
 BUG = 1
 
 
+class Log:
+    """The task's log (stderr), for ``tqdm`` too; a full disk under it ends no work."""
+
+    def write(self, text: str) -> None:
+        """Write text, if its disk takes it."""
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush, if its disk takes it."""
+        with suppress(OSError):
+            sys.stderr.flush()
+
+
+LOG = Log()
+
+
 def say(text: str) -> None:
-    """Print one line to the task's log (stderr), if its disk takes it."""
-    with suppress(OSError):
-        print(" ".join(text.split("\n")), file=sys.stderr, flush=True)
+    """Print one line to the task's log; a meter that is drawn there goes on below it."""
+    tqdm.write(" ".join(text.split("\n")) + "\n", file=LOG, end="")
+    LOG.flush()
 
 
 def progress(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
     """Iterate over ``items`` and show how far the work is, at most every two seconds."""
-    yield from tqdm(items, desc=label, total=total, mininterval=2.0, file=sys.stderr, ascii=True)
+    yield from tqdm(items, desc=label, total=total, mininterval=2.0, file=LOG, ascii=True)
 
 
 def exit_code(error: BaseException) -> int:

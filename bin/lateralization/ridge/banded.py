@@ -154,7 +154,7 @@ class BandedPrimal(Primal):
     Parameters
     ----------
     model, confounds : lists over runs of float64 tensors (n_scans, n_columns)
-    grid : Grid
+    grid : PenaltyGrid
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class BandedDual(Dual):
     Parameters
     ----------
     model, confounds : lists over runs of float64 tensors (n_scans, n_columns)
-    grid : Grid
+    grid : PenaltyGrid
     """
 
     def __init__(

@@ -7,12 +7,10 @@ library that the project has resumes by Range, so this small reader does.
 
 import random
 import re
-import sys
 import threading
 import zipfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ import urllib3
 from tqdm import tqdm
 
 from lateralization import __version__
-from lateralization.command import say
+from lateralization.command import LOG, say
 from lateralization.errors import BadInput, Transient
 from lateralization.redaction import redacted
 from lateralization.sources.cache import (
@@ -116,7 +114,7 @@ def download(
     total = sum(size or 0 for size in sizes) if None not in sizes else None
     stop, local = threading.Event(), threading.local()
     with (
-        _meter(f"{label}, {len(files)} file{'s' if len(files) > 1 else ''}", total) as meter,
+        _Meter(label, total, len(files)) as meter,
         ThreadPoolExecutor(max_workers=max(1, min(policy.connections, len(files)))) as pool,
     ):
         futures = [pool.submit(_obtain, file, policy, meter, stop, local) for file in files]
@@ -130,20 +128,34 @@ def download(
     _raise_first([future.exception() for future in futures])
 
 
-def _meter(label: str, n_bytes: int | None) -> "tqdm[Any]":
-    """Make a meter of bytes that prints at most every five seconds; its rate is of the network."""
-    return tqdm(
-        desc=label, total=n_bytes, unit="B", unit_scale=True, mininterval=5.0, smoothing=0,
-        file=sys.stderr, ascii=True,
-    )  # fmt: skip
+class _Meter(tqdm):  # type: ignore[type-arg]
+    """Bytes that are here, printed at most every five seconds, and how many files are whole.
 
+    Its rate is of the network: of bytes that came just now.
+    """
 
-def _count(meter: "tqdm[Any]", n_bytes: int, *, received: bool = True) -> None:
-    """Count bytes that are here; only ``received`` ones, which came just now, enter the rate."""
-    with _COUNTING, suppress(OSError):  # the log's disk may be full, which is not the cache's
-        if not received:
-            meter.initial += n_bytes
-        meter.update(n_bytes)
+    def __init__(self, label: str, n_bytes: int | None, n_files: int) -> None:
+        self.n_whole, self.n_files = 0, n_files
+        super().__init__(
+            desc=label, total=n_bytes, unit="B", unit_scale=True, mininterval=5.0, smoothing=0,
+            file=LOG, ascii=True, postfix=self._files(),
+        )  # fmt: skip
+
+    def _files(self) -> str:
+        return f"files {self.n_whole}/{self.n_files}"
+
+    def count(self, n_bytes: int, *, received: bool = True) -> None:
+        """Count bytes that are here, ``received`` just now or before."""
+        with _COUNTING:
+            if not received:
+                self.initial += n_bytes
+            self.update(n_bytes)
+
+    def count_file(self) -> None:
+        """Count a file that is whole."""
+        with _COUNTING:
+            self.n_whole += 1
+            self.set_postfix_str(self._files(), refresh=False)
 
 
 def _raise_first(errors: Sequence[BaseException | None]) -> None:
@@ -154,25 +166,25 @@ def _raise_first(errors: Sequence[BaseException | None]) -> None:
         raise found[0]
 
 
-def _obtain(
-    file: Wanted, policy: Policy, meter: "tqdm[Any]", stop: threading.Event, local: Any
-) -> None:
+def _obtain(file: Wanted, policy: Policy, meter: _Meter, stop: threading.Event, local: Any) -> None:
     """Bring one file into the cache unless it is there."""
     if stop.is_set():
         raise Stopped
     present = file.target.exists()
     if present and is_whole(file):
-        _count(meter, file.target.stat().st_size, received=False)
+        meter.count(file.target.stat().st_size, received=False)
+        meter.count_file()
         return
     with locked(file, stop) as path:
         if is_whole(file):  # another run has fetched it while this one waited
-            _count(meter, file.target.stat().st_size, received=False)
+            meter.count(file.target.stat().st_size, received=False)
         else:
             if present:
                 say(f"{file.target} is damaged (length or checksum): it is fetched again")
             if not hasattr(local, "session"):
                 local.session = _session()
             _fetch(_Transfer(file, policy, meter, stop, local.session), path)
+    meter.count_file()
 
 
 def _session() -> requests.Session:
@@ -190,7 +202,7 @@ class _Transfer:
 
     file: Wanted
     policy: Policy
-    meter: "tqdm[Any]"
+    meter: _Meter
     stop: threading.Event
     session: requests.Session
 
@@ -200,7 +212,7 @@ def _fetch(transfer: _Transfer, path: Path) -> None:
     file = transfer.file
     try:
         part = PartialFile(path, file.algorithm)
-        _count(transfer.meter, part.size, received=False)
+        transfer.meter.count(part.size, received=False)
         try:
             url = _try_addresses(transfer, part)
             keep(part, file, url)
@@ -235,7 +247,7 @@ def _try_again(transfer: _Transfer, part: PartialFile, url: str) -> None:
             _verify(transfer.file, part)
             return
         except _Wrong as error:
-            _count(transfer.meter, -part.size, received=False)
+            transfer.meter.count(-part.size, received=False)
             part.restart()
             wrong += 1
             reason, asked = str(error), None
@@ -261,7 +273,7 @@ def _attempt(transfer: _Transfer, part: PartialFile, url: str) -> None:
     """Ask once for what is missing of a file."""
     file = transfer.file
     if file.n_bytes is not None and part.size > file.n_bytes:
-        _count(transfer.meter, -part.size, received=False)
+        transfer.meter.count(-part.size, received=False)
         part.restart()
     if part.size and part.size == file.n_bytes:
         return
@@ -334,11 +346,11 @@ def _receive(transfer: _Transfer, part: PartialFile, response: requests.Response
     _check_status(response)
     start = _start(response, part)
     if start is None:
-        _count(transfer.meter, -part.size, received=False)
+        transfer.meter.count(-part.size, received=False)
         part.restart()
         raise _Passing("the server does not go on where the file broke off")
     if start == 0 and part.size:
-        _count(transfer.meter, -part.size, received=False)
+        transfer.meter.count(-part.size, received=False)
         part.restart()
     length = response.headers.get("Content-Length")
     expected = None if length is None else start + int(length)
@@ -352,7 +364,7 @@ def _receive(transfer: _Transfer, part: PartialFile, response: requests.Response
         if transfer.stop.is_set():
             raise Stopped
         part.write(chunk)
-        _count(transfer.meter, len(chunk))
+        transfer.meter.count(len(chunk))
         if file.n_bytes is not None and part.size > file.n_bytes:
             raise _Wrong(f"more than the {file.n_bytes} bytes that it should have")
     whole = file.n_bytes if file.n_bytes is not None else expected

@@ -1,5 +1,6 @@
 """The cache of downloads: many files, many runs at once, full and read-only disks."""
 
+import contextlib
 import errno
 import hashlib
 import multiprocessing
@@ -10,6 +11,7 @@ import subprocess
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -39,7 +41,32 @@ def test_two_hundred_files_arrive_with_progress(server, tmp_path, capsys):
     server.script = [503, "truncate"] * 3
     download.download(files, QUICK, "bold")
     assert all(file.target.read_bytes() == contents[f"/{i}"] for i, file in enumerate(files))
-    assert "bold, 200 files: 100%" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "bold: 100%" in said
+    assert "files 200/200" in said
+
+
+def test_a_full_disk_under_the_log_ends_no_download(server, tmp_path, monkeypatch):
+    files, contents = many(server, tmp_path, 2)
+    with Path("/dev/full").open("w") as log:
+        monkeypatch.setattr("sys.stderr", log)
+        download.download(files, QUICK, "bold")
+        monkeypatch.undo()
+        with pytest.raises(OSError, match="No space"):
+            log.write("a" * 10**6)
+        with contextlib.suppress(OSError):
+            log.close()
+    assert all(file.target.read_bytes() == contents[f"/{i}"] for i, file in enumerate(files))
+
+
+def test_a_line_does_not_stand_behind_the_meter(server, tmp_path, capsys):
+    [file], _ = many(server, tmp_path, 1)
+    file.target.parent.mkdir(parents=True, exist_ok=True)
+    file.target.write_bytes(b"damaged")
+    download.download([file], QUICK, "bold")
+    lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
+    [line] = [line for line in lines if "is damaged" in line]
+    assert line.startswith(str(file.target))
 
 
 def test_one_missing_file_stops_the_others_and_is_named(server, tmp_path):

@@ -246,7 +246,7 @@ def test_the_command_writes_the_parcel_and_says_so(server, tmp_path):
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "fetched").iterdir())) == 9
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "fetched", "parcel.json"]
-    assert "9 files: 100%" in done.stderr
+    assert "files 9/9" in done.stderr
     assert "bold: 9 files" in done.stderr.splitlines()[-1]
 
 
