@@ -146,26 +146,26 @@ def _save_page(page: str, title: str, stem: str, out: Path) -> dict[str, Any]:
     return {"drawn": True, "html": f"{stem}.html", "title": title}
 
 
-def draw_one(plan: Figure, tables: Tables, maps: Maps, place: tuple[str, str], out: Path) -> Any:
+def draw_one(figure: Figure, tables: Tables, maps: Maps, place: tuple[str, str], out: Path) -> Any:
     """Draw one figure, or note why it is absent; returns its entry of figures.json."""
     language, subject = place
-    shown = "individuals" if plan.individuals else subject
-    stem = re.sub(r"[^\w.-]", "_", f"{language}_{shown}_{plan.name}")
+    shown = "individuals" if figure.individuals else subject
+    stem = re.sub(r"[^\w.-]", "_", f"{language}_{shown}_{figure.name}")
     entry = {
-        "name": plan.name, "section": plan.section, "language": language, "subject": shown,
-        "more": plan.more, "interactive": plan.interactive,
+        "name": figure.name, "section": figure.section, "language": language, "subject": shown,
+        "more": figure.more, "interactive": figure.interactive,
     }  # fmt: skip
     with style():
         try:
-            if plan.interactive:
-                page, title = plan.draw(maps)
+            if figure.interactive:
+                page, title = figure.draw(maps)
                 return entry | _save_page(page, title, stem, out)
-            drawing = plan.draw(maps) if plan.brain else plan.draw(tables, language, subject)
+            drawing = figure.draw(maps) if figure.brain else figure.draw(tables, language, subject)
         except TooFewError as reason:
             return entry | {"drawn": False, "note": str(reason)}
         files = _save(drawing, stem, out)
     # those of people name them, and those of brains have their own
-    whose = "" if plan.individuals or plan.brain else of_person(subject)
+    whose = "" if figure.individuals or figure.brain else of_person(subject)
     words = {"title": drawing.title + whose, "caption": drawing.caption, "alt": drawing.alt}
     return entry | {"drawn": True, **files, **words}
 
@@ -177,8 +177,8 @@ def draw_share(
     tables = read_tables(tables_folder)
     maps = {place: Maps(tables_folder / "maps.safetensors", *place) for _, place in share}
     return [
-        draw_one(plan, tables, maps[place], place, out)
-        for plan, place in progress(share, "figures")
+        draw_one(figure, tables, maps[place], place, out)
+        for figure, place in progress(share, "figures")
     ]
 
 

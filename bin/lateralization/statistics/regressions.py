@@ -114,7 +114,8 @@ def partial_regress(x: Floats, y: Floats, given: Floats) -> Regression:
     """Correlate x and y after the linear effect of a third variable is taken out of both.
 
     r is the partial correlation, p its t test with n − 3 degrees of freedom, and the slope is
-    that of x in the regression of y on x and ``given``. Needs 4 models.
+    that of x in the regression of y on x and ``given``. Needs 4 models. It is written out because
+    statsmodels' OLS, with which a test compares it, has no partial r, and other last digits.
 
     Parameters
     ----------
