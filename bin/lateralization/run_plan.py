@@ -291,7 +291,7 @@ class Plan:
             A field is missing, or is not one of the plan.
         """
         typed = {
-            "parameters": _Parameters(content["parameters"]),
+            "parameters": _Parameters(**content["parameters"]),
             "languages": [LanguagePlan.from_json(one) for one in content["languages"]],
             "models": [Model(**one) for one in content["models"]],
             "baselines": [Baseline(**one) for one in content["baselines"]],

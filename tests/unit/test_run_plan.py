@@ -119,7 +119,9 @@ def test_json_gives_the_plan_back(tmp_path: Path) -> None:
     assert again.languages[0].individuals == ["EN901"]
 
 
-@pytest.mark.parametrize("change", [{"colour": 1}, {"models": [{"name": "gpt2"}]}, None])
+@pytest.mark.parametrize(
+    "change", [{"colour": 1}, {"models": [{"name": "gpt2"}]}, {"parameters": "all"}, None]
+)
 def test_what_is_not_a_plan_is_refused(tmp_path: Path, change: dict[str, Any] | None) -> None:
     content = whole_plan().to_json() | change if change else []
     write_json(content, tmp_path / "plan.json")
