@@ -30,8 +30,16 @@ import pandas as pd
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "bin"), str(PROJECT / "tests")]
 
+from helpers.made_plans import (  # noqa: E402
+    made_baseline,
+    made_language,
+    made_model,
+    made_plan,
+    made_subject,
+)
 from helpers.made_runs import made_atlas, made_mask  # noqa: E402
 from lateralization.files import save_tensors, write_json, write_table  # noqa: E402
+from lateralization.run_plan import FitPlan  # noqa: E402
 from lateralization.study import GRID_AFFINE, GRID_SHAPE  # noqa: E402
 from lateralization.volumes import save_volume  # noqa: E402
 
@@ -88,29 +96,30 @@ def make_case(folder: Path, case: str, n_layers: int, radius: tuple[float, ...])
     people = [f"EN{57 + i:03d}" for i in range(n_people)]
     _brain(folder, mask, people)
     models = [
-        {"name": f"model{i}", "n_parameters": 1e8 * 1.2**i, "n_layers": n_layers - 1,
-         "n_hid": 512 + 64 * ((i * 7) % 11), "family": f"fam{i % 8}", "seed": 0,
-         "predictors": {"ppl": 30.0 - i, "hellaswag": 30.0 + i}}
+        made_model(
+            f"model{i}", n_parameters=int(1e8 * 1.2**i), n_layers=n_layers - 1,
+            n_hid=512 + 64 * ((i * 7) % 11), family=f"fam{i % 8}",
+            predictors={"ppl": 30.0 - i, "hellaswag": 30.0 + i},
+        )
         for i in range(n_models)
     ]  # fmt: skip
     baselines = [
-        {"name": f"random_{kind}_1024d_seed{seed}", "kind": f"random_{kind}"}
+        made_baseline(f"random_{kind}_1024d_seed{seed}", f"random_{kind}", dims=1024, seed=seed)
         for kind in ("vector", "embedding") for seed in range(1, n_seeds + 1)
     ]  # fmt: skip
-    fits = [("average", model["name"]) for model in models if case != "people"]
-    fits += [(one, model["name"]) for one in people for model in models[:n_own]]
+    fits = [("average", model.name) for model in models if case != "people"]
+    fits += [(one, model.name) for one in people for model in models[:n_own]]
     for number, (subject, model) in enumerate(fits):
         _fit(folder, subject, model, sources[number % 3], n_layers)
     for baseline in baselines:
-        _fit(folder, "average", baseline["name"], single, 1)
-        fits.append(("average", baseline["name"]))
-    plan = {
-        "parameters": {"dataset": "made"}, "notes": [], "models": models, "baselines": baselines,
-        "fits": [{"language": "en", "subject": s, "model": m} for s, m in fits],
-        "languages": [{"language": "en", "code": "EN", "name": "English", "n_runs": 9,
-                       "tr": 2.0, "trim": 10, "subjects": [{"subject": one} for one in people]}],
-    }  # fmt: skip
-    write_json(plan, folder / "plan.json")
+        _fit(folder, "average", baseline.name, single, 1)
+        fits.append(("average", baseline.name))
+    plan = made_plan(
+        parameters={"dataset": "made"}, models=models, baselines=baselines,
+        fits=[FitPlan("en", subject, model) for subject, model in fits],
+        languages=[made_language(subjects=[made_subject(one) for one in people])],
+    )  # fmt: skip
+    write_json(plan.to_json(), folder / "plan.json")
     made_atlas(folder)
     return len(fits)
 

@@ -227,6 +227,13 @@ class FitPlan:
     model: str
 
 
+class _Parameters(dict[str, Any]):
+    """Parameters of a plan that was read; another release may have written it, and lack some."""
+
+    def __missing__(self, name: str) -> Any:
+        raise BadInput(f"the plan has no parameter {name}; run VALIDATE of this release again")
+
+
 @dataclass(frozen=True)
 class Plan:
     """The plan of a run.
@@ -284,6 +291,7 @@ class Plan:
             A field is missing, or is not one of the plan.
         """
         typed = {
+            "parameters": _Parameters(**content["parameters"]),
             "languages": [LanguagePlan.from_json(one) for one in content["languages"]],
             "models": [Model(**one) for one in content["models"]],
             "baselines": [Baseline(**one) for one in content["baselines"]],

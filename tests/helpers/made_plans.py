@@ -1,18 +1,30 @@
 """Plans for tests of what reads them: whole, and empty but for what a test gives."""
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from lateralization.plan.parameters import load_schema, normalise
+from lateralization.problems import Problems
+from lateralization.ridge.choices import STUDY
 from lateralization.run_plan import Baseline, LanguagePlan, Model, Plan, SubjectPlan
 
+SCHEMA = load_schema(Path(__file__).parents[2])
 
-def made_plan(**fields: Any) -> Plan:
-    """Return a plan in which nothing is fitted, with the fields given."""
+
+def made_parameters(**given: Any) -> dict[str, Any]:
+    """Return every parameter with its default, but those given."""
+    return normalise({}, SCHEMA, Problems()).values | given
+
+
+def made_plan(*, parameters: dict[str, Any] | None = None, **fields: Any) -> Plan:
+    """Return a plan in which nothing is fitted, with the parameters and fields given."""
     empty: dict[str, Any] = {
-        "parameters": {}, "cache_dir": "/cache", "layers": "all", "notes": [], "languages": [],
-        "models": [], "baselines": [], "fits": [], "encoder": {}, "joint": [],
+        "cache_dir": "/cache", "layers": "all", "notes": [], "languages": [],
+        "models": [], "baselines": [], "fits": [], "encoder": asdict(STUDY), "joint": [],
         "layers_per_task": 8, "truth": None, "glove": None, "atlas": None,
     }  # fmt: skip
-    return Plan(**(empty | fields))
+    return Plan(made_parameters(**(parameters or {})), **(empty | fields))
 
 
 def made_language(**fields: Any) -> LanguagePlan:

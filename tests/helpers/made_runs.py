@@ -7,8 +7,10 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from helpers.made_plans import made_baseline, made_language, made_model, made_plan, made_subject
 from lateralization.files import save_tensors, write_json
 from lateralization.names import family_of
+from lateralization.run_plan import FitPlan, Model, Plan, entries
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.tables.lateralize import Inputs
 
@@ -54,29 +56,24 @@ UNTRAINED = ("gpt2", "gpt2-medium", "gpt2-large", "Qwen1.5-1.8B", "Qwen1.5-4B", 
 STEPS = (0, 1000, 143000)
 
 
-def _study_specs(first: int) -> list[dict[str, Any]]:
+def _study_models() -> list[dict[str, Any]]:
     """Models as in the study's lists: families, skill, untrained twins, checkpoints of one."""
-    specs = [
-        {"name": name, "n_parameters": size, "family": family_of(name), "seed": 0,
+    models = [
+        {"name": name, "n_parameters": size, "family": family_of(name),
          "predictors": {"ppl": 30.0 - 3 * i + i % 2, "hellaswag": 30.0 + 6 * i - i % 3}}
         for i, (name, size) in enumerate(STUDY_MODELS.items())
     ]  # fmt: skip
-    specs += [
+    models += [
         {"name": f"{name}_untrained_seed1", "n_parameters": STUDY_MODELS[name],
          "family": family_of(name), "seed": 1}
         for name in UNTRAINED
     ]  # fmt: skip
-    specs += [
-        {
-            "name": f"pythia-6.9b_step{step}",
-            "n_parameters": 6.9e9,
-            "family": "pythia",
-            "seed": 0,
-            "revision": f"step{step}",
-        }
+    models += [
+        {"name": f"pythia-6.9b_step{step}", "n_parameters": 6.9e9, "family": "pythia",
+         "revision": f"step{step}"}
         for step in STEPS
-    ]
-    return [{"n_hid": 64 + 16 * (first + i), **spec} for i, spec in enumerate(specs)]
+    ]  # fmt: skip
+    return models
 
 
 def made_atlas(folder: Path, n_areas: int = 48) -> list[Path]:
@@ -161,48 +158,51 @@ def _write_brain(folder: Path, run: MadeRun, mask: np.ndarray, language: str) ->
             _nifti(roi * mask, folder / f"lang-{language}_roi-{name}.nii.gz")
 
 
-def _plan(run: MadeRun, language: str) -> dict[str, Any]:
-    models = [
-        {
-            "name": name, "source": f"org/{name}", "seed": 0, "n_parameters": size,
-            "n_layers": run.layers - 1, "n_hid": int(10 * np.log(size) ** 2 * (1 + i % 2)),
-            "predictors": {"ppl": 100.0 - 10 * i + (i % 3)}, "mapping": "aligned",
-            "languages": [language], "family": "made", "individual": True, "average": True,
-        }
+def _models(run: MadeRun, language: str) -> list[Model]:
+    own = [
+        {"name": name, "n_parameters": size, "family": "made", "individual": True,
+         "n_hid": int(10 * np.log(size) ** 2 * (1 + i % 2)),
+         "predictors": {"ppl": 100.0 - 10 * i + (i % 3)}}
         for i, (name, size) in enumerate(run.models.items())
     ]  # fmt: skip
-    common = {key: models[0][key] for key in ("n_layers", "mapping", "languages")}
-    models += [
-        {**common, "source": f"org/{spec['name']}", "individual": False, "average": True, **spec}
-        for spec in (_study_specs(len(models)) if run.study else [])
+    study = [
+        {"n_hid": 64 + 16 * i, **fields}
+        for i, fields in enumerate(_study_models() if run.study else [], start=len(own))
     ]
+    return [
+        made_model(**fields, n_layers=run.layers - 1, languages=[language])
+        for fields in [*own, *study]
+    ]
+
+
+def _plan(run: MadeRun, language: str) -> Plan:
+    models = _models(run, language)
     baselines = [
-        {"name": f"random_{kind}_300d_seed{seed}", "kind": f"random_{kind}", "dims": 300,
-         "seed": seed, "languages": [language], "individual": False, "average": True}
-        for kind in ("vector", "embedding") for seed in (1, 2)
-    ] if run.baselines else []  # fmt: skip
+        made_baseline(
+            f"random_{kind}_300d_seed{seed}", f"random_{kind}", seed=seed, languages=[language]
+        )
+        for kind in ("vector", "embedding") for seed in (1, 2) if run.baselines
+    ]  # fmt: skip
     fits = [
-        {"language": language, "subject": subject, "model": entry["name"]}
+        FitPlan(language, subject, entry.name)
         for subject in run.subjects
-        for entry in [*models, *baselines]
-        if subject == "average" or entry["individual"]
+        for entry in entries(models, baselines)
+        if subject == "average" or entry.individual
     ]
     parameters = {
         "languages": [language], "dataset": "/data/made", "models": list(run.models),
-        "subjects": list(run.subjects), "isc_trials": 2, "isc_seed": 1234, "layers": "all",
-        "precision": "float32", "word_mapping": "auto", "corrections": "auto",
+        "subjects": list(run.subjects), "isc_trials": 2,
     }  # fmt: skip
-    return {
-        "parameters": parameters | run.parameters, "notes": list(run.notes),
-        "models": models, "baselines": baselines, "fits": fits,
-        "languages": [{
-            "name": {"en": "English", "fr": "French", "cn": "Chinese"}[language],
-            "language": language, "code": language.upper(), "n_runs": 9, "tr": 2.0, "trim": 10,
-            "subjects": [{"subject": f"EN{i}"} for i in range(901, 907)], "average": True,
-            "corrections": "none",
-        }],
-        "layers": "all", "truth": "simulation.json" if run.truth else None,
-    }  # fmt: skip
+    spoken = made_language(
+        language=language,
+        name={"en": "English", "fr": "French", "cn": "Chinese"}[language],
+        subjects=[made_subject(f"EN{i}") for i in range(901, 907)],
+    )
+    return made_plan(
+        parameters=parameters | run.parameters, notes=list(run.notes), languages=[spoken],
+        models=models, baselines=baselines, fits=fits,
+        truth="simulation.json" if run.truth else None,
+    )  # fmt: skip
 
 
 def write_run(folder: Path, run: MadeRun | None = None, language: str = "en") -> Inputs:
@@ -211,18 +211,18 @@ def write_run(folder: Path, run: MadeRun | None = None, language: str = "en") ->
     folder.mkdir(parents=True, exist_ok=True)
     mask = made_mask() if run.mask is None else run.mask
     plan = _plan(run, language)
-    write_json(plan, folder / "plan.json")
+    write_json(plan.to_json(), folder / "plan.json")
     _write_brain(folder, run, mask, language)
-    sizes = {entry["name"]: entry.get("n_parameters") or 0 for entry in plan["models"]}
-    asked = {entry["name"]: entry.get("revision", "") for entry in plan["models"]}
-    for number, fit in enumerate(plan["fits"]):
-        if fit["model"] in run.missing:
+    sizes = {model.name: model.n_parameters or 0 for model in plan.models}
+    asked = {model.name: model.revision for model in plan.models}
+    for number, fit in enumerate(plan.fits):
+        if fit.model in run.missing:
             continue
-        size = sizes.get(fit["model"], 0)
+        size = sizes.get(fit.model, 0)
         r = scores_of(run, size, mask, number)
         r = r if size else r[:1] - 0.08
-        revision = asked.get(fit["model"], "")
-        _write_fit(folder, language, fit["subject"], fit["model"], r, revision=revision)
+        revision = asked.get(fit.model) or ""
+        _write_fit(folder, language, fit.subject, fit.model, r, revision=revision)
     if run.truth:
         steps = np.linspace(-0.02, 0.02, len(run.models))
         models = [

@@ -119,9 +119,21 @@ def test_json_gives_the_plan_back(tmp_path: Path) -> None:
     assert again.languages[0].individuals == ["EN901"]
 
 
-@pytest.mark.parametrize("change", [{"colour": 1}, {"models": [{"name": "gpt2"}]}, None])
+@pytest.mark.parametrize(
+    "change", [{"colour": 1}, {"models": [{"name": "gpt2"}]}, {"parameters": "all"}, None]
+)
 def test_what_is_not_a_plan_is_refused(tmp_path: Path, change: dict[str, Any] | None) -> None:
     content = whole_plan().to_json() | change if change else []
     write_json(content, tmp_path / "plan.json")
     with pytest.raises(BadInput, match=r"plan\.json is not a plan of this release .*VALIDATE"):
         read_plan(tmp_path / "plan.json")
+
+
+def test_a_parameter_that_the_plan_lacks_is_named(tmp_path: Path) -> None:
+    content = whole_plan().to_json()
+    del content["parameters"]["context"]
+    write_json(content, tmp_path / "plan.json")
+    plan = read_plan(tmp_path / "plan.json")
+    assert plan.parameters["precision"] == "float32"
+    with pytest.raises(BadInput, match="no parameter context; run VALIDATE"):
+        _ = plan.parameters["context"]

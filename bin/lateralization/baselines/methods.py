@@ -1,15 +1,13 @@
 """What the report says of baselines, confounds and features made elsewhere."""
 
-from typing import Any
-
 from lateralization.baselines.confounds import ALL as CONFOUNDS
 from lateralization.baselines.own_features import KIND as FEATURES
+from lateralization.run_plan import Plan
 
 
-def describe_baselines(plan: dict[str, Any]) -> str:
+def describe_baselines(plan: Plan) -> str:
     """Describe what was fitted in addition to the models."""
-    baselines = plan.get("baselines", [])
-    kinds = {entry["kind"] for entry in baselines}
+    kinds = {entry.kind for entry in plan.baselines}
     controls = []
     if "random_vector" in kinds:
         controls.append("a random vector for every word")
@@ -17,8 +15,8 @@ def describe_baselines(plan: dict[str, Any]) -> str:
         controls.append("a random vector for every distinct word")
     if "glove" in kinds:
         controls.append("GloVe vectors [glove]")
-    shared = [str(entry["name"]) for entry in baselines if entry["kind"] in CONFOUNDS]
-    own = [str(entry["name"]) for entry in baselines if entry["kind"] == FEATURES]
+    shared = [entry.name for entry in plan.baselines if entry.kind in CONFOUNDS]
+    own = [entry.name for entry in plan.baselines if entry.kind == FEATURES]
     text = f"Baselines were {', '.join(controls)}." if controls else "No baseline was fitted."
     if shared:
         text += f" Confounds, one number for each word, were fitted alone: {', '.join(shared)}."

@@ -1,41 +1,37 @@
 """What the report says of regressors, cross-validation and scores."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from lateralization.problems import listed
+from lateralization.ridge.choices import Choices
 from lateralization.ridge.methods import describe_bands, describe_components, describe_penalty
-from lateralization.study import N_RUNS, TRIM
+from lateralization.run_plan import Plan
 
 
-def describe_encoding(plan: dict[str, Any]) -> str:
+def describe_encoding(plan: Plan) -> str:
     """Describe the encoder and its cross-validation."""
-    first: dict[str, Any] = next(iter(plan.get("languages", [])), {})
-    n_trim, n_runs = first.get("trim", TRIM), first.get("n_runs", N_RUNS)
-    layers = _layers_text(plan.get("parameters", {}))
-    encoder = plan.get("encoder", {})
+    first = plan.languages[0]
+    layers = _layers_text(plan.layers, last=plan.parameters["last_layer"] == "yes")
+    choices = Choices(**plan.encoder)
     way = "was convolved with a haemodynamic response function [hrf]"
-    if encoder.get("hrf") == "fir":
+    if choices.hrf == "fir":
         way = (
             "was summed over the words that begin in each scan and entered with delays of 1 to 5 "
             "scans (finite impulse response [fir])"
         )
     return (
-        f"{layers} {way}, {n_trim:g} scans at each end of a run were dropped, and the signal was "
+        f"{layers} {way}, {first.trim} scans at each end of a run were dropped, and the signal was "
         "predicted by ridge regression [ridge]: each run in turn was predicted from the others"
-        f"{describe_components(encoder)}, {describe_penalty(encoder)} The brain score is "
-        f"Pearson’s correlation of prediction and signal, averaged over the {n_runs:g} test runs."
-        f"{describe_bands(plan.get('joint') or [])}"
+        f"{describe_components(choices)}, {describe_penalty(choices)} The brain score is "
+        "Pearson’s correlation of prediction and signal, averaged over the "
+        f"{first.n_runs} test runs.{describe_bands(plan.joint)}"
     )
 
 
-def _layers_text(given: Mapping[str, Any]) -> str:
-    """Say which layers were fitted, as the beginning of a sentence."""
-    chosen = given.get("layers", "all")
+def _layers_text(chosen: list[int] | str, *, last: bool) -> str:
+    """Name the fitted layers, as the beginning of a sentence."""
     if isinstance(chosen, list):
         text = f"Each of the layers {listed(chosen, 30)}"
-    elif str(chosen).startswith("every:"):
-        text = f"Every layer whose number is a multiple of {str(chosen).partition(':')[2]}"
+    elif chosen.startswith("every:"):
+        text = f"Every layer whose number is a multiple of {chosen.removeprefix('every:')}"
     else:
         text = "Every layer"
-    return f"{text}, but each model’s last," if given.get("last_layer") == "no" else text
+    return text if last else f"{text}, but each model’s last,"

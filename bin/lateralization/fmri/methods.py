@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
-from lateralization.study import ISC_PERCENTILE, ISC_SEED, ISC_TRIALS, SMOOTHING_MM
+from lateralization.run_plan import LanguagePlan, Plan
+from lateralization.study import ISC_PERCENTILE, SMOOTHING_MM
 
 Absent = Mapping[str, Sequence[str]]
 """Language → subjects that are in no mean over subjects."""
@@ -12,38 +12,37 @@ Absent = Mapping[str, Sequence[str]]
 NOBODY: Absent = MappingProxyType({})
 
 
-def _but(plan: dict[str, Any], absent: Absent) -> str:
+def _but(languages: Sequence[LanguagePlan], absent: Absent) -> str:
     """Name the subjects that are in no mean over subjects: `` but EN903 (English)``."""
-    names = {entry["language"]: entry["name"] for entry in plan.get("languages", [])}
+    names = {entry.language: entry.name for entry in languages}
     told = [
-        f"{', '.join(subjects)} ({names.get(language, language)})"
+        f"{', '.join(subjects)} ({names[language]})"
         for language, subjects in absent.items()
         if subjects
     ]
     return f" but {' and '.join(told)}" if told else ""
 
 
-def describe_preprocessing(plan: dict[str, Any], absent: Absent = NOBODY) -> str:
+def describe_preprocessing(plan: Plan, absent: Absent = NOBODY) -> str:
     """Describe preprocessing, mask and subjects; of what was given, only that it was.
 
     ``absent``: language → subjects that the group lacks.
     """
-    languages = plan.get("languages", [])
-    images = any(entry.get("subjects") for entry in languages)
+    images = any(entry.subjects for entry in plan.languages)
     parts = [
         "Images were resampled to 4 mm." if images else "",
-        _mask_text(languages),
+        _mask_text(plan.languages),
         "Each voxel’s time course was detrended, high-pass filtered at 1/128 Hz and standardised "
         "per run, as nilearn does it [nilearn]." if images else "",
-        _subjects_text(plan, absent),
+        _subjects_text(plan.languages, absent),
         "Voxels whose source signal is constant or not finite in a run were left out throughout.",
     ]  # fmt: skip
     return " ".join(part for part in parts if part)
 
 
-def _mask_text(languages: Sequence[dict[str, Any]]) -> str:
+def _mask_text(languages: Sequence[LanguagePlan]) -> str:
     """Say where the group's mask comes from."""
-    if any(entry.get("mask") for entry in languages):
+    if any(entry.mask is not None for entry in languages):
         return "The group mask was taken from the file given."
     return (
         "The group mask holds the voxels that lie in the brain in more than half of the runs, "
@@ -51,31 +50,29 @@ def _mask_text(languages: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _subjects_text(plan: dict[str, Any], absent: Absent) -> str:
+def _subjects_text(languages: Sequence[LanguagePlan], absent: Absent) -> str:
     """Say what the average subject is, and how individuals differ; only of what is fitted."""
-    languages, found = plan.get("languages", []), []
-    if any(entry.get("average_subject") for entry in languages):
+    found = []
+    if any(entry.average_subject is not None for entry in languages):
         found.append("The average subject was taken from the files given.")
-    elif any(entry.get("average", True) for entry in languages):
+    elif any(entry.average for entry in languages):
         found.append(
             "The average subject is the mean over all subjects of a language"
-            f"{_but(plan, absent)}, standardised again."
+            f"{_but(languages, absent)}, standardised again."
         )
-    people = [one for entry in languages for one in entry.get("subjects") or []]
-    if any(one.get("individual") for one in people):
+    if any(entry.individuals for entry in languages):
         found.append(
             f"Individuals were smoothed with {SMOOTHING_MM:g} mm, within masks of their own."
         )
     return " ".join(found)
 
 
-def describe_reliability(plan: dict[str, Any]) -> str:
+def describe_reliability(plan: Plan) -> str:
     """Describe the inter-subject reliability."""
-    given = plan.get("parameters", {})
-    if any(entry.get("isc") for entry in plan.get("languages", [])):
+    if any(entry.isc is not None for entry in plan.languages):
         start = "Inter-subject reliability was taken from the files given"
     else:
-        n_trials, seed = given.get("isc_trials", ISC_TRIALS), given.get("isc_seed", ISC_SEED)
+        n_trials, seed = plan.parameters["isc_trials"], plan.parameters["isc_seed"]
         start = (
             "Inter-subject reliability was estimated by predicting the mean of one half of the "
             f"subjects from the other with ridge regression, over {n_trials} random halves (seed "

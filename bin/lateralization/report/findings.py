@@ -11,6 +11,7 @@ import pandas as pd
 from lateralization import wording
 from lateralization.names import LN_N, RANDOM_SEED
 from lateralization.problems import listed
+from lateralization.run_plan import Plan
 from lateralization.statistics.intervals import MIN_SUBJECTS
 from lateralization.tables.read import WORDS, models_of, of, selection_of
 from lateralization.tables.registry.tables import PUBLISHED, RELIABILITY, Tables
@@ -268,11 +269,11 @@ def about_published(tables: Tables, why_not: str) -> Remark:
     return Remark(BAD, f"{text}; these do not: {'; '.join(names.head(NAMED))}{more}.")
 
 
-def not_averaged(plan: dict[str, Any], tables: Tables) -> dict[str, list[str]]:
+def not_averaged(plan: Plan, tables: Tables) -> dict[str, list[str]]:
     """Return the subjects that the group lacks: they failed, or were outliers and left out."""
     failed, checks = tables["failures"], tables["checks"]
     lacking = failed[failed["model"] == ""]
-    if plan.get("parameters", {}).get("exclude_outliers") == "yes":
+    if plan.parameters["exclude_outliers"] == "yes":
         lacking = pd.concat([lacking, checks[checks["outlier"] == "yes"]])
     languages = lacking.groupby("language")["subject"]
     return {str(language): sorted(set(rows)) for language, rows in languages}

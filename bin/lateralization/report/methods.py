@@ -5,8 +5,6 @@ compute, so that REPORT reaches neither torch nor nilearn, and an edit of a sent
 alone again.
 """
 
-from typing import Any
-
 from lateralization.baselines.methods import describe_baselines
 from lateralization.encoding.methods import describe_encoding
 from lateralization.fmri.methods import (
@@ -16,6 +14,7 @@ from lateralization.fmri.methods import (
     describe_reliability,
 )
 from lateralization.language_models.methods import describe_models
+from lateralization.run_plan import Plan
 from lateralization.sources.methods import describe_data
 from lateralization.statistics.methods import STATISTICS
 
@@ -72,13 +71,13 @@ CITATIONS = {
 """Key in square brackets in a sentence → reference."""
 
 
-def paragraphs(plan: dict[str, Any], absent: Absent = NOBODY) -> tuple[list[str], list[str]]:
+def paragraphs(plan: Plan, absent: Absent = NOBODY) -> tuple[list[str], list[str]]:
     """Write the methods with numbered citations.
 
     Parameters
     ----------
     plan
-        ``plan.json``.
+        The plan of the run.
     absent
         Language → subjects that the group lacks.
 

@@ -2,6 +2,7 @@
 
 import base64
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from lateralization.report import findings
 from lateralization.report.methods import CITATIONS, paragraphs
 from lateralization.report.sections import SECTIONS, answers
 from lateralization.report.tables import all_tables, shown
+from lateralization.run_plan import Plan, read_plan
 from lateralization.tables.read import read_tables, subjects_drawn
 from lateralization.tables.registry.tables import TABLES, Tables
 
@@ -40,13 +42,13 @@ def all_versions(run: dict[str, Any]) -> dict[str, str]:
     return known | {str(key): str(value) for key, value in run.items() if value not in (None, "")}
 
 
-def parameter_rows(plan: dict[str, Any]) -> list[dict[str, str]]:
+def parameter_rows(parameters: Mapping[str, Any]) -> list[dict[str, str]]:
     """Every parameter as it was used, in words."""
     rows = []
-    for name, value in sorted(plan.get("parameters", {}).items()):
+    for name, value in sorted(parameters.items()):
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         empty = value is None or text == ""
-        rows.append({"name": str(name), "value": "–" if empty else text})
+        rows.append({"name": name, "value": "–" if empty else text})
     return rows
 
 
@@ -95,14 +97,14 @@ def _results(
 
 
 def make_report(
-    plan: dict[str, Any], tables: Tables, why_empty: dict[str, str], figures: list[dict[str, Any]]
+    plan: Plan, tables: Tables, why_empty: dict[str, str], figures: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Collect all that the page prints, except versions.
 
     Parameters
     ----------
     plan, tables
-        ``plan.json``, and the tables of LATERALIZE.
+        The plan of the run, and the tables of LATERALIZE.
     why_empty
         Table → reason.
     figures
@@ -110,7 +112,7 @@ def make_report(
     """
     shown_tables = all_tables(tables)
     text, references = paragraphs(plan, findings.not_averaged(plan, tables))
-    names = {entry["language"]: entry["name"] for entry in plan["languages"]}
+    names = {entry.language: entry.name for entry in plan.languages}
     general = [
         *findings.about_losses(tables),
         *findings.about_planted(tables),
@@ -129,11 +131,11 @@ def make_report(
             sections.append(content)
     return {
         "title": "Left-right asymmetry of language models’ brain scores",
-        "simulated": bool(plan.get("truth")),
+        "simulated": plan.truth is not None,
         "results": _results(tables, figures, names),
         "trust": {
             "remarks": [remark.plain() for remark in findings.worst_first(general)],
-            "notes": list(plan.get("notes", [])),
+            "notes": plan.notes,
             "figures": [one for one in figures if one["section"] == "trust"],
             "tables": [one for one in shown_tables if one["section"] == "trust"],
         },
@@ -141,7 +143,7 @@ def make_report(
         "methods": text,
         "references": references,
         "used": [one for one in shown_tables if one["section"] == "used"],
-        "parameters": parameter_rows(plan),
+        "parameters": parameter_rows(plan.parameters),
         "empty_tables": why_empty,
     }
 
@@ -202,14 +204,15 @@ def render(report: dict[str, Any], template: Path, figures: Path) -> str:
         raise BadInput(f"{template}: {error}; take the template from assets") from error
 
 
-def dataset_description(plan: dict[str, Any], known: dict[str, str]) -> dict[str, Any]:
+def dataset_description(plan: Plan, known: dict[str, str]) -> dict[str, Any]:
     """Describe the published tree as a BIDS derivative."""
-    if plan.get("truth"):
+    dataset = plan.parameters["dataset"]
+    if plan.truth is not None:
         source = {"URL": "simulated data of this project"}
-    elif plan.get("parameters", {}).get("dataset") == "ds003643":
+    elif dataset == "ds003643":
         source = {"DOI": "doi:10.18112/openneuro.ds003643.v2.0.5", "Version": "2.0.5"}
     else:
-        source = {"URL": f"file://{plan.get('parameters', {}).get('dataset', '')}"}
+        source = {"URL": f"file://{dataset}"}
     return {
         "Name": "Brain scores of language models and their left-right asymmetry",
         "BIDSVersion": BIDS_VERSION,
@@ -239,13 +242,18 @@ def write_report(  # noqa: PLR0917
     Returns
     -------
     One line: the answer of the first language.
+
+    Raises
+    ------
+    BadInput
+        The plan, a table, a figure or the template is missing or damaged.
     """
-    plan = read_json(plan_file)
+    plan = read_plan(plan_file)
     tables = read_tables(tables_folder)
     figures = [
         figure
         for figure in read_json(figures_folder / "figures.json")
-        if figure["drawn"] or figure["name"] != "planted" or plan.get("truth")
+        if figure["drawn"] or figure["name"] != "planted" or plan.truth is not None
     ]
     report = make_report(plan, tables, reasons(tables_folder), figures)
     report["versions"] = all_versions(run or {})

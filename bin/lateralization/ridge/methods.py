@@ -1,27 +1,27 @@
 """What the report says of the ridge regression: components, penalty and bands."""
 
 from collections.abc import Sequence
-from typing import Any
 
+from lateralization.ridge.choices import Choices
 from lateralization.ridge.race import RISK
 
 
-def describe_components(encoder: dict[str, Any]) -> str:
+def describe_components(choices: Choices) -> str:
     """Describe the reduction to components, where there is one."""
-    if not encoder.get("components"):
+    if choices.components is None:
         return ""
     return (
-        f" through the {encoder['components']} leading principal components of the regressors, "
+        f" through the {choices.components} leading principal components of the regressors, "
         "fitted in each fold on the training runs alone"
     )
 
 
-def describe_penalty(encoder: dict[str, Any]) -> str:
+def describe_penalty(choices: Choices) -> str:
     """Describe how the penalty was chosen."""
-    voxelwise = encoder.get("alpha") == "per_voxel"
+    voxelwise = choices.alpha == "per_voxel"
     whose = "each voxel" if voxelwise else "all voxels"
     held = "one held-out training run"
-    if encoder.get("inner_validation") == "all_runs":
+    if choices.inner_validation == "all_runs":
         held = "the training runs, each held out in turn"
     text = f"with one penalty out of 16 (10² to 10⁷) for {whose}, chosen on {held}."
     if voxelwise:

@@ -1,13 +1,13 @@
 """The published values beside this run's, where this run is of the study's data."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lateralization.arrays import Row
 from lateralization.names import AVERAGE
+from lateralization.run_plan import Plan
 from lateralization.statistics.asymmetry import BEST_VOXEL, RELIABLE, SHARED, STRICT, regions
 from lateralization.tables.fits import Space
 from lateralization.tables.registry.tables import Tables
@@ -24,15 +24,15 @@ MODEL_COLUMNS = {
 """Published per-model column → table and rows that hold ours."""
 
 
-def applies(plan: dict[str, Any], spaces: dict[tuple[str, str], Space], published: Row) -> str:
+def applies(plan: Plan, spaces: dict[tuple[str, str], Space], published: Row) -> str:
     """Say why the published values cannot be compared with; empty when they can.
 
     They apply to the study's own data: the data set was fetched, or the group mask has the
     published number of voxels, and nothing was simulated.
     """
-    if plan.get("truth"):
+    if plan.truth is not None:
         return "the data are simulated"
-    if plan.get("parameters", {}).get("dataset") == "ds003643":
+    if plan.parameters["dataset"] == "ds003643":
         return ""
     for (language, subject), space in spaces.items():
         known = published.get("languages", {}).get(language, {}).get("n_voxels", [None])[0]

@@ -21,8 +21,8 @@ from lateralization.names import (
     STEP_REVISION,
     TRAINING_STEP,
     UNTRAINED,
-    family_of,
 )
+from lateralization.run_plan import Baseline, Model, Plan, entries
 from lateralization.statistics.areas import within
 from lateralization.statistics.asymmetry import SHARED, STRICT, Brain, Layers
 from lateralization.study import ROI_ORDER
@@ -123,71 +123,63 @@ class Space:
         return replace(self, brain=cut)
 
 
-def _number(*candidates: Any) -> float:
-    """First candidate that is a finite number, else NaN."""
-    for value in candidates:
-        if isinstance(value, bool) or value is None or value == "":
-            continue
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            continue
-        if np.isfinite(number):
-            return number
-    return np.nan
+def _known(*candidates: float | None) -> float:
+    """Return the first candidate that is not None, else NaN."""
+    return next((float(value) for value in candidates if value is not None), np.nan)
 
 
-def kind_of(name: str, plan: dict[str, Any]) -> str:
+def kind_of(entry: Model | Baseline, models: Sequence[Model]) -> str:
     """Tell models, baselines, untrained models and training steps apart.
 
     A training step is a model at a revision ``step<N>``, or one of several ``NAME_step<N>`` of one
     NAME: a single folder that is called so is a model, and counts among the others.
     """
-    given = {entry["name"]: entry.get("kind") for entry in plan.get("baselines", [])}
-    if name in given:
-        return FEATURES if given[name] == FEATURES else BASELINE
-    models = {entry["name"]: entry for entry in plan.get("models", [])}
-    mine = models.get(name, {})
-    if _number(mine.get("seed")) > 0:
+    if isinstance(entry, Baseline):
+        return FEATURES if entry.kind == FEATURES else BASELINE
+    if entry.seed > 0:
         return UNTRAINED
-    step = TRAINING_STEP.fullmatch(name)
-    named = [TRAINING_STEP.fullmatch(other) for other in models]
+    step = TRAINING_STEP.fullmatch(entry.name)
+    named = [TRAINING_STEP.fullmatch(other.name) for other in models]
     series = [other for other in named if step and other and other[1] == step[1]]
-    at_step = STEP_REVISION.fullmatch(str(mine.get("revision")))
+    at_step = STEP_REVISION.fullmatch(entry.revision or "")
     return CHECKPOINT if at_step or len(series) > 1 else MODEL
 
 
-def describe_fit(record: dict[str, Any], plan: dict[str, Any]) -> Fit:
+def describe_fit(record: dict[str, Any], plan: Plan) -> Fit:
     """Join what GATHER recorded of a fit with what the plan says of its model.
 
     Parameters
     ----------
     record
-        A ``_scores.json``.
+        A ``_scores.json``; sizes that it has were counted and come before those of the plan.
     plan
         The plan of the run.
+
+    Raises
+    ------
+    BadInput
+        The plan has no model of this name.
     """
-    entries = [*plan.get("models", []), *plan.get("baselines", [])]
-    spec: dict[str, Any] = next(
-        (entry for entry in entries if entry["name"] == record["model"]), {}
-    )
-    kind = kind_of(record["model"], plan)
-    size = [
-        _number(record.get(key), spec.get(key)) for key in ("n_parameters", "n_layers", "n_hid")
-    ]
-    if kind in (BASELINE, FEATURES):
-        size = [np.nan] * 3
-    family = spec.get("family") or family_of(record["model"])
-    own = (spec.get("own_predictors") or {}).get(record["language"], {})
-    given = {**(spec.get("predictors") or {}), **own}
-    predictors = {name: _number(value) for name, value in given.items()}
-    return Fit(
-        record["language"], record["subject"], record["model"], kind,
-        kind if kind in (BASELINE, FEATURES) else str(family),
-        size[0], size[1], size[2], _number(spec.get("seed"), record.get("seed")),
-        tuple(int(layer) for layer in record["layers"]),
-        predictors, record,
+    language, name = record["language"], record["model"]
+    known = {entry.name: entry for entry in entries(plan.models, plan.baselines)}
+    if name not in known:
+        raise BadInput(f"the plan has no model {name}; give the plan that the scores were made by")
+    entry = known[name]
+    kind = kind_of(entry, plan.models)
+    fit = Fit(
+        language, record["subject"], name, kind, family=kind, seed=float(entry.seed),
+        layers=tuple(int(layer) for layer in record["layers"]), record=record,
     )  # fmt: skip
+    if isinstance(entry, Baseline):
+        return fit
+    return replace(
+        fit,
+        family=entry.family,
+        n_parameters=_known(record.get("n_parameters"), entry.n_parameters),
+        n_layers=_known(record.get("n_layers"), entry.n_layers),
+        n_hid=_known(record.get("n_hid"), entry.n_hid),
+        predictors=entry.predictors | entry.own_predictors.get(language, {}),
+    )
 
 
 def _stem(path: Path, suffix: str) -> str:
@@ -215,7 +207,7 @@ def pair_files(scores: Sequence[Path], runs: Sequence[Path]) -> list[tuple[Path,
 
 
 def iterate_fits(
-    scores: Sequence[Path], runs: Sequence[Path], plan: dict[str, Any]
+    scores: Sequence[Path], runs: Sequence[Path], plan: Plan
 ) -> Iterator[tuple[Fit, Layers]]:
     """Read fits one by one; at the end give each random baseline averaged over its seeds.
 
@@ -227,7 +219,8 @@ def iterate_fits(
     Raises
     ------
     BadInput
-        See :func:`pair_files`; or scores have another form than the record says.
+        See :func:`pair_files` and :func:`describe_fit`; or scores have another form than the record
+        says.
     """
     sums: dict[tuple[str, str, str], tuple[Fit, Floats, int]] = {}
     for description, tensor in progress(pair_files(scores, runs), "fits"):

@@ -16,6 +16,7 @@ from lateralization.errors import BadInput
 from lateralization.files import read_json, read_table, save_tensors, write_json, write_table
 from lateralization.fmri.atlas import read_atlas
 from lateralization.names import AVERAGE, BASELINE, CHECKPOINT, MODEL, UNTRAINED
+from lateralization.run_plan import LanguagePlan, Plan, read_plan
 from lateralization.statistics.areas import Areas, within
 from lateralization.statistics.asymmetry import SHARED, FitScores, Layers
 from lateralization.statistics.specifications import Specification, specify
@@ -72,48 +73,48 @@ def frame(name: str, rows: Iterable[Row]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def failure_rows(plan: dict[str, Any], summaries: list[FitSummary]) -> list[Row]:
+def failure_rows(plan: Plan, summaries: list[FitSummary]) -> list[Row]:
     """List the fits of the plan that have no scores."""
     done = {one.fit.key for one in summaries}
     cause = "a task of this fit failed"
     without = {
-        entry["name"]: f"{entry['source']} reads in both directions and has none, or {cause}"
-        for entry in plan.get("baselines", [])
-        if entry["kind"] == SURPRISAL
+        entry.name: f"{entry.source} reads in both directions and has none, or {cause}"
+        for entry in plan.baselines
+        if entry.kind == SURPRISAL
     }
     see = "(see pipeline_info/trace)"
     return [
         {
-            "language": fit["language"],
-            "subject": fit["subject"],
-            "model": fit["model"],
-            "reason": f"no scores came back: {without.get(fit['model'], cause)} {see}",
+            "language": fit.language,
+            "subject": fit.subject,
+            "model": fit.model,
+            "reason": f"no scores came back: {without.get(fit.model, cause)} {see}",
         }
-        for fit in plan.get("fits", [])
-        if (fit["language"], fit["subject"], fit["model"]) not in done
+        for fit in plan.fits
+        if (fit.language, fit.subject, fit.model) not in done
     ]
 
 
-def absent_rows(plan: dict[str, Any], checks: Sequence[Row]) -> list[Row]:
+def absent_rows(languages: Sequence[LanguagePlan], checks: Sequence[Row]) -> list[Row]:
     """List the subjects of a group that did not reach it; CHECKS sees all that did."""
     present = {(str(row["language"]), str(row["subject"])) for row in checks}
     checked = {language for language, _ in present}
     reason = "no cleaned runs came back: in no mean over subjects and not in the reliability"
     return [
-        {"language": entry["language"], "subject": one["subject"], "model": "",
+        {"language": entry.language, "subject": one.subject, "model": "",
          "reason": f"{reason} (see pipeline_info/trace)"}
-        for entry in plan.get("languages", [])
-        for one in entry.get("subjects") or []
-        if one.get("group") and entry["language"] in checked
-        and (entry["language"], one["subject"]) not in present
+        for entry in languages
+        for one in entry.subjects
+        if one.group and entry.language in checked
+        and (entry.language, one.subject) not in present
     ]  # fmt: skip
 
 
 def without_reliability_rows(
-    plan: dict[str, Any], spaces: Mapping[tuple[str, str], Space]
+    languages: Sequence[LanguagePlan], spaces: Mapping[tuple[str, str], Space]
 ) -> list[Row]:
     """List how many voxels of a language have scores and no reliability."""
-    given = {entry["language"] for entry in plan.get("languages", []) if entry.get("isc")}
+    given = {entry.language for entry in languages if entry.isc is not None}
     rows = []
     for (language, subject), space in spaces.items():
         if space.brain.isc is None:
@@ -176,7 +177,7 @@ def model_rows(summaries: list[FitSummary]) -> list[Row]:
 
 
 def _published(
-    plan: dict[str, Any],
+    plan: Plan,
     tables: dict[str, pd.DataFrame],
     spaces: dict[tuple[str, str], Space],
     path: Path | None,
@@ -254,7 +255,7 @@ class Read:
     ceilings: list[Row]
 
 
-def summarise_all(inputs: Inputs, plan: dict[str, Any]) -> Read:
+def summarise_all(inputs: Inputs, plan: Plan) -> Read:
     """Reduce every fit to its summary, one fit in memory at a time, in a fixed order.
 
     Raises
@@ -306,9 +307,9 @@ def build(inputs: Inputs) -> Built:
     Raises
     ------
     BadInput
-        No scores at all, or files that do not belong together.
+        No scores at all, files that do not belong together, or a plan that cannot be read.
     """
-    plan = read_json(inputs.plan)
+    plan = read_plan(inputs.plan)
     read = summarise_all(inputs, plan)
     summaries, spaces = read.summaries, read.spaces
     areas, no_atlas = read_areas(inputs, spaces)
@@ -327,8 +328,8 @@ def build(inputs: Inputs) -> Built:
         "ols": ols_rows(summaries),
         "models": model_rows(summaries),
         "predictors": predictor_rows(summaries),
-        "failures": absent_rows(plan, checks) + failure_rows(plan, summaries),
-        "left_out": left_out_rows(summaries) + without_reliability_rows(plan, spaces),
+        "failures": absent_rows(plan.languages, checks) + failure_rows(plan, summaries),
+        "left_out": left_out_rows(summaries) + without_reliability_rows(plan.languages, spaces),
         "densities": density_table(summaries, spaces),
         "sensitivity": sensitivity_table(summaries, spaces),
         **atlas_rows(summaries, spaces, areas),

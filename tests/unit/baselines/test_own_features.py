@@ -44,7 +44,7 @@ def plan_of(world, folder, **more):
     given = {"dataset": "data", "texts": "texts", "models": "none", "baselines": "none",
              "corrections": "none", "features": str(folder)}  # fmt: skip
     request = {"params": given | more, "launch_dir": str(world), "project_dir": str(PROJECT)}
-    return make_plan(request, ASSETS).to_json()
+    return make_plan(request, ASSETS)
 
 
 def test_every_form_is_planned_like_a_model(world, tmp_path):
@@ -56,14 +56,14 @@ def test_every_form_is_planned_like_a_model(world, tmp_path):
     save_tensors(tmp_path / "made.elsewhere_lang-en_words.safetensors", states)
     (tmp_path / "README.md").write_text("mine")
     plan = plan_of(world, tmp_path, subjects="average,EN901", individual_models="pitch")
-    entries = {entry["name"]: entry for entry in plan["baselines"]}
-    assert {name: entry["n_layers"] for name, entry in entries.items()} == {
+    entries = {entry.name: entry for entry in plan.baselines}
+    assert {name: entry.n_layers for name, entry in entries.items()} == {
         "made.elsewhere": 3,
         "motion": 1,
         "pitch": 1,
     }
-    assert [kind_of(name, plan) for name in entries] == ["features"] * 3
-    fits = {(fit["subject"], fit["model"]) for fit in plan["fits"]}
+    assert [kind_of(entry, plan.models) for entry in plan.baselines] == ["features"] * 3
+    fits = {(fit.subject, fit.model) for fit in plan.fits}
     assert fits == {("average", name) for name in entries} | {("EN901", "pitch")}
 
 

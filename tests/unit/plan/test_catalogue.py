@@ -1,9 +1,8 @@
 """Names of models: hub ids, sheets, folders, baselines."""
 
-from dataclasses import asdict
-
 import pytest
 
+from helpers.made_plans import made_plan
 from helpers.tiny_dataset import ASSETS, PROJECT, STUDY, truncate, write_model
 from lateralization.names import file_name
 from lateralization.plan import catalogue
@@ -92,7 +91,7 @@ def test_a_short_name_has_the_skill_of_its_languages_own_list(tmp_path, language
     )
     assert (model.n_parameters, model.predictors) == (463987712, {})
     assert sorted(model.own_predictors) == known
-    plan = {"models": [asdict(model)], "baselines": []}
+    plan = made_plan(models=[model])
     for language in languages.split(","):
         record = {"language": language, "subject": "average", "model": model.name, "layers": [0]}
         found = describe_fit(record, plan).predictors

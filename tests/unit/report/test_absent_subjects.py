@@ -2,29 +2,20 @@
 
 import pandas as pd
 
+from helpers.made_plans import made_language, made_plan, made_subject
 from lateralization.files import read_table, write_table
 from lateralization.fmri.methods import describe_preprocessing
 from lateralization.report import findings
 from lateralization.tables.lateralize import absent_rows, frame
 
-PLAN = {
-    "languages": [
-        {
-            "language": "en",
-            "name": "English",
-            "n_runs": 9,
-            "tr": 2.0,
-            "subjects": [
-                {"subject": "EN901", "group": True},
-                {"subject": "EN902", "group": True},
-                {"subject": "EN903", "group": True},
-                {"subject": "EN904", "group": False},
-            ],
-        },
-        {"language": "fr", "name": "French", "subjects": [{"subject": "FR001", "group": True}]},
-    ],
-    "fits": [],
-}
+LANGUAGES = [
+    made_language(
+        subjects=[made_subject(f"EN90{i}") for i in (1, 2, 3)]
+        + [made_subject("EN904", individual=True, group=False)]
+    ),
+    made_language(language="fr", name="French", subjects=[made_subject("FR001")]),
+]
+PLAN = made_plan(languages=LANGUAGES)
 
 
 def group_tables(outlier="no"):
@@ -34,7 +25,7 @@ def group_tables(outlier="no"):
         for subject, last in (("EN901", False), ("EN902", True), ("all", False))
     ]
     return {
-        "failures": frame("failures", absent_rows(PLAN, checks)),
+        "failures": frame("failures", absent_rows(LANGUAGES, checks)),
         "left_out": frame("left_out", []),
         "checks": pd.DataFrame(checks),
     }
@@ -55,8 +46,8 @@ def test_a_subject_that_did_not_reach_the_group_is_in_the_table_and_said(tmp_pat
 
 def test_a_group_that_is_whole_or_was_not_checked_lacks_nobody():
     checks = [{"language": "en", "subject": f"EN90{n}"} for n in (1, 2, 3)]
-    assert absent_rows(PLAN, checks) == []
-    assert absent_rows(PLAN, []) == []
+    assert absent_rows(LANGUAGES, checks) == []
+    assert absent_rows(LANGUAGES, []) == []
 
 
 def test_the_methods_name_those_that_are_in_no_mean():
@@ -64,6 +55,6 @@ def test_the_methods_name_those_that_are_in_no_mean():
     assert "the mean over all subjects of a language, standardised" in whole
     text = describe_preprocessing(PLAN, findings.not_averaged(PLAN, group_tables()))
     assert "the mean over all subjects of a language but EN903 (English), standardised" in text
-    excluded = PLAN | {"parameters": {"exclude_outliers": "yes"}}
+    excluded = made_plan(languages=LANGUAGES, parameters={"exclude_outliers": "yes"})
     text = describe_preprocessing(excluded, findings.not_averaged(excluded, group_tables("yes")))
     assert "but EN902, EN903 (English)" in text

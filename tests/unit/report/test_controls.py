@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 
 from helpers.made_runs import MadeRun, write_run
-from lateralization.files import read_json
 from lateralization.report.findings import about_alignment
 from lateralization.report.report import make_report
 from lateralization.report.sections import SECTIONS, answers
+from lateralization.run_plan import read_plan
 from lateralization.tables.lateralize import lateralize
 from lateralization.tables.read import read_tables
 
@@ -17,7 +17,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("controls")
     inputs = write_run(folder / "in", MadeRun(study=True))
     lateralize(inputs, folder / "tables")
-    return read_json(inputs.plan), read_tables(folder / "tables"), folder
+    return read_plan(inputs.plan), read_tables(folder / "tables"), folder
 
 
 @pytest.mark.slow
@@ -55,7 +55,7 @@ def test_the_answer_on_the_score_follows_the_table(made):
 @pytest.mark.slow
 def test_models_say_which_revision_was_asked_for(made):
     plan, tables, _ = made
-    asked = {model["name"]: model.get("revision", "") for model in plan["models"]}
+    asked = {model.name: model.revision or "" for model in plan.models}
     assert "step1000" in asked.values()
     rows = tables["models"].drop_duplicates("model").set_index("model")["asked_revision"]
     assert {name: rows[name] for name in asked} == asked

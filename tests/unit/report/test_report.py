@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from helpers.made_plans import made_baseline, made_language, made_model, made_plan, made_subject
 from helpers.made_runs import MadeRun, write_run
 from lateralization import wording
 from lateralization.encoding.methods import describe_encoding
@@ -193,70 +194,71 @@ def test_methods_are_written_from_the_parameters(full):
 
 
 def test_methods_tell_the_choices_of_the_encoder():
-    plan = {"encoder": {"alpha": "shared", "hrf": "glover", "inner_validation": "one_run"}}
-    text = describe_encoding(plan)
+    languages = [made_language()]
+    text = describe_encoding(made_plan(languages=languages))
     for words in ("[hrf]", "for all voxels, chosen on one held-out training run", "[betting]"):
         assert words in text
     assert "components" not in text
     chosen = {"alpha": "per_voxel", "hrf": "fir", "inner_validation": "all_runs", "components": 50}
-    text = describe_encoding({"encoder": chosen})
+    text = describe_encoding(made_plan(languages=languages, encoder=chosen))
     for words in ("delays of 1 to 5 scans", "[fir]", "for each voxel", "each held out in turn",
                   "50 leading principal components", "on the training runs alone"):  # fmt: skip
         assert words in text
     assert "[hrf]" not in text
     assert "betting" not in text
     assert "together" not in text
-    text = describe_encoding({"joint": ["word_rate", "glove"]})
+    text = describe_encoding(made_plan(languages=languages, joint=["word_rate", "glove"]))
     for words in ("together with word_rate and glove", "bands of their own", "[banded]"):
         assert words in text
 
 
 def test_methods_claim_nothing_of_what_was_given_or_not_fitted():
-    story = {"language": "en", "name": "English", "n_runs": 9, "tr": 2.0, "average": True}
-    language = story | {"mask": {"source": ["m"]}, "average_subject": {"source": ["a"]}}
-    text = describe_preprocessing({"languages": [language]})
+    given = made_language(mask={"source": ["m"]}, average_subject={"source": ["a"]})
+    text = describe_preprocessing(made_plan(languages=[given]))
     for words in ("mask was taken from the file given", "average subject was taken from the files"):
         assert words in text
     for words in ("resampled", "detrended", "smoothed", "mean over", "more than half"):
         assert words not in text
-    people = [{"individual": True}, {"individual": False}]
-    language = story | {"subjects": people}
-    text = describe_preprocessing({"languages": [language]})
+    people = [made_subject("EN901", individual=True), made_subject("EN902")]
+    text = describe_preprocessing(made_plan(languages=[made_language(subjects=people)]))
     for words in ("resampled", "detrended", "smoothed with 4 mm", "more than half of the runs"):
         assert words in text
-    text = describe_preprocessing({"languages": [language | {"average": False}]})
+    alone = made_language(subjects=people, average=False)
+    text = describe_preprocessing(made_plan(languages=[alone]))
     assert "average" not in text
 
 
 def test_methods_tell_how_models_were_read_and_which_layers_count():
-    assert paragraphs({})[0][2].startswith("No language model was fitted. No baseline")
-    models = [{"name": f"m{k}", "mapping": "aligned"} for k in range(31)]
-    text = describe_models({"models": models, "parameters": {"context": 8}})
+    languages = [made_language()]
+    (_, _, features, *_), _ = paragraphs(made_plan(languages=languages))
+    assert features.startswith("No language model was fitted. No baseline")
+    models = [made_model(f"m{k}") for k in range(31)]
+    text = describe_models(made_plan(models=models, parameters={"context": 8}))
     for words in ("31 models (m0, ", "m29 … (31 in all))", "with at most 7 tokens before it"):
         assert words in text
-    untrained = [{"name": "gpt2_untrained_seed1", "seed": 1}, {"name": "gpt2", "seed": 0}]
-    text = describe_models({"models": untrained, "parameters": {"untrained_mode": "train"}})
+    untrained = [made_model("gpt2_untrained_seed1", seed=1), made_model("gpt2")]
+    text = describe_models(made_plan(models=untrained, parameters={"untrained_mode": "train"}))
     assert "weights, drawn from a seed, had gpt2_untrained_seed1, and read with dropout" in text
-    assert "dropout" not in describe_models({"models": untrained})
+    assert "dropout" not in describe_models(made_plan(models=untrained))
     for layers, last, said in (
         ("all", "yes", "Every layer was"),
         ("all", "no", "Every layer, but each model’s last, was"),
         ("every:2", "yes", "Every layer whose number is a multiple of 2 was"),
         ([0, 6], "yes", "Each of the layers 0, 6 was"),
     ):
-        assert describe_encoding({"parameters": {"layers": layers, "last_layer": last}}).startswith(
-            said
-        )
+        plan = made_plan(languages=languages, layers=layers, parameters={"last_layer": last})
+        assert describe_encoding(plan).startswith(said)
 
 
 def test_every_source_that_a_sentence_cites_is_listed():
-    models = [{"name": "m", "mapping": "reference"}]
-    baselines = [{"name": "glove", "kind": "glove"}]
-    plan = {
-        "parameters": {"dataset": "ds003643"},
-        "languages": [{"language": "en", "name": "English", "subjects": [{}]}],
-        "models": models, "baselines": baselines, "encoder": {"hrf": "fir"}, "joint": ["glove"],
-    }  # fmt: skip
+    plan = made_plan(
+        parameters={"dataset": "ds003643"},
+        languages=[made_language(subjects=[made_subject("EN057")])],
+        models=[made_model("m", mapping="reference")],
+        baselines=[made_baseline("glove", "glove")],
+        encoder={"hrf": "fir"},
+        joint=["glove"],
+    )
     texts, references = paragraphs(plan)
     cited = [int(number) for number in re.findall(r"\[(\d+)\]", " ".join(texts))]
     assert list(dict.fromkeys(cited)) == list(range(1, len(references) + 1))

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from helpers.made_plans import made_baseline, made_model, made_plan
 from helpers.made_runs import MadeRun, made_mask, write_run
 from lateralization.errors import BadInput
 from lateralization.files import read_json, read_tensors, write_json
 from lateralization.report.findings import about_planted
-from lateralization.tables.fits import kind_of
+from lateralization.tables.fits import describe_fit, kind_of
 from lateralization.tables.lateralize import lateralize
 from lateralization.tables.read import read_tables
 from lateralization.tables.registry.tables import TABLES
@@ -319,5 +320,30 @@ def test_a_rise_on_one_side_of_zero_is_no_recovery():
     ],
 )  # fmt: skip
 def test_training_steps_are_told_from_models_by_revision_or_series(models, kinds):
-    plan = {"models": [{"name": name, "revision": revision} for name, revision in models]}
-    assert [kind_of(name, plan) for name, _ in models] == kinds
+    entries = [made_model(name, revision=revision) for name, revision in models]
+    assert [kind_of(entry, entries) for entry in entries] == kinds
+
+
+def test_a_fit_has_the_sizes_that_were_counted_before_those_that_were_planned():
+    planned = made_model("gpt2", n_parameters=100, n_layers=12, family="gpt2")
+    record = {"language": "en", "subject": "average", "layers": [0]}
+    record |= {"n_parameters": 124, "n_layers": None, "n_hid": None}
+    plan = made_plan(models=[planned], baselines=[made_baseline("glove", "glove", seed=3)])
+    fit = describe_fit(record | {"model": "gpt2"}, plan)
+    assert (fit.kind, fit.family, fit.n_parameters, fit.n_layers) == ("model", "gpt2", 124, 12)
+    assert np.isnan(fit.n_hid)
+    fit = describe_fit(record | {"model": "glove"}, plan)
+    assert (fit.kind, fit.family, fit.seed) == ("baseline", "baseline", 3)
+    assert np.isnan([fit.n_parameters, fit.n_layers, fit.n_hid]).all()
+
+
+def test_a_plan_of_another_run_or_release_is_bad_input(tmp_path):
+    inputs = write_run(tmp_path / "in", MadeRun(models={"tiny": 1e6}, layers=1))
+    plan = read_json(inputs.plan)
+    write_json(plan | {"baselines": []}, inputs.plan)
+    with pytest.raises(BadInput, match="the plan has no model random_embedding_300d_seed1"):
+        lateralize(inputs, tmp_path / "tables")
+    del plan["truth"]
+    write_json(plan, inputs.plan)
+    with pytest.raises(BadInput, match=r"plan\.json is not a plan of this release"):
+        lateralize(inputs, tmp_path / "tables")

@@ -5,6 +5,7 @@ family that is written otherwise) would vanish without a word.
 """
 
 from collections import Counter
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -57,22 +58,23 @@ def study_plan(folder):
         "random_seeds": "1,2",
     }
     request = {"params": parameters, "launch_dir": str(folder), "project_dir": str(PROJECT)}
-    return make_plan(request, ASSETS).to_json()
+    return make_plan(request, ASSETS)
 
 
 def write_fits(folder, plan):
     """Write scores of three layers for every fit of a plan."""
-    models = {model["name"]: model for model in plan["models"]}
+    models = {model.name: model for model in plan.models}
     rng = np.random.default_rng(2)
-    for fit in plan["fits"]:
-        stem = folder / f"lang-{fit['language']}_sub-{fit['subject']}_model-{fit['model']}"
-        n_layers = 3 if fit["model"] in models else 1
+    for fit in plan.fits:
+        stem = folder / f"lang-{fit.language}_sub-{fit.subject}_model-{fit.model}"
+        n_layers = 3 if fit.model in models else 1
         r = rng.normal(0.2, 0.05, (n_layers, N_RUNS, 4 * N_AREAS)).astype(np.float32)
         save_tensors(f"{stem}_runs.safetensors", {"r": r})
-        trained = models.get(fit["model"].removesuffix("_untrained_seed1"), {})
+        trained = models.get(fit.model.removesuffix("_untrained_seed1"))
         size = {"n_parameters": 6.9e9, "n_layers": 2, "n_hid": 64}  # where no list says it
-        size |= {name: trained[name] for name in size if trained.get(name)}
-        write_json(fit | size | {"layers": list(range(n_layers))}, f"{stem}_scores.json")
+        size |= {name: known for name in size if (known := getattr(trained, name, None))}
+        record = asdict(fit) | size | {"layers": list(range(n_layers))}
+        write_json(record, f"{stem}_scores.json")
     return sorted(folder.glob("*_scores.json")), sorted(folder.glob("*_runs.safetensors"))
 
 
