@@ -71,7 +71,7 @@ MODULES = {
     "statistics.specifications": "specifications",
     "tables.control_tables": "controls control_tables specifications",
     "tables.fits": "lateralize unique",
-    "tables.people": "companions people",
+    "tables.people": "companions people lateralize",
     "tables.summaries": "regressions lateralize unique",
     "tables.unique": "unique",
 }
