@@ -1,6 +1,7 @@
 """Voxels against mirror images over people: the largest t, its size, and what is planted."""
 
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 from helpers.made_runs import MadeRun, write_run
 from lateralization.statistics.permutation import max_t
 from lateralization.tables.lateralize import lateralize
-from lateralization.tables.people import _pair_row
+from lateralization.tables.people import SLOPE, _pair_row, person_maps
 from lateralization.tables.read import read_tables
 
 
@@ -60,6 +61,27 @@ def test_five_people_are_too_few_and_constants_are_never_found():
 )
 def test_the_reason_says_what_is_lacking(n, n_pairs, reason):
     assert _pair_row({"language": "en"}, n, n_pairs, None)["reason"] == reason
+
+
+@pytest.mark.parametrize(
+    ("sizes", "has_slope"),
+    [((1e6, 1e8, 1e9), True), ((1e6, 1e8), False), ((1e6, 1e6, 1e6), False)],
+)
+def test_a_person_has_a_slope_map_from_three_models_of_different_size(sizes, has_slope):
+    mask = np.ones((4, 2, 2), bool)
+    values = np.random.default_rng(3).normal(size=(len(sizes), mask.sum())).astype(np.float32)
+    members = [
+        SimpleNamespace(fit=SimpleNamespace(model=f"m{i}", kind="model", n_parameters=n), best=best)
+        for i, (n, best) in enumerate(zip(sizes, values, strict=True))
+    ]
+    maps = person_maps(members, SimpleNamespace(mask=mask))
+    assert sum(quantity == "l_minus_r" for quantity, _ in maps) == len(sizes)
+    assert ((SLOPE, "") in maps) == has_slope
+    if has_slope:
+        differences = np.stack([maps["l_minus_r", f"m{i}"][:2].ravel() for i in range(3)])
+        expected = np.polyfit(np.log(sizes), differences, 1)[0]
+        np.testing.assert_allclose(maps[SLOPE, ""][:2].ravel(), expected, rtol=1e-5, atol=1e-7)
+        assert np.isnan(maps[SLOPE, ""][2:]).all()
 
 
 @pytest.mark.slow
