@@ -7,7 +7,8 @@ import pandas as pd
 
 from lateralization import wording
 from lateralization.names import AVERAGE, LN_N, MODEL
-from lateralization.report.findings import BAD, GOOD, NOTE, Remark, who
+from lateralization.report.findings import who
+from lateralization.report.sentences import BAD, GOOD, NOTE, Remark
 from lateralization.study import MIN_SUBJECTS
 from lateralization.tables.read import of, selection_of
 from lateralization.tables.registry.tables import PUBLISHED, Tables

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 from lateralization import wording
 from lateralization.names import LN_N, RANDOM_SEED
 from lateralization.problems import listed
+from lateralization.report.sentences import BAD, GOOD, NOTE, Remark
 from lateralization.run_plan import Plan
 from lateralization.statistics.intervals import MIN_SUBJECTS
 from lateralization.tables.read import WORDS, models_of, of, selection_of
@@ -21,20 +21,6 @@ PER_TENFOLD = float(np.log(10))
 
 NAMED = 8
 """Of what failed or disagrees, as many are named in a sentence; the tables have all."""
-
-GOOD, BAD, NOTE = "good", "bad", "note"
-
-
-@dataclass(frozen=True)
-class Remark:
-    """One sentence with its tone: good, bad (read this before citing) or note."""
-
-    tone: str
-    text: str
-
-    def plain(self) -> dict[str, str]:
-        """Return it as JSON has it."""
-        return asdict(self)
 
 
 def who(subject: str) -> str:

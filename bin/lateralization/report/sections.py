@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from lateralization.report import controls
-from lateralization.report.findings import Remark
+from lateralization.report.sentences import Remark
 from lateralization.tables.registry.tables import Tables
 
 Answer = Callable[[Tables, str, str], Remark | None]
