@@ -54,7 +54,7 @@ def folders_like(name) {
 def named_in_parameters(parameters) {
     def paths = [
         'dataset', 'texts', 'corrections', 'models', 'individual_models', 'glove', 'word_frequencies',
-        'atlas', 'mask', 'isc', 'average_subject', 'features',
+        'atlas', 'mask', 'isc', 'average_subject', 'features', 'claim',
     ]
     def languages = listed(parameters.languages)*.toLowerCase() ?: ['']
     paths

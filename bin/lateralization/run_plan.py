@@ -227,6 +227,30 @@ class FitPlan:
     model: str
 
 
+@dataclass(frozen=True)
+class Claim:
+    """What the first sentence of the report is about, fixed before anything is fitted.
+
+    Attributes
+    ----------
+    region, midline, layer
+        Voxels, hemispheres and the rule by which a layer is chosen, as the tables name them.
+    subjects
+        ``average``, ``people`` or ``auto``: people where enough of them are fitted.
+    predictor
+        ``ln_n_parameters``, or a numeric column of the model sheet.
+    digest
+        sha256 of the file.
+    """
+
+    region: str
+    midline: str
+    layer: str
+    subjects: str
+    predictor: str
+    digest: str
+
+
 class _Parameters(dict[str, Any]):
     """Parameters of a plan that was read; another release may have written it, and lack some."""
 
@@ -256,6 +280,8 @@ class Plan:
         Baselines that go jointly with every model.
     layers_per_task
         Layers that one ENCODE task fits.
+    claim
+        What the first sentence of the report is about.
     truth
         File in which a simulated data set describes itself.
     glove, atlas
@@ -273,6 +299,7 @@ class Plan:
     encoder: dict[str, Any]
     joint: list[str]
     layers_per_task: int
+    claim: Claim
     truth: str | None
     glove: Parcel | None
     atlas: Parcel | None
@@ -296,6 +323,7 @@ class Plan:
             "models": [Model(**one) for one in content["models"]],
             "baselines": [Baseline(**one) for one in content["baselines"]],
             "fits": [FitPlan(**one) for one in content["fits"]],
+            "claim": Claim(**content["claim"]),
         }
         return cls(**{**content, **typed})
 

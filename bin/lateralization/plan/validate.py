@@ -12,6 +12,7 @@ from lateralization.baselines.own_features import KIND as FEATURES
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.fmri.atlas import TABLES, check_atlas, labels_beside
+from lateralization.plan.claim_choice import choose_claim
 from lateralization.plan.context import Context, absolute
 from lateralization.plan.features_plan import check_features, check_frequencies
 from lateralization.plan.language_plan import plan_language
@@ -68,6 +69,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> Plan:
     _note_choices(parameters, notes)
     fits = _fits(languages, models, baselines)
     _check_fits(languages, fits, context)
+    claim = choose_claim(context, models)
     glove, baselines = _glove(context, baselines)
     atlas = _atlas(context)
     places = {name: _place(parameters[name], launch) for name in ("outdir", "cache_dir")}
@@ -85,6 +87,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> Plan:
         encoder={field.name: parameters[field.name] for field in fields(Choices)},
         joint=parameters["joint"] or [],
         layers_per_task=parameters["layers_per_task"] or LAYERS_PER_TASK,
+        claim=claim,
         truth=_truth(context),
         glove=glove,
         atlas=atlas,

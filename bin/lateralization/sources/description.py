@@ -115,6 +115,19 @@ def read_description(path: Path, schema: Path) -> Description:
     BadInput
         No JSON, or an entry is missing, unknown or not what it should be.
     """
+    content = read_checked(path, schema)
+    _check_values(content, path)
+    return _description(content, path)
+
+
+def read_checked(path: Path, schema: Path) -> Any:
+    """Read a JSON file and check it by a JSON schema.
+
+    Raises
+    ------
+    BadInput
+        No JSON, or an entry is missing, unknown or not what it should be.
+    """
     content = read_json(path)
     error = best_match(Draft202012Validator(read_json(schema)).iter_errors(content))
     if error is not None:
@@ -123,8 +136,7 @@ def read_description(path: Path, schema: Path) -> Description:
         raise BadInput(
             f"{path}: {where}: {error.message[:200]}{f' ({hint})' if hint else ''}; mend it there"
         )
-    _check_values(content, path)
-    return _description(content, path)
+    return content
 
 
 def _check_values(content: dict[str, Any], path: Path) -> None:

@@ -283,6 +283,12 @@ class FitScores:
             self._layers[index] = RunScores(self.r[index])
         return self._layers[index]
 
+    def chosen(self, rule: str, region: Region) -> RunScores:
+        """Return the scores under one of ``CHOICES``; a region matters to ``best_mean`` alone."""
+        if rule == BEST_MEAN:
+            return self.best_mean(region)
+        return self.best_cv if rule == BEST_CV else self.best_voxel
+
     def best_mean(self, region: Region) -> RunScores:
         """Return the layer with the highest mean over both sides of a region."""
         means = side_summaries(self.by_layer, region.voxels["both"])[:, 1]
@@ -370,6 +376,12 @@ def mean_asymmetry(scores: RunScores, region: Region, selection: str) -> Asymmet
         f"corrected t over {len(scores.values)} runs",
         difference,
     )
+
+
+def side_means(scores: RunScores, region: Region) -> Floats:
+    """Mean score of the left and of the right in each run, (2, n_runs); NaN without a voxel."""
+    sides = (scores.usable_voxels(region, side) for side in SIDES[:2])
+    return np.stack([_mean_over_voxels(scores.by_voxel.take(side, axis=0)) for side in sides])
 
 
 def _mean_over_voxels(values: Floats) -> Floats:
@@ -482,10 +494,9 @@ def choose_layers(scores: FitScores, found: Sequence[Region]) -> dict[tuple[str,
     """
     chosen: dict[tuple[str, str], RunScores] = {}
     for region in found:
-        chosen[BEST_VOXEL, region.name] = scores.best_voxel
-        chosen[BEST_CV, region.name] = scores.best_cv
-        if (BEST_MEAN, region.name) not in chosen:
-            chosen[BEST_MEAN, region.name] = scores.best_mean(region)
+        for rule in CHOICES:
+            if (rule, region.name) not in chosen:
+                chosen[rule, region.name] = scores.chosen(rule, region)
     return chosen
 
 

@@ -295,6 +295,11 @@ class Spaces:
         self._rois = list(rois)
         self._read: dict[tuple[str, str], Space] = {}
 
+    def group(self, language: str) -> Space | None:
+        """Give the space of a language's group; None where the run has none."""
+        known = f"lang-{language}" in self._masks
+        return self.get(language, AVERAGE) if known else None
+
     def get(self, language: str, subject: str) -> Space:
         """Give the group space for ``average`` and the subject's own for an individual.
 

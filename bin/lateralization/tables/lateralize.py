@@ -22,6 +22,13 @@ from lateralization.statistics.asymmetry import SHARED, FitScores, Layers
 from lateralization.statistics.specifications import Specification, specify
 from lateralization.tables.brain_maps import brain_maps, density_table, sensitivity_table
 from lateralization.tables.ceiling_tables import Ceilings
+from lateralization.tables.claims import (
+    ClaimScores,
+    claim_region,
+    claim_rows,
+    claim_run_rows,
+    claim_scores,
+)
 from lateralization.tables.comparison import applies, comparison_rows
 from lateralization.tables.control_tables import (
     control_rows,
@@ -213,9 +220,9 @@ def predictor_rows(summaries: list[FitSummary]) -> list[Row]:
     return list(rows.values())
 
 
-def in_order(one: FitSummary) -> tuple[Any, ...]:
+def in_order(fit: Fit) -> tuple[Any, ...]:
     """Sort key: language, average first, models before baselines, by size and name."""
-    fit, kinds = one.fit, (MODEL, CHECKPOINT, UNTRAINED, FEATURES, BASELINE)
+    kinds = (MODEL, CHECKPOINT, UNTRAINED, FEATURES, BASELINE)
     size = float(np.nan_to_num(fit.n_parameters, nan=0))
     return (
         fit.language, fit.subject != AVERAGE, fit.subject, kinds.index(fit.kind), size, fit.model,
@@ -246,6 +253,8 @@ class Read:
         Trained models read under every specification.
     unique, ceilings
         Rows of the tables of these names.
+    claims
+        Scores of the trained models under the claim.
     """
 
     summaries: list[FitSummary]
@@ -253,6 +262,7 @@ class Read:
     readings: dict[tuple[str, str, str], dict[Specification, float]]
     unique: list[Row]
     ceilings: list[Row]
+    claims: list[ClaimScores]
 
 
 def summarise_all(inputs: Inputs, plan: Plan) -> Read:
@@ -265,22 +275,27 @@ def summarise_all(inputs: Inputs, plan: Plan) -> Read:
     """
     reader = Spaces(inputs.masks, inputs.isc, inputs.rois)
     tops = Ceilings(inputs.ceilings, reader)
-    read = Read([], {}, {}, [], [])
+    read = Read([], {}, {}, [], [], [])
     for fit, r in iterate_fits(inputs.scores, inputs.runs, plan):
         if fit.key[:2] not in read.spaces:
             whole = reader.get(fit.language, fit.subject)
             read.spaces[fit.key[:2]] = whole.without(fit.left_out)
-        _reduce(fit, r, tops, read)
+        scores = FitScores(r)
+        _reduce(fit, r, scores, tops, read)
+        if fit.kind == MODEL:
+            space, group = read.spaces[fit.key[:2]], reader.group(fit.language)
+            region = claim_region(plan.claim, space, group)
+            read.claims.append(claim_scores(fit, scores, plan.claim, region))
     if not read.summaries:
         raise BadInput("no fit has scores; see why ENCODE and GATHER made none")
-    read.summaries.sort(key=in_order)
+    read.summaries.sort(key=lambda one: in_order(one.fit))
+    read.claims.sort(key=lambda one: in_order(one.fit))
     return read
 
 
-def _reduce(fit: Fit, r: Layers, tops: Ceilings, read: Read) -> None:
+def _reduce(fit: Fit, r: Layers, scores: FitScores, tops: Ceilings, read: Read) -> None:
     """Add what is kept of one fit; its scores are let go before the next fit is loaded."""
     space = read.spaces[fit.key[:2]]
-    scores = FitScores(r)
     read.summaries.append(summarise(fit, scores, space.brain))
     read.unique.extend(unique_of(fit, r, space.brain))
     read.ceilings.extend(tops.rows(fit, scores, space))
@@ -336,6 +351,8 @@ def build(inputs: Inputs) -> Built:
         **control_rows(summaries),
         "trajectories": trajectory_rows(summaries),
         **specification_rows(summaries, read.readings),
+        "claim": claim_rows(plan.claim, plan, read.claims),
+        "claim_runs": claim_run_rows(plan.claim, read.claims),
         "unique": read.unique,
         "ceilings": read.ceilings,
         "checks": checks,

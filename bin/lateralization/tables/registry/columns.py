@@ -39,6 +39,13 @@ def _columns(cells: Type, unit: str, meanings: dict[str, str]) -> dict[str, Colu
 # fmt: off
 COLUMNS = (
     _columns(TEXT, "", {
+        "subjects": "average, the id of one individual, or people: several individuals",
+        "asked_region": "region of the claim; the column region has the one that was used",
+        "family_rule": (
+            "units: families are the units of the interval over models (cluster jackknife); "
+            "within: each family has its own intercept, and the slope is that within families; "
+            "empty: one family, or each model one of its own"
+        ),
         "language": "code of the language, as in --languages",
         "subject": "average, or the id of an individual",
         "model": (
@@ -145,6 +152,8 @@ COLUMNS = (
     })
     | _columns(WHOLE, "voxels", {
         "n_voxels": "voxels that were used; voxels left out are not counted",
+        "n_runs": "test runs",
+        "n_families": "families of models",
         "n_left": "voxels used on the left",
         "n_right": "voxels used on the right",
         "n_left_out": "voxels left out, for the reason given",
@@ -328,6 +337,17 @@ COLUMNS = (
         "trained_l_minus_r": "left minus right of the trained model",
         "untrained_l_minus_r": "that of its untrained twins",
         "l_minus_r_gain": "trained_l_minus_r less untrained_l_minus_r",
+        "df": "degrees of freedom of the interval (Satterthwaite)",
+        "share_models": "share of the variance of the slope that is over models (or families)",
+        "share_runs": "share that is over test runs, corrected for shared training runs",
+        "share_people": "share that is over people; empty for one brain",
+        "mean_l_minus_r": "mean of left minus right over models, runs and people",
+        "left_slope": "slope of the left hemisphere's score",
+        "left_slope_low": "lower 95 % limit of left_slope, over models, runs and people",
+        "left_slope_high": "upper such limit",
+        "right_slope": "slope of the right hemisphere's score",
+        "right_slope_low": "lower 95 % limit of right_slope, over models, runs and people",
+        "right_slope_high": "upper such limit",
     })
 )
 """Name → column."""

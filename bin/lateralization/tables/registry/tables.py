@@ -100,6 +100,42 @@ def _by_name(tables: Iterable[Table]) -> dict[str, Table]:
 # fmt: off
 TABLES = _by_name((
     Table(
+        "claim",
+        "The claim that was fixed before the run: a slope with one interval over models, runs and "
+        "people together",
+        _columns(
+            "language subjects region asked_region midline layer predictor n_models n_runs "
+            "n_subjects n_families family_rule slope slope_low slope_high df share_models share_runs "
+            "share_people mean_l_minus_r n_left n_right left_slope left_slope_low left_slope_high "
+            "right_slope right_slope_low right_slope_high reason",
+            slope="change of left minus right per unit of the predictor",
+            slope_low="lower 95 % limit of the slope, over models, runs and people together",
+            slope_high="upper such limit",
+            n_left="models whose left minus right is above 0",
+            n_right="models whose left minus right is below 0",
+            n_subjects="individuals; 1 for the average brain",
+        ),
+        empty="no trained model was fitted",
+        section="trust", title="The claim",
+        shown=_names(
+            "language subjects region midline layer predictor n_models n_runs n_subjects n_families "
+            "family_rule slope slope_low slope_high df share_models share_runs share_people reason"
+        ),
+        caption="The interval adds the variances of the slope over models, runs and people. A "
+        "share near 100 % says what to collect more of; every other interval on this page counts "
+        "one of them alone, and is exploratory.",
+    ),
+    Table(
+        "claim_runs", "What the claim is made of: both sides of every model in every test run",
+        _columns(
+            "language subject model region midline layer run left right left_minus_right "
+            "predictor value family",
+            left="mean score over the left voxels", right="mean score over the right voxels",
+            value="value of the predictor",
+        ),
+        empty="no trained model was fitted",
+    ),
+    Table(
         "asymmetry", "Left minus right per fit, with intervals over test runs",
         _columns(
             "language subject model selection left right left_minus_right ci_low ci_high ci_kind "
