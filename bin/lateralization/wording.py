@@ -14,6 +14,14 @@ def signed(value: float, digits: int = 4) -> str:
     return (MINUS if value < 0 else "+") + text
 
 
+def digits_within(low: float, high: float) -> int:
+    """Return how many decimals are no finer than a tenth of an interval; 4 where there is none."""
+    width = high - low
+    if not (math.isfinite(width) and width > 0):
+        return 4
+    return max(0, math.floor(-math.log10(width / 10)))
+
+
 def number(value: float, digits: int = 3) -> str:
     """Write a number with a real minus sign, to significant digits."""
     if not math.isfinite(value):
@@ -51,11 +59,15 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{rounded:.{digits}f} %".replace("-", MINUS)
 
 
-def interval(low: float, high: float) -> str:
-    """Write the limits of a 95 % interval of a difference."""
+def interval(low: float, high: float, digits: int = 4) -> str:
+    """Write the limits of a 95 % interval of a difference.
+
+    Where ``digits`` are those of the estimate, the limits need one more: a limit close to 0 would
+    be printed as 0.
+    """
     if not (math.isfinite(low) and math.isfinite(high)):
         return "no interval"
-    return f"95 % interval {signed(low)} to {signed(high)}"
+    return f"95 % interval {signed(low, digits)} to {signed(high, digits)}"
 
 
 def plural(n: int, word: str) -> str:

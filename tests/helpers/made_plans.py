@@ -7,9 +7,11 @@ from typing import Any
 from lateralization.plan.parameters import load_schema, normalise
 from lateralization.problems import Problems
 from lateralization.ridge.choices import STUDY
-from lateralization.run_plan import Baseline, LanguagePlan, Model, Plan, SubjectPlan
+from lateralization.run_plan import Baseline, Claim, LanguagePlan, Model, Plan, SubjectPlan
 
 SCHEMA = load_schema(Path(__file__).parents[2])
+
+CLAIM = Claim("reliable", "strict", "best_cv", "auto", "ln_n_parameters", "0" * 64)
 
 
 def made_parameters(**given: Any) -> dict[str, Any]:
@@ -22,7 +24,7 @@ def made_plan(*, parameters: dict[str, Any] | None = None, **fields: Any) -> Pla
     empty: dict[str, Any] = {
         "cache_dir": "/cache", "layers": "all", "notes": [], "languages": [],
         "models": [], "baselines": [], "fits": [], "encoder": asdict(STUDY), "joint": [],
-        "layers_per_task": 8, "truth": None, "glove": None, "atlas": None,
+        "layers_per_task": 8, "claim": CLAIM, "truth": None, "glove": None, "atlas": None,
     }  # fmt: skip
     return Plan(made_parameters(**(parameters or {})), **(empty | fields))
 

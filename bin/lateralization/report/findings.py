@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from lateralization import wording
-from lateralization.names import LN_N, RANDOM_SEED
+from lateralization.names import AVERAGE, LN_N, RANDOM_SEED
 from lateralization.problems import listed
-from lateralization.report.sentences import BAD, GOOD, NOTE, Remark
+from lateralization.report.sentences import BAD, GOOD, NOTE, Remark, say
 from lateralization.run_plan import Plan
 from lateralization.statistics.intervals import MIN_SUBJECTS
 from lateralization.tables.read import WORDS, models_of, of, selection_of
@@ -25,91 +25,180 @@ NAMED = 8
 
 def who(subject: str) -> str:
     """Name a subject in a sentence."""
-    return "the average subject" if subject == "average" else subject
+    return "the average subject" if subject == AVERAGE else subject
+
+
+PREDICTED = {LN_N: ("Larger models", "with model size", "per tenfold size", PER_TENFOLD)}
+"""Predictor of the claim → the models that have more of it, along it, its unit, its scale."""
 
 
 def _slope_row(
     tables: Tables, language: str, subject: str, outcome: str, **where: str
 ) -> pd.Series | None:
-    wanted = {
-        "predictor": LN_N, "subset": "all", **PUBLISHED, **where,
-    }  # fmt: skip
+    wanted = {"predictor": LN_N, "subset": "all", **PUBLISHED, **where}
     rows = of(tables["regressions"], language=language, subject=subject, outcome=outcome, **wanted)
     return rows.iloc[0] if len(rows) == 1 and np.isfinite(rows.iloc[0]["slope"]) else None
 
 
-def answer_over_models(row: pd.Series, place: str) -> Remark:
-    """Say what size does to left minus right, with its interval and number of models."""
-    change, low, high = (PER_TENFOLD * float(row[k]) for k in ("slope", "slope_low", "slope_high"))
-    if low > 0:
-        tone, claim = GOOD, "Larger models predict the left hemisphere increasingly better"
-    elif high < 0:
-        tone, claim = BAD, "Larger models predict the right hemisphere increasingly better"
-    else:
-        tone, claim = NOTE, "A change of lateralization with model size is not shown"
-    return Remark(
-        tone,
-        f"{claim}: {place}, left minus right changes by {wording.signed(change)} (r) per tenfold "
-        f"size, {wording.interval(low, high)} over {wording.plural(int(row['n_models']), 'model')} "
-        f"(r = {wording.number(float(row['r']), 2)}, {wording.p_value(float(row['p']))}).",
+def _side_of_zero(low: float, high: float) -> int:
+    """Return 1 or -1 where an interval lies above or below 0, else 0; so also without limits."""
+    if not (math.isfinite(low) and math.isfinite(high)) or low >= high:
+        return 0
+    return int(low > 0) - int(high < 0)
+
+
+def _claim_sides(row: pd.Series) -> tuple[int, int, int]:
+    """Return on which side of 0 the intervals of the difference, the left and the right lie."""
+    whole, left, right = (
+        _side_of_zero(float(row[f"{name}slope_low"]), float(row[f"{name}slope_high"]))
+        for name in ("", "left_", "right_")
     )
+    return whole, left, right
 
 
-def answer_one_model(row: pd.Series, place: str, few: int) -> Remark:
-    """Say where one model leans, when there are too few for a slope."""
-    low, high, value = (float(row[k]) for k in ("ci_low", "ci_high", "left_minus_right"))
-    if low > 0:
-        claim = f"{row['model']} predicts the left hemisphere better"
-    elif high < 0:
-        claim = f"{row['model']} predicts the right hemisphere better"
-    elif not np.isfinite([low, high]).all():
-        claim = f"Whether {row['model']} leans to a side cannot be said"
-    else:
-        claim = f"{row['model']} leans to neither side beyond doubt"
-    return Remark(
-        NOTE,
-        f"{claim}: {place}, left minus right is {wording.signed(value)} (r), "
-        f"{wording.interval(low, high)} ({row['ci_kind'] or 'no units'}). With "
-        f"{wording.plural(few, 'model')} of known size nothing is said about size; 3 are needed.",
-    )
+def _claim_sentence(row: pd.Series) -> str:
+    """Choose the sentence of a claim that has an interval, by the signs of both sides."""
+    whole, left, right = _claim_sides(row)
+    if whole == 0:
+        return "no_change"
+    gaining, losing = (left, right) if whole > 0 else (right, left)
+    gains, loses = ("left", "right") if whole > 0 else ("right", "left")
+    if gaining > 0:
+        return f"{gains}_gains"
+    if losing < 0:
+        return f"{loses}_loses"
+    return "difference_rises" if whole > 0 else "difference_falls"
 
 
-def headline(tables: Tables, language: str, subject: str, name: str) -> Remark:
-    """Give the one sentence that the report begins with; ``name`` is that of the language."""
-    selection = selection_of(tables, language, subject)
-    place = f"in {name}, {WORDS[selection]} of {who(subject)}"
-    row = _slope_row(tables, language, subject, f"l_minus_r_{selection}")
-    if row is not None:
-        return answer_over_models(row, place)
-    rows = of(
-        tables["asymmetry"], language=language, subject=subject, selection=selection,
-        **PUBLISHED,
+def _claim_place(row: pd.Series, name: str) -> str:
+    """Say where the claim is made: language, voxels, and of whom."""
+    n, subject = int(row["n_subjects"]), str(row["subjects"])
+    whose = (
+        "this average brain" if subject == AVERAGE
+        else f"{subject} alone" if subject != "people" else f"{n} people"
     )  # fmt: skip
-    models = rows[rows["kind"] == "model"]
-    shown = (models if len(models) else rows).sort_values(["left", "right"]).iloc[-1]
-    return answer_one_model(shown, place, len(models_of(tables, language, subject, selection)))
+    region = WORDS.get(str(row["region"]), str(row["region"]))
+    return f"in {name}, {region} of {whose}"
 
 
-def about_choices(tables: Tables, language: str, subject: str) -> Remark | None:
-    """Say whether the slope keeps its sign under strict hemispheres and honest layer choice."""
-    outcome = f"l_minus_r_{selection_of(tables, language, subject)}"
-    published = _slope_row(tables, language, subject, outcome)
-    honest = _slope_row(tables, language, subject, outcome, layer="best_cv", midline="strict")
-    if published is None or honest is None:
-        return None
-    first, second = PER_TENFOLD * published["slope"], PER_TENFOLD * honest["slope"]
-    clear = np.sign(honest["slope_low"]) == np.sign(honest["slope_high"]) == np.sign(first)
-    claimed = np.sign(published["slope_low"]) == np.sign(published["slope_high"])
-    text = (
-        f"With layers chosen on other runs than they are scored on, and without the midline, the "
-        f"slope is {wording.signed(second)} per tenfold size instead of {wording.signed(first)}"
+def _leaning(row: pd.Series) -> str:
+    """Say to which side the models lean, which the slope does not."""
+    if not (np.isfinite(row["n_left"]) and row["n_models"] > 1):
+        return ""
+    return (
+        f" {int(row['n_left'])} of {wording.plural(int(row['n_models']), 'model')} score higher on "
+        f"the left, {int(row['n_right'])} on the right."
     )
-    if clear:
-        return Remark(GOOD, f"{text}; the answer does not hang on these choices.")
-    if claimed:
-        ending = "its interval no longer supports the published-style number"
-        return Remark(BAD, f"{text}; {ending}.")
-    return Remark(NOTE, f"{text}; neither interval keeps clear of zero.")
+
+
+def _largest(tables: Tables, row: pd.Series) -> str:
+    """Say what the largest model does in one brain, where its slope says nothing."""
+    rows = of(
+        tables["asymmetry"], language=row["language"], subject=row["subjects"], kind="model",
+        selection=row["region"], layer=row["layer"], midline=row["midline"],
+    )  # fmt: skip
+    rows = rows[np.isfinite(rows["left_minus_right"])]
+    if rows.empty:
+        return ""
+    one = rows.sort_values(["n_parameters", "model"]).iloc[-1]
+    low, high = float(one["ci_low"]), float(one["ci_high"])
+    digits = wording.digits_within(low, high)
+    return (
+        f" Left minus right of {one['model']} is "
+        f"{wording.signed(float(one['left_minus_right']), digits)} in units of r, "
+        f"{wording.interval(low, high, digits + 1)} over runs alone."
+    )
+
+
+def _families(row: pd.Series) -> str:
+    """Say how families count in the interval."""
+    n = int(row["n_families"])
+    if row["family_rule"] == "within":
+        return f", within {wording.plural(n, 'family')} that are taken as given"
+    return f" of {wording.plural(n, 'family')}" if n > 1 else " of one family"
+
+
+def _counted(row: pd.Series) -> str:
+    """Say over what the interval of the claim is."""
+    models = wording.plural(int(row["n_models"]), "model") + _families(row)
+    runs, n = wording.plural(int(row["n_runs"]), "run"), int(row["n_subjects"])
+    return f"over {models}, {runs}{f', {n} people' if n > 1 else ''} together"
+
+
+def claim_row(tables: Tables, language: str) -> pd.Series | None:
+    """Return the claim of a language; None where no trained model was fitted."""
+    rows = of(tables["claim"], language=language)
+    return rows.iloc[0] if len(rows) == 1 else None
+
+
+def headline(tables: Tables, language: str, name: str) -> Remark:
+    """Give the one sentence that the report begins with; ``name`` is that of the language."""
+    row = claim_row(tables, language)
+    if row is None or not row["n_models"] > 0:
+        return say("nothing_to_claim", place=f"in {name}")
+    predictor = str(row["predictor"])
+    other = (f"Models of higher {predictor}", f"with {predictor}", f"per unit of {predictor}", 1.0)
+    models, along, unit, scale = PREDICTED.get(predictor, other)
+    place = _claim_place(row, name)
+    low, high = float(row["slope_low"]) * scale, float(row["slope_high"]) * scale
+    if not (np.isfinite([low, high]).all() and low < high):
+        lead = _leaning(row) + _largest(tables, row)
+        return say("claim_undecided", along=along, place=place, reason=row["reason"], lead=lead)
+    digits = wording.digits_within(low, high)
+    change = wording.signed(float(row["slope"]) * scale, digits)
+    numbers = (
+        f"{place}, left minus right changes by {change} in units of r {unit}, "
+        f"{wording.interval(low, high, digits + 1)} {_counted(row)}.{_leaning(row)}"
+    )
+    sentence = _claim_sentence(row)
+    if sentence.startswith("difference"):
+        models = models[0].lower() + models[1:]
+    return say(sentence, models=models, along=along, numbers=numbers)
+
+
+def about_claim(tables: Tables, language: str) -> list[Remark]:
+    """Say what the interval of the claim is made of, and where its voxels are not those asked."""
+    row = claim_row(tables, language)
+    if row is None:
+        return []
+    found = []
+    if row["region"] and row["region"] != row["asked_region"]:
+        asked, used = (
+            WORDS.get(str(row[key]), str(row[key])) for key in ("asked_region", "region")
+        )
+        found.append(say("other_region", asked=asked, used=used))
+    shares = {name: float(row[f"share_{name}"]) for name in ("models", "runs", "people")}
+    if np.isfinite([row["slope_low"], row["slope_high"]]).all():
+        models, runs, people = (
+            wording.percent(share, 0) if np.isfinite(share) else "" for share in shares.values()
+        )
+        found.append(
+            say("shares", models=models, runs=f"{',' if people else ' and'} {runs} over runs",
+                people=f" and {people} over people" if people else "")
+        )  # fmt: skip
+    return found
+
+
+def about_published_rule(tables: Tables, language: str, subject: str) -> Remark | None:
+    """Say what the published rule gives, beside the claim."""
+    selection = selection_of(tables, language, subject)
+    row = _slope_row(tables, language, subject, f"l_minus_r_{selection}")
+    claim = claim_row(tables, language)
+    if row is None or claim is None:
+        return None
+    low, high = (PER_TENFOLD * float(row[key]) for key in ("slope_low", "slope_high"))
+    digits = wording.digits_within(low, high)
+    numbers = (
+        f"By the study’s rule (best layer of each voxel on the same runs, hemispheres that share "
+        f"the midline; {WORDS[selection]} of {who(subject)}) left minus right changes by "
+        f"{wording.signed(PER_TENFOLD * float(row['slope']), digits)} in units of r per tenfold "
+        f"size, {wording.interval(low, high, digits + 1)} over "
+        f"{wording.plural(int(row['n_models']), 'model')} alone (correlation with ln N "
+        f"{wording.number(float(row['r']), 2)}, {wording.p_value(float(row['p']))})"
+    )
+    published, claimed = _side_of_zero(low, high), _claim_sides(claim)[0]
+    differs = published not in (0, claimed) and claim["predictor"] == LN_N
+    return say("published_rule_differs" if differs else "published_rule", numbers=numbers)
 
 
 def about_baselines(tables: Tables, language: str, subject: str) -> Remark | None:
@@ -157,87 +246,66 @@ def about_size_given_score(tables: Tables, language: str, subject: str) -> Remar
 
 
 def about_ceiling(tables: Tables, language: str, subject: str) -> Remark | None:
-    """Say how many models stay left-lateralised in units of the reliability."""
+    """Say how many models lean left in units of the reliability."""
     rows = models_of(tables, language, subject, "reliable_iscnorm")
     rows = rows[np.isfinite(rows["left_minus_right"])]
     plain = models_of(tables, language, subject, "reliable")
     if rows.empty:
         return None
-    left, before = int((rows["left_minus_right"] > 0).sum()), int(
-        (plain["left_minus_right"] > 0).sum()
-    )  # fmt: skip
-    return Remark(
-        NOTE,
-        f"Divided by each voxel's reliability, {left} of {wording.plural(len(rows), 'model')} "
-        f"lean left; without the division {before} do. Where the two differ, part of the "
-        "asymmetry is in the signal, not in the models.",
-    )
+    left, before = (int((one["left_minus_right"] > 0).sum()) for one in (rows, plain))
+    models = wording.plural(len(rows), "model")
+    return say("leaning_in_reliability", left=left, models=models, before=before)
 
 
 def about_people(tables: Tables, language: str) -> Remark:
     """Say what may be inferred about people."""
     rows = of(tables["asymmetry"], language=language)
-    n = int(rows.loc[rows["subject"] != "average", "subject"].nunique())
+    n = int(rows.loc[rows["subject"] != AVERAGE, "subject"].nunique())
     if n == 0:
-        return Remark(
-            NOTE,
-            "Only the average subject was fitted: nothing is inferred about people. Intervals "
-            "over test runs and over models say how stable the number is for this group's "
-            "average.",
-        )
+        return say("no_people")
+    people = wording.plural(n, "individual")
     if n < MIN_SUBJECTS:
-        return Remark(NOTE, f"{wording.plural(n, 'individual')} fitted: too few for an interval "
-                      f"over people ({MIN_SUBJECTS} are needed).")  # fmt: skip
+        return say("few_people", people=people, needed=MIN_SUBJECTS)
     found = of(
         tables["subjects"], language=language, quantity="slope_l_minus_r_whole", **PUBLISHED,
     )  # fmt: skip
     if found.empty or not np.isfinite(found.iloc[0]["ci_low"]):
-        return Remark(NOTE, f"{n} individuals were fitted; see their means and intervals below.")
-    row = found.iloc[0]
-    mean, low, high = (PER_TENFOLD * float(row[k]) for k in ("mean", "ci_low", "ci_high"))
-    tone = GOOD if low > 0 else NOTE
+        return say("people_without_slope", people=people)
+    mean, low, high = (PER_TENFOLD * float(found.iloc[0][k]) for k in ("mean", "ci_low", "ci_high"))
+    digits = wording.digits_within(low, high)
     small = " With five people or fewer no sign-flip test can reach 5 %." if n <= 5 else ""
-    return Remark(
-        tone,
-        f"Over {n} individuals (whole brain), left minus right changes by {wording.signed(mean)} "
-        f"per tenfold size, {wording.interval(low, high)} over people.{small}",
-    )
+    return say(
+        "slope_over_people", people=people, change=wording.signed(mean, digits),
+        interval=wording.interval(low, high, digits + 1), small=small,
+    )  # fmt: skip
 
 
-def _planted_remark(rows: pd.DataFrame, place: str) -> Remark | None:
+def _planted_remark(rows: pd.DataFrame, place: str) -> Remark:
     row = rows.iloc[0]
     if row["recovered"] == "":
-        return Remark(
-            NOTE,
-            "Whether the planted rise is recovered cannot be said: "
-            f"{wording.plural(len(rows), 'model')} with scores, 3 are needed ({place}).",
-        )
+        return say("planted_undecided", models=wording.plural(len(rows), "model"), place=place)
     yes = row["recovered"] == "yes"
     rank = f"rank correlation {wording.number(float(row['spearman']), 2)}"
-    place = f"{place}, world “{row['world']}”"
     if np.ptp(rows["planted_left_minus_right"].to_numpy()) > 0:
-        text = f"The planted rise of left minus right is {'' if yes else 'not '}recovered"
-        return Remark(GOOD if yes else BAD, f"{text} ({rank}; {place}).")
-    if yes:
-        text = "Nothing was planted, and a rise was found: a false alarm"
+        name = "planted_recovered" if yes else "planted_missed"
     else:
-        text = "Nothing was planted, and no rise was found, as it should be"
-    return Remark(BAD if yes else GOOD, f"{text} ({rank}; {place}).")
+        name = "false_alarm" if yes else "no_alarm"
+    return say(name, rank=rank, place=f"{place}, world “{row['world']}”")
 
 
 def about_planted(tables: Tables) -> list[Remark]:
     """Say, for simulated data, whether what was planted came back; individuals are counted."""
     remarks = []
     for language, mine in tables["planted"].groupby("language"):
-        for _, rows in mine[mine["subject"] == "average"].groupby("subject"):
-            remark = _planted_remark(rows, f"{language}, the average subject")
-            remarks += [remark] if remark is not None else []
-        people = mine[mine["subject"] != "average"].drop_duplicates("subject")
+        average = mine[mine["subject"] == AVERAGE]
+        if len(average):
+            remarks.append(_planted_remark(average, f"{language}, the average subject"))
+        people = mine[mine["subject"] != AVERAGE].drop_duplicates("subject")
         people = people[people["recovered"].isin(["yes", "no"])]
         if len(people):
             n = int((people["recovered"] == "yes").sum())
-            text = f"{n} of {wording.plural(len(people), 'individual')} ({language}) show the rise"
-            remarks.append(Remark(NOTE, f"{text} by the same rule, with their noisier data."))
+            of_all = wording.plural(len(people), "individual")
+            remarks.append(say("planted_in_people", n=n, people=of_all, language=language))
     return remarks
 
 
@@ -245,14 +313,13 @@ def about_published(tables: Tables, why_not: str) -> Remark:
     """Say how many published values agree."""
     rows = tables["published"]
     if rows.empty:
-        return Remark(NOTE, f"Published values: {why_not or 'none to compare with'}.")
-    agree = int((rows["agrees"] == "yes").sum())
-    text = f"{agree} of {len(rows)} published values agree within their tolerance"
-    if agree == len(rows):
-        return Remark(GOOD, f"{text}.")
+        return say("published_none", why_not=why_not or "none to compare with")
     names = rows.loc[rows["agrees"] != "yes", "quantity"]
+    if names.empty:
+        return say("published_agree", n=len(rows))
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return Remark(BAD, f"{text}; these do not: {'; '.join(names.head(NAMED))}{more}.")
+    return say("published_disagree", agree=len(rows) - len(names), n=len(rows),
+               names="; ".join(names.head(NAMED)) + more)  # fmt: skip
 
 
 def not_averaged(plan: Plan, tables: Tables) -> dict[str, list[str]]:
@@ -272,8 +339,7 @@ def about_losses(tables: Tables) -> list[Remark]:
     fitted = failed["model"] != ""
     for code, rows in failed[~fitted].groupby("language"):
         names = listed(rows["subject"], NAMED)
-        remarks.append(Remark(BAD, f"The average subject and the reliability of {code} are "
-                              f"without {names}, whose runs failed on the way."))  # fmt: skip
+        remarks.append(say("group_lacks", language=code, names=names))
     failed = failed[fitted]
     if len(failed):
         names = ", ".join(
@@ -281,26 +347,30 @@ def about_losses(tables: Tables) -> list[Remark]:
             for _, row in failed.head(NAMED).iterrows()
         )
         more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
-        remarks.append(Remark(BAD, f"{wording.plural(len(failed), 'fit')} failed and "
-                              f"{'is' if len(failed) == 1 else 'are'} missing from every "
-                              f"number here: {names}{more}."))  # fmt: skip
+        are = "is" if len(failed) == 1 else "are"
+        fits = wording.plural(len(failed), "fit")
+        remarks.append(say("fits_failed", fits=fits, are=are, names=names + more))
     for _, row in lost[lost["model"] == RELIABILITY].iterrows():
-        voxels = f"{wording.plural(int(row['n_left_out']), 'voxel')} of {int(row['n_voxels']):,}"
-        have = "has" if row["n_left_out"] == 1 else "have"
-        text = f"{voxels} {have} scores but no reliability ({row['language']}): {row['reason']}."
-        remarks.append(Remark(NOTE, text))
+        remarks.append(
+            say(
+                "without_reliability", voxels=wording.plural(int(row["n_left_out"]), "voxel"),
+                n_voxels=f"{int(row['n_voxels']):,}", language=row["language"],
+                have="has" if row["n_left_out"] == 1 else "have", reason=row["reason"],
+            )
+        )  # fmt: skip
     lost = lost[lost["model"] != RELIABILITY]
     for (language, reason), rows in lost.groupby(["language", "reason"]):
         most = rows.sort_values("n_left_out").iloc[-1]
-        subjects = sorted(set(rows["subject"]), key=lambda name: (name != "average", name))
+        subjects = sorted(set(rows["subject"]), key=lambda name: (name != AVERAGE, name))
         names = ", ".join(who(name) for name in subjects[:4])
         more = f" and {len(subjects) - 4} more" if len(subjects) > 4 else ""
-        text = (
-            f"{'At most ' if len(rows) > 1 else ''}"
-            f"{wording.plural(int(most['n_left_out']), 'voxel')} of {int(most['n_voxels']):,} left "
-            f"out ({language}: {names}{more}): {reason}."
-        )
-        remarks.append(Remark(NOTE, text))
+        remarks.append(
+            say(
+                "left_out", at_most="At most " if len(rows) > 1 else "", names=names + more,
+                voxels=wording.plural(int(most["n_left_out"]), "voxel"), language=language,
+                n_voxels=f"{int(most['n_voxels']):,}", reason=reason,
+            )
+        )  # fmt: skip
     return remarks
 
 
@@ -313,17 +383,17 @@ def about_alignment(tables: Tables) -> list[Remark]:
     rates = rows["alignment_rate"].astype(float)
     poor = sorted(set(rows.loc[rates < 0.99, "model"]))
     if poor:
-        text = f"Fewer than 99 % of the words were found in the text for {', '.join(poor[:8])}"
-        return [Remark(BAD, f"{text}: check annotation and text.")]
+        return [say("few_words_found", names=", ".join(poor[:8]))]
     lowest = math.floor(10_000 * rates.min()) / 100  # rounded up, one lost word would be no loss
     share = "All" if lowest == 100 else f"At least {lowest:.2f} % of the"
-    return [Remark(GOOD, f"{share} annotated words were found in the text.")]
+    return [say("words_found", share=share)]
 
 
 def trust(tables: Tables, place: tuple[str, str]) -> list[dict[str, Any]]:
     """Collect the remarks on one subject's result."""
     candidates = [
-        about_choices(tables, *place),
+        *about_claim(tables, place[0]),
+        about_published_rule(tables, *place),
         about_baselines(tables, *place),
         about_size_given_score(tables, *place),
         about_ceiling(tables, *place),

@@ -88,7 +88,7 @@ def _results(
             {
                 "language": names[language],
                 "subject": subject,
-                "answer": findings.headline(tables, language, subject, names[language]).plain(),
+                "answer": findings.headline(tables, language, names[language]).plain(),
                 "figure": headline,
                 "remarks": findings.trust(tables, (language, subject)),
             }

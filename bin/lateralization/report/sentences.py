@@ -63,6 +63,160 @@ def _by_name(sentences: Iterable[Sentence]) -> dict[str, Sentence]:
 
 # fmt: off
 SENTENCES = _by_name((
+    # the claim
+    Sentence(
+        "left_gains", GOOD, "the claim's interval lies above 0, and so does that of the left alone",
+        "{models} gain more in the left hemisphere than in the right: {numbers}",
+    ),
+    Sentence(
+        "right_gains", GOOD,
+        "the claim's interval lies below 0, and that of the right alone above 0",
+        "{models} gain more in the right hemisphere than in the left: {numbers}",
+    ),
+    Sentence(
+        "right_loses", GOOD,
+        "the claim's interval lies above 0, that of the right alone below 0, and that of the left "
+        "does not lie above 0",
+        "{models} lose more in the right hemisphere than in the left: {numbers}",
+    ),
+    Sentence(
+        "left_loses", GOOD,
+        "the claim's interval lies below 0, that of the left alone below 0, and that of the right "
+        "does not lie above 0",
+        "{models} lose more in the left hemisphere than in the right: {numbers}",
+    ),
+    Sentence(
+        "difference_rises", GOOD,
+        "the claim's interval lies above 0; the left's does not, nor does the right's lie below 0",
+        "Left minus right rises from smaller to {models}, and which hemisphere does it is not "
+        "certain: {numbers}",
+    ),
+    Sentence(
+        "difference_falls", GOOD,
+        "the claim's interval lies below 0; the left's does not, nor does the right's lie above 0",
+        "Left minus right falls from smaller to {models}, and which hemisphere does it is not "
+        "certain: {numbers}",
+    ),
+    Sentence(
+        "no_change", NOTE, "the claim's interval holds 0",
+        "A change of left minus right {along} is not shown: {numbers}",
+    ),
+    Sentence(
+        "claim_undecided", NOTE, "the claim has no interval, and there are models",
+        "About left minus right {along} nothing is claimed: {place}, {reason}.{lead}",
+    ),
+    Sentence(
+        "nothing_to_claim", NOTE, "no trained model has scores",
+        "No trained model has scores, so there is nothing to claim: {place}.",
+    ),
+    Sentence(
+        "shares", NOTE, "the claim has an interval",
+        "Of the variance of this slope {models} is over models{runs}{people}; the interval counts "
+        "all of it. Everything below is exploratory.",
+    ),
+    Sentence(
+        "other_region", NOTE, "the voxels of the claim are missing on a side",
+        "The claim asks for {asked}, of which a side has no voxel in this run: it is about the "
+        "{used} instead.",
+    ),
+    # the published rule
+    Sentence(
+        "published_rule_differs", BAD,
+        "the interval of the published rule excludes 0, and the claim's does not on the same side",
+        "{numbers}. The claim does not say so: the published interval does not count that all "
+        "models are scored on one brain.",
+    ),
+    Sentence(
+        "published_rule", NOTE, "any other case in which the published rule has an interval",
+        "{numbers}. This interval does not count that all models are scored on one brain.",
+    ),
+    # signal and people
+    Sentence(
+        "leaning_in_reliability", NOTE, "there are models and a reliability",
+        "Divided by each voxel’s reliability, {left} of {models} lean left; without the division "
+        "{before} do.",
+    ),
+    Sentence(
+        "no_people", NOTE, "no individual was fitted",
+        "Only the average subject was fitted: nothing is inferred about people.",
+    ),
+    Sentence(
+        "few_people", NOTE, "fewer than 3 individuals were fitted",
+        "{people} fitted: too few for an interval over people ({needed} are needed).",
+    ),
+    Sentence(
+        "people_without_slope", NOTE, "3 individuals or more, and no slope of each",
+        "{people} were fitted; see their means and intervals below.",
+    ),
+    Sentence(
+        "slope_over_people", NOTE, "3 individuals or more have a slope each",
+        "Over {people} (whole brain, published rules), left minus right changes by {change} per "
+        "tenfold size, {interval} over people alone.{small}",
+    ),
+    # the data behind it
+    Sentence(
+        "planted_undecided", NOTE, "simulated data, fewer than 3 models with scores",
+        "Whether the planted rise is recovered cannot be said: {models} with scores, 3 are needed "
+        "({place}).",
+    ),
+    Sentence(
+        "planted_recovered", GOOD, "a rise was planted, and it was recovered",
+        "The planted rise of left minus right is recovered ({rank}; {place}).",
+    ),
+    Sentence(
+        "planted_missed", BAD, "a rise was planted, and it was not recovered",
+        "The planted rise of left minus right is not recovered ({rank}; {place}).",
+    ),
+    Sentence(
+        "false_alarm", BAD, "nothing was planted, and a rise was found",
+        "Nothing was planted, and a rise was found: a false alarm ({rank}; {place}).",
+    ),
+    Sentence(
+        "no_alarm", GOOD, "nothing was planted, and no rise was found",
+        "Nothing was planted, and no rise was found, as it should be ({rank}; {place}).",
+    ),
+    Sentence(
+        "planted_in_people", NOTE, "simulated data with fitted individuals",
+        "{n} of {people} ({language}) show the rise by the same rule, with their noisier data.",
+    ),
+    Sentence(
+        "published_none", NOTE, "the run has no counterpart of a published value",
+        "Published values: {why_not}.",
+    ),
+    Sentence(
+        "published_agree", GOOD, "all published values agree",
+        "All {n} published values agree within their tolerance.",
+    ),
+    Sentence(
+        "published_disagree", BAD, "a published value does not agree",
+        "{agree} of {n} published values agree within their tolerance; these do not: {names}.",
+    ),
+    Sentence(
+        "group_lacks", BAD, "runs of a subject failed before the average",
+        "The average subject and the reliability of {language} are without {names}, whose runs "
+        "failed on the way.",
+    ),
+    Sentence(
+        "fits_failed", BAD, "a fit failed",
+        "{fits} failed and {are} missing from every number here: {names}.",
+    ),
+    Sentence(
+        "without_reliability", NOTE, "a voxel has scores and no reliability",
+        "{voxels} of {n_voxels} {have} scores but no reliability ({language}): {reason}.",
+    ),
+    Sentence(
+        "left_out", NOTE, "a voxel was left out",
+        "{at_most}{voxels} of {n_voxels} left out ({language}: {names}): {reason}.",
+    ),
+    Sentence(
+        "few_words_found", BAD, "fewer than 99 % of the words were found for a model",
+        "Fewer than 99 % of the words were found in the text for {names}: check annotation and "
+        "text.",
+    ),
+    Sentence(
+        "words_found", GOOD, "at least 99 % of the words were found for every model",
+        "{share} annotated words were found in the text.",
+    ),
 ))
 # fmt: on
 

@@ -136,7 +136,7 @@ def _interaction(weights: Floats, y: Floats, x: Floats, nuisance: Floats) -> flo
 def _why_not(x: Floats, y: Floats, member: Floats, within: bool) -> str:
     n_models, n_runs = y.shape[1:]
     if n_models < MIN_MODELS:
-        return f"{n_models} models of known size, {MIN_MODELS} needed"
+        return f"{n_models} model{'' if n_models == 1 else 's'}, {MIN_MODELS} needed"
     if n_runs < MIN_RUNS:
         return f"{n_runs} test runs, {MIN_RUNS} needed"
     if not np.isfinite(y).all():

@@ -105,9 +105,9 @@ TABLES = _by_name((
         "people together",
         _columns(
             "language subjects region asked_region midline layer predictor n_models n_runs "
-            "n_subjects n_families family_rule slope slope_low slope_high df share_models share_runs "
-            "share_people mean_l_minus_r n_left n_right left_slope left_slope_low left_slope_high "
-            "right_slope right_slope_low right_slope_high reason",
+            "n_subjects n_families family_rule slope slope_low slope_high df share_models "
+            "share_runs share_people mean_l_minus_r n_left n_right left_slope left_slope_low "
+            "left_slope_high right_slope right_slope_low right_slope_high reason",
             slope="change of left minus right per unit of the predictor",
             slope_low="lower 95 % limit of the slope, over models, runs and people together",
             slope_high="upper such limit",
@@ -118,8 +118,9 @@ TABLES = _by_name((
         empty="no trained model was fitted",
         section="trust", title="The claim",
         shown=_names(
-            "language subjects region midline layer predictor n_models n_runs n_subjects n_families "
-            "family_rule slope slope_low slope_high df share_models share_runs share_people reason"
+            "language subjects region midline layer predictor n_models n_runs n_subjects "
+            "n_families family_rule slope slope_low slope_high df share_models share_runs "
+            "share_people reason"
         ),
         caption="The interval adds the variances of the slope over models, runs and people. A "
         "share near 100 % says what to collect more of; every other interval on this page counts "
