@@ -60,13 +60,11 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def interval(low: float, high: float, digits: int = 4) -> str:
-    """Write the limits of a 95 % interval of a difference.
-
-    Where ``digits`` are those of the estimate, the limits need one more: a limit close to 0 would
-    be printed as 0.
-    """
+    """Write the limits of a 95 % interval of a difference, finer where one would look like 0."""
     if not (math.isfinite(low) and math.isfinite(high)):
         return "no interval"
+    while digits < 9 and any(limit and float(f"{limit:.{digits}f}") == 0 for limit in (low, high)):
+        digits += 1
     return f"95 % interval {signed(low, digits)} to {signed(high, digits)}"
 
 

@@ -14,6 +14,7 @@ from lateralization.command import progress
 from lateralization.figures import (
     area_figures,
     brain_figures,
+    claim_figure,
     family_figures,
     interactive_brain,
     layer_figures,
@@ -69,12 +70,13 @@ REGIONS = ("whole", "reliable")
 SELECTIONS = ("whole", "whole_p90", "reliable_iscnorm", "reliable_paired")
 
 FIGURES = (
-    Figure("asymmetry_by_size", "answer", model_figures.asymmetry_by_size),
+    Figure("claim", "answer", claim_figure.claim),
     Figure("planted", "trust", model_figures.planted),
-    Figure("choices", "trust", model_figures.choices),
     Figure("sensitivity", "trust", robustness.sensitivity),
     Figure("baselines", "trust", model_figures.baselines),
     *_variants("densities", "trust", robustness.densities, "region", REGIONS, more=True),
+    Figure("asymmetry_by_size", "published", model_figures.asymmetry_by_size),
+    Figure("choices", "published", model_figures.choices),
     *_variants("asymmetry", "hemispheres", model_figures.asymmetry_by_size, "selection",
                SELECTIONS),
     Figure("score_by_size", "size", model_figures.score_by_size),

@@ -106,7 +106,7 @@ def _largest(tables: Tables, row: pd.Series) -> str:
     return (
         f" Left minus right of {one['model']} is "
         f"{wording.signed(float(one['left_minus_right']), digits)} in units of r, "
-        f"{wording.interval(low, high, digits + 1)} over runs alone."
+        f"{wording.interval(low, high, digits)} over runs alone."
     )
 
 
@@ -148,7 +148,7 @@ def headline(tables: Tables, language: str, name: str) -> Remark:
     change = wording.signed(float(row["slope"]) * scale, digits)
     numbers = (
         f"{place}, left minus right changes by {change} in units of r {unit}, "
-        f"{wording.interval(low, high, digits + 1)} {_counted(row)}.{_leaning(row)}"
+        f"{wording.interval(low, high, digits)} {_counted(row)}.{_leaning(row)}"
     )
     sentence = _claim_sentence(row)
     if sentence.startswith("difference"):
@@ -192,7 +192,7 @@ def about_published_rule(tables: Tables, language: str, subject: str) -> Remark 
         f"By the study’s rule (best layer of each voxel on the same runs, hemispheres that share "
         f"the midline; {WORDS[selection]} of {who(subject)}) left minus right changes by "
         f"{wording.signed(PER_TENFOLD * float(row['slope']), digits)} in units of r per tenfold "
-        f"size, {wording.interval(low, high, digits + 1)} over "
+        f"size, {wording.interval(low, high, digits)} over "
         f"{wording.plural(int(row['n_models']), 'model')} alone (correlation with ln N "
         f"{wording.number(float(row['r']), 2)}, {wording.p_value(float(row['p']))})"
     )
@@ -276,7 +276,7 @@ def about_people(tables: Tables, language: str) -> Remark:
     small = " With five people or fewer no sign-flip test can reach 5 %." if n <= 5 else ""
     return say(
         "slope_over_people", people=people, change=wording.signed(mean, digits),
-        interval=wording.interval(low, high, digits + 1), small=small,
+        interval=wording.interval(low, high, digits), small=small,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ class Section:
 
 
 SECTIONS = {
+    "published": Section("Published and ours", "What do the study's own rules give?"),
     "hemispheres": Section("Left and right", "How asymmetric is each model's prediction?"),
     "size": Section("Size", "What goes with a better or more lateralised prediction?"),
     "training": Section("Training", "What does training add to the architecture?"),

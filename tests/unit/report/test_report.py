@@ -23,6 +23,7 @@ from lateralization.tables.lateralize import lateralize
 from lateralization.tables.read import read_tables
 
 TEMPLATE = Path(__file__).parents[3] / "assets" / "report.html.j2"
+SIX = {f"model-{place}": 10.0**place for place in range(6, 12)}
 HOSTILE = "<script>alert(1)</script>\"'&"
 
 
@@ -68,7 +69,7 @@ def make(folder, run=None, figures=True):
 def full(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     run = MadeRun(
-        models={"tiny": 1e6, HOSTILE: 1e7, "medium": 1e8, "large": 1e9},
+        models={"tiny": 1e6, HOSTILE: 1e7, "medium": 1e8, "large": 1e9, "huge": 3e9, "vast": 1e10},
         missing=("medium",), left_out=2, truth=True,
         notes=("the annotation is <b>not</b> the published one",),
     )  # fmt: skip
@@ -76,17 +77,16 @@ def full(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_first_sentence_has_effect_interval_and_number_of_models(full):
+def test_the_first_sentence_has_effect_interval_and_what_it_counts(full):
     reader, _, said, _, folder = full
-    rows = read_tables(folder / "tables")["regressions"]
-    row = rows.query(
-        "outcome == 'l_minus_r_reliable' and predictor == 'ln_n_parameters' and subset == 'all'"
-        " and layer == 'best_voxel' and midline == 'shared'"
-    ).iloc[0]
-    tenfold = 2.302585092994046
-    assert wording.signed(tenfold * row["slope"]) in said
-    assert wording.interval(tenfold * row["slope_low"], tenfold * row["slope_high"]) in said
-    assert "over 3 models" in said
+    row = read_tables(folder / "tables")["claim"].iloc[0]
+    low, high = (2.302585092994046 * row[f"slope_{end}"] for end in ("low", "high"))
+    digits = wording.digits_within(low, high)
+    assert wording.signed(2.302585092994046 * row["slope"], digits) in said
+    assert wording.interval(low, high, digits) in said
+    assert f"over {row['n_models']} models" in said
+    assert f"{row['n_runs']} runs together" in said
+    assert "this average brain" in said
     assert reader.text.index(re.sub(r"\s+", " ", said)) < reader.text.rindex("How far to trust it")
 
 
@@ -94,7 +94,7 @@ def test_the_first_sentence_has_effect_interval_and_number_of_models(full):
 def test_the_order_is_answer_trust_sections_methods_parameters_versions(full):
     reader, *_ = full
     ids = [attributes["id"] for _, attributes in reader.tags if attributes.get("id")]
-    order = ["answer", "trust", "hemispheres", "size", "training", "score",
+    order = ["answer", "trust", "published", "hemispheres", "size", "training", "score",
              "trajectories", "specifications", "layers", "brain", "regions", "people",
              "methods", "used", "parameters", "versions", "cost"]  # fmt: skip
     assert [name for name in ids if name in order] == order
@@ -278,9 +278,9 @@ def test_one_model_has_an_answer_without_a_slope(tmp_path):
     reader, _, said, _ = make(
         tmp_path, MadeRun(models={"solo": 1e7}, baselines=False, isc=False), figures=False
     )
-    assert said.startswith("solo ")
-    assert "whole brain" in said
-    assert "1 model of known size" in said
+    assert "nothing is claimed: in English, whole brain of this average brain, 1 model, 5 " in said
+    assert re.search(r"Left minus right of solo is [+−]?0\.\d+ in units of r, 95 % interval", said)
+    assert "The claim asks for reliable voxels" in reader.text
     assert "No baseline was fitted" in reader.text
 
 
@@ -293,7 +293,7 @@ def test_of_two_planted_models_no_verdict_is_given(tmp_path):
 
 def test_no_reliability_is_a_whole_brain_answer(tmp_path):
     _, _, said, _ = make(tmp_path, MadeRun(isc=False), figures=False)
-    assert "whole brain of the average subject" in said
+    assert "whole brain of this average brain" in said
 
 
 @pytest.mark.slow
@@ -317,7 +317,7 @@ def test_baselines_that_lean_more_than_models_are_a_caution(tmp_path):
 
 @pytest.mark.slow
 def test_without_a_rise_none_is_claimed(tmp_path):
-    _, _, said, _ = make(tmp_path, MadeRun(rise=0.0), figures=False)
+    _, _, said, _ = make(tmp_path, MadeRun(models=SIX, rise=0.0), figures=False)
     assert "is not shown" in said
 
 

@@ -332,7 +332,7 @@ TABLES = _by_name((
         "published", "The published study's values beside this run's",
         _columns("quantity published ours difference tolerance agrees language subject"),
         empty="this run has no counterpart of a published value",
-        section="trust", title="Published and ours",
+        section="published", title="Published and ours",
         shown=_names("quantity published ours difference tolerance agrees language subject"),
         caption="A difference beyond the tolerance on unchanged data points to another version of "
         "data or models; values read off figures carry the tolerance of the reading.",
