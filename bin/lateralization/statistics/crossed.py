@@ -195,7 +195,7 @@ def crossed_slope(x: Floats, y: Floats, families: Sequence[str]) -> CrossedSlope
             float(slopes.mean()), parts=parts, n_families=n_families, within=within,
             reason="the slope does not vary over models, runs or people: nothing was measured",
         )  # fmt: skip
-    df = sum(variances) ** 2 / sum(part.variance**2 / part.df for part in parts.values())
+    df = variance**2 / sum(part.variance**2 / part.df for part in parts.values())
     slope = float(slopes.mean())
     half = float(stats.t.ppf(0.5 + LEVEL / 2, df)) * np.sqrt(variance)
     return CrossedSlope(slope, slope - half, slope + half, df, parts, n_families, within)
