@@ -29,7 +29,7 @@ MIN_RUNS = 3
 MIN_FAMILIES = 5
 
 WITHIN = 0.1
-"""Families and size cannot be told apart below this share of the variance of size in families."""
+"""Below this share of its variance within families, the predictor goes with the families."""
 
 MODELS, RUNS, PEOPLE = "models", "runs", "people"
 
@@ -142,12 +142,12 @@ def _why_not(x: Floats, y: Floats, member: Floats, within: bool) -> str:
     if not np.isfinite(y).all():
         return "a side of the region has no usable voxel in some fit"
     if np.ptp(x) == 0:
-        return "all models are of one size"
+        return "all models have one value of the predictor"
     if within:
         inside = _residual(x, member)
         share = float(inside @ inside) / float(((x - x.mean()) ** 2).sum())
         if share < WITHIN or n_models - member.shape[1] < 2:
-            return "families and size cannot be told apart"
+            return "families and predictor cannot be told apart"
     return ""
 
 
@@ -175,7 +175,7 @@ def crossed_slope(x: Floats, y: Floats, families: Sequence[str]) -> CrossedSlope
     within = 1 < n_families < MIN_FAMILIES
     reason = _why_not(x, y, member, within)
     if reason:
-        return CrossedSlope(n_families=n_families, reason=reason)
+        return CrossedSlope(n_families=n_families, within=within, reason=reason)
     nuisance = member if within else np.ones((len(x), 1))
     centred = _residual(x, nuisance)
     weights = centred / float(centred @ centred)
