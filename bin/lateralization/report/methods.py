@@ -51,6 +51,10 @@ CITATIONS = {
         "Nadeau C, Bengio Y. Inference for the generalization error. Machine Learning "
         "2003;52:239-281."
     ),
+    "clusters": (
+        "MacKinnon JG, Nielsen MO, Webb MD. Cluster-robust inference: a guide to empirical "
+        "practice. Journal of Econometrics 2023;232:272-299."
+    ),
     "nilearn": (
         "Abraham A, Pedregosa F, Eickenberg M, et al. Machine learning for neuroimaging with "
         "scikit-learn. Frontiers in Neuroinformatics 2014;8:14."

@@ -16,7 +16,7 @@ from lateralization.report import findings
 from lateralization.report.methods import CITATIONS, paragraphs
 from lateralization.report.sections import SECTIONS, answers
 from lateralization.report.tables import all_tables, shown
-from lateralization.run_plan import Plan, read_plan
+from lateralization.run_plan import Claim, Plan, read_plan
 from lateralization.tables.read import read_tables, subjects_drawn
 from lateralization.tables.registry.tables import TABLES, Tables
 
@@ -96,6 +96,12 @@ def _results(
     return results
 
 
+def claim_words(claim: Claim) -> str:
+    """Write what the claim is about, as claim.json has it."""
+    parts = {name: value for name, value in vars(claim).items() if name != "digest"}
+    return ", ".join(f"{name} {value}" for name, value in parts.items())
+
+
 def make_report(
     plan: Plan, tables: Tables, why_empty: dict[str, str], figures: list[dict[str, Any]]
 ) -> dict[str, Any]:
@@ -132,6 +138,7 @@ def make_report(
     return {
         "title": "Left-right asymmetry of language models’ brain scores",
         "simulated": plan.truth is not None,
+        "claim": {"words": claim_words(plan.claim), "digest": plan.claim.digest},
         "results": _results(tables, figures, names),
         "trust": {
             "remarks": [remark.plain() for remark in findings.worst_first(general)],

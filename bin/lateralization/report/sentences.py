@@ -112,7 +112,7 @@ SENTENCES = _by_name((
     Sentence(
         "shares", NOTE, "the claim has an interval",
         "Of the variance of this slope {models} is over models{runs}{people}; the interval counts "
-        "all of it. Everything below is exploratory.",
+        "all of it.",
     ),
     Sentence(
         "other_region", NOTE, "the voxels of the claim are missing on a side",

@@ -187,7 +187,7 @@ def test_methods_are_written_from_the_parameters(full):
     text = " ".join(report["methods"])
     for words in ("simulated data", "6 subjects in English", "2 random halves (seed 1234)",
                   "a half could consist of them alone",
-                  "4 models", "alignment of annotation and text", "float32"):  # fmt: skip
+                  "6 models", "alignment of annotation and text", "float32"):  # fmt: skip
         assert words in text
     assert not re.search(r"\[[a-z]+\]", text)
     assert len(report["references"]) >= 5

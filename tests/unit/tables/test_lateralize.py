@@ -347,3 +347,12 @@ def test_a_plan_of_another_run_or_release_is_bad_input(tmp_path):
     write_json(plan, inputs.plan)
     with pytest.raises(BadInput, match=r"plan\.json is not a plan of this release"):
         lateralize(inputs, tmp_path / "tables")
+
+
+def test_four_ranks_of_five_in_order_are_a_rank_correlation_of_09():
+    """The rule takes 0.9, which scipy gives as 0.8999999999999998."""
+    from lateralization.tables.planted import order_found
+
+    noise = np.random.default_rng(0).normal(0, 1e-4, (5, 9))
+    by_run = noise + np.array([-0.02, 0.01, 0.05, 0.08, 0.07])[:, None]
+    assert order_found(by_run, np.linspace(-1, 1, 5))["recovered"] == "yes"
