@@ -35,7 +35,7 @@ MODELS, RUNS, PEOPLE = "models", "runs", "people"
 
 
 @dataclass(frozen=True)
-class Part:
+class Component:
     """Variance of a slope over the units of one factor, with its degrees of freedom."""
 
     variance: float
@@ -62,7 +62,7 @@ class CrossedSlope:
     low: float = np.nan
     high: float = np.nan
     df: float = np.nan
-    parts: Mapping[str, Part] = field(default_factory=dict)
+    parts: Mapping[str, Component] = field(default_factory=dict)
     n_families: int = 0
     within: bool = False
     reason: str = ""
@@ -87,34 +87,34 @@ def _residual(values: Floats, nuisance: Floats) -> Floats:
     return rest.reshape(values.shape)
 
 
-def _over_families(x: Floats, y: Floats, member: Floats) -> Part:
+def _over_families(x: Floats, y: Floats, member: Floats) -> Component:
     """Variance of the slope of y on x by leaving out one family at a time (CR3)."""
     n = member.shape[1]
     slopes = []
     for one in member.T:
         kept = one == 0
         if np.ptp(x[kept]) == 0:
-            return Part(np.inf, 1)
+            return Component(np.inf, 1)
         slopes.append(float(slope_on(x[kept], y[kept])))
-    return Part((n - 1) / n * float(((np.array(slopes) - np.mean(slopes)) ** 2).sum()), n - 1)
+    return Component((n - 1) / n * float(((np.array(slopes) - np.mean(slopes)) ** 2).sum()), n - 1)
 
 
-def _over_models(x: Floats, y: Floats, member: Floats, within: bool) -> Part:
+def _over_models(x: Floats, y: Floats, member: Floats, within: bool) -> Component:
     """Variance of the slope over models, or over families where there are enough of them."""
     nuisance = member if within else np.ones((len(x), 1))
     centred = _residual(x, nuisance)
     rest = _residual(y, np.column_stack([nuisance, x]))
     df = len(x) - nuisance.shape[1] - 1
-    residual = Part(float(rest @ rest) / df / float(centred @ centred), df)
+    residual = Component(float(rest @ rest) / df / float(centred @ centred), df)
     if within or member.shape[1] in (1, len(x)):
         return residual
     return _over_families(x, y, member)
 
 
-def _over_units(slopes: Floats, correction: float = 0.0) -> Part:
+def _over_units(slopes: Floats, correction: float = 0.0) -> Component:
     """Variance of the mean of the slopes of n units, ``correction`` added to 1 / n."""
     n = slopes.size
-    return Part(float(slopes.var(ddof=1)) * (1 / n + correction), n - 1)
+    return Component(float(slopes.var(ddof=1)) * (1 / n + correction), n - 1)
 
 
 def _interaction(weights: Floats, y: Floats, x: Floats, nuisance: Floats) -> float:

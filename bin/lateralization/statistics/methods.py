@@ -15,5 +15,6 @@ STATISTICS = (
     "style. Test runs share training runs: intervals and tests over test runs are corrected "
     "for it [resampled]; in simulation they cover 97 to 98 %, uncorrected 87 to 93 %. Models "
     "of one family are related, and all are scored on one brain, so intervals over models alone "
-    "may be too narrow. Effects of size are regressions on the natural logarithm of the number of parameters."
+    "may be too narrow. Effects of size are regressions on the natural logarithm of the number of "
+    "parameters."
 )

@@ -295,7 +295,7 @@ def test_long_names_are_cut_in_the_middle():
 
 
 def test_a_missing_table_is_bad_input(tmp_path):
-    with pytest.raises(BadInput, match=r"asymmetry\.tsv is missing"):
+    with pytest.raises(BadInput, match=r"claim\.tsv is missing"):
         read_tables(tmp_path)
 
 
