@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from scipy import stats
 from scipy.ndimage import gaussian_filter1d
 
@@ -96,3 +97,16 @@ def test_the_table_counts_the_pairs_of_a_made_run(tmp_path):
     assert slope["n_left"] > 0.9 * slope["n_pairs"]  # the left rises by 0.01 per unit of ln N
     assert slope["n_right"] == 0
     assert list(rows.loc["l_minus_r", "model"]) == ["a", "b", "c"]
+
+
+@pytest.mark.slow
+def test_the_map_marks_the_pairs_that_the_table_counts(tmp_path):
+    people = tuple(f"EN{900 + i}" for i in range(7))
+    run = MadeRun(models={"a": 1e6, "b": 1e8, "c": 1e10}, subjects=people, layers=1, rise=0.0,
+                  isc=False, baselines=False, rois=False, run_noise=0.001)  # fmt: skip
+    lateralize(write_run(tmp_path / "in", run), tmp_path / "tables")
+    rows = read_tables(tmp_path / "tables")["voxel_pairs"].set_index("quantity")
+    slope = rows.loc["slope_l_minus_r"]
+    maps = load_file(tmp_path / "tables" / "maps.safetensors")
+    (clear,) = (values for name, values in maps.items() if name.endswith("pairs_clear"))
+    assert clear.sum() == slope["n_left"] + slope["n_right"] < slope["n_pairs"]
