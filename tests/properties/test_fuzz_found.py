@@ -1,6 +1,7 @@
 """What `make fuzz` found with 10,000 cases: each was a traceback, or a refusal of many lines."""
 
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -12,9 +13,13 @@ from helpers.fuzzing import refused
 from helpers.tiny_dataset import write_annotation
 from lateralization.errors import BadInput
 from lateralization.files import numbers
+from lateralization.language_models.loading import load_config
 from lateralization.sources.dataset import read_manifest
 from lateralization.words import stories
 from lateralization.words.annotation import read_corrections, read_words
+
+
+MODEL = Path(__file__).parents[1] / "fixtures" / "models" / "gpt2-fixture"
 
 
 @pytest.mark.parametrize("column", ["onset", "offset", "section"])
@@ -62,3 +67,13 @@ def test_a_zip_that_asks_for_a_later_version(tmp_path: Path) -> None:
     with pytest.raises(NotImplementedError), zipfile.ZipFile(path):
         pass
     assert refused(lambda: stories.read_text_zip(path, "en", None, 1))[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("n_head", -1), ("n_head", 10**30), ("vocab_size", 10**30), ("eos", 2**70)]
+)
+def test_a_number_of_a_configuration_that_no_model_has(key, value, tmp_path: Path) -> None:
+    content = json.loads((MODEL / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(content | {key: value}))
+    line = refused(lambda: load_config(tmp_path))[0]
+    assert str(value) in line

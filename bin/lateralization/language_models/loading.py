@@ -143,14 +143,25 @@ def _parsed_config(folder: Path) -> Any:
     return config
 
 
+LARGEST = 2**31
+"""No size of a model reaches this number."""
+
+HEADS = ("num_attention_heads", "num_key_value_heads", "head_dim")
+
+
 def _check_shape(config: Any) -> None:
     """Refuse numbers that no model can be built of; the error says which."""
     inner = config.get_text_config()
     sizes = {"hidden_size": inner.hidden_size, "layers": _blocks(inner)}
     sizes |= {"vocab_size": getattr(inner, "vocab_size", 1)}
+    heads = {name: getattr(inner, name, None) for name in HEADS}
+    sizes |= {name: number for name, number in heads.items() if isinstance(number, int)}
     for name, size in sizes.items():
-        if not isinstance(size, int) or size < 1:
+        if not isinstance(size, int) or not 1 <= size < LARGEST:
             raise ValueError(f"{name} is {size!r}")
+    for name, number in inner.to_dict().items():
+        if isinstance(number, int) and abs(number) >= 2**63:
+            raise ValueError(f"{name} is {number!r}")
 
 
 def load_tokenizer(folder: Path) -> Any:
