@@ -2,11 +2,11 @@
 
 All models are scored on the same brain and the same runs, so that what is chance there moves all
 of them: an interval over models alone does not see it. Models, runs and people are crossed random
-factors. The variance of the slope over the units of each is estimated from their own slopes or
-residuals; what is chance of one model in one run of one person is in each of them and is counted
-once (method of moments for crossed effects: Searle, Casella & McCulloch 1992, Variance Components;
-Owen 2007, Ann. Appl. Stat. 1:386-411, for the sum as a cautious limit). Degrees of freedom are
-Satterthwaite's. Runs are corrected for the training runs that their folds share (``widened``).
+factors, and the variance of the slope is the sum of what each contributes. What is chance of one
+model in one run of one person shows in the spread over models already; it is taken off the spread
+over runs and over people (method of moments for crossed effects: Searle, Casella & McCulloch 1992,
+Variance Components). What runs contribute is corrected for the training runs that their folds
+share (``corrected_t``). Degrees of freedom are Satterthwaite's.
 
 Models of one family are copies of each other. With ``MIN_FAMILIES`` families or more, families
 are the units (cluster jackknife, CR3: Bell & McCaffrey 2002; MacKinnon, Nielsen & Webb 2023,
@@ -30,6 +30,9 @@ MIN_FAMILIES = 5
 
 WITHIN = 0.1
 """Below this share of its variance within families, the predictor goes with the families."""
+
+ROUNDING = 1e-9
+"""A standard error below this share of the slope is rounding: measures never agree so well."""
 
 MODELS, RUNS, PEOPLE = "models", "runs", "people"
 
@@ -111,10 +114,14 @@ def _over_models(x: Floats, y: Floats, member: Floats, within: bool) -> Componen
     return _over_families(x, y, member)
 
 
-def _over_units(slopes: Floats, correction: float = 0.0) -> Component:
-    """Variance of the mean of the slopes of n units, ``correction`` added to 1 / n."""
+def _over_units(slopes: Floats, noise: float, correction: float = 0.0) -> Component:
+    """Variance of the mean of the slopes of n units beyond that of noise.
+
+    ``correction`` is added to 1 / n.
+    """
     n = slopes.size
-    return Component(float(slopes.var(ddof=1)) * (1 / n + correction), n - 1)
+    beyond = max(float(slopes.var(ddof=1)) / n - noise, 0.0)
+    return Component(beyond * (1 + n * correction), n - 1)
 
 
 def _interaction(weights: Floats, y: Floats, x: Floats, nuisance: Floats) -> float:
@@ -181,21 +188,19 @@ def crossed_slope(x: Floats, y: Floats, families: Sequence[str]) -> CrossedSlope
     weights = centred / float(centred @ centred)
     slopes = np.einsum("m,pmk->pk", weights, y)
     n_people, n_runs = slopes.shape
+    noise = _interaction(weights, y, x, nuisance)
     parts = {
         MODELS: _over_models(x, y.mean(axis=(0, 2)), member, within),
-        RUNS: _over_units(slopes.mean(axis=0), 1 / (n_runs - 1)),
+        RUNS: _over_units(slopes.mean(axis=0), noise, 1 / (n_runs - 1)),
     }
     if n_people > 1:
-        parts[PEOPLE] = _over_units(slopes.mean(axis=1))
-    variances = [part.variance for part in parts.values()]
-    twice = (len(parts) - 1) * _interaction(weights, y, x, nuisance)
-    variance = max(sum(variances) - twice, *variances)
-    if min(variances) <= 0 or not np.isfinite(variance):
+        parts[PEOPLE] = _over_units(slopes.mean(axis=1), noise)
+    variance = sum(part.variance for part in parts.values())
+    if not (np.isfinite(variance) and np.sqrt(variance) > ROUNDING * abs(slope)):
         return CrossedSlope(
-            float(slopes.mean()), parts=parts, n_families=n_families, within=within,
-            reason="the slope does not vary over models, runs or people: nothing was measured",
+            slope, parts=parts, n_families=n_families, within=within,
+            reason="the slope does not vary over models: nothing was measured",
         )  # fmt: skip
     df = variance**2 / sum(part.variance**2 / part.df for part in parts.values())
-    slope = float(slopes.mean())
     half = float(stats.t.ppf(0.5 + LEVEL / 2, df)) * np.sqrt(variance)
     return CrossedSlope(slope, slope - half, slope + half, df, parts, n_families, within)

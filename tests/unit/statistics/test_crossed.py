@@ -32,22 +32,6 @@ def test_over_models_it_is_the_standard_error_of_least_squares():
     assert found.parts[MODELS].df == 5
 
 
-def test_over_runs_it_is_the_corrected_variance_of_the_slopes_of_the_runs():
-    x, y = drawn()
-    interval, _ = corrected_t(slope_on(x, y[0]))
-    half = (interval.high - interval.low) / 2 / stats.t.ppf(0.975, 8)
-    assert crossed_slope(x, y, one_family(7)).parts[RUNS].variance == pytest.approx(half**2)
-
-
-def test_over_people_it_is_the_standard_error_of_their_mean():
-    x, y = drawn(n_people=6)
-    slopes = [slope_on(x, one.mean(axis=1)) for one in y]
-    found = crossed_slope(x, y, one_family(7))
-    assert found.parts[PEOPLE].variance == pytest.approx(stats.sem(slopes) ** 2)
-    assert found.parts[PEOPLE].df == 5
-    assert PEOPLE not in crossed_slope(x, y[:1], one_family(7)).parts
-
-
 def interaction(x, y):
     """Chance of one model in one run: what lines of runs and means of models leave."""
     n_models, n_runs = y.shape
@@ -57,11 +41,44 @@ def interaction(x, y):
     return square / ((x - x.mean()) ** 2).sum() / n_runs
 
 
-def test_what_is_chance_of_one_model_in_one_run_is_counted_once():
+def test_over_runs_it_is_the_corrected_variance_of_their_slopes_beyond_noise():
     x, y = drawn()
+    slopes = slope_on(x, y[0])
+    interval, _ = corrected_t(slopes)
+    half = (interval.high - interval.low) / 2 / stats.t.ppf(0.975, 8)
+    noise = interaction(x, y[0]) / stats.sem(slopes) ** 2
+    assert 0 < noise < 1
+    found = crossed_slope(x, y, one_family(7)).parts[RUNS]
+    assert found.variance == pytest.approx(half**2 * (1 - noise), rel=1e-10)
+    assert found.df == 8
+
+
+def test_over_people_it_is_the_standard_error_of_their_mean():
+    x, y = drawn(n_people=6)
+    y += np.linspace(-1, 1, 6)[:, None, None] * x[None, :, None]
+    y += 1e-6 * np.random.default_rng(1).standard_normal(y.shape)
+    slopes = [slope_on(x, one.mean(axis=1)) for one in y]
     found = crossed_slope(x, y, one_family(7))
-    parts = [part.variance for part in found.parts.values()]
-    variance = max(sum(parts) - interaction(x, y[0]), *parts)
+    assert found.parts[PEOPLE].variance == pytest.approx(stats.sem(slopes) ** 2, rel=0.05)
+    assert found.parts[PEOPLE].variance < stats.sem(slopes) ** 2
+    assert found.parts[PEOPLE].df == 5
+    assert PEOPLE not in crossed_slope(x, y[:1], one_family(7)).parts
+
+
+def test_what_is_chance_of_one_model_in_one_run_is_no_variance_over_runs():
+    x = np.linspace(18, 24, 7)
+    y = np.random.default_rng(0).standard_normal((1, 7, 9))
+    runs = [crossed_slope(x, one[None], one_family(7)).parts[RUNS].variance
+            for one in np.random.default_rng(0).standard_normal((200, 7, 9))]  # fmt: skip
+    assert np.mean([value == 0 for value in runs]) > 0.4
+    found = crossed_slope(x, y, one_family(7))
+    assert found.share(MODELS) + found.share(RUNS) == pytest.approx(1)
+
+
+def test_the_variance_is_the_sum_and_the_degrees_of_freedom_are_satterthwaite_s():
+    x, y = drawn(n_people=4)
+    found = crossed_slope(x, y, one_family(7))
+    variance = sum(part.variance for part in found.parts.values())
     df = variance**2 / sum(part.variance**2 / part.df for part in found.parts.values())
     assert found.df == pytest.approx(df, rel=1e-10)
     half = stats.t.ppf(0.975, df) * np.sqrt(variance)
