@@ -195,6 +195,7 @@ def crossed_slope(x: Floats, y: Floats, families: Sequence[str]) -> CrossedSlope
     }
     if n_people > 1:
         parts[PEOPLE] = _over_units(slopes.mean(axis=1), noise)
+    slope = float(slopes.mean())
     variance = sum(part.variance for part in parts.values())
     if not (np.isfinite(variance) and np.sqrt(variance) > ROUNDING * abs(slope)):
         return CrossedSlope(
