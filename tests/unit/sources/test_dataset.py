@@ -1,5 +1,6 @@
 """Finding and checking a data set: subjects, runs, headers, annotation, texts."""
 
+import json
 import zipfile
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import pytest
 from helpers.tiny_dataset import (
     AFFINE,
     ANNOTATION,
+    ASSETS,
     SCANS,
     STUDY,
     run_path,
@@ -19,9 +21,11 @@ from helpers.tiny_dataset import (
     write_texts,
 )
 from lateralization.errors import BadInput
+from lateralization.files import read_json
 from lateralization.problems import Problems
 from lateralization.sources import dataset
 from lateralization.sources.bold_headers import check_headers
+from lateralization.sources.description import read_description
 from lateralization.study import ANNOTATION_MD5
 from lateralization.words import stories
 
@@ -236,6 +240,16 @@ def test_addresses_follow_the_endpoint():
     assert dataset.urls("ds003643", "a/b", "http://h/ds003643") == ["http://h/ds003643/a/b"]
     assert "http://h:1/ds003643/a/b" in dataset.urls("ds003643", "a/b", "http://h:1")
     assert "http://h:1/a/b" in dataset.urls("ds003643", "a/b", "http://h:1")
+
+
+@pytest.mark.parametrize("ending", ["func.gii", "dtseries.nii", "ptseries.nii.gz"])
+def test_a_description_of_surfaces_says_that_volumes_are_needed(tmp_path, ending):
+    content = read_json(ASSETS / "ds003643.json")
+    content["bold"] = f"sub-{{subject}}/func/*_bold.{ending}"
+    path = tmp_path / "dataset.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(BadInput, match=r"bold: .*volumes, \.nii or \.nii\.gz \(not surfaces"):
+        read_description(path, ASSETS / "dataset.schema.json")
 
 
 # ---- texts --------------------------------------------------------------------------------------
