@@ -185,6 +185,45 @@ def fir_operators(onsets: ArrayLike, n_scans: int, tr: float = study.TR) -> list
     return operators
 
 
+def words_outside(onsets: Floats, duration: float) -> str:
+    """Describe words that are on another clock than the scans of their run; empty if they are not.
+
+    Parameters
+    ----------
+    onsets : (n_words,) array
+        Seconds from the first scan.
+    duration : float
+        Of the run, seconds.
+
+    Returns
+    -------
+    str
+        What is wrong, where more than half of the words begin outside the scans.
+    """
+    outside = (onsets < 0) | (onsets >= duration)
+    if 2 * outside.sum() <= len(onsets):
+        return ""
+    return (
+        f"{outside.sum()} of {len(onsets)} begin outside its scans (the middle one at "
+        f"{np.median(onsets):g} s, and the scans end at {duration:g} s)"
+    )
+
+
+def check_clock(run: int, onsets: Floats, duration: float) -> None:
+    """Refuse words that are on another clock than the scans of their run (:func:`words_outside`).
+
+    Raises
+    ------
+    BadInput
+        More than half of the words begin outside the scans.
+    """
+    if outside := words_outside(onsets, duration):
+        raise BadInput(
+            f"words of run {run}: {outside}; onsets must be seconds from the first scan of their "
+            "run: mend their unit, or count each run from 0"
+        )
+
+
 def to_scans(operator: sparse.csr_array, states: ArrayLike) -> Floats:
     """Apply a run's operator to all its features: ``operator @ states``, band by band.
 
