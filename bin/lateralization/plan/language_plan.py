@@ -52,6 +52,9 @@ def plan_language(
         manifest = dataset.read_manifest(described.manifest)
     listening = _listening(_subjects(manifest, language, context), given, context)
     _check_group(language, listening, given, grid, context)
+    n_runs = described.n_runs
+    whole = [one for one in listening.used if len(one.files) == n_runs]
+    dataset.check_stories(whole, context.problems)
     annotation = _annotation(manifest, language, context)
     scans = {} if context.remote else _check_local(language, listening, annotation, context)
     texts = _texts(language, context) if has_models else None

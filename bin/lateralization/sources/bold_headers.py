@@ -20,6 +20,9 @@ from lateralization.volumes import AFFINE_TOLERANCE_MM
 MIN_KEPT = 10
 """Scans of a run that must be left once both ends are trimmed."""
 
+SLACK = 5
+"""Scans by which runs of one story differ where a scanner was stopped by hand."""
+
 CHECKSUM = 8
 """Bytes at the end of a gzip file: checksum and length of what it holds."""
 
@@ -126,8 +129,7 @@ def check_headers(
         trs.update(run.tr for run in runs)
         scans[subject.subject] = [run.n_scans for run in runs]
     _note_copies(subjects, notes)
-    if averaged:
-        _check_counts(scans, problems)
+    _check_counts(scans, averaged, problems, notes)
     # 0 and 1 are what writers put there that do not know the repetition time.
     odd = sorted(t for t in trs if np.isfinite(t) and t != 1 and abs(t - tr) > 1e-3)
     if odd:
@@ -194,19 +196,38 @@ def _check_length(subject: str, runs: Sequence[RunHeader], n_trim: int, problems
         )
 
 
-def _check_counts(scans: dict[str, list[int]], problems: Problems) -> None:
-    """Report subjects whose run has another number of scans than most subjects'."""
+def _check_counts(
+    scans: dict[str, list[int]], averaged: bool, problems: Problems, notes: list[str]
+) -> None:
+    """Report subjects whose run has another number of scans than most subjects'.
+
+    Runs that are as long as those of most subjects, but in another order, are other stories.
+    """
     whole = {name: counts for name, counts in scans.items() if len(counts) == _usual(scans)}
-    for run, counts in enumerate(zip(*whole.values(), strict=True), 1):
-        usual = Counter(counts).most_common(1)[0][0]
-        others = [
-            f"sub-{name} {mine[run - 1]}" for name, mine in whole.items() if mine[run - 1] != usual
-        ]
-        if others:
+    usual = [Counter(counts).most_common(1)[0][0] for counts in zip(*whole.values(), strict=True)]
+    odd: dict[int, list[str]] = {}
+    for name, counts in whole.items():
+        differing = [run for run, n in enumerate(counts, 1) if n != usual[run - 1]]
+        far = any(abs(counts[run - 1] - usual[run - 1]) > SLACK for run in differing)
+        if far and sorted(counts) == sorted(usual):
             problems.add(
-                f"--dataset: run {run} has {usual} scans in most subjects, and other numbers in "
-                f"{listed(others)}; the average subject needs equally long runs"
+                f"--dataset: the runs of sub-{name} are as long as those of most subjects, in "
+                f"another order (runs {listed(differing)}); file k must be of one story in every "
+                "subject: rename the files so that the stories sort alike, or leave the subject out"
             )
+        elif averaged or far:
+            for run in differing:
+                odd.setdefault(run, []).append(f"sub-{name} {counts[run - 1]}")
+    said = [
+        f"run {run} has {usual[run - 1]} scans in most subjects, and other numbers in "
+        f"{listed(others)}"
+        for run, others in sorted(odd.items())
+    ]
+    if averaged:
+        for one in said:
+            problems.add(f"--dataset: {one}; the average subject needs equally long runs")
+    elif said:
+        notes.append(f"{'; '.join(said)}: are these runs whole, and of the same stories?")
 
 
 def _usual(scans: dict[str, list[int]]) -> int:

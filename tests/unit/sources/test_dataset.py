@@ -3,6 +3,7 @@
 import json
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -240,6 +241,110 @@ def test_addresses_follow_the_endpoint():
     assert dataset.urls("ds003643", "a/b", "http://h/ds003643") == ["http://h/ds003643/a/b"]
     assert "http://h:1/ds003643/a/b" in dataset.urls("ds003643", "a/b", "http://h:1")
     assert "http://h:1/a/b" in dataset.urls("ds003643", "a/b", "http://h:1")
+
+
+# ---- what names say of stories ------------------------------------------------------------------
+
+STORIES = ("avatar", "buck", "eyespy", "legacy")
+
+
+def listener(subject, stories, form="ses-{k}/func/sub-{subject}_ses-{k}_task-{story}_bold.nii.gz"):
+    """A subject whose files are named after what it heard, in the order of their paths."""
+    paths = [
+        Path("data", f"sub-{subject}", form.format(k=k, subject=subject, story=story))
+        for k, story in enumerate(stories, start=1)
+    ]
+    return dataset.Subject(subject, paths, [])
+
+
+def named_wrong(*subjects):
+    problems = Problems()
+    dataset.check_stories(subjects, problems)
+    return list(problems)
+
+
+def test_stories_in_another_order_are_refused_with_subject_file_and_story():
+    swapped = (STORIES[0], STORIES[2], STORIES[1], STORIES[3])
+    heard = [listener("01", STORIES), listener("02", swapped), listener("03", STORIES)]
+    (line,) = named_wrong(*heard)
+    assert line.startswith(
+        "--dataset: file 2 of sub-02 (sub-02_ses-2_task-eyespy_bold.nii.gz) names the story eyespy,"
+        " that of sub-01 buck; file k must be of one story"
+    )
+    assert "rename files" in line
+    assert named_wrong(heard[0], heard[2]) == []
+    (line,) = named_wrong(heard[1], heard[0], heard[2], listener("04", swapped[::-1]))
+    assert "of sub-02 " in line
+    assert "(so do those of sub-04)" in line
+
+
+def test_another_set_of_stories_is_refused():
+    (line,) = named_wrong(listener("01", STORIES), listener("02", (*STORIES[:3], "naked")))
+    assert "file 4 of sub-02" in line
+    assert "names the story naked, that of sub-01 legacy" in line
+    (line,) = named_wrong(
+        listener("01", STORIES),
+        dataset.Subject("02", [*listener("02", STORIES).bold[:3], Path("sub-02/bold.nii.gz")], []),
+    )
+    assert "names the story nothing, that of sub-01 legacy" in line
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["{k:02d}_{story}_bold.nii.gz", "{subject}_{story}.nii.gz", "run-{k}_story-{story}_bold.nii.gz",
+     "task-{story}/bold.nii.gz", "sub-{subject}_task-listen_story-{story}_run-{k}_bold.nii.gz"],
+)  # fmt: skip
+def test_stories_are_read_from_names_of_many_forms(form):
+    heard = [listener("01", STORIES, form), listener("02", STORIES[::-1], form)]
+    (line,) = named_wrong(*heard)
+    assert "file 1 of sub-02" in line
+    assert named_wrong(heard[0], listener("03", STORIES, form)) == []
+
+
+def test_numbers_of_runs_and_sessions_and_free_names_are_no_stories():
+    first, second = (listener("01", STORIES, "run-{k}_bold.nii.gz"),
+                     listener("02", STORIES, "ses-{k}/{k}_20261130_bold.nii.gz"))  # fmt: skip
+    other = listener("03", STORIES, "swraJD_{k}.nii.gz")
+    assert named_wrong(first, second, other) == []
+
+
+def test_the_english_subjects_of_the_study_have_16_numberings_and_one_story():
+    manifest = dataset.read_manifest(STUDY.manifest)
+    for language in ("en", "fr", "cn"):
+        subjects = dataset.remote_subjects(manifest, language)
+        assert named_wrong(*subjects) == []
+    numbers = {tuple(dataset.entities(name)["run"] for name in one.files)
+               for one in dataset.remote_subjects(manifest, "en")}  # fmt: skip
+    assert len(numbers) == 16
+
+
+def test_a_story_that_is_heard_twice_is_refused_by_its_name():
+    twice = ("avatar", "smoke", "eyespy", "smoke")
+    (line,) = named_wrong(listener("01", twice), listener("02", twice))
+    assert line.startswith("--dataset: files 2 and 4 of sub-01 name one story, smoke (and so in 1")
+    assert "features of pure noise score" in line
+    assert named_wrong(listener("01", ("lpp",) * 4), listener("02", ("lpp",) * 4)) == []
+
+
+def test_runs_as_long_as_others_in_another_order_are_refused(tmp_path):
+    write_dataset(tmp_path, ("EN901", "EN902", "EN903"), scans=range(31, 76, 5))
+    for number, n_scans in ((7, 71), (15, 31)):  # run 1 has the length of run 9, and the other way
+        write_run(run_path(tmp_path, "EN902", number), n_scans, seed=number)
+    for averaged in (True, False):
+        _, (line,), notes = checked(tmp_path, averaged=averaged)
+        assert "the runs of sub-EN902 are as long as those of most" in line
+        assert "(runs 1, 9)" in line
+        assert not notes
+
+
+def test_a_run_of_another_length_is_said_of_individuals(tmp_path):
+    write_dataset(tmp_path, ("EN901", "EN902", "EN903"))
+    write_run(run_path(tmp_path, "EN903", 8), SCANS[1] + 2)
+    assert checked(tmp_path, averaged=False)[1:] == ([], [])
+    write_run(run_path(tmp_path, "EN903", 8), SCANS[1] + 20)
+    _, problems, (note,) = checked(tmp_path, averaged=False)
+    assert not problems
+    assert "run 2 has 32 scans in most subjects, and other numbers in sub-EN903 52" in note
 
 
 @pytest.mark.parametrize("ending", ["func.gii", "dtseries.nii", "ptseries.nii.gz"])
