@@ -56,7 +56,7 @@ def test_two_sections_of_one_story_are_refused(world, capsys):
     path = world / "data" / ANNOTATION
     table = pd.read_csv(path).dropna().astype({"section": int})
     first = table[table["section"] == 2]
-    again = first.assign(section=6, word=first["word"].str.upper(), onset=first["onset"] + 5)
+    again = first.assign(section=6, word=first["word"].str.upper(), offset=first["offset"] + 0.1)
     again.iloc[3, 0] = "corrected"
     kept = table[table["section"] != 6]
     pd.concat([kept, again]).to_csv(path, index=False)
