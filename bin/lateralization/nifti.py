@@ -158,6 +158,11 @@ def repetition_time(header: Any) -> float | None:
     return seconds if np.isfinite(seconds) and seconds > 0 else None
 
 
+def space_code(image: Any) -> int:
+    """Return the code of the space that an opened image lies in: sform's, else qform's."""
+    return int(image.header["sform_code"]) or int(image.header["qform_code"])
+
+
 def is_packed(path: Path | str) -> bool:
     """Whether a name ends in ``.gz``, in upper or lower case: nibabel ignores the case too."""
     return str(path).lower().endswith(".gz")

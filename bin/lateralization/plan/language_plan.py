@@ -16,7 +16,7 @@ from lateralization.plan.parameters import Parameters
 from lateralization.problems import listed
 from lateralization.run_plan import LanguagePlan, Parcel, SubjectPlan
 from lateralization.sources import dataset, given_files
-from lateralization.sources.bold_headers import check_headers
+from lateralization.sources.bold_headers import check_headers, check_spaces
 from lateralization.sources.dataset import Subject
 from lateralization.sources.description import STUDY
 from lateralization.sources.given_files import Grid
@@ -55,6 +55,9 @@ def plan_language(
     n_runs = described.n_runs
     whole = [one for one in listening.used if len(one.files) == n_runs]
     dataset.check_stories(whole, context.problems)
+    if context.remote:
+        names = [(name, None) for one in listening.used for name in one.files]
+        check_spaces(names, context.problems, context.notes)
     annotation = _annotation(manifest, language, context)
     scans = {} if context.remote else _check_local(language, listening, annotation, context)
     texts = _texts(language, context) if has_models else None

@@ -25,7 +25,7 @@ from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.problems import Problems
 from lateralization.sources import dataset
-from lateralization.sources.bold_headers import check_headers
+from lateralization.sources.bold_headers import check_headers, check_spaces
 from lateralization.sources.description import read_description
 from lateralization.study import ANNOTATION_MD5
 from lateralization.words import stories
@@ -345,6 +345,98 @@ def test_a_run_of_another_length_is_said_of_individuals(tmp_path):
     _, problems, (note,) = checked(tmp_path, averaged=False)
     assert not problems
     assert "run 2 has 32 scans in most subjects, and other numbers in sub-EN903 52" in note
+
+
+# ---- spaces --------------------------------------------------------------------------------------
+
+NAMED = "sub-{}_task-x_space-{}_desc-preproc_bold.nii.gz"
+
+
+def spaces(*runs):
+    """Return problems and notes of runs: label of the name's space (or none) and code."""
+    problems, notes = Problems(), []
+    paths = [
+        (NAMED.format(k, label) if label else f"sub-{k}_task-x_bold.nii.gz", code)
+        for k, (label, code) in enumerate(runs)
+    ]
+    check_spaces(paths, problems, notes)
+    return list(problems), notes
+
+
+@pytest.mark.parametrize("code", [1, 2, 4, None])
+@pytest.mark.parametrize("label", ["T1w", "T2w", "func", "boldref", "individual", "anat", "orig"])
+def test_a_space_of_ones_own_is_refused_by_its_name(label, code):
+    (line,), notes = spaces(("MNI152NLin6Asym", 4), (label, code))
+    assert f"is in space-{label} by its name, a space of the subject's own" in line
+    assert "give normalised runs" in line
+    assert not notes
+
+
+def test_the_scanner_s_space_is_refused_where_no_name_says_another():
+    (line,), _ = spaces((None, 4), (None, 1))
+    assert line.startswith("--dataset: sub-1_task-x_bold.nii.gz is in the scanner's space by its")
+    problems, (note,) = spaces(("MNI152Lin", 1), ("MNI152Lin", 1))
+    assert not problems
+    assert note.startswith(
+        "headers of 2 runs tell the scanner's space (code 1), their names space-"
+    )
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [[("MNI152NLin6Asym", 4), ("MNI152NLin2009cAsym", 4)], [("MNIColin27", 2), (None, 2)],
+     [(None, 3), (None, 4)], [("MNIColin27", None), (None, None)]],
+)  # fmt: skip
+def test_spaces_that_differ_are_refused(runs):
+    (line,), notes = spaces(runs[0], runs[0], runs[1])
+    assert line.startswith("--dataset: runs are in different spaces: sub-0_task-x_")
+    assert "sub-2_task-x_" in line
+    assert not notes
+
+
+@pytest.mark.parametrize("code", [1, 2, 4, None])
+def test_the_space_of_the_study_has_neither_problem_nor_note(code):
+    problems, notes = spaces(("MNIColin27", code), ("MNIColin27", code))
+    assert not problems
+    assert bool(notes) == (code == 1)
+    assert spaces((None, 4)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("run", "says"),
+    [((None, 2), "neither names (space-) nor headers (codes of sform and qform) of 1 runs"),
+     ((None, None), "names of 1 runs have no space- (sub-0_task-x_bold.nii.gz): headers are read"),
+     ((None, 3), "runs are in Talairach, and taken as they are"),
+     (("fsaverage", 4), "runs are in space-fsaverage, and taken as they are")],
+)  # fmt: skip
+def test_what_no_one_says_of_a_space_is_in_the_plan(run, says):
+    problems, (note,) = spaces(run)
+    assert not problems
+    assert note.startswith(says)
+
+
+def test_the_header_of_a_run_is_asked_for_its_space(tmp_path):
+    import nibabel
+
+    write_dataset(tmp_path)
+    for path in sorted(tmp_path.rglob("*_bold.nii.gz")):
+        path.rename(path.with_name(path.name.replace("space-MNIColin27_", "")))
+    subjects = dataset.local_subjects(tmp_path, STUDY, "en")
+    problems, notes = Problems(), []
+    check_headers(subjects, True, problems, notes)
+    assert not problems
+    assert "of 18 runs tell their space" in notes[0]
+    path = subjects[1].bold[3]
+    image = nibabel.load(path)
+    for sform, qform in ((1, 0), (0, 1), (1, 4)):
+        image.set_sform(AFFINE, sform)
+        image.set_qform(AFFINE, qform)
+        nibabel.save(image, tmp_path / "other.nii.gz")
+        (tmp_path / "other.nii.gz").replace(path)
+        problems = Problems()
+        check_headers(subjects, True, problems, [])
+        assert path.name in problems[0]
+        assert "the scanner's space by its header" in problems[0]
 
 
 @pytest.mark.parametrize("ending", ["func.gii", "dtseries.nii", "ptseries.nii.gz"])
