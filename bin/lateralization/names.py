@@ -41,11 +41,16 @@ LARGE = 3e9
 
 LARGE_SUBSET = "n_parameters > 3e9"
 
-IN_SOURCE, AFTER_TRIMMING = 1, 2
+IN_SOURCE, AFTER_TRIMMING, AFTER_RESAMPLING, OUT_OF_VIEW = 1, 2, 3, 4
 
 REASONS = {
     IN_SOURCE: "constant or not finite in the source BOLD of some run",
     AFTER_TRIMMING: "constant or not finite in the scans that trimming leaves of some run",
+    AFTER_RESAMPLING: (
+        "constant or a straight line in some run once it is resampled (where splines overshoot at "
+        "the edge of a brain, values are cut to the range of the run)"
+    ),
+    OUT_OF_VIEW: "beyond the field of view of some run",
 }
 """Why a voxel is left out in a run."""
 

@@ -32,6 +32,15 @@ OTHER_PACKINGS = frozenset({".bz2", ".xz", ".zst", ".lz4", ".z", ".zip", ".7z", 
 
 UNITS = {"msec": 1e-3, "usec": 1e-6}
 
+CIFTI_INTENTS = range(3000, 3100)
+CIFTI_EXTENSION = 32
+"""Intent codes of CIFTI-2, and the code of the header extension that holds its XML."""
+
+VOLUMES = (
+    "give the volumes in MNI space that the same preprocessing writes (of fMRIPrep: "
+    "*_space-MNI152NLin2009cAsym_desc-preproc_bold.nii.gz)"
+)
+
 
 def open_nifti(path: Path | str) -> nib.Nifti1Image:
     """Open a NIfTI without reading its data, and check what its header says.
@@ -49,13 +58,15 @@ def open_nifti(path: Path | str) -> nib.Nifti1Image:
     Raises
     ------
     BadInput
-        No file, no NIfTI, a header that contradicts itself or the length of the file, or no
-        orientation.
+        No file, no NIfTI, surfaces (GIFTI) or grayordinates (CIFTI), a header that contradicts
+        itself or the length of the file, or no orientation.
     """
     check_fetched(path)
     packing = Path(path).suffix
     if packing.lower() in OTHER_PACKINGS and Path(path).exists():
         raise BadInput(f"{path} is packed as {packing}; unpack it, or pack it as .nii.gz")
+    if Path(path).name.lower().endswith((".gii", ".gii.gz")):
+        raise BadInput(f"{path} holds values on a surface (GIFTI), not volumes; {VOLUMES}")
     try:
         image = nib.load(path)
     except MemoryError:
@@ -65,6 +76,8 @@ def open_nifti(path: Path | str) -> nib.Nifti1Image:
             f"{path} cannot be read as NIfTI ({_what_it_is(path) or _first_line(error)}); "
             f"{_mending(path, error)}"
         ) from error
+    if _is_cifti(image):
+        raise BadInput(f"{path} holds grayordinates (CIFTI), not volumes; {VOLUMES}")
     if not isinstance(image, nib.Nifti1Image):
         raise BadInput(f"{path} is no NIfTI file; convert it to .nii or .nii.gz")
     with reading(path):
@@ -145,18 +158,35 @@ def repetition_time(header: Any) -> float | None:
     return seconds if np.isfinite(seconds) and seconds > 0 else None
 
 
+def space_code(image: Any) -> int:
+    """Return the code of the space that an opened image lies in: sform's, else qform's."""
+    return int(image.header["sform_code"]) or int(image.header["qform_code"])
+
+
 def is_packed(path: Path | str) -> bool:
     """Whether a name ends in ``.gz``, in upper or lower case: nibabel ignores the case too."""
     return str(path).lower().endswith(".gz")
 
 
+def _is_cifti(image: Any) -> bool:
+    """Whether an image is CIFTI-2; nibabel opens a packed one as any other NIfTI-2."""
+    if isinstance(image, nib.Cifti2Image):
+        return True
+    return isinstance(image, nib.Nifti2Image) and (
+        int(image.header["intent_code"]) in CIFTI_INTENTS
+        or CIFTI_EXTENSION in image.header.extensions.get_codes()
+    )
+
+
 def _what_it_is(path: Path | str) -> str:
-    """Name what stands in the place of an image that was never fetched; empty for anything else."""
+    """Name what stands in the place of an image; empty for what is not known."""
     try:
         with Path(path).open("rb") as handle:
-            start = handle.read(64).lstrip().lower()
+            start = handle.read(512).lstrip().lower()
     except OSError:
         return ""
+    if b"<gifti" in start:
+        return "it is a surface, GIFTI"
     return "it is a web page" if start.startswith((b"<html", b"<!doctype")) else ""
 
 

@@ -76,6 +76,6 @@ def change(path, **tensors):
 def encode_layer(states, words, bold, n_trim=10, precision="float32", choices=STUDY):
     """Score one layer in memory: word vectors and words against untrimmed runs."""
     operators = word_operators(words, [len(run) for run in bold], 2.0, choices.hrf)
-    made, _ = layer_regressors(states, operators, "of the states", n_trim)
+    made, _ = layer_regressors(states, operators, "layer of the states", n_trim)
     series = [standardise(trim(run, n_trim)) for run in bold]
     return encode(made, series, precision=precision, choices=choices)

@@ -1,10 +1,13 @@
 """Plans for the tests: a small world of the user's own, its parameters, and what a refusal says."""
 
+import nibabel
+import numpy as np
 import pytest
 
 from helpers.tiny_dataset import ASSETS, PROJECT, write_dataset, write_model, write_texts
 from lateralization.errors import BadInput
 from lateralization.plan.validate import make_plan
+from lateralization.study import GRID_AFFINE, GRID_SHAPE
 
 
 def write_world(root):
@@ -27,6 +30,16 @@ def own(world, **more):
         "random_seeds": 1,
         **more,
     }
+
+
+def write_group(folder):
+    """Write a mask and a reliability on the study's grid; return the parameters that give them."""
+    mask = np.zeros(GRID_SHAPE, dtype=np.int8)
+    mask[10:27, 20:30, 15:25] = 1
+    isc = np.zeros((*GRID_SHAPE, 2), dtype=np.float32)
+    for name, values in (("mask", mask), ("isc", isc)):
+        nibabel.save(nibabel.Nifti1Image(values, GRID_AFFINE), folder / f"{name}.nii.gz")
+    return {name: str(folder / f"{name}.nii.gz") for name in ("mask", "isc")}
 
 
 def plan_of(world, **parameters):

@@ -31,11 +31,20 @@ def run_path(root: Path, subject: str, number: int) -> Path:
     return root / "derivatives" / f"sub-{subject}" / "func" / name
 
 
+def spoken(run: int) -> list[str]:
+    """Return the words of a run, other ones in every run."""
+    return [f"word{i}{'' if run == 1 else 'abcdefgh'[run - 2]}" for i in range(20)]
+
+
 def write_annotation(root: Path, code: str = "EN") -> Path:
     path = root / "annotation" / code / f"lpp{code}_word_information.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = ["word,onset,offset,section"]
-    rows += [f"word{i},{i + 0.5},{i + 0.9},{run}" for run in range(1, 10) for i in range(20)]
+    rows += [
+        f"{word},{i + 0.5},{i + 0.9},{run}"
+        for run in range(1, 10)
+        for i, word in enumerate(spoken(run))
+    ]
     rows += [",,,"]
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return path
@@ -53,7 +62,7 @@ def write_dataset(root: Path, subjects=("EN901", "EN902"), scans=SCANS, first_ru
 def write_texts(folder: Path, language: str = "en") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for run in range(1, 10):
-        words = " ".join(f"word{i}" for i in range(20))
+        words = " ".join(spoken(run))
         text = f"Chapter {run}. Le « petit » prince — ‘said’ “so”: {words}.\n"
         (folder / f"text_{language}_run{run}.txt").write_text(text, encoding="utf-8")
     return folder

@@ -23,7 +23,7 @@ from lateralization.encoding.parts import read_part
 from lateralization.encoding.regressors import layer_regressors, regressors, word_operators
 from lateralization.errors import BadInput
 from lateralization.files import read_table, read_tensors, save_tensors, write_table
-from lateralization.names import AFTER_TRIMMING, IN_SOURCE
+from lateralization.names import AFTER_TRIMMING, OUT_OF_VIEW
 from lateralization.ridge.choices import Choices
 
 
@@ -154,7 +154,7 @@ def test_a_left_out_voxel_is_nan_and_counts_as_if_it_were_not_there(files, bold)
         task(files, bold=[files / "absent.safetensors"], **exact), [files / "a.safetensors"]
     )
     flags = np.zeros((9, 200), np.uint8)
-    flags[4, 17] = 1
+    flags[4, 17] = OUT_OF_VIEW
     flat = {"run-3": bold["run-3"].copy(), "run-5": bold["run-5"].copy()}
     flat["run-3"][10:-10, 60] = 0.25  # constant in the scans that are kept
     flat["run-5"][:, 17] = 0
@@ -164,7 +164,7 @@ def test_a_left_out_voxel_is_nan_and_counts_as_if_it_were_not_there(files, bold)
     np.testing.assert_array_equal(left_out.alphas, without.alphas)
     np.testing.assert_allclose(left_out.r[..., others], without.r, rtol=0, atol=1e-7)
     assert np.isnan(left_out.r[..., [17, 60]]).all()
-    assert left_out.left_out[4, 17] == IN_SOURCE
+    assert left_out.left_out[4, 17] == OUT_OF_VIEW
     assert left_out.left_out[2, 60] == AFTER_TRIMMING
     assert np.count_nonzero(left_out.left_out) == 2
 

@@ -50,6 +50,18 @@ def _change_a_grid(world: Path) -> list[str]:
     return []
 
 
+def _tell_stories_in_another_order(world: Path) -> list[str]:
+    for folder in sorted((world / "data" / "derivatives").glob("sub-*/func")):
+        stories = [*"abcdefghi"]
+        if folder.parent.name == "sub-EN902":
+            stories[2], stories[5] = stories[5], stories[2]
+        for story, path in zip(stories, sorted(folder.iterdir()), strict=True):
+            run = path.name.split("_task-lppEN_")[1].split("_")[0]
+            name = path.name.replace(f"task-lppEN_{run}", f"{run}_task-story{story}")
+            path.rename(path.with_name(name))
+    return []
+
+
 def _drop_a_column(world: Path) -> list[str]:
     path = world / "data" / "annotation" / "EN" / "lppEN_word_information.csv"
     path.write_text(path.read_text().replace("onset", "start", 1))
@@ -95,6 +107,11 @@ CAUSES: dict[str, tuple[Cause, list[str], list[str]]] = {
     "a subject of digits": (_nothing, ["--subjects", "0999"], ["0999", "EN901"]),
     "unknown model": (_nothing, ["--models", "gtp2"], ["gtp2"]),
     "a data set with 8 runs": (_lose_a_run, [], ["EN902", "8"]),
+    "stories in another order": (
+        _tell_stories_in_another_order,
+        [],
+        ["file 3 of sub-EN902", "storyf", "storyc"],
+    ),
     "runs of different grids": (_change_a_grid, [], ["EN903", "grid"]),
     "an annotation without a column": (_drop_a_column, [], ["onset", "lppEN_word_information"]),
     "a sheet with a duplicate": (_repeat_a_model, [], ["same"]),

@@ -87,7 +87,7 @@ def test_another_encoder_runs_encode_and_what_follows(
         assert record | settings == record
         assert bool(record["joint"]) == (joint not in (None, record["model"]))
     report = (tmp_path / "out" / "report.html").read_text()
-    assert ("delays of 1 to 5 scans" in report) == ("hrf" in choices)
+    assert ("delays of 2, 4, 6, 8 and 10 s" in report) == ("hrf" in choices)
     unique = rows_of(tmp_path / "out" / "tables" / "unique.tsv")
     maps = list(scores.glob("*_unique.nii.gz"))
     assert bool(unique) == bool(maps) == bool(joint)

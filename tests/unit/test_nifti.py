@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from nibabel import cifti2
 
 from helpers.fuzzing import one_line, with_header
 from lateralization.errors import BadInput
@@ -293,3 +294,58 @@ def test_the_second_version_of_the_format_is_read(suffix, tmp_path):
     nib.save(nib.Nifti2Image(values, GRID_AFFINE), path)
     np.testing.assert_array_equal(image_data(load_image(path, 4), path), values)
     np.testing.assert_array_equal(np.concatenate(list(scan_blocks(path)), axis=3), values)
+
+
+def write_cifti(path: Path) -> None:
+    """Write a series of values of grayordinates, as fMRIPrep does with --cifti-output."""
+    cortex = cifti2.BrainModelAxis.from_surface(np.arange(50), 100, "CortexLeft")
+    series = cifti2.SeriesAxis(0, 2, 40)
+    values = np.random.default_rng(0).normal(size=(40, 50)).astype(np.float32)
+    cifti2.Cifti2Image(values, (series, cortex)).to_filename(path)
+
+
+def packed(path: Path) -> Path:
+    target = path.with_name(f"{path.name}.gz")
+    target.write_bytes(gzip.compress(path.read_bytes()))
+    return target
+
+
+def refused_file(path: Path) -> str:
+    problems = Problems()
+    assert read_run(path, problems) is None
+    (line,) = problems
+    one_line(line)
+    assert str(path) in line
+    return line
+
+
+@pytest.mark.parametrize("name", ["a_bold.dtseries.nii", "a_bold.nii"])
+def test_grayordinates_are_no_volumes(name, tmp_path):
+    path = tmp_path / name
+    write_cifti(path)
+    for one in (path, packed(path)):
+        assert "holds grayordinates (CIFTI), not volumes; give the volumes" in refused_file(one)
+
+
+def test_grayordinates_are_known_by_their_header_alone(tmp_path):
+    whole, bare = tmp_path / "whole.nii", tmp_path / "bare.nii"
+    write_cifti(whole)
+    image = nib.Nifti2Image.from_filename(whole)
+    image.header["intent_code"] = 0
+    nib.save(image, bare)
+    assert "grayordinates (CIFTI)" in refused_file(bare)
+    plain = tmp_path / "plain.nii"
+    nib.save(nib.Nifti2Image(np.ones(SHAPE, np.float32), AFFINE), plain)
+    assert open_nifti(plain).shape == SHAPE
+
+
+@pytest.mark.parametrize("name", ["a_hemi-L_bold.func.gii", "a_hemi-L.surf.gii", "a_bold.nii"])
+def test_surfaces_are_no_volumes(name, tmp_path):
+    values = np.random.default_rng(0).normal(size=50).astype(np.float32)
+    surface = nib.GiftiImage(darrays=[nib.gifti.GiftiDataArray(values)])
+    made = tmp_path / "made.func.gii"
+    surface.to_filename(made)
+    path = made.rename(tmp_path / name)
+    assert "GIFTI" in refused_file(path)
+    if path.suffix == ".gii":
+        assert "not volumes; give the volumes" in refused_file(packed(path))

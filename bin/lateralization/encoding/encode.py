@@ -56,7 +56,7 @@ class EncodingTask:
             "precision": self.precision,
             "search_risk": RISK,
             "features": read_metadata(self.features),
-            "joint": [read_metadata(path).get("model", path.name) for path in self.joint],
+            "joint": [model_of(path) for path in self.joint],
             "versions": library_versions(),
         }
 
@@ -129,6 +129,11 @@ class SubjectVoxels:
     voxels: Voxels
 
 
+def model_of(features: Path) -> str:
+    """Return the name of the model that a features file is of; the file's where it has none."""
+    return read_metadata(features).get("model", features.name)
+
+
 def load_subject(path: Path, task: EncodingTask, device: str) -> SubjectVoxels:
     """Read a bold file for the solver.
 
@@ -196,7 +201,7 @@ def confound_bands(task: EncodingTask, n_scans: Sequence[int]) -> Bands:
         with open_tensors(features) as handle:
             names = [f"run-{run}/layer-{layers[0]}" for run in range(1, len(n_scans) + 1)]
             states = [handle.get_tensor(name) for name in names]
-        bands.append(layer_regressors(states, operators, "of confounds", task.trim)[0])
+        bands.append(layer_regressors(states, operators, model_of(features), task.trim)[0])
     return bands
 
 
@@ -214,6 +219,7 @@ def encode_stack(
     """
     chosen, n_scans = task.choices, subjects[0].n_scans
     operators = operators_of(task.features, task.words, task, n_scans)
+    model = model_of(task.features)
     voxels = [subject.voxels for subject in subjects]
     bands = confound_bands(task, n_scans)
     results: list[list[EncodeResult]] = []
@@ -225,7 +231,7 @@ def encode_stack(
                 handle.get_tensor(f"run-{run}/layer-{layer}")
                 for run in range(1, len(operators) + 1)
             ]
-            made, flat = layer_regressors(states, operators, str(layer), task.trim)
+            made, flat = layer_regressors(states, operators, f"{model}, layer {layer}", task.trim)
             if flat:
                 constant[str(layer)] = flat
             system = make_system(made, float(study.ALPHAS.min()), device, chosen.components)

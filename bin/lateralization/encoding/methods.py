@@ -14,8 +14,8 @@ def describe_encoding(plan: Plan) -> str:
     way = "was convolved with a haemodynamic response function [hrf]"
     if choices.hrf == "fir":
         way = (
-            "was summed over the words that begin in each scan and entered with delays of 1 to 5 "
-            "scans (finite impulse response [fir])"
+            "was summed over the words that begin in each scan and entered with delays of 2, 4, 6, "
+            "8 and 10 s (finite impulse response [fir])"
         )
     return (
         f"{layers} {way}, {first.trim} scans at each end of a run were dropped, and the signal was "

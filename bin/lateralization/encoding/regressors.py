@@ -9,7 +9,7 @@ from scipy import sparse
 from lateralization import study
 from lateralization.arrays import Array, Floats
 from lateralization.errors import BadInput
-from lateralization.fmri.hrf import fir_operators, hrf_operator, to_scans
+from lateralization.fmri.hrf import check_clock, fir_operators, hrf_operator, to_scans
 from lateralization.fmri.signals import standardise, trim
 from lateralization.ridge.choices import Hrf
 
@@ -50,8 +50,7 @@ def word_operators(
     for run, scans in zip(wanted, n_scans, strict=True):
         here = words[words["run"] == run]
         onsets, offsets = here["onset"].to_numpy(float), here["offset"].to_numpy(float)
-        if outside := words_outside(onsets, scans * tr):
-            raise BadInput(f"words of run {run}: {outside}")
+        check_clock(run, onsets, scans * tr)
         try:
             if hrf == "fir":
                 operators.append(fir_operators(onsets, scans, tr))
@@ -60,31 +59,6 @@ def word_operators(
         except BadInput as error:
             raise BadInput(f"words of run {run}: {error}") from error
     return operators
-
-
-def words_outside(onsets: Floats, duration: float) -> str:
-    """Describe words that are on another clock than the scans of their run; empty if they are not.
-
-    Parameters
-    ----------
-    onsets : (n_words,) array
-        Seconds from the first scan.
-    duration : float
-        Of the run, seconds.
-
-    Returns
-    -------
-    str
-        What is wrong, where more than half of the words begin outside the scans.
-    """
-    outside = (onsets < 0) | (onsets >= duration)
-    if 2 * outside.sum() <= len(onsets):
-        return ""
-    return (
-        f"{outside.sum()} of {len(onsets)} begin outside its scans (the middle one at "
-        f"{np.median(onsets):g} s, and the scans end at {duration:g} s); onsets must be seconds "
-        "from the first scan of their run: mend their unit, or count each run from 0"
-    )
 
 
 def regressors(states: Array, operators: Operators, n_trim: int = study.TRIM) -> tuple[Floats, int]:
@@ -115,10 +89,19 @@ def regressors(states: Array, operators: Operators, n_trim: int = study.TRIM) ->
 def layer_regressors(
     states: Sequence[Array],
     operators: Sequence[Operators],
-    layer: str,
+    name: str,
     n_trim: int = study.TRIM,
 ) -> tuple[list[Floats], dict[str, int]]:
     """Turn the hidden states of one layer into regressors, run by run.
+
+    Parameters
+    ----------
+    states, operators
+        One entry for each run.
+    name : str
+        Model and layer, for messages.
+    n_trim : int
+        Scans dropped at each end.
 
     Returns
     -------
@@ -133,7 +116,7 @@ def layer_regressors(
     """
     made, constant = [], {}
     for run, (values, own) in enumerate(zip(states, operators, strict=True), start=1):
-        where = f"layer {layer}, run {run}"
+        where = f"{name}, run {run}"
         if values.ndim != 2 or values.shape[1] != states[0].shape[1]:
             raise BadInput(f"{where}: shape {values.shape} does not fit {states[0].shape} of run 1")
         if len(values) != own[0].shape[1]:

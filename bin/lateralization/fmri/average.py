@@ -76,10 +76,13 @@ def check_same_runs(paths: Sequence[Path], n_voxels: int) -> None:
 
 
 def left_out_by_all(paths: Sequence[Path]) -> NDArray[np.uint8]:
-    """Return 1 where every subject is left out in a run, 0 elsewhere: (runs, voxels) uint8."""
+    """Return why a voxel is left out in a run where it is in every subject, (runs, voxels) uint8.
+
+    0 elsewhere. Where reasons differ between subjects, the first of ``names.REASONS``.
+    """
     common = read_tensor(paths[0], "left_out")
     for path in paths[1:]:
-        common = common & read_tensor(path, "left_out")
+        common = np.minimum(common, read_tensor(path, "left_out"))
     return common
 
 
@@ -122,8 +125,8 @@ def average_subjects(paths: Sequence[Path], n_voxels: int) -> dict[str, Array]:
     Returns
     -------
     dict
-        ``run-1`` … (scans, voxels) float32 and ``left_out`` (runs, voxels) uint8: 1
-        where every subject is left out in that run; such a voxel is 0.
+        ``run-1`` … (scans, voxels) float32 and ``left_out`` (runs, voxels) uint8: see
+        :func:`left_out_by_all`; a voxel that is left out is 0.
 
     Raises
     ------

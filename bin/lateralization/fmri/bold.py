@@ -11,7 +11,7 @@ from lateralization.arrays import Array
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, tensor_names
 from lateralization.fmri.signals import standardise, trim
-from lateralization.names import AFTER_TRIMMING, IN_SOURCE
+from lateralization.names import AFTER_TRIMMING
 from lateralization.ridge.correlation import is_usable, moments
 from lateralization.ridge.folds import nested_folds
 
@@ -30,7 +30,7 @@ class Bold:
     n_scans : list of int
         Scans of each run before trimming.
     left_out : array of shape (n_runs, n_voxels), uint8
-        0, or why the voxel takes no part (codes of ``parts``).
+        0, or why the voxel takes no part (codes of ``names.REASONS``).
     """
 
     runs: list[Array]
@@ -86,5 +86,5 @@ def read_bold(path: Path, n_trim: int = study.TRIM) -> Bold:
     if given is not None:
         if given.shape != left_out.shape:
             raise BadInput(f"{path}: left_out has shape {given.shape}, not {left_out.shape}")
-        left_out[given.astype(bool)] = IN_SOURCE
+        left_out = np.where(given, given, left_out)
     return Bold(series, n_scans, left_out)

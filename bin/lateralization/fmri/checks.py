@@ -11,7 +11,7 @@ from lateralization.arrays import Booleans, Floats, Row, Single
 from lateralization.command import progress
 from lateralization.files import open_tensors, read_tensor
 from lateralization.fmri.average import check_same_runs, run_names
-from lateralization.fmri.hrf import hrf_operator
+from lateralization.fmri.hrf import check_clock, hrf_operator
 from lateralization.fmri.outliers import LAGS_S, Check, compare_subjects, low_tsnr, rate_lags
 from lateralization.fmri.rois import sphere
 from lateralization.fmri.signals import columns_r, trim
@@ -128,8 +128,9 @@ def _rate_rows(
 ) -> Iterator[tuple[int, int, Row]]:
     """Give subject (-1: everybody), run and the word rate's lag; ``heard`` are means of voxels."""
     for run in range(len(heard[0])):
-        n_scans = len(heard[0][run])
-        regressors = rate_regressors(words[words["run"] == run + 1], n_scans, tr)
+        n_scans, here = len(heard[0][run]), words[words["run"] == run + 1]
+        check_clock(run + 1, here["onset"].to_numpy(float), n_scans * tr)
+        regressors = rate_regressors(here, n_scans, tr)
         series = [own[run] for own in heard]
         for subject, one in enumerate([*series, np.mean(series, axis=0)]):
             lag, best, at_0 = rate_lags(one, regressors, LAGS)
@@ -167,6 +168,11 @@ def check_files(
     -------
     Table with ``COLUMNS`` but the language, a row for each run of each subject, then of everybody;
     and subject → correlation with the others, (n_runs, n_voxels), in the scans that are scored.
+
+    Raises
+    ------
+    BadInput
+        Subjects differ in their runs, or most words of a run lie outside its scans.
     """
     heard_at = auditory_voxels(mask)
     check_same_runs(paths, len(heard_at))

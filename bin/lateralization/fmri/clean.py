@@ -13,6 +13,7 @@ from lateralization.command import progress
 from lateralization.errors import BadInput
 from lateralization.files import save_tensors
 from lateralization.fmri.signals import clean
+from lateralization.names import AFTER_RESAMPLING, IN_SOURCE
 from lateralization.volumes import (
     check_runs,
     check_same_grid,
@@ -38,14 +39,18 @@ class MaskFile:
     path: Path
 
 
-def clean_run(series: Array, flagged: Booleans, tr: float) -> tuple[Single, Booleans]:
+Codes = NDArray[np.uint8]
+"""0, or why a voxel is left out (``names.REASONS``)."""
+
+
+def clean_run(series: Array, flagged: Codes, tr: float) -> tuple[Single, Codes]:
     """Clean the voxels of one run and say which of them carry no signal of their own.
 
     Parameters
     ----------
     series : (scans, voxels)
-    flagged : (voxels,) bool
-        The source voxel is constant or not finite.
+    flagged : (voxels,) uint8
+        0, or why the source voxel has no signal.
     tr
         Repetition time, s.
 
@@ -54,8 +59,8 @@ def clean_run(series: Array, flagged: Booleans, tr: float) -> tuple[Single, Bool
     cleaned : (scans, voxels) float32
         Exact zeros where a flagged voxel is numerically constant after resampling too: its
         rounding noise must not be blown up to unit variance.
-    left_out : (voxels,) bool
-        Flagged, not finite, or of zero variance.
+    left_out : (voxels,) uint8
+        0, or the reason: flagged, not finite, or of zero variance.
     """
     series = np.asarray(series, dtype=np.float64)
     finite = np.isfinite(series).all(axis=0)
@@ -63,10 +68,10 @@ def clean_run(series: Array, flagged: Booleans, tr: float) -> tuple[Single, Bool
     sd = series.std(axis=0)
     typical = float(np.median(sd[finite])) if finite.any() else 0.0
     floor = np.maximum(FLAT_SD * typical, FLAT_MEAN * np.abs(series.mean(axis=0)))
-    series[:, flagged & (sd <= floor)] = 0.0
+    series[:, (flagged != 0) & (sd <= floor)] = 0.0
     cleaned = clean(series, tr)
-    left_out = flagged.copy()
-    left_out[~finite | (cleaned == 0).all(axis=0)] = True
+    left_out = np.where((flagged == 0) & ~finite, IN_SOURCE, flagged).astype(np.uint8)
+    left_out[(left_out == 0) & (cleaned == 0).all(axis=0)] = AFTER_RESAMPLING
     return cleaned, left_out
 
 
@@ -126,8 +131,8 @@ def read_series(
     return series, finite
 
 
-def read_flags(path: Path, brain: MaskFile, n_runs: int) -> Booleans:
-    """Read the map of constant source voxels at the voxels of the mask, (runs, voxels) bool.
+def read_flags(path: Path, brain: MaskFile, n_runs: int) -> Codes:
+    """Read the map of source voxels without signal at the voxels of the mask, (runs, voxels) uint8.
 
     Raises
     ------
@@ -138,8 +143,7 @@ def read_flags(path: Path, brain: MaskFile, n_runs: int) -> Booleans:
     check_same_grid(image, brain.mask.shape, brain.affine, path, brain.path)
     if image.shape[3] != n_runs:
         raise BadInput(f"{path} has {image.shape[3]} volumes, one per run ({n_runs}) is needed")
-    flags: Booleans = from_volume(image_data(image, path), brain.mask) != 0
-    return flags
+    return from_volume(image_data(image, path), brain.mask).astype(np.uint8)
 
 
 def clean_subject(
@@ -160,7 +164,7 @@ def clean_subject(
         voxels in C order are the columns.
     out
         safetensors: ``run-1`` … (scans, voxels) float32, untrimmed, ``left_out`` (runs, voxels)
-        uint8, and ``tsnr`` (runs, voxels) float32.
+        uint8 (0, or a code of ``names.REASONS``), and ``tsnr`` (runs, voxels) float32.
     tr, smoothing_mm
         Repetition time, s; FWHM, mm, or None for none.
 
@@ -183,7 +187,7 @@ def clean_subject(
         except BadInput as error:
             raise BadInput(f"{bold[run]}: {error}") from error
         tensors[f"run-{run + 1}"], tsnr[run] = cleaned, temporal_snr(series)
-        left_out[run] = absent | ~finite
+        left_out[run] = np.where((absent == 0) & ~finite, IN_SOURCE, absent)
     _check_left_out(left_out, bold)
     # One key: safetensors writes several in random order, and the same input must give one file.
     told = {"cleaning": f"tr={tr} smoothing_mm={smoothing_mm or 0.0}"}
@@ -194,8 +198,9 @@ def clean_subject(
 def _check_left_out(left_out: NDArray[np.uint8], bold: Sequence[Path]) -> None:
     """Refuse a subject that keeps no voxel."""
     if left_out.any(axis=0).all():
-        run = int(left_out.sum(axis=1).argmax())
+        run = int(np.count_nonzero(left_out, axis=1).argmax())
         raise BadInput(
-            f"{bold[run]}: no voxel of the mask has a signal in every run ({left_out[run].sum()} "
-            f"of {left_out[run].size} lack one in this run); mend the run or leave the subject out"
+            f"{bold[run]}: no voxel of the mask has a signal in every run "
+            f"({np.count_nonzero(left_out[run])} of {left_out[run].size} lack one in this run); "
+            "mend the run or leave the subject out"
         )

@@ -32,8 +32,11 @@ HRF_SECONDS = 32.0
 BAND = 16
 """Scans whose words are multiplied at once: more would multiply more zeros."""
 
-FIR_DELAYS = (1, 2, 3, 4, 5)
-"""Scans by which a finite impulse response looks back."""
+FIR_DELAYS = (2, 4, 6, 8, 10)
+"""Delays of a finite impulse response, seconds."""
+
+WHOLE = 1e-9
+"""A delay that is so close to a multiple of the repetition time is that multiple."""
 
 UNDERSHOOT_RATIO = 0.35
 """Weight of the undershoot in the study's library (later versions of it have 0.48)."""
@@ -140,8 +143,12 @@ def hrf_operator(
 def fir_operators(onsets: ArrayLike, n_scans: int, tr: float = study.TR) -> list[sparse.csr_array]:
     """Build the operators of a finite impulse response: nothing is assumed of its shape.
 
-    Words are summed over the scan in which they begin, ``[i tr, (i + 1) tr)``, and enter with
-    delays of 1 to 5 scans (as in Huth et al., Nature 2016, who delay by 1 to 4 scans of 2 s).
+    A word that begins at ``t`` enters with delay ``d`` the scan that holds ``t + d``, that is scan
+    ``floor((t + d) / tr)``: words are summed over the scan in which they begin and delayed by 2, 4,
+    6, 8 and 10 s (Huth et al., Nature 2016, delay by 1 to 4 scans of 2 s). Where the repetition
+    time divides the delay, this is the sum of ``[i tr, (i + 1) tr)`` moved by whole scans:
+    nilearn's ``hrf_model="fir"`` with ``fir_delays`` of ``d / tr`` scans. Elsewhere each word is
+    moved by exactly ``d`` before it is counted; no sums are interpolated.
 
     Parameters
     ----------
@@ -155,7 +162,7 @@ def fir_operators(onsets: ArrayLike, n_scans: int, tr: float = study.TR) -> list
     Returns
     -------
     list over ``FIR_DELAYS`` of sparse arrays of shape (n_scans, n_words), float64
-        Element (i, w) is 1 where word w begins ``delay`` scans before scan i.
+        Element (i, w) is 1 where word w, ``delay`` seconds after it begins, is in scan i.
 
     Raises
     ------
@@ -164,14 +171,57 @@ def fir_operators(onsets: ArrayLike, n_scans: int, tr: float = study.TR) -> list
     """
     starts = np.asarray(onsets, np.float64)
     _check(starts, np.zeros_like(starts), n_scans)
-    scans, words = np.floor(starts / tr).astype(np.int64), np.arange(len(starts))
+    words = np.arange(len(starts))
     operators = []
     for delay in FIR_DELAYS:
-        at = scans + delay
+        shift = round(delay / tr)
+        # whole scans are added after rounding down: no sum of seconds can fall short of a border
+        whole = abs(delay / tr - shift) < WHOLE
+        scans = np.floor(starts / tr) + shift if whole else np.floor((starts + delay) / tr)
+        at = scans.astype(np.int64)
         seen = (at >= 0) & (at < n_scans)
         cells = (np.ones(int(seen.sum())), (at[seen], words[seen]))
         operators.append(sparse.csr_array(cells, shape=(n_scans, len(starts))))
     return operators
+
+
+def words_outside(onsets: Floats, duration: float) -> str:
+    """Describe words that are on another clock than the scans of their run; empty if they are not.
+
+    Parameters
+    ----------
+    onsets : (n_words,) array
+        Seconds from the first scan.
+    duration : float
+        Of the run, seconds.
+
+    Returns
+    -------
+    str
+        What is wrong, where more than half of the words begin outside the scans.
+    """
+    outside = (onsets < 0) | (onsets >= duration)
+    if 2 * outside.sum() <= len(onsets):
+        return ""
+    return (
+        f"{outside.sum()} of {len(onsets)} begin outside its scans (the middle one at "
+        f"{np.median(onsets):g} s, and the scans end at {duration:g} s)"
+    )
+
+
+def check_clock(run: int, onsets: Floats, duration: float) -> None:
+    """Refuse words that are on another clock than the scans of their run (:func:`words_outside`).
+
+    Raises
+    ------
+    BadInput
+        More than half of the words begin outside the scans.
+    """
+    if outside := words_outside(onsets, duration):
+        raise BadInput(
+            f"words of run {run}: {outside}; onsets must be seconds from the first scan of their "
+            "run: mend their unit, or count each run from 0"
+        )
 
 
 def to_scans(operator: sparse.csr_array, states: ArrayLike) -> Floats:

@@ -18,6 +18,7 @@ from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.fmri.mask import epi_mask
 from lateralization.fmri.spline import axis_weights, interpolate
+from lateralization.names import IN_SOURCE, OUT_OF_VIEW
 from lateralization.nifti import repetition_time
 from lateralization.study import CONSTANT, GRID_AFFINE, GRID_SHAPE, N_RUNS
 from lateralization.volumes import check_runs, check_same_grid, load_image, save_volume, scan_blocks
@@ -202,8 +203,8 @@ class ConstantVoxels:
         Returns
         -------
         (37, 46, 38) int8
-            1 where the source is constant (population sd ≤ 1e-6 · |mean|), not finite in any
-            scan, or does not reach.
+            ``IN_SOURCE`` where the source is constant (population sd ≤ 1e-6 · |mean|) or not
+            finite in any scan, ``OUT_OF_VIEW`` where it does not reach, 0 elsewhere.
         """
         if self.first is None:
             raise ValueError("no scan was given")
@@ -212,8 +213,8 @@ class ConstantVoxels:
         mean = np.where(finite, self.first, 0.0) + difference
         variance = np.where(finite, self.squares, 0.0) / self.n_scans - difference**2
         sd = np.sqrt(np.maximum(variance, 0.0))
-        flagged = np.ones(GRID_SHAPE, dtype=np.int8)
-        flagged[self.inside] = ~finite | (sd <= CONSTANT * np.abs(mean))
+        flagged = np.full(GRID_SHAPE, OUT_OF_VIEW, dtype=np.int8)
+        flagged[self.inside] = IN_SOURCE * (~finite | (sd <= CONSTANT * np.abs(mean)))
         return flagged
 
 

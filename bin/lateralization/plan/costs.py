@@ -6,7 +6,7 @@ from typing import Any
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.language_models.sizes import BYTES
-from lateralization.run_plan import Model, Plan
+from lateralization.run_plan import LanguagePlan, Model, Plan
 from lateralization.study import GRID_SHAPE, N_RUNS
 
 MASK_VOXELS = 27_000
@@ -78,36 +78,53 @@ def gpu_bytes_needed(model: Model, precision: str) -> float | None:
     return float(BYTES[precision] * model.n_parameters + WINDOW * per_token)
 
 
+def scans_of(language: LanguagePlan) -> int | None:
+    """Return the scans of a subject over all runs, the most that one has; None: not known."""
+    return max((sum(counts) for counts in language.n_scans.values()), default=language.scans)
+
+
+def without_scans(plan: Plan) -> list[str]:
+    """Return the languages whose BOLD has a size that is not known before its runs are read."""
+    return [
+        language.language
+        for language in plan.languages
+        if (language.subjects or language.average) and scans_of(language) is None
+    ]
+
+
 def fmri_disk(plan: Plan) -> tuple[int, int]:
     """Return the bytes of resampled and of cleaned BOLD, the average subject's among the latter.
 
-    The average is held three times: as one file for the fits, as runs, and as published runs.
+    The average is held three times: as one file for the fits, as runs, and as published runs. Of
+    the languages that :func:`without_scans` names nothing is counted.
     """
     grid = GRID_SHAPE[0] * GRID_SHAPE[1] * GRID_SHAPE[2]
     resampled = cleaned = 0
     for language in plan.languages:
         known = language.n_scans
-        usual = language.scans or 0
+        usual = scans_of(language) or 0
         for subject in language.subjects:
             scans = sum(known[subject.subject]) if subject.subject in known else usual
             resampled += 4 * scans * grid
             cleaned += 4 * scans * MASK_VOXELS * (subject.group + subject.individual)
         if language.average:
-            scans = max((sum(counts) for counts in known.values()), default=usual)
-            cleaned += 3 * 4 * scans * MASK_VOXELS
+            cleaned += 3 * 4 * usual * MASK_VOXELS
     return resampled, cleaned
 
 
 def reliability_disk(plan: Plan) -> int:
-    """Return the bytes that the means of both halves take, while the reliability is computed."""
+    """Return the bytes that the means of both halves take, while the reliability is computed.
+
+    Of the languages that :func:`without_scans` names nothing is counted.
+    """
     trials = int(plan.parameters["isc_trials"])
     most = 0
     for language in plan.languages:
         group = sum(subject.group for subject in language.subjects)
-        if language.isc or group < 2:
+        scans = scans_of(language)
+        if language.isc or group < 2 or scans is None:
             continue
-        scans = max((sum(counts) for counts in language.n_scans.values()), default=language.scans)
-        kept = (scans or 0) - 2 * language.trim * language.n_runs
+        kept = scans - 2 * language.trim * language.n_runs
         most += 2 * 4 * trials * kept * MASK_VOXELS
     return most
 

@@ -1,5 +1,6 @@
 """One language's part of the plan: subjects, annotation, texts, corrections, given files."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -7,15 +8,15 @@ from typing import Any, cast
 import pandas as pd
 
 from lateralization.baselines.confounds import SOUND, check_table
-from lateralization.encoding.regressors import words_outside
 from lateralization.errors import BadInput
 from lateralization.files import digest_of, read_json
+from lateralization.fmri.hrf import check_clock, words_outside
 from lateralization.plan.context import Context
 from lateralization.plan.parameters import Parameters
 from lateralization.problems import listed
 from lateralization.run_plan import LanguagePlan, Parcel, SubjectPlan
 from lateralization.sources import dataset, given_files
-from lateralization.sources.bold_headers import check_headers
+from lateralization.sources.bold_headers import check_headers, check_spaces
 from lateralization.sources.dataset import Subject
 from lateralization.sources.description import STUDY
 from lateralization.sources.given_files import Grid
@@ -25,7 +26,11 @@ from lateralization.words.annotation import is_published, read_words
 from lateralization.words.story_check import check_told, odd_words
 
 EARLY = 0.2
-"""Share of a run: where no word ends after it, times may be minutes instead of seconds."""
+"""Share of a run: where no word ends after it, times may be minutes instead of seconds; where the
+last ends within it before as many seconds as there are scans, scans."""
+
+LONG_TR = 1.25
+"""Repetition time, s, from which on a run of its length in scans would leave much of it silent."""
 
 
 def plan_language(
@@ -47,6 +52,12 @@ def plan_language(
         manifest = dataset.read_manifest(described.manifest)
     listening = _listening(_subjects(manifest, language, context), given, context)
     _check_group(language, listening, given, grid, context)
+    n_runs = described.n_runs
+    whole = [one for one in listening.used if len(one.files) == n_runs]
+    dataset.check_stories(whole, context.problems)
+    if context.remote:
+        names = [(name, None) for one in listening.used for name in one.files]
+        check_spaces(names, context.problems, context.notes)
     annotation = _annotation(manifest, language, context)
     scans = {} if context.remote else _check_local(language, listening, annotation, context)
     texts = _texts(language, context) if has_models else None
@@ -284,34 +295,80 @@ def _check_onsets(language: str, path: str, scans: dict[str, list[int]], context
             f"{early['word'].iloc[0]!r}, row {early['row'].iloc[0]}); mend their times"
         )
     context.notes.extend(f"{language}: {path}: {odd}" for odd in odd_words(words, report))
-    if scans:
-        _check_clock(language, path, words, next(iter(scans.values())), context)
+    whole = {name: counts for name, counts in scans.items() if len(counts) == described.n_runs}
+    if whole:
+        _check_clock(path, words, whole, context)
+        _note_ends(language, path, words, whole, context)
 
 
 def _check_clock(
-    language: str, path: str, words: pd.DataFrame, scans: list[int], context: Context
+    path: str, words: pd.DataFrame, scans: dict[str, list[int]], context: Context
 ) -> None:
-    """Refuse onsets on another clock than the scans; note words after the last scan."""
-    durations = [n_scans * context.described.tr for n_scans in scans]
-    for run, duration in enumerate(durations, start=1):
+    """Refuse words on another clock than the scans of their run, in all subjects or in some.
+
+    Parameters
+    ----------
+    scans
+        Subject → scans of each run, of the subjects that have all runs.
+    """
+    for run in range(1, context.described.n_runs + 1):
         onsets = words.loc[words["run"] == run, "onset"].to_numpy(float)
-        if outside := words_outside(onsets, duration):
-            context.problems.add(f"--dataset: {path}: words of run {run}: {outside}")
+        durations = {name: counts[run - 1] * context.described.tr for name, counts in scans.items()}
+        short = [name for name, duration in durations.items() if words_outside(onsets, duration)]
+        if len(short) == len(scans):
+            with context.problems.collect(f"--dataset: {path}"):
+                check_clock(run, onsets, max(durations.values()))
             return
-    ends = words.groupby("run")["offset"].max().reindex(range(1, len(durations) + 1), fill_value=0)
-    late = [run for run, duration in enumerate(durations, start=1) if ends[run] > duration]
-    if durations and all(
-        ends[run] < EARLY * duration for run, duration in enumerate(durations, start=1)
-    ):
+        if short:
+            context.problems.add(
+                f"--dataset: run {run} of {_people(short)} is too short for its story: of the "
+                f"words of {path} {words_outside(onsets, durations[short[0]])}, and in the other "
+                "subjects most do not; it is cut off or of another story: mend it, or leave the "
+                "subject out"
+            )
+            return
+
+
+def _note_ends(
+    language: str, path: str, words: pd.DataFrame, scans: dict[str, list[int]], context: Context
+) -> None:
+    """Mention words after the last scan, and last words so early that times may not be seconds."""
+    tr, runs = context.described.tr, range(1, context.described.n_runs + 1)
+    ends = words.groupby("run")["offset"].max().reindex(runs).tolist()
+    counts = next(iter(scans.values()))
+    if _other_unit(ends, counts, tr):
         context.notes.append(
-            f"{language}: {path}: the last word of run 1 ends at {ends[1]:g} s and the scans at "
-            f"{durations[0]:g} s, and so in all runs; are the times seconds?"
+            f"{language}: {path}: the last word of run 1 ends at {ends[0]:g} s and the scans at "
+            f"{counts[0] * tr:g} s, and so in all runs; are the times seconds?"
         )
-    if late:
+    late = {
+        run: [name for name, counts in scans.items() if end > counts[run - 1] * tr]
+        for run, end in zip(runs, ends, strict=True)
+    }
+    if whole := [run for run, names in late.items() if len(names) == len(scans)]:
         context.notes.append(
-            f"{language}: words of run {listed(late)} end after the last scan; what lies after it "
+            f"{language}: words of run {listed(whole)} end after the last scan; what lies after it "
             "is not used"
         )
+    context.notes.extend(
+        f"{language}: words of run {run} end after the last scan of {_people(names)}, and not in "
+        "the other subjects; what lies after it is not used: is the run whole, and of that story?"
+        for run, names in late.items()
+        if 0 < len(names) < len(scans)
+    )
+
+
+def _other_unit(ends: Sequence[float], n_scans: Sequence[int], tr: float) -> bool:
+    """Whether last words end so early in every run that times may be minutes, or scans."""
+    pairs = list(zip(ends, n_scans, strict=True))
+    minutes = all(end < EARLY * scans * tr for end, scans in pairs)
+    scans_long = tr >= LONG_TR and all((1 - EARLY) * scans < end <= scans for end, scans in pairs)
+    return minutes or scans_long
+
+
+def _people(names: Sequence[str]) -> str:
+    """Return subjects for a message."""
+    return listed(f"sub-{name}" for name in names)
 
 
 def _check_told(language: str, annotation: Parcel, texts: Parcel | None, context: Context) -> None:

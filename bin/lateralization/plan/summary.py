@@ -14,6 +14,7 @@ from lateralization.plan.costs import (
     reliability_disk,
     scores_disk,
     shape_of,
+    without_scans,
 )
 from lateralization.plan.layer_choice import fitted_layers
 from lateralization.problems import listed
@@ -153,9 +154,17 @@ def _raw_disk(plan: Plan) -> str:
 def _disk(plan: Plan) -> str:
     """Estimate the space that the fMRI stages take, raw BOLD aside."""
     resampled, cleaned = fmri_disk(plan)
-    return (
+    said = (
         f"about {byte_size(resampled + cleaned)} (resampled {byte_size(resampled)}, rest cleaned)"
     )
+    parts = [said] if resampled + cleaned or not without_scans(plan) else []
+    return ", and ".join(parts + _uncounted(plan))
+
+
+def _uncounted(plan: Plan) -> list[str]:
+    """Name the languages whose BOLD has an unknown size, in one text; none where all is known."""
+    names = without_scans(plan)
+    return [f"{listed(names)}: unknown until the scans are counted"] if names else []
 
 
 def peak_bytes(plan: Plan) -> float:
@@ -182,6 +191,7 @@ def _peak(plan: Plan) -> str:
         not (model.n_parameters and model.n_layers) for model in plan.models if model.kind == "hub"
     )
     more = f", and what {unknown} models take ({UNKNOWN})" if unknown else ""
+    more += "".join(f", and the BOLD of {what}" for what in _uncounted(plan))
     aside = reliability_disk(plan)
     of_it = f" ({byte_size(aside)} of it only while RELIABILITY works)" if aside else ""
     return f"about {byte_size(peak_bytes(plan))}{of_it}{more}, until the work folder is removed"

@@ -22,7 +22,7 @@ class Choices:
         ``per_voxel``: for each voxel the penalty with the largest r of its own.
     hrf
         ``glover``: words convolved with the study's response; ``fir``: the words of each scan
-        summed and entered with delays of 1 to 5 scans (``hrf.fir_operators``).
+        summed and entered with delays of 2 to 10 s (``hrf.fir_operators``).
     inner_validation
         ``one_run``: penalties are tried on the lowest-numbered training run; ``all_runs``: on every
         training run in turn, and compared by the mean of r over these runs.

@@ -1,8 +1,9 @@
 """Headers of the BOLD runs: readable, whole, on one grid, as long as the story needs, no copies."""
 
 import filecmp
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +12,32 @@ import numpy as np
 from lateralization.arrays import Floats
 from lateralization.command import progress
 from lateralization.errors import BadInput
-from lateralization.nifti import is_packed, open_nifti, repetition_time
+from lateralization.nifti import is_packed, open_nifti, repetition_time, space_code
 from lateralization.problems import Problems, listed
-from lateralization.sources.dataset import Subject, is_unfetched
+from lateralization.sources.dataset import Subject, entities, is_unfetched
 from lateralization.study import GRID_AFFINE, GRID_SHAPE, MIN_SCANS, TR, TRIM
 from lateralization.volumes import AFFINE_TOLERANCE_MM
 
 MIN_KEPT = 10
 """Scans of a run that must be left once both ends are trimmed."""
+
+SLACK = 5
+"""Scans by which runs of one story differ where a scanner was stopped by hand."""
+
+INDIVIDUAL = re.compile(
+    r"t[12]\w*|pd\w*|flair|anat\w*|func\w*|bold\w*|sbref|epi|run|orig\w*|native\w*|individual|"
+    r"subject|session|scanner|acpc|fsnative"
+)
+"""Labels of ``space-`` that are a subject's own anatomy or scans."""
+
+MNI = re.compile(r"mni|icbm|colin27|ixi549")
+"""What the labels of MNI's spaces begin with or hold."""
+
+BY_NAME = "of fMRIPrep: *_space-MNI152NLin2009cAsym_*"
+
+SCANNER, ALIGNED = 1, 2
+NORMALISED = {3: "Talairach", 4: "MNI", 5: "another template"}
+"""Codes of sform and qform."""
 
 CHECKSUM = 8
 """Bytes at the end of a gzip file: checksum and length of what it holds."""
@@ -42,6 +61,8 @@ class RunHeader:
         Repetition time of the header, seconds; NaN when it says none.
     n_bytes
         Length of the uncompressed file, bytes.
+    code
+        Code of sform, or of qform where there is no sform.
     """
 
     path: Path
@@ -50,6 +71,7 @@ class RunHeader:
     affine: Floats
     tr: float
     n_bytes: int
+    code: int
 
 
 def read_run(path: Path, problems: Problems) -> RunHeader | None:
@@ -71,7 +93,15 @@ def read_run(path: Path, problems: Problems) -> RunHeader | None:
         np.prod(shape, dtype=object) * image.get_data_dtype().itemsize
     )
     tr = repetition_time(image.header)
-    return RunHeader(path, shape[:3], shape[3], affine, float("nan") if tr is None else tr, n_bytes)
+    return RunHeader(
+        path,
+        shape[:3],
+        shape[3],
+        affine,
+        float("nan") if tr is None else tr,
+        n_bytes,
+        space_code(image),
+    )
 
 
 def _wrong_shape(shape: Sequence[int], affine: Floats) -> str:
@@ -113,22 +143,25 @@ def check_headers(
     """
     if not subjects:
         return {}
-    scans: dict[str, list[int]] = {}
-    trs: Counter[float] = Counter()
+    found: dict[str, list[RunHeader]] = {}
     for subject in progress(subjects, "headers", len(subjects)):
         if any(is_unfetched(path) for path in subject.bold):
             continue
         runs = [run for path in subject.bold if (run := read_run(path, problems))]
         if not runs or len(runs) < len(subject.bold):
             continue
-        _check_grid(subject.subject, runs, problems)
-        _check_length(subject.subject, runs, n_trim, problems)
-        trs.update(run.tr for run in runs)
-        scans[subject.subject] = [run.n_scans for run in runs]
+        found[subject.subject] = runs
+    check_spaces(
+        [(str(run.path), run.code) for runs in found.values() for run in runs], problems, notes
+    )
+    for name, runs in found.items():
+        _check_grid(name, runs, problems)
+        _check_length(name, runs, n_trim, problems)
+    scans = {name: [run.n_scans for run in runs] for name, runs in found.items()}
     _note_copies(subjects, notes)
-    if averaged:
-        _check_counts(scans, problems)
+    _check_counts(scans, averaged, problems, notes)
     # 0 and 1 are what writers put there that do not know the repetition time.
+    trs = Counter(run.tr for runs in found.values() for run in runs)
     odd = sorted(t for t in trs if np.isfinite(t) and t != 1 and abs(t - tr) > 1e-3)
     if odd:
         notes.append(
@@ -136,6 +169,85 @@ def check_headers(
             f"{listed(f'{t:g}' for t in odd)} s; {tr:g} s is used"
         )
     return scans
+
+
+def check_spaces(
+    runs: Sequence[tuple[str, int | None]], problems: Problems, notes: list[str]
+) -> None:
+    """Report runs that are not normalised, or to different spaces; note where nothing tells it.
+
+    The entity ``space`` of a name decides; where it has none, the code of the header.
+
+    Parameters
+    ----------
+    runs
+        Path and code of every run of a language; code None where it is not fetched yet.
+    """
+    named = {path: entities(path).get("space", "") for path, _ in runs}
+    for path, code in runs:
+        if where := _own_space(named[path], code):
+            problems.add(
+                f"--dataset: {path} is in {where}; hemispheres, grid and regions are those of MNI "
+                f"space: give normalised runs ({BY_NAME}; with another name, code 4 in the header)"
+            )
+            return
+    spaces = dict[str, str]()
+    for path, code in runs:
+        if any(named.values()):
+            spaces.setdefault(f"space-{named[path]}" if named[path] else "none by its name", path)
+        elif code in NORMALISED:
+            spaces.setdefault(NORMALISED[code], path)
+    if len(spaces) > 1:
+        said = listed(f"{path} in {space}" for space, path in spaces.items())
+        problems.add(
+            f"--dataset: runs are in different spaces: {said}; bring all runs of all subjects to "
+            f"one space, or let bold name one ({BY_NAME})"
+        )
+        return
+    _note_spaces(runs, named, notes)
+
+
+def _own_space(space: str, code: int | None) -> str:
+    """Describe a space that is a subject's own, by its name or header; empty if it is not."""
+    if INDIVIDUAL.fullmatch(space.lower()):
+        return f"space-{space} by its name, a space of the subject's own"
+    if not space and code == SCANNER:
+        return "the scanner's space by its header (sform or qform code 1), its name has no space-"
+    return ""
+
+
+def _note_spaces(
+    runs: Sequence[tuple[str, int | None]], named: Mapping[str, str], notes: list[str]
+) -> None:
+    """Mention spaces that names and headers leave open, contradict, or tell as other than MNI's."""
+    unread = [path for path, code in runs if not named[path] and code is None]
+    if unread:
+        notes.append(
+            f"names of {len(unread)} runs have no space- ({Path(unread[0]).name}): headers are "
+            "read when they are fetched"
+        )
+    unsaid = [path for path, code in runs if not named[path] and code in (0, ALIGNED)]
+    if unsaid:
+        notes.append(
+            f"neither names (space-) nor headers (codes of sform and qform) of {len(unsaid)} runs "
+            f"tell their space ({Path(unsaid[0]).name}): they are taken as normalised to MNI space"
+        )
+    scanner = [path for path, code in runs if named[path] and code == SCANNER]
+    if scanner:
+        notes.append(
+            f"headers of {len(scanner)} runs tell the scanner's space (code 1), their names "
+            f"space-{named[scanner[0]]}: the names are believed"
+        )
+    spaces = {
+        f"space-{named[path]}" if named[path] else NORMALISED.get(code or 0, "")
+        for path, code in runs
+    }
+    others = sorted(space for space in spaces if space and not MNI.search(space.lower()))
+    if others:
+        notes.append(
+            f"runs are in {listed(others)}, and taken as they are: hemispheres, grid and regions "
+            "are those of MNI space"
+        )
 
 
 def _note_copies(subjects: Sequence[Subject], notes: list[str]) -> None:
@@ -194,19 +306,38 @@ def _check_length(subject: str, runs: Sequence[RunHeader], n_trim: int, problems
         )
 
 
-def _check_counts(scans: dict[str, list[int]], problems: Problems) -> None:
-    """Report subjects whose run has another number of scans than most subjects'."""
+def _check_counts(
+    scans: dict[str, list[int]], averaged: bool, problems: Problems, notes: list[str]
+) -> None:
+    """Report subjects whose run has another number of scans than most subjects'.
+
+    Runs that are as long as those of most subjects, but in another order, are other stories.
+    """
     whole = {name: counts for name, counts in scans.items() if len(counts) == _usual(scans)}
-    for run, counts in enumerate(zip(*whole.values(), strict=True), 1):
-        usual = Counter(counts).most_common(1)[0][0]
-        others = [
-            f"sub-{name} {mine[run - 1]}" for name, mine in whole.items() if mine[run - 1] != usual
-        ]
-        if others:
+    usual = [Counter(counts).most_common(1)[0][0] for counts in zip(*whole.values(), strict=True)]
+    odd: dict[int, list[str]] = {}
+    for name, counts in whole.items():
+        differing = [run for run, n in enumerate(counts, 1) if n != usual[run - 1]]
+        far = any(abs(counts[run - 1] - usual[run - 1]) > SLACK for run in differing)
+        if far and sorted(counts) == sorted(usual):
             problems.add(
-                f"--dataset: run {run} has {usual} scans in most subjects, and other numbers in "
-                f"{listed(others)}; the average subject needs equally long runs"
+                f"--dataset: the runs of sub-{name} are as long as those of most subjects, in "
+                f"another order (runs {listed(differing)}); file k must be of one story in every "
+                "subject: rename the files so that the stories sort alike, or leave the subject out"
             )
+        elif averaged or far:
+            for run in differing:
+                odd.setdefault(run, []).append(f"sub-{name} {counts[run - 1]}")
+    said = [
+        f"run {run} has {usual[run - 1]} scans in most subjects, and other numbers in "
+        f"{listed(others)}"
+        for run, others in sorted(odd.items())
+    ]
+    if averaged:
+        for one in said:
+            problems.add(f"--dataset: {one}; the average subject needs equally long runs")
+    elif said:
+        notes.append(f"{'; '.join(said)}: are these runs whole, and of the same stories?")
 
 
 def _usual(scans: dict[str, list[int]]) -> int:

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from lateralization.files import LFS_POINTER, is_lfs_pointer, read_text_table
 from lateralization.problems import Problems, listed
 from lateralization.sources.description import FILE, Description
 from lateralization.volumes import disordered
+from lateralization.words.annotation import REPEATED
 
 OFFICIAL_ENDPOINT = "https://s3.amazonaws.com/openneuro.org"
 POINTER = b"/annex/objects/"
@@ -36,6 +38,17 @@ class Subject:
     bold: list[Path]
     remote: list[dict[str, Any]]
 
+    @property
+    def files(self) -> list[str]:
+        """Paths of the runs, here or in the manifest."""
+        return [str(path) for path in self.bold] or [str(row["path"]) for row in self.remote]
+
+
+ENTITY = re.compile(r"(?:^|[_/])([a-z]+)-([A-Za-z0-9]+)")
+"""A BIDS entity of a path, ``task-lppEN``: key and label."""
+
+STORY = ("task", "story")
+"""Entities that name what was heard."""
 
 COLUMNS = ("path", "bytes", "language", "subject", "run")
 CHECKSUMS = ("md5", "sha256")
@@ -234,6 +247,108 @@ def check_subjects(
                 "their names; rename them so that names and numbers ascend together"
             )
     _check_fetched(root, [path for subject in subjects for path in subject.bold], problems)
+
+
+def entities(path: str) -> dict[str, str]:
+    """Return the BIDS entities of a path: key to label, of the last that has the key."""
+    return dict(ENTITY.findall(path))
+
+
+def stories_named(subjects: Sequence[Subject]) -> tuple[dict[str, list[str]], bool]:
+    """Return the stories that the names of files name.
+
+    Numbers of runs never count: in ds003643 the nine runs of the English subjects are numbered in
+    16 ways.
+
+    Returns
+    -------
+    stories : dict
+        Subject → one name for each file: its entities ``task`` and ``story`` in lower case, joined
+        by ``_``. Where no file has either, the letters of its name without subject, session, run.
+    by_entity : bool
+        Whether the names are those of entities.
+    """
+    found = {one.subject: [entities(name) for name in one.files] for one in subjects}
+    named = {
+        subject: ["_".join(own[key].lower() for key in STORY if key in own) for own in files]
+        for subject, files in found.items()
+    }
+    if any(story for stories in named.values() for story in stories):
+        return named, True
+    return {one.subject: [_letters(name, one.subject) for name in one.files]
+            for one in subjects}, False  # fmt: skip
+
+
+def _letters(path: str, subject: str) -> str:
+    """Return the letters of a file's name, without its subject, session and run."""
+    name = re.sub(r"(?:^|(?<=_))(?:sub|ses|run)-[A-Za-z0-9]+", "", Path(path).name)
+    return re.sub(r"[^a-z]+", "", name.replace(subject, "").lower())
+
+
+def check_stories(subjects: Sequence[Subject], problems: Problems) -> None:
+    """Report files whose names contradict their place: file k is the story of section k.
+
+    By entities every other name is a contradiction; by letters, which may be anything, only the
+    same names in another order.
+
+    Parameters
+    ----------
+    subjects
+        Those of one language that have all runs.
+    """
+    if not subjects:
+        return
+    named, by_entity = stories_named(subjects)
+    usual = list(Counter(map(tuple, named.values())).most_common(1)[0][0])
+    first = next(subject for subject, stories in named.items() if stories == usual)
+    others = [
+        one
+        for one in subjects
+        if named[one.subject] != usual
+        and (by_entity or sorted(named[one.subject]) == sorted(usual))
+    ]
+    if others:
+        one, stories = others[0], named[others[0].subject]
+        k = next(k for k, pair in enumerate(zip(stories, usual, strict=True)) if pair[0] != pair[1])
+        more = f" (so do those of {_people(others[1:])})" if others[1:] else ""
+        problems.add(
+            f"--dataset: file {k + 1} of sub-{one.subject} ({Path(one.files[k]).name}) names the "
+            f"story {stories[k] or 'nothing'}, that of sub-{first} {usual[k] or 'nothing'}{more}; "
+            "file k must be of one story in every subject, whose words are section k of the "
+            "annotation: rename files, or folders of sessions, so that the stories sort alike, or "
+            "leave the subject out"
+        )
+    if by_entity:
+        _check_repeats(subjects, named, problems)
+
+
+def _check_repeats(
+    subjects: Sequence[Subject], named: dict[str, list[str]], problems: Problems
+) -> None:
+    """Report a story that a subject's files name twice, where they name several.
+
+    One name for all files names the experiment, as ``task-lppEN`` does in ds003643.
+    """
+    twice = {
+        one.subject: max(counts, key=counts.__getitem__)
+        for one in subjects
+        if 1 < len(counts := Counter(named[one.subject])) < len(one.files)
+    }
+    if not twice:
+        return
+    subject, story = next(iter(twice.items()))
+    places = [str(k) for k, other in enumerate(named[subject], start=1) if other == story]
+    more = f" (and so in {len(twice) - 1} more subjects)" if len(twice) > 1 else ""
+    problems.add(
+        f"--dataset: files {' and '.join(places)} of sub-{subject} name one story, {story}{more}; "
+        f"{REPEATED}: keep one of them (in n_runs and in the annotation too) or their mean; parts "
+        "of one story need names of their own"
+    )
+
+
+def _people(subjects: Sequence[Subject]) -> str:
+    """Return subjects for a message."""
+    return listed(f"sub-{one.subject}" for one in subjects)
 
 
 def _shown(subjects: str | tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ through the cache, or from the user's own disk.
 
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,10 +15,11 @@ from urllib.parse import urlsplit
 from lateralization.baselines.glove import glove_width
 from lateralization.errors import BadInput, Transient
 from lateralization.files import GIT_BLOB, copy_file, link_or_copy, writing
+from lateralization.nifti import open_nifti, space_code
 from lateralization.problems import Problems
 from lateralization.sources import given_files
 from lateralization.sources.atlas import place_atlas
-from lateralization.sources.bold_headers import read_run
+from lateralization.sources.bold_headers import check_spaces, read_run
 from lateralization.sources.cache import Wanted
 from lateralization.sources.download import Policy, download
 from lateralization.sources.receipts import Receipt, write_receipt
@@ -188,6 +190,8 @@ def _bold(parcel: dict[str, Any], origins: Sequence[Path], out: Path, *, own: bo
         for path in origins:
             read_run(path, problems)
         problems.stop()
+    else:
+        _check_spaces(origins)
     passing = not own and not parcel.get("keep", True)
     folder = out.with_name(RAW) if passing else out
     folder.mkdir(exist_ok=True)
@@ -196,6 +200,16 @@ def _bold(parcel: dict[str, Any], origins: Sequence[Path], out: Path, *, own: bo
         _place(path, target, own=own)
     if passing:
         write_receipt(Receipt(tuple(placed), tuple(origins)), out)
+
+
+def _check_spaces(paths: Sequence[Path]) -> None:
+    """Refuse fetched runs that are not normalised; what cannot be read is left to RESAMPLE."""
+    found, problems = list[tuple[str, int | None]](), Problems()
+    for path in paths:
+        with suppress(BadInput):
+            found.append((str(path), space_code(open_nifti(path))))
+    check_spaces(found, problems, [])
+    problems.stop()
 
 
 def _ending(path: Path) -> str:

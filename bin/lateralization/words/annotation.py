@@ -25,6 +25,14 @@ LAST_ROW = 10**9
 """Largest label of a row that a correction may name."""
 NO_VALUE = "n/a"
 """What BIDS writes where there is no value."""
+SAME_STORY = 0.5
+"""Share of the stretches of words of a section that are in another: above it, one story."""
+STRETCH = 12
+"""Words of a stretch: texts that share so many in a row, again and again, are copies."""
+REPEATED = (
+    "a run is predicted from the others, so a story that is heard again would be predicted from "
+    "itself, and features of pure noise score 0.4 there"
+)
 CORRECTION_COLUMNS = ("language", "row", "action", "word")
 
 
@@ -179,8 +187,8 @@ def read_words(
     ------
     BadInput
         As :func:`read_rows` and :func:`read_corrections`; a word has no times or times that go
-        backwards, or a section is no run, in an annotation that is not the published one; or a run
-        has no word.
+        backwards, a section is no run, or two sections are one story, in an annotation that is not
+        the published one; or a run has no word.
     """
     table = read_rows(Path(path), columns)
     n_rows = len(table)
@@ -316,6 +324,8 @@ def _spoken(kept: pd.DataFrame, path: Path | str, n_runs: int, *, published: boo
     if not published:
         _check_times(words, path)
     _check_runs(words, path, n_runs)
+    if not published:
+        _check_repeats(words, path)
     return words.sort_values("run", kind="stable", ignore_index=True)
 
 
@@ -361,6 +371,21 @@ def _check_runs(words: pd.DataFrame, path: Path | str, n_runs: int) -> None:
     if empty:
         runs = ", ".join(map(str, empty))
         raise BadInput(f"annotation {path}: no word in section {runs}; every run needs words")
+
+
+def _check_repeats(words: pd.DataFrame, path: Path | str) -> None:
+    """Refuse two runs of one story: sections that share most of their stretches of words."""
+    seen: dict[int, set[tuple[str, ...]]] = {}
+    for run, spoken in words.groupby("run")["word"]:
+        lower = [word.lower() for word in spoken]
+        own = set(zip(*(lower[start:] for start in range(STRETCH)), strict=False))
+        for other, stretches in seen.items():
+            if len(own & stretches) > SAME_STORY * min(len(own), len(stretches)):
+                raise BadInput(
+                    f"annotation {path}: sections {other} and {run} have the words of one story; "
+                    f"{REPEATED}: keep one of the two runs (in n_runs too) or their mean"
+                )
+        seen[int(str(run))] = own
 
 
 def _shown(table: pd.DataFrame) -> list[str]:

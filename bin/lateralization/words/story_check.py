@@ -11,6 +11,7 @@ import pandas as pd
 from lateralization.errors import BadInput
 from lateralization.problems import listed
 from lateralization.words.alignment import comparable
+from lateralization.words.annotation import REPEATED
 from lateralization.words.invisible import count_invisible, name_counts
 
 LEAST_FOUND = 0.2
@@ -42,8 +43,16 @@ def check_told(words: pd.DataFrame, texts: Sequence[tuple[str, bytes]]) -> None:
     Raises
     ------
     BadInput
-        Hardly any word of a run is in its text.
+        Hardly any word of a run is in its text, or two runs have one text.
     """
+    seen: dict[bytes, str] = {}
+    for name, content in texts:
+        other = seen.setdefault(content.strip(), name)
+        if other != name:
+            raise BadInput(
+                f"{name} has the text of {other}: give each run the text that was heard in it; if "
+                f"one story was heard in both, {REPEATED}"
+            )
     for run, (name, content) in enumerate(texts, start=1):
         spoken = words["word"][words["run"] == run].tolist()
         share = share_found(spoken, content.decode("utf-8"))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.tiny_dataset import ASSETS, PROJECT, SCANS, write_dataset, write_texts
+from helpers.tiny_dataset import ASSETS, PROJECT, SCANS, spoken, write_dataset, write_texts
 from lateralization.baselines import own_features
 from lateralization.errors import BadInput
 from lateralization.files import save_tensors
@@ -22,7 +22,8 @@ def rows(per_run, columns=2, word=None):
     table = pd.DataFrame(numbers, columns=[f"f{i}" for i in range(columns)])
     table.insert(0, "run", runs)
     if word:
-        table.insert(1, "word", [word(i) for n in per_run for i in range(n)])
+        words = [word(run, i) for run, n in enumerate(per_run, start=1) for i in range(n)]
+        table.insert(1, "word", words)
     return table
 
 
@@ -48,7 +49,10 @@ def plan_of(world, folder, **more):
 
 
 def test_every_form_is_planned_like_a_model(world, tmp_path):
-    write(rows([N_WORDS] * 9, word=lambda i: f"word{i}"), tmp_path / "pitch_lang-en_words.tsv")
+    write(
+        rows([N_WORDS] * 9, word=lambda run, i: spoken(run)[i]),
+        tmp_path / "pitch_lang-en_words.tsv",
+    )
     write(rows(SCANS), tmp_path / "motion_lang-en_scans.csv")
     write(rows([3] * 9), tmp_path / "pitch_lang-fr_words.tsv")  # a language that is not fitted
     states = {f"run-{r}/layer-{k}": np.ones((N_WORDS, 4), np.float32)
@@ -81,7 +85,11 @@ NINE = [N_WORDS] * 9
     [
         ("a_lang-en_words.tsv", rows([N_WORDS] * 8), "has the runs 1, 2, 3, 4, 5, 6, 7, 8; the"),
         ("a_lang-en_words.tsv", rows([N_WORDS] * 8 + [19]), "run 9 has 19 rows, and 20 words"),
-        ("a_lang-en_words.tsv", rows(NINE, word=lambda i: f"word{i + 1}"), "'word1', and the word"),
+        (
+            "a_lang-en_words.tsv",
+            rows(NINE, word=lambda run, i: f"word{i + 1}"),
+            "'word1', and the word",
+        ),
         ("a_lang-en_words.csv", with_cell(rows(NINE), "f1", "n/a"), "line 7: f1 is 'n/a'"),
         ("a_lang-en_words.tsv", with_cell(rows(NINE), "run", "x"), "line 7: run is 'x'"),
         ("a_lang-en_words.tsv", with_cell(rows(NINE), "f0", "inf"), "no finite number"),
@@ -132,7 +140,7 @@ def test_tensors_of_another_form_are_refused(tmp_path, tensors, says):
 
 
 def test_words_like_null_stay_words(tmp_path):
-    path = write(rows([2], word=lambda i: ("null", "NA")[i]), tmp_path / "a_lang-en_words.tsv")
+    path = write(rows([2], word=lambda run, i: ("null", "NA")[i]), tmp_path / "a_lang-en_words.tsv")
     assert own_features.read_features(path, 1).words == {1: ["null", "NA"]}
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from himalaya.ridge import RidgeCV as HimalayaRidgeCV
 from himalaya.scoring import correlation_score
+from nilearn.glm.first_level.hemodynamic_models import compute_regressor
 
 from helpers.encode_inputs import encode_layer
 from helpers.encoder_oracle import ALPHAS, correlations, made_data, nested_search
@@ -172,12 +173,45 @@ def test_as_many_components_as_features_are_all_of_them(data):
 def test_words_are_summed_over_scans_and_delayed():
     operators = fir_operators([0.0, 1.9, 2.0, 13.0, 19.0], 10)
     assert len(operators) == len(FIR_DELAYS)
-    assert FIR_DELAYS == (1, 2, 3, 4, 5)
+    assert FIR_DELAYS == (2, 4, 6, 8, 10)
     amplitudes = np.array([1.0, 10.0, 100.0, 1000.0, 10000.0])
     in_scan = np.array([11.0, 100, 0, 0, 0, 0, 1000, 0, 0, 10000])
     for delay, operator in zip(FIR_DELAYS, operators, strict=True):
-        expected = np.r_[np.zeros(delay), in_scan[:-delay]]
+        expected = np.r_[np.zeros(delay // 2), in_scan[: -delay // 2]]
         np.testing.assert_array_equal(operator @ amplitudes, expected)
+
+
+@pytest.mark.parametrize("tr", [0.5, 1.0, 2.0])
+def test_delays_that_are_whole_scans_are_those_of_nilearn(tr):
+    rng = np.random.default_rng(4)
+    # nilearn's fine grid is a little coarser than tr / 50: words at a scan's border may be beyond
+    onsets = np.sort(tr * (rng.integers(0, 90, 60) + rng.uniform(0.1, 0.9, 60)))
+    amplitudes = rng.standard_normal(60)
+    condition = np.array([onsets, np.zeros(60), amplitudes])
+    shifts = [round(delay / tr) for delay in FIR_DELAYS]
+    made, _ = compute_regressor(condition, "fir", tr * np.arange(100), fir_delays=shifts)
+    ours = np.column_stack([one @ amplitudes for one in fir_operators(onsets, 100, tr)])
+    assert np.abs(ours).sum(axis=0).min() > 1
+    np.testing.assert_allclose(ours, 50 * made, atol=1e-12)
+
+
+@pytest.mark.parametrize("tr", [0.71, 1.5, 3.0])
+def test_delays_are_seconds_whatever_the_repetition_time(tr):
+    onsets = np.sort(np.random.default_rng(5).uniform(0, 60, 50))
+    for delay, operator in zip(FIR_DELAYS, fir_operators(onsets, 120, tr), strict=True):
+        scans, words = operator.nonzero()
+        assert sorted(words) == list(range(50))
+        assert (scans * tr <= onsets[words] + delay).all()
+        assert (onsets[words] + delay < (scans + 1) * tr).all()
+
+
+@pytest.mark.parametrize("tr", [0.1, 0.4])
+def test_a_word_at_a_border_of_scans_keeps_its_scan(tr):
+    onsets = np.arange(30) * tr
+    for delay, operator in zip(FIR_DELAYS, fir_operators(onsets, 200, tr), strict=True):
+        scans, words = operator.nonzero()
+        expected = np.floor(onsets / tr) + round(delay / tr)
+        np.testing.assert_array_equal(scans[np.argsort(words)], expected)
 
 
 def test_delays_are_columns_of_their_own():

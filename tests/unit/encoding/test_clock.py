@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 
 from helpers.encode_inputs import change, task
-from helpers.planning import lines_of, own, plan_of, write_world
+from helpers.planning import lines_of, own, plan_of, write_group, write_world
+from helpers.tiny_dataset import SCANS, run_path, write_run
 from lateralization.encoding.encode import encode_files
-from lateralization.encoding.regressors import layer_regressors, word_operators, words_outside
+from lateralization.encoding.regressors import layer_regressors, word_operators
 from lateralization.errors import BadInput
-from lateralization.files import read_tensors
+from lateralization.files import read_tensors, save_tensors
+from lateralization.fmri.hrf import words_outside
 from lateralization.report.findings import answer_one_model
 from lateralization.statistics.intervals import jackknife_interval, t_interval, widened
 
@@ -72,14 +74,46 @@ def test_the_plan_asks_whether_minutes_are_seconds(tmp_path):
     assert [n for n in plan_of(world, **own(world))["notes"] if "are the times seconds?" in n]
 
 
+def test_the_plan_asks_whether_scans_are_seconds(tmp_path):
+    world = write_world(tmp_path)
+    lengths = pd.Series(SCANS, index=range(1, 10))
+    shifted(world, lambda time, run: time / 20 * run.map(lengths))
+    assert [n for n in plan_of(world, **own(world))["notes"] if "are the times seconds?" in n]
+
+
+def late_in_the_last_run(world, n_scans):
+    """Put the words of run 9 behind 60 s of its 78 s, and give one subject so many scans there."""
+    shifted(world, lambda time, run: time.where(run < 9, 61 + time / 2))
+    write_run(run_path(world / "data", "EN902", 15), n_scans)
+
+
+def test_a_run_that_is_shorter_than_its_words_in_one_subject_is_refused(tmp_path, capsys):
+    world = write_world(tmp_path)
+    late_in_the_last_run(world, 30)
+    lines = lines_of(world, capsys, **own(world))
+    (line,) = [line for line in lines if "too short for its story" in line]
+    assert line.startswith("--dataset: run 9 of sub-EN902 is too short for its story: of the words")
+    assert "20 of 20 begin outside its scans" in line
+
+
+def test_words_behind_the_scans_of_one_subject_are_said(tmp_path):
+    world = write_world(tmp_path)
+    late_in_the_last_run(world, 35)  # 70 s: the last words are lost
+    alone = write_group(tmp_path) | {"subjects": "EN901,EN902"}
+    notes = plan_of(world, **own(world, **alone))["notes"]
+    (note,) = [note for note in notes if "words of run 9" in note]
+    assert "end after the last scan of sub-EN902, and not in the other subjects" in note
+
+
 def test_a_run_whose_regressors_are_all_constant_is_refused(files):
     states = read_tensors(files / "features.safetensors")["run-4/layer-1"]
     one_left = np.zeros_like(states)
     one_left[:, 3] = states[:, 3]
     change(files / "features.safetensors", **{"run-4__layer-1": one_left})
     encode_files(task(files, layers="1"), [files / "part.safetensors"])
-    change(files / "features.safetensors", **{"run-4__layer-1": np.zeros_like(states)})
-    with pytest.raises(BadInput, match="layer 1, run 4: each of the 16 regressors is constant"):
+    dead = read_tensors(files / "features.safetensors") | {"run-4/layer-1": np.zeros_like(states)}
+    save_tensors(files / "features.safetensors", dead, {"model": "gpt2"})
+    with pytest.raises(BadInput, match=r"^gpt2, layer 1, run 4: each of the 16 regressors is"):
         encode_files(task(files, layers="1"), [files / "part.safetensors"])
 
 
@@ -89,7 +123,7 @@ def test_words_in_the_trimmed_ends_predict_nothing():
     operators = word_operators(words, [N_SCANS] * 3, TR)
     states = [np.random.default_rng(run).normal(size=(N_WORDS, 4)) for run in range(3)]
     with pytest.raises(BadInput, match="layer 0, run 2: each of the 4 regressors"):
-        layer_regressors(states, operators, "0", 10)
+        layer_regressors(states, operators, "gpt2, layer 0", 10)
 
 
 def test_equal_values_have_no_interval():

@@ -94,7 +94,7 @@ def test_bad_input_leaves_with_65_and_one_line(files):
     done = encode_command(files, "--layers", "2")
     assert done.returncode == 65
     assert "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("encode: layer 2, run 7")
+    assert done.stderr.splitlines()[-1].startswith("encode: features.safetensors, layer 2, run 7")
 
 
 def test_a_gpu_that_is_not_there_is_bad_input(files, monkeypatch):

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy.signal import detrend
 
+from lateralization.errors import BadInput
 from lateralization.files import save_tensors
 from lateralization.fmri.checks import check_files, excluded
 from lateralization.fmri.clean import temporal_snr
@@ -258,3 +259,10 @@ def test_temporal_signal_to_noise_is_mean_over_deviation_about_a_line():
     np.testing.assert_allclose(temporal_snr(series), series.mean(0) / rest.std(0), rtol=1e-5)
     assert temporal_snr(np.ones((9, 1))).tolist() == [0.0]
     assert temporal_snr(np.full((9, 1), np.nan)).tolist() == [0.0]
+
+
+def test_words_on_another_clock_are_refused_where_they_first_meet_the_scans(tmp_path_factory):
+    paths, ids, mask, words = files_of_six(tmp_path_factory)
+    words["onset"] = words["onset"] + 400 * (words["run"] - 1)
+    with pytest.raises(BadInput, match=r"words of run 2: \d+ of \d+ begin outside its scans"):
+        check_files(paths, ids, mask, words, tr=2.0, n_trim=2)

@@ -12,6 +12,9 @@ from nilearn.maskers import NiftiMasker
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors
 from lateralization.fmri.clean import clean_run, clean_subject
+from lateralization.fmri.mask import epi_mask
+from lateralization.fmri.resample import ConstantVoxels, Resampler, nearest_source
+from lateralization.names import AFTER_RESAMPLING, IN_SOURCE, OUT_OF_VIEW
 from lateralization.volumes import save_volume
 
 BIN = Path(__file__).resolve().parents[3] / "bin"
@@ -135,6 +138,7 @@ def test_values_that_are_not_finite_leave_the_voxel_out(world, smoothing_mm):
     tensors = world.clean(smoothing_mm=smoothing_mm)
     expected = [[5, world.column((2, 2, 2))], [6, world.column((3, 2, 2))]]
     assert np.argwhere(tensors["left_out"]).tolist() == expected
+    assert set(tensors["left_out"][tensors["left_out"] != 0]) == {IN_SOURCE}
     assert all(np.isfinite(tensors[f"run-{run}"]).all() for run in range(1, 10))
 
 
@@ -142,12 +146,47 @@ def test_an_unflagged_constant_voxel_is_left_out(world):
     world.data[0][4, 3, 3] = 17
     tensors = world.clean()
     assert np.argwhere(tensors["left_out"]).tolist() == [[0, world.column((4, 3, 3))]]
+    assert tensors["left_out"].max() == AFTER_RESAMPLING
+
+
+def test_every_reason_reaches_the_file(world):
+    places = {(4, 3, 3): IN_SOURCE, (5, 3, 3): OUT_OF_VIEW}
+    for place, reason in places.items():
+        world.constant[(*place, 2)] = reason
+    tensors = world.clean()
+    found = {place: tensors["left_out"][2, world.column(place)] for place in places}
+    assert found == places
+    assert np.count_nonzero(tensors["left_out"]) == 2
+
+
+def test_what_the_splines_do_at_the_edge_of_a_brain_is_not_blamed_on_the_source():
+    affine = np.diag([3.0, 3, 3, 1])
+    affine[:3, 3] = (-91, -127, -73)
+    shape = (61, 73, 61)
+    places = np.indices(shape).reshape(3, -1).T @ affine[:3, :3] + affine[:3, 3]
+    radius = np.sqrt((((places - [0, -18, 8]) / [60, 72, 56]) ** 2).sum(axis=1)).reshape(shape)
+    mean = np.where(radius < 0.92, 1000, np.where(radius < 1, 30, 0))  # a dim rim, then nothing
+    noise = np.random.default_rng(0).normal(size=(*shape, 25))
+    data = (mean[..., None] * (1 + 0.02 * noise)).astype(np.float32)
+    resampler, constant = Resampler(data.shape, affine), ConstantVoxels(data.shape, affine)
+    resampler.add(data)
+    constant.add(data)
+    series, flagged = resampler.result(), constant.result()
+    _, left_out = clean_run(series.reshape(-1, 25).T, flagged.ravel(), 2.0)
+    dark = (left_out == AFTER_RESAMPLING).reshape(flagged.shape)
+    index, inside = nearest_source(shape, affine)
+    nearest = np.zeros(flagged.shape)
+    nearest[inside] = mean.ravel()[index]
+    assert dark[epi_mask(series)].sum() > 50
+    assert (nearest[dark] > 0).all()  # the source varies there
+    assert not np.ptp(series[dark], axis=1).any()
+    np.testing.assert_array_equal(left_out == IN_SOURCE, (flagged == IN_SOURCE).ravel())
 
 
 def test_a_run_without_any_finite_voxel_is_all_left_out():
-    cleaned, left_out = clean_run(np.full((30, 4), np.nan), np.zeros(4, dtype=bool), 2.0)
+    cleaned, left_out = clean_run(np.full((30, 4), np.nan), np.zeros(4, np.uint8), 2.0)
     assert not cleaned.any()
-    assert left_out.all()
+    assert (left_out == IN_SOURCE).all()
 
 
 def run_command(world, *options):

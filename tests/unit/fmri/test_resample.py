@@ -21,6 +21,7 @@ from lateralization.fmri.resample import (
     resample_file,
     resample_subject,
 )
+from lateralization.names import OUT_OF_VIEW
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.volumes import load_image, save_volume
 
@@ -177,8 +178,10 @@ def test_constant_voxels_are_the_same_whatever_blocks_a_run_comes_in():
 def test_what_the_source_does_not_reach_is_flagged():
     data = source((20, 24, 20), n_scans=3)
     flagged = constant_map(data, SMALL)
-    assert np.array_equal(flagged == 0, nearest_source(data.shape, SMALL)[1])
-    assert flagged.sum() > 0
+    inside = nearest_source(data.shape, SMALL)[1]
+    assert np.array_equal(flagged == OUT_OF_VIEW, ~inside)
+    assert set(flagged[inside]) == {0}
+    assert not inside.all()
 
 
 @pytest.fixture

@@ -12,10 +12,13 @@ from helpers.made_plans import made_baseline, made_language, made_model, made_pl
 from lateralization.plan.costs import (
     MEASURED,
     activations_disk,
+    fmri_disk,
     gpu_bytes_needed,
     reliability_disk,
     shape_of,
+    without_scans,
 )
+from lateralization.plan.summary import peak_bytes, summary
 
 RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results"
 
@@ -97,3 +100,32 @@ def test_the_reliability_puts_the_means_of_both_halves_aside() -> None:
     assert aside() == 3 * 2 * (9 * 80) * 27_000 * 4
     assert aside(isc={"source": ["x"]}) == 0
     assert aside(subjects=subjects[1:]) == 0
+
+
+def test_a_size_that_is_not_known_is_called_unknown() -> None:
+    subjects = [made_subject("EN901"), made_subject("EN902")]
+    fields: dict[str, Any] = {"subjects": subjects, "annotation": {"files": []}}
+    uncounted = made_language(language="nl", **fields)
+    counted = made_language(n_scans={"EN901": [100] * 9}, **fields)
+
+    def disk(*languages: Any) -> tuple[Any, str, str]:
+        plan = made_plan(languages=list(languages))
+        lines = summary(plan)
+        one, other = (
+            next(line for line in lines if line.startswith(f"plan: disk {what}"))
+            for what in ("for fMRI", "at its peak")
+        )
+        return plan, one, other
+
+    plan, fmri, peak = disk(uncounted)
+    assert without_scans(plan) == ["nl"]
+    assert (fmri_disk(plan), reliability_disk(plan)) == ((0, 0), 0)
+    assert peak_bytes(plan) > 0
+    assert fmri.endswith("  nl: unknown until the scans are counted")
+    assert ", and the BOLD of nl: unknown until the scans are counted" in peak
+    _, fmri, _ = disk(counted, uncounted)
+    assert "about" in fmri
+    assert fmri.endswith("rest cleaned), and nl: unknown until the scans are counted")
+    plan, fmri, peak = disk(counted)
+    assert without_scans(plan) == []
+    assert "unknown" not in fmri + peak

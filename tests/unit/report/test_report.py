@@ -201,8 +201,9 @@ def test_methods_tell_the_choices_of_the_encoder():
     assert "components" not in text
     chosen = {"alpha": "per_voxel", "hrf": "fir", "inner_validation": "all_runs", "components": 50}
     text = describe_encoding(made_plan(languages=languages, encoder=chosen))
-    for words in ("delays of 1 to 5 scans", "[fir]", "for each voxel", "each held out in turn",
-                  "50 leading principal components", "on the training runs alone"):  # fmt: skip
+    for words in ("delays of 2, 4, 6, 8 and 10 s", "[fir]", "for each voxel",
+                  "each held out in turn", "50 leading principal components",
+                  "on the training runs alone"):  # fmt: skip
         assert words in text
     assert "[hrf]" not in text
     assert "betting" not in text

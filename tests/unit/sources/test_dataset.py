@@ -1,7 +1,9 @@
 """Finding and checking a data set: subjects, runs, headers, annotation, texts."""
 
+import json
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from helpers.tiny_dataset import (
     AFFINE,
     ANNOTATION,
+    ASSETS,
     SCANS,
     STUDY,
     run_path,
@@ -19,9 +22,11 @@ from helpers.tiny_dataset import (
     write_texts,
 )
 from lateralization.errors import BadInput
+from lateralization.files import read_json
 from lateralization.problems import Problems
 from lateralization.sources import dataset
-from lateralization.sources.bold_headers import check_headers
+from lateralization.sources.bold_headers import check_headers, check_spaces
+from lateralization.sources.description import read_description
 from lateralization.study import ANNOTATION_MD5
 from lateralization.words import stories
 
@@ -236,6 +241,212 @@ def test_addresses_follow_the_endpoint():
     assert dataset.urls("ds003643", "a/b", "http://h/ds003643") == ["http://h/ds003643/a/b"]
     assert "http://h:1/ds003643/a/b" in dataset.urls("ds003643", "a/b", "http://h:1")
     assert "http://h:1/a/b" in dataset.urls("ds003643", "a/b", "http://h:1")
+
+
+# ---- what names say of stories ------------------------------------------------------------------
+
+STORIES = ("avatar", "buck", "eyespy", "legacy")
+
+
+def listener(subject, stories, form="ses-{k}/func/sub-{subject}_ses-{k}_task-{story}_bold.nii.gz"):
+    """A subject whose files are named after what it heard, in the order of their paths."""
+    paths = [
+        Path("data", f"sub-{subject}", form.format(k=k, subject=subject, story=story))
+        for k, story in enumerate(stories, start=1)
+    ]
+    return dataset.Subject(subject, paths, [])
+
+
+def named_wrong(*subjects):
+    problems = Problems()
+    dataset.check_stories(subjects, problems)
+    return list(problems)
+
+
+def test_stories_in_another_order_are_refused_with_subject_file_and_story():
+    swapped = (STORIES[0], STORIES[2], STORIES[1], STORIES[3])
+    heard = [listener("01", STORIES), listener("02", swapped), listener("03", STORIES)]
+    (line,) = named_wrong(*heard)
+    assert line.startswith(
+        "--dataset: file 2 of sub-02 (sub-02_ses-2_task-eyespy_bold.nii.gz) names the story eyespy,"
+        " that of sub-01 buck; file k must be of one story"
+    )
+    assert "rename files" in line
+    assert named_wrong(heard[0], heard[2]) == []
+    (line,) = named_wrong(heard[1], heard[0], heard[2], listener("04", swapped[::-1]))
+    assert "of sub-02 " in line
+    assert "(so do those of sub-04)" in line
+
+
+def test_another_set_of_stories_is_refused():
+    (line,) = named_wrong(listener("01", STORIES), listener("02", (*STORIES[:3], "naked")))
+    assert "file 4 of sub-02" in line
+    assert "names the story naked, that of sub-01 legacy" in line
+    (line,) = named_wrong(
+        listener("01", STORIES),
+        dataset.Subject("02", [*listener("02", STORIES).bold[:3], Path("sub-02/bold.nii.gz")], []),
+    )
+    assert "names the story nothing, that of sub-01 legacy" in line
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["{k:02d}_{story}_bold.nii.gz", "{subject}_{story}.nii.gz", "run-{k}_story-{story}_bold.nii.gz",
+     "task-{story}/bold.nii.gz", "sub-{subject}_task-listen_story-{story}_run-{k}_bold.nii.gz"],
+)  # fmt: skip
+def test_stories_are_read_from_names_of_many_forms(form):
+    heard = [listener("01", STORIES, form), listener("02", STORIES[::-1], form)]
+    (line,) = named_wrong(*heard)
+    assert "file 1 of sub-02" in line
+    assert named_wrong(heard[0], listener("03", STORIES, form)) == []
+
+
+def test_numbers_of_runs_and_sessions_and_free_names_are_no_stories():
+    first, second = (listener("01", STORIES, "run-{k}_bold.nii.gz"),
+                     listener("02", STORIES, "ses-{k}/{k}_20261130_bold.nii.gz"))  # fmt: skip
+    other = listener("03", STORIES, "swraJD_{k}.nii.gz")
+    assert named_wrong(first, second, other) == []
+
+
+def test_the_english_subjects_of_the_study_have_16_numberings_and_one_story():
+    manifest = dataset.read_manifest(STUDY.manifest)
+    for language in ("en", "fr", "cn"):
+        subjects = dataset.remote_subjects(manifest, language)
+        assert named_wrong(*subjects) == []
+    numbers = {tuple(dataset.entities(name)["run"] for name in one.files)
+               for one in dataset.remote_subjects(manifest, "en")}  # fmt: skip
+    assert len(numbers) == 16
+
+
+def test_a_story_that_is_heard_twice_is_refused_by_its_name():
+    twice = ("avatar", "smoke", "eyespy", "smoke")
+    (line,) = named_wrong(listener("01", twice), listener("02", twice))
+    assert line.startswith("--dataset: files 2 and 4 of sub-01 name one story, smoke (and so in 1")
+    assert "features of pure noise score" in line
+    assert named_wrong(listener("01", ("lpp",) * 4), listener("02", ("lpp",) * 4)) == []
+
+
+def test_runs_as_long_as_others_in_another_order_are_refused(tmp_path):
+    write_dataset(tmp_path, ("EN901", "EN902", "EN903"), scans=range(31, 76, 5))
+    for number, n_scans in ((7, 71), (15, 31)):  # run 1 has the length of run 9, and the other way
+        write_run(run_path(tmp_path, "EN902", number), n_scans, seed=number)
+    for averaged in (True, False):
+        _, (line,), notes = checked(tmp_path, averaged=averaged)
+        assert "the runs of sub-EN902 are as long as those of most" in line
+        assert "(runs 1, 9)" in line
+        assert not notes
+
+
+def test_a_run_of_another_length_is_said_of_individuals(tmp_path):
+    write_dataset(tmp_path, ("EN901", "EN902", "EN903"))
+    write_run(run_path(tmp_path, "EN903", 8), SCANS[1] + 2)
+    assert checked(tmp_path, averaged=False)[1:] == ([], [])
+    write_run(run_path(tmp_path, "EN903", 8), SCANS[1] + 20)
+    _, problems, (note,) = checked(tmp_path, averaged=False)
+    assert not problems
+    assert "run 2 has 32 scans in most subjects, and other numbers in sub-EN903 52" in note
+
+
+# ---- spaces --------------------------------------------------------------------------------------
+
+NAMED = "sub-{}_task-x_space-{}_desc-preproc_bold.nii.gz"
+
+
+def spaces(*runs):
+    """Return problems and notes of runs: label of the name's space (or none) and code."""
+    problems, notes = Problems(), []
+    paths = [
+        (NAMED.format(k, label) if label else f"sub-{k}_task-x_bold.nii.gz", code)
+        for k, (label, code) in enumerate(runs)
+    ]
+    check_spaces(paths, problems, notes)
+    return list(problems), notes
+
+
+@pytest.mark.parametrize("code", [1, 2, 4, None])
+@pytest.mark.parametrize("label", ["T1w", "T2w", "func", "boldref", "individual", "anat", "orig"])
+def test_a_space_of_ones_own_is_refused_by_its_name(label, code):
+    (line,), notes = spaces(("MNI152NLin6Asym", 4), (label, code))
+    assert f"is in space-{label} by its name, a space of the subject's own" in line
+    assert "give normalised runs" in line
+    assert not notes
+
+
+def test_the_scanner_s_space_is_refused_where_no_name_says_another():
+    (line,), _ = spaces((None, 4), (None, 1))
+    assert line.startswith("--dataset: sub-1_task-x_bold.nii.gz is in the scanner's space by its")
+    problems, (note,) = spaces(("MNI152Lin", 1), ("MNI152Lin", 1))
+    assert not problems
+    assert note.startswith(
+        "headers of 2 runs tell the scanner's space (code 1), their names space-"
+    )
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [[("MNI152NLin6Asym", 4), ("MNI152NLin2009cAsym", 4)], [("MNIColin27", 2), (None, 2)],
+     [(None, 3), (None, 4)], [("MNIColin27", None), (None, None)]],
+)  # fmt: skip
+def test_spaces_that_differ_are_refused(runs):
+    (line,), notes = spaces(runs[0], runs[0], runs[1])
+    assert line.startswith("--dataset: runs are in different spaces: sub-0_task-x_")
+    assert "sub-2_task-x_" in line
+    assert not notes
+
+
+@pytest.mark.parametrize("code", [1, 2, 4, None])
+def test_the_space_of_the_study_has_neither_problem_nor_note(code):
+    problems, notes = spaces(("MNIColin27", code), ("MNIColin27", code))
+    assert not problems
+    assert bool(notes) == (code == 1)
+    assert spaces((None, 4)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("run", "says"),
+    [((None, 2), "neither names (space-) nor headers (codes of sform and qform) of 1 runs"),
+     ((None, None), "names of 1 runs have no space- (sub-0_task-x_bold.nii.gz): headers are read"),
+     ((None, 3), "runs are in Talairach, and taken as they are"),
+     (("fsaverage", 4), "runs are in space-fsaverage, and taken as they are")],
+)  # fmt: skip
+def test_what_no_one_says_of_a_space_is_in_the_plan(run, says):
+    problems, (note,) = spaces(run)
+    assert not problems
+    assert note.startswith(says)
+
+
+def test_the_header_of_a_run_is_asked_for_its_space(tmp_path):
+    import nibabel
+
+    write_dataset(tmp_path)
+    for path in sorted(tmp_path.rglob("*_bold.nii.gz")):
+        path.rename(path.with_name(path.name.replace("space-MNIColin27_", "")))
+    subjects = dataset.local_subjects(tmp_path, STUDY, "en")
+    problems, notes = Problems(), []
+    check_headers(subjects, True, problems, notes)
+    assert not problems
+    assert "of 18 runs tell their space" in notes[0]
+    path = subjects[1].bold[3]
+    image = nibabel.load(path)
+    for sform, qform in ((1, 0), (0, 1), (1, 4)):
+        image.set_sform(AFFINE, sform)
+        image.set_qform(AFFINE, qform)
+        nibabel.save(image, tmp_path / "other.nii.gz")
+        (tmp_path / "other.nii.gz").replace(path)
+        problems = Problems()
+        check_headers(subjects, True, problems, [])
+        assert path.name in problems[0]
+        assert "the scanner's space by its header" in problems[0]
+
+
+@pytest.mark.parametrize("ending", ["func.gii", "dtseries.nii", "ptseries.nii.gz"])
+def test_a_description_of_surfaces_says_that_volumes_are_needed(tmp_path, ending):
+    content = read_json(ASSETS / "ds003643.json")
+    content["bold"] = f"sub-{{subject}}/func/*_bold.{ending}"
+    path = tmp_path / "dataset.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(BadInput, match=r"bold: .*volumes, \.nii or \.nii\.gz \(not surfaces"):
+        read_description(path, ASSETS / "dataset.schema.json")
 
 
 # ---- texts --------------------------------------------------------------------------------------

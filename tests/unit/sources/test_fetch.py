@@ -6,10 +6,13 @@ import subprocess
 import sys
 import zipfile
 
+import nibabel
+import numpy as np
 import pytest
 
 from helpers.bad_server import serving
 from helpers.tiny_dataset import (
+    AFFINE,
     ANNOTATION,
     PROJECT,
     gz,
@@ -64,6 +67,28 @@ def test_bold_is_fetched_from_whatever_a_mirror_holds(server, tmp_path, prefix):
     cached = tmp_path / "cache" / "ds003643" / "2.0.5" / parcel["files"][0]["path"]
     assert cached.is_file()
     assert cached.samefile(tmp_path / "out" / "run-1.nii.gz")
+
+
+def test_a_fetched_run_in_the_scanner_s_space_is_refused(server, tmp_path):
+    path = tmp_path / "run.nii.gz"
+    image = nibabel.Nifti1Image(np.ones((4, 4, 4, 30), np.float32), AFFINE)
+    image.set_sform(AFFINE, 1)
+    nibabel.save(image, path)
+    content = path.read_bytes()
+    parcel = bold_parcel(server)
+    last = parcel["files"][-1]
+    last |= {"bytes": len(content), "md5": md5(content)}
+    server.files[f"/ds003643/{last['path']}"] = content
+    with pytest.raises(
+        BadInput, match=r"run-15_desc-preproc_bold.nii.gz is in the scanner's space"
+    ):
+        fetch(parcel, [], tmp_path / "cache", tmp_path / "out", QUICK)
+    named = last["path"].replace("_desc", "_space-MNIColin27_desc")
+    server.files[f"/ds003643/{named}"] = content
+    last |= {"path": named, "urls": dataset.urls("ds003643", named, server.url)}
+    for file in parcel["files"][:-1]:
+        assert "space-" not in file["path"]
+    assert len(fetch(parcel, [], tmp_path / "cache", tmp_path / "out", QUICK)) == 9
 
 
 def test_another_file_system_gets_copies(server, tmp_path, monkeypatch):

@@ -7,9 +7,9 @@ import nibabel
 import numpy as np
 import pytest
 
-from helpers.planning import lines_of, own, plan_of, write_world
+from helpers.planning import lines_of, own, plan_of, write_group, write_world
 from helpers.tiny_dataset import ASSETS, run_path, write_annotation, write_texts
-from lateralization.study import GRID_AFFINE, GRID_SHAPE
+from lateralization.study import GRID_AFFINE
 
 
 @pytest.fixture(scope="module")
@@ -21,20 +21,11 @@ def world(tmp_path_factory):
 @pytest.fixture
 def given(world, tmp_path):
     """A mask, a reliability and an average subject on the target grid."""
-    mask = np.zeros(GRID_SHAPE, dtype=np.int8)
-    mask[10:27, 20:30, 15:25] = 1
-    nibabel.save(nibabel.Nifti1Image(mask, GRID_AFFINE), tmp_path / "mask.nii.gz")
-    isc = np.zeros((*GRID_SHAPE, 2), dtype=np.float32)
-    nibabel.save(nibabel.Nifti1Image(isc, GRID_AFFINE), tmp_path / "isc.nii.gz")
+    group = write_group(tmp_path)
     (tmp_path / "average").mkdir()
     for run in range(1, 10):
-        path = tmp_path / "average" / f"run-{run}.nii.gz"
-        nibabel.save(nibabel.Nifti1Image(isc, GRID_AFFINE), path)
-    return {
-        "mask": str(tmp_path / "mask.nii.gz"),
-        "isc": str(tmp_path / "isc.nii.gz"),
-        "average_subject": str(tmp_path / "average"),
-    }
+        shutil.copy(group["isc"], tmp_path / "average" / f"run-{run}.nii.gz")
+    return group | {"average_subject": str(tmp_path / "average")}
 
 
 def test_given_files_spare_the_subjects(world, given):

@@ -46,6 +46,29 @@ def test_a_text_that_tells_something_else_is_refused(world, capsys, content):
     assert not more
 
 
+def test_a_text_that_two_runs_share_is_refused():
+    words = pd.DataFrame({"run": [1, 2], "word": ["once", "once"]})
+    with pytest.raises(BadInput, match="two has the text of one: give each run the text"):
+        check_told(words, [("one", b"once upon"), ("two", b"once upon\n")])
+
+
+def test_two_sections_of_one_story_are_refused(world, capsys):
+    path = world / "data" / ANNOTATION
+    table = pd.read_csv(path).dropna().astype({"section": int})
+    first = table[table["section"] == 2]
+    again = first.assign(section=6, word=first["word"].str.upper(), offset=first["offset"] + 0.1)
+    again.iloc[3, 0] = "corrected"
+    kept = table[table["section"] != 6]
+    pd.concat([kept, again]).to_csv(path, index=False)
+    lines = lines_of(world, capsys, **own(world))
+    (line,) = [line for line in lines if "sections 2 and 6" in line]
+    assert "have the words of one story; a run is predicted from the others" in line
+    # a few words in a row may come again
+    half = pd.concat([first.iloc[:10], table[table["section"] == 6].iloc[10:]]).assign(section=6)
+    pd.concat([kept, half]).to_csv(path, index=False)
+    plan_of(world, **own(world, texts=None, models="none", baselines="random_vector"))
+
+
 def test_rows_that_go_back_in_time_are_said():
     words = pd.DataFrame({
         "run": [1, 1, 1, 2], "row": [0, 1, 2, 3], "word": ["a", "b", "c", "d"],
