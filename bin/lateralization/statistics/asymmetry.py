@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 
 from lateralization.arrays import Booleans, Floats
 from lateralization.statistics.areas import Halves
-from lateralization.statistics.intervals import Interval, jackknife_interval, t_interval, widened
+from lateralization.statistics.intervals import (
+    Interval,
+    jackknife_interval,
+    ratio_interval,
+    t_interval,
+    widened,
+)
 from lateralization.study import ISC_PERCENTILE
 
 WHOLE, RELIABLE = "whole", "reliable"
@@ -134,7 +140,8 @@ class RunScores:
 class Asymmetry:
     """Left, right and their difference, with an interval over the test runs.
 
-    ``by_run`` holds left minus right per test run, where the asymmetry is a difference of means.
+    ``by_run`` and ``total_by_run`` hold left minus right and left plus right per test run, where
+    the asymmetry is a difference of means.
     """
 
     selection: str
@@ -145,11 +152,35 @@ class Asymmetry:
     interval: Interval
     ci_kind: str
     by_run: Floats | None = None
+    total_by_run: Floats | None = None
 
     @property
     def difference(self) -> float:
         """Left minus right."""
         return self.left - self.right
+
+    @cached_property
+    def index(self) -> Interval:
+        """Laterality index (left - right) / (left + right) with Fieller's limits over runs.
+
+        All NaN where left + right is not clearly above 0, or there are no means of runs.
+        """
+        if self.by_run is None or self.total_by_run is None:
+            return Interval(np.nan, np.nan, np.nan, 0)
+        return ratio_interval(self.by_run, self.total_by_run)
+
+    @property
+    def index_by_run(self) -> Floats | None:
+        """Laterality index plus each run's influence on it: their mean is the index.
+
+        The index of a single run is noise divided by noise; to first order the index of all runs
+        varies as the mean of these values (delta method).
+        """
+        if self.by_run is None or self.total_by_run is None or np.isnan(self.index.mean):
+            return None
+        rest = self.by_run - self.index.mean * self.total_by_run
+        moved: Floats = self.index.mean + rest / self.total_by_run.mean()
+        return moved
 
 
 def reliability_threshold(isc: Floats, percentile: float = ISC_PERCENTILE) -> float:
@@ -359,7 +390,8 @@ def mean_asymmetry(scores: RunScores, region: Region, selection: str) -> Asymmet
     left, right = (
         scores.by_voxel.take(scores.usable_voxels(region, side), axis=0) for side in SIDES[:2]
     )
-    difference = np.atleast_1d(_mean_over_voxels(left) - _mean_over_voxels(right))
+    sides = [np.atleast_1d(_mean_over_voxels(values)) for values in (left, right)]
+    difference = sides[0] - sides[1]
     return Asymmetry(
         selection,
         float(left.mean()) if left.size else np.nan,
@@ -369,6 +401,7 @@ def mean_asymmetry(scores: RunScores, region: Region, selection: str) -> Asymmet
         widened(t_interval(difference)),
         f"corrected t over {len(scores.values)} runs",
         difference,
+        sides[0] + sides[1],
     )
 
 

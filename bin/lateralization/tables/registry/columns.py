@@ -73,9 +73,10 @@ COLUMNS = (
         ),
         "family": "family of the model",
         "outcome": (
-            "score_<region>, score_whole_p90, l_minus_r_<selection>, or best_layer (layer of the "
+            "score_<region>, score_whole_p90, l_minus_r_<selection>, best_layer (layer of the "
             "highest mean over reliable voxels, or all where there is no reliability, divided by "
-            "the number of layers with the embedding)"
+            "the number of layers with the embedding), laterality_index_<region> (of models that "
+            "have one), or in_ceiling_reliable (share of left_minus_right in ceilings.tsv)"
         ),
         "predictor": (
             "ln_n_parameters (natural logarithm) or a numeric column of the model sheet; 'given "
@@ -250,7 +251,9 @@ COLUMNS = (
         ),
         "runs_high": "upper limit of that interval",
         "runs_p": (
-            "p of the slope, the same corrected t over test runs; only for l_minus_r_ of means, on "
+            "p of the slope, the same corrected t over test runs; only for l_minus_r_ of means, "
+            "laterality_index_ (to first order: each run's influence on the index) and in_ceiling_ "
+            "(with the spread over the splits of the subjects that its ceiling is the mean of), on "
             "ln N, over all trained models or those above a size"
         ),
         "in_ceiling": "left divided by ceiling_left, minus right divided by ceiling_right",
@@ -328,6 +331,15 @@ COLUMNS = (
         "trained_l_minus_r": "left minus right of the trained model",
         "untrained_l_minus_r": "that of its untrained twins",
         "l_minus_r_gain": "trained_l_minus_r less untrained_l_minus_r",
+        "laterality_index": (
+            "(left - right) / (left + right) of means, in no unit; only where left + right is "
+            "above 0 by the corrected t over test runs, and not of percentiles"
+        ),
+        "index_low": (
+            "lower 95 % limit of laterality_index over test runs (Fieller), with variances "
+            "corrected for their shared training runs"
+        ),
+        "index_high": "upper limit of that interval",
     })
 )
 """Name → column."""
