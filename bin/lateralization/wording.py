@@ -51,11 +51,11 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{rounded:.{digits}f} %".replace("-", MINUS)
 
 
-def interval(low: float, high: float) -> str:
+def interval(low: float, high: float, digits: int = 4) -> str:
     """Write the limits of a 95 % interval of a difference."""
     if not (math.isfinite(low) and math.isfinite(high)):
         return "no interval"
-    return f"95 % interval {signed(low)} to {signed(high)}"
+    return f"95 % interval {signed(low, digits)} to {signed(high, digits)}"
 
 
 def plural(n: int, word: str) -> str:

@@ -26,7 +26,7 @@ from lateralization.statistics.intervals import (
 )
 from lateralization.study import ISC_PERCENTILE
 
-WHOLE, RELIABLE = "whole", "reliable"
+WHOLE, RELIABLE, CEREBELLUM = "whole", "reliable", "cerebellum"
 BEST_VOXEL, BEST_MEAN, BEST_CV = "best_voxel", "best_mean", "best_cv"
 CHOICES = (BEST_VOXEL, BEST_MEAN, BEST_CV)
 SHARED, STRICT = "shared", "strict"
@@ -51,12 +51,16 @@ class Brain:
         Name → (the left region, its mirror image).
     mirror
         Place of each voxel's mirror image, or None where the mask is not mirror-symmetric.
+    cerebellum
+        (left, right) of the part of the cerebellum that is kept apart, or None where the mask
+        lacks it.
     """
 
     halves: Mapping[str, Halves]
     isc: Floats | None = None
     rois: Mapping[str, Halves] | None = None
     mirror: NDArray[np.intp] | None = None
+    cerebellum: Halves | None = None
 
     @property
     def n_voxels(self) -> int:
@@ -205,9 +209,10 @@ def reliable_voxels(isc: Floats, percentile: float = ISC_PERCENTILE) -> Booleans
 
 
 def regions(brain: Brain) -> list[Region]:
-    """List whole brain and reliable voxels for both midline rules, then the ROIs.
+    """List whole brain and reliable voxels for both midline rules, then cerebellum and ROIs.
 
-    ROIs do not touch the midline, so they are listed once, as ``shared``.
+    Neither touches the midline, so they are listed once: ROIs as ``shared``, as published, the
+    cerebellum as ``strict``.
     """
     found = []
     reliable = brain.reliable
@@ -215,6 +220,8 @@ def regions(brain: Brain) -> list[Region]:
         found.append(Region(WHOLE, midline, left, right))
         if reliable is not None:
             found.append(Region(RELIABLE, midline, left & reliable, right & reliable))
+    if brain.cerebellum is not None:
+        found.append(Region(CEREBELLUM, STRICT, *brain.cerebellum))
     for name, (left, right) in (brain.rois or {}).items():
         found.append(Region(name, SHARED, left, right))
     return found

@@ -50,17 +50,22 @@ COLUMNS = (
             "was chosen: best_voxel (maximum per voxel, as published), best_mean (highest mean "
             "over the region), best_cv (per voxel, on the other runs than it is scored on)"
         ),
-        "region": "whole, reliable (reliability strictly above its 75th percentile), or a ROI",
+        "region": (
+            "whole, reliable (reliability strictly above its 75th percentile), cerebellum (a box "
+            "in its hemispheres, MNI |x| 8 to 40, y -84 to -48, z -56 to -32 mm, where the mask "
+            "holds half of it), or a ROI"
+        ),
         "hemisphere": "left, right or both",
         "midline": (
             "shared: first n//2 voxels and the rest, as published (each side gets half of the "
-            "midline plane); strict: x < 0 and x > 0. ROIs do not touch the midline: shared only"
+            "midline plane); strict: x < 0 and x > 0. ROIs do not touch the midline: shared only; "
+            "the cerebellum: strict only"
         ),
         "selection": (
             "whole, reliable: means; whole_p90: 90th percentile of each half; reliable_iscnorm: "
             "mean of score divided by reliability, voxel by voxel; whole_paired, reliable_paired: "
             "mean over homologous pairs of voxels (reliable: by the mean reliability of the "
-            "pair); or a ROI and its mirror image"
+            "pair); cerebellum (as region): mean; or a ROI and its mirror image"
         ),
         "ci_kind": (
             "which interval, over which units. An interval over test runs speaks of this subject's "
