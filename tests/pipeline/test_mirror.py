@@ -22,27 +22,19 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
+from helpers.mirror import compare_tables, mirrored
 from lateralization.files import read_json
-from lateralization.study import ROI_ORDER
 from lateralization.tables.read import read_tables
-from lateralization.tables.registry.tables import TABLES
+from lateralization.volumes import mirror_index
 
 from .conftest import PROJECT, Copy, arguments, copy_project, isolation
 
 pytestmark = pytest.mark.pipeline
 
 PEOPLE = ("average", "EN901", "EN902", "EN903")
+ATOL = 1e-6
 AREAS = {1: "Area", 2: "Pair", 3: "Pair"}
 """Labels of the atlas: one area on both sides, and one of two labels, with no side in a name."""
-
-
-def mirrored(source: Path, target: Path) -> None:
-    """Write an image as a mirror at x = 0 shows it; its axis goes on from left to right."""
-    image = nib.load(source)
-    affine = image.affine.copy()
-    affine[0, 3] = -(affine[0, 0] * (image.shape[0] - 1) + affine[0, 3])
-    target.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.Nifti1Image(np.asarray(image.dataobj)[::-1], affine, image.header), target)
 
 
 def mirrored_folder(source: Path, target: Path) -> Path:
@@ -88,21 +80,11 @@ class Pair:
     plain: Path
     mirror: Path
 
-    def tables(self) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
-        """Read the tables of both."""
-        return read_tables(self.plain / "tables"), read_tables(self.mirror / "tables")
-
-    def images(self, pattern: str) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Read images of both, the second mirrored back."""
+    def both(self, pattern: str) -> list[tuple[Path, Path]]:
+        """Find files of the one, and those of the other of the same name."""
         paths = sorted(self.plain.glob(pattern))
         assert paths, pattern
-        return [
-            (
-                nib.load(path).get_fdata(),
-                nib.load(self.mirror / path.relative_to(self.plain)).get_fdata()[::-1],
-            )
-            for path in paths
-        ]
+        return [(path, self.mirror / path.relative_to(self.plain)) for path in paths]
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +102,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    return copy_project(tmp_path_factory.mktemp("copy") / "project")
+    """Copy the project without figures and page, which compute nothing that is compared."""
+    made = copy_project(tmp_path_factory.mktemp("copy") / "project")
+    script = made.folder / "main.nf"
+    text, last = script.read_text(), "        FIGURES(LATERALIZE.out.tables"
+    assert text.count(last) == 1
+    script.write_text(text[: text.index(last)] + "    }\n}\n")
+    return made
 
 
 def launched(copy: Copy, world: Path, out: Path, *more: str) -> Path:
@@ -165,86 +153,56 @@ def given(copy: Copy, world: Path, runs: Pair) -> Pair:
     return Pair(*results)
 
 
-# ---- what a table of the mirrored world must hold ------------------------------------------------
+# ---- what is compared ----------------------------------------------------------------------------
 
-LIMITS = [
-    (f"{name}_low", f"{name}_high") for name in ("ci", "slope", "r", "runs", "index", "r2_ci")
-]
-VALUES = (
-    *("left_minus_right", "in_ceiling", "laterality_index", "isc_left_minus_right"),
-    *("slope", "r", "intercept", "coefficient", "t", "mean"),
-    *("share", "mean_r", "mean_ceiling", "joint_r", "confounds_r", "unique_r", "unique_r2"),
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("scores", "asymmetry", "layers", "regressions", "ols", "sensitivity", "specifications"),
+        *("parcels", "areas", "area_relations", "ceilings", "unique", "roi", "subjects"),
+        *("voxel_pairs", "checks"),
+    ],
 )
-"""Columns that change sign in a row of left minus right."""
-
-ASYMMETRIES = ("l_minus_r_", "laterality_index_", "in_ceiling_", "slope_l_minus_r")
-
-
-def about_sides(name: str, table: pd.DataFrame) -> pd.Series:
-    """Mark the rows whose values are of left minus right."""
-    if name in ("asymmetry", "layers", "parcels", "areas", "roi", "sensitivity", "specifications"):
-        return pd.Series(True, index=table.index)
-    if "hemisphere" in table:
-        return table["hemisphere"] == "left_minus_right"
-    for column in ("outcome", "quantity"):
-        if column in table:
-            plain = table[column].astype(str).str.removeprefix("slope_")
-            return plain.str.startswith(ASYMMETRIES)
-    return pd.Series(False, index=table.index)
+def test_left_and_right_are_exchanged_in_a_table(runs: Pair, name: str) -> None:
+    plain, mirror = (read_tables(folder / "tables")[name] for folder in (runs.plain, runs.mirror))
+    assert compare_tables(name, plain, mirror) > 10
 
 
-def exempt(table: pd.DataFrame) -> pd.Series:
-    """Mark the rows of the published midline; ROIs do not touch it."""
-    if "midline" not in table:
-        return pd.Series(False, index=table.index)
-    rois = pd.Series(False, index=table.index)
-    for column in ("selection", "region", "outcome", "quantity", "voxels"):
-        if column in table:
-            rois |= table[column].astype(str).str.endswith((*ROI_ORDER, "rois"))
-    return (table["midline"] == "shared") & ~rois
+def test_the_brain_is_mirrored_and_regions_stay_where_their_centres_are(runs: Pair) -> None:
+    masks = runs.both("lang-en/**/mask.nii.gz")
+    assert len(masks) == len(PEOPLE)
+    for plain, mirror in [*masks, *runs.both("lang-en/isc.nii.gz")]:
+        one, other = (nib.load(path).get_fdata() for path in (plain, mirror))
+        np.testing.assert_allclose(other[::-1], one, atol=ATOL)
+    for plain, mirror in runs.both("lang-en/rois/*.nii.gz"):
+        np.testing.assert_array_equal(nib.load(plain).dataobj, nib.load(mirror).dataobj)
 
 
-def other_side(column: str) -> str:
-    """Return the column of the other side."""
-    swapped = {"left": "right", "right": "left"}
-    return "_".join(swapped.get(word, word) for word in column.split("_"))
+def test_every_voxel_has_the_score_of_its_mirror_image_and_the_penalties_are_the_same(
+    runs: Pair,
+) -> None:
+    fits = runs.both("lang-en/scores/sub-*/*_runs.safetensors")
+    assert len(fits) == len(PEOPLE) * 3 + 3  # models, and of the average baselines and features
+    for plain, mirror in fits:
+        one, other = (load_file(path) for path in (plain, mirror))
+        folder = plain.parents[2] if plain.parent.name == "sub-average" else plain.parent
+        mask = nib.load(folder / "mask.nii.gz").get_fdata() > 0
+        for key, values in one.items():
+            if values.shape[-1] == mask.sum():
+                found = other[key][..., mirror_index(mask)]
+                np.testing.assert_allclose(found, values, atol=ATOL, err_msg=f"{plain} {key}")
+        records = [
+            read_json(path.with_name(path.name.replace("_runs.safetensors", ".json")))
+            for path in (plain, mirror)
+        ]
+        np.testing.assert_allclose(records[1]["alphas"], records[0]["alphas"], rtol=1e-6)
 
 
-def exchanged(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """Exchange left and right in a table."""
-    signed, found = about_sides(name, table), table.copy()
-    for column in table:
-        if column not in VALUES and other_side(column) in table:
-            found[column] = table[other_side(column)]
-    if "hemisphere" in table:
-        found["hemisphere"] = table["hemisphere"].replace({"left": "right", "right": "left"})
-    for column in set(VALUES) & set(table):
-        found.loc[signed, column] = -table.loc[signed, column]
-    for low, high in LIMITS:
-        if low in table:
-            found.loc[signed, low] = -table.loc[signed, high]
-            found.loc[signed, high] = -table.loc[signed, low]
-    if name == "voxel_pairs":
-        found["t_max"], found["t_min"] = -table["t_min"], -table["t_max"]
-    return found
-
-
-def compare_tables(name: str, plain: pd.DataFrame, mirror: pd.DataFrame) -> int:
-    """Compare a table with its mirror image; return how many numbers were compared."""
-    texts = list(TABLES[name].text)
-    expected = exchanged(name, plain[~exempt(plain)])
-    found = mirror[~exempt(mirror)]
-    expected, found = (
-        rows.sort_values([*texts, *({"percentile", "run", "order"} & set(rows))], ignore_index=True)
-        for rows in (expected, found)
-    )
-    assert expected[texts].equals(found[texts])
-    n = 0
-    for column in set(TABLES[name].names) - set(texts):
-        if column.startswith(("isc_", "slope_")) and column.endswith(("_low", "_high")):
-            if "left" in column or "right" in column:
-                continue  # bands of a bootstrap over voxels
-        values = [rows[column].to_numpy(dtype=float) for rows in (expected, found)]
-        np.testing.assert_allclose(values[1], values[0], rtol=1e-4, atol=1e-6, err_msg=column)
-        n += int(np.isfinite(values[0]).sum())
-    return n
+@pytest.mark.parametrize("name", ["scores", "asymmetry", "regressions", "roi", "parcels"])
+def test_given_files_are_exchanged_too(given: Pair, name: str) -> None:
+    """The mask lacks a part of the left: paired voxels are none, all else is exchanged."""
+    plain, mirror = (read_tables(folder / "tables")[name] for folder in (given.plain, given.mirror))
+    assert compare_tables(name, plain, mirror) > 10
+    if name == "roi":
+        assert plain["n_left"].tolist() == plain["n_right"].tolist()
