@@ -213,6 +213,7 @@ def one_of_series(seed: tuple[int, int], world: World) -> Row:
         "slopes": slopes, "by_run": largest.by_run, "published": published.mean(),
         "low": largest.interval.low, "high": largest.interval.high, "slope": line.found.slope,
         "slope_low": line.runs_low, "slope_high": line.runs_high, "slope_p": line.runs_p,
+        "index": largest.index,
     }  # fmt: skip
 
 
@@ -221,6 +222,7 @@ def quantities(drawn: list[Row], rise: float) -> list[Row]:
     runs = np.stack([one["by_run"] for one in drawn])
     truth = runs.mean() if rise else 0.0
     slope = np.mean([one["slope"] for one in drawn]) if rise else 0.0
+    index = np.nanmean([one["index"].mean for one in drawn]) if rise else 0.0
     within = float(runs.var(axis=1, ddof=1).mean()) / N_RUNS
     rows = []
     for one, values in zip(drawn, runs, strict=True):
@@ -234,6 +236,12 @@ def quantities(drawn: list[Row], rise: float) -> list[Row]:
                 <= corrected.high,
                 f"{what}, not corrected: covers": plain.low <= true <= plain.high,
             }
+        limits = one["index"]
+        known = np.isfinite(limits.low)
+        row["laterality index, Fieller's limits where it has some: covers"] = (
+            limits.low <= index <= limits.high if known else np.nan
+        )
+        row["laterality index has limits: share"] = known
         row["variance of the mean over that of independent runs: ratio"] = (
             values.mean() - runs.mean()
         ) ** 2 / within

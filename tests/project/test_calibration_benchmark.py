@@ -41,3 +41,8 @@ def test_time_series_go_through_encoder_and_tables(rise):
     assert (one["slope_low"], one["slope_p"]) == pytest.approx((slopes[0].low, slopes[1]))
     rows = calibration.quantities([one, one], rise)
     assert len(rows) == 2
+    assert rows[0]["laterality index has limits: share"]
+    limits = one["index"]
+    truth = limits.mean if rise else 0
+    covers = limits.low <= truth <= limits.high
+    assert rows[0]["laterality index, Fieller's limits where it has some: covers"] == covers

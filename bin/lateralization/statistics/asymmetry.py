@@ -17,10 +17,16 @@ from numpy.typing import NDArray
 
 from lateralization.arrays import Booleans, Floats
 from lateralization.statistics.areas import Halves
-from lateralization.statistics.intervals import Interval, jackknife_interval, t_interval, widened
+from lateralization.statistics.intervals import (
+    Interval,
+    jackknife_interval,
+    ratio_interval,
+    t_interval,
+    widened,
+)
 from lateralization.study import ISC_PERCENTILE
 
-WHOLE, RELIABLE = "whole", "reliable"
+WHOLE, RELIABLE, CEREBELLUM = "whole", "reliable", "cerebellum"
 BEST_VOXEL, BEST_MEAN, BEST_CV = "best_voxel", "best_mean", "best_cv"
 CHOICES = (BEST_VOXEL, BEST_MEAN, BEST_CV)
 SHARED, STRICT = "shared", "strict"
@@ -45,12 +51,16 @@ class Brain:
         Name → (the left region, its mirror image).
     mirror
         Place of each voxel's mirror image, or None where the mask is not mirror-symmetric.
+    cerebellum
+        (left, right) of the part of the cerebellum that is kept apart, or None where the mask
+        lacks it.
     """
 
     halves: Mapping[str, Halves]
     isc: Floats | None = None
     rois: Mapping[str, Halves] | None = None
     mirror: NDArray[np.intp] | None = None
+    cerebellum: Halves | None = None
 
     @property
     def n_voxels(self) -> int:
@@ -134,7 +144,8 @@ class RunScores:
 class Asymmetry:
     """Left, right and their difference, with an interval over the test runs.
 
-    ``by_run`` holds left minus right per test run, where the asymmetry is a difference of means.
+    ``by_run`` and ``total_by_run`` hold left minus right and left plus right per test run, where
+    the asymmetry is a difference of means.
     """
 
     selection: str
@@ -145,11 +156,35 @@ class Asymmetry:
     interval: Interval
     ci_kind: str
     by_run: Floats | None = None
+    total_by_run: Floats | None = None
 
     @property
     def difference(self) -> float:
         """Left minus right."""
         return self.left - self.right
+
+    @cached_property
+    def index(self) -> Interval:
+        """Laterality index (left - right) / (left + right) with Fieller's limits over runs.
+
+        All NaN where left + right is not clearly above 0, or there are no means of runs.
+        """
+        if self.by_run is None or self.total_by_run is None:
+            return Interval(np.nan, np.nan, np.nan, 0)
+        return ratio_interval(self.by_run, self.total_by_run)
+
+    @property
+    def index_by_run(self) -> Floats | None:
+        """Laterality index plus each run's influence on it: their mean is the index.
+
+        The index of a single run is noise divided by noise; to first order the index of all runs
+        varies as the mean of these values (delta method).
+        """
+        if self.by_run is None or self.total_by_run is None or np.isnan(self.index.mean):
+            return None
+        rest = self.by_run - self.index.mean * self.total_by_run
+        moved: Floats = self.index.mean + rest / self.total_by_run.mean()
+        return moved
 
 
 def reliability_threshold(isc: Floats, percentile: float = ISC_PERCENTILE) -> float:
@@ -174,9 +209,10 @@ def reliable_voxels(isc: Floats, percentile: float = ISC_PERCENTILE) -> Booleans
 
 
 def regions(brain: Brain) -> list[Region]:
-    """List whole brain and reliable voxels for both midline rules, then the ROIs.
+    """List whole brain and reliable voxels for both midline rules, then cerebellum and ROIs.
 
-    ROIs do not touch the midline, so they are listed once, as ``shared``.
+    Neither touches the midline, so they are listed once: ROIs as ``shared``, as published, the
+    cerebellum as ``strict``.
     """
     found = []
     reliable = brain.reliable
@@ -184,6 +220,8 @@ def regions(brain: Brain) -> list[Region]:
         found.append(Region(WHOLE, midline, left, right))
         if reliable is not None:
             found.append(Region(RELIABLE, midline, left & reliable, right & reliable))
+    if brain.cerebellum is not None:
+        found.append(Region(CEREBELLUM, STRICT, *brain.cerebellum))
     for name, (left, right) in (brain.rois or {}).items():
         found.append(Region(name, SHARED, left, right))
     return found
@@ -365,7 +403,8 @@ def mean_asymmetry(scores: RunScores, region: Region, selection: str) -> Asymmet
     left, right = (
         scores.by_voxel.take(scores.usable_voxels(region, side), axis=0) for side in SIDES[:2]
     )
-    difference = np.atleast_1d(_mean_over_voxels(left) - _mean_over_voxels(right))
+    sides = [np.atleast_1d(_mean_over_voxels(values)) for values in (left, right)]
+    difference = sides[0] - sides[1]
     return Asymmetry(
         selection,
         float(left.mean()) if left.size else np.nan,
@@ -375,6 +414,7 @@ def mean_asymmetry(scores: RunScores, region: Region, selection: str) -> Asymmet
         widened(t_interval(difference)),
         f"corrected t over {len(scores.values)} runs",
         difference,
+        sides[0] + sides[1],
     )
 
 

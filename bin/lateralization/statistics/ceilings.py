@@ -8,6 +8,8 @@ Ceilings are kept per run, and the voxels that are scored in a run are chosen on
 that no voxel is taken because its noise agreed in the run at hand.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from lateralization.arrays import Booleans, Floats
@@ -19,6 +21,23 @@ LEAST_VOXELS = 3
 
 LOWEST = 0.05
 """Below this mean ceiling nothing is divided by it."""
+
+
+@dataclass(frozen=True)
+class ShareDifference:
+    """Left minus right of a fit's scores as shares of the ceilings of their sides.
+
+    Attributes
+    ----------
+    by_run : (n_runs,)
+    by_trial : (n_trials,)
+        Mean over runs, with the ceiling that each split of the subjects gives alone. Their spread
+        is the error that the choice of the splits leaves in the ceiling; empty where it is not
+        known (one split, or the ceiling of an individual).
+    """
+
+    by_run: Floats
+    by_trial: Floats
 
 
 def average_ceiling(halves: Floats) -> Floats:

@@ -100,7 +100,9 @@ def fisher_interval(r: float, n: int, level: float = LEVEL) -> tuple[float, floa
     return float(np.tanh(z - half)), float(np.tanh(z + half))
 
 
-def corrected_t(values: Floats, level: float = LEVEL) -> tuple[Interval, float]:
+def corrected_t(
+    values: Floats, level: float = LEVEL, further: float = 0.0
+) -> tuple[Interval, float]:
     """Interval of a mean over folds that share training runs, and p of the test that it is 0.
 
     With each run predicted from the n - 1 others, the folds are not independent. The variance of
@@ -114,6 +116,8 @@ def corrected_t(values: Floats, level: float = LEVEL) -> tuple[Interval, float]:
         One value per left-out run; non-finite values are left out.
     level : float
         Coverage that is aimed at.
+    further
+        Variance of the mean that does not come from the runs, added to theirs.
 
     Returns
     -------
@@ -124,6 +128,9 @@ def corrected_t(values: Floats, level: float = LEVEL) -> tuple[Interval, float]:
     half = (interval.high - interval.low) / 2
     if not half > 0:
         return interval, np.nan
+    if further:
+        half = float(np.hypot(half, _quantile(0.5 + level / 2, interval.n - 1) * further**0.5))
+        interval = Interval(interval.mean, interval.mean - half, interval.mean + half, interval.n)
     t = interval.mean / half * _quantile(0.5 + level / 2, interval.n - 1)
     return interval, float(2 * stats.t.sf(abs(t), interval.n - 1))
 
@@ -142,6 +149,45 @@ def widened(interval: Interval) -> Interval:
     low, high = (interval.mean + factor * (limit - interval.mean)
                  for limit in (interval.low, interval.high))  # fmt: skip
     return Interval(interval.mean, float(low), float(high), n)
+
+
+def ratio_interval(top: Floats, bottom: Floats, level: float = LEVEL) -> Interval:
+    """Ratio of two means over test runs, with Fieller's limits.
+
+    The limits are the ratios q for which the mean of ``top - q bottom`` is not told apart from 0 by
+    a t test (Fieller 1954, J R Stat Soc B 16:175-185). Variances are corrected for the training
+    runs that folds share, as in :func:`corrected_t`.
+
+    Parameters
+    ----------
+    top, bottom : (n_runs,) arrays
+        One value per left-out run.
+    level : float
+        Coverage that is aimed at.
+
+    Returns
+    -------
+    All NaN where the mean of ``bottom`` is not above 0 by the same t test, or not all values are
+    finite: the ratio may then be anything.
+    """
+    n = len(top)
+    nothing = Interval(np.nan, np.nan, np.nan, n)
+    if n < 2 or not (np.isfinite(top).all() and np.isfinite(bottom).all()):
+        return nothing
+    a, b = float(np.mean(top)), float(np.mean(bottom))
+    t = _quantile(0.5 + level / 2, n - 1)
+    spread = t**2 * (1 / n + 1 / (n - 1)) * np.cov(top, bottom)
+    # (a - q b)² = t² var(top - q bottom), a parabola in q that opens upwards: b is clear of 0
+    curvature, middle, rest = (
+        b**2 - spread[1, 1], a * b - spread[0, 1], a**2 - spread[0, 0]
+    )  # fmt: skip
+    if not (b > 0 and curvature > 0):
+        return nothing
+    half = float(np.sqrt(max(middle**2 - curvature * rest, 0.0))) / curvature
+    if half == 0:  # runs that do not differ have no interval, as in t_interval
+        return Interval(a / b, np.nan, np.nan, n)
+    centre = float(middle / curvature)
+    return Interval(a / b, centre - half, centre + half, n)
 
 
 def voxel_bootstrap(values: Floats, n_boot: int = 1000) -> tuple[float, float]:

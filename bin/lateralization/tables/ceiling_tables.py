@@ -1,6 +1,6 @@
 """The ceilings of a run's subjects, brought to the voxels that their scores are in."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from lateralization.statistics.ceilings import (
     LEAVE_ONE_OUT,
     LOWEST,
     SPLIT_HALF,
+    ShareDifference,
     average_ceiling,
     chosen_elsewhere,
 )
@@ -38,6 +39,7 @@ class Ceilings:
     def __init__(self, paths: Sequence[Path], spaces: Spaces) -> None:
         self.paths, self.spaces = {path.name: path for path in paths}, spaces
         self._read: dict[str, dict[str, Array]] = {}
+        self._trials: dict[str, Floats] = {}
 
     def _tensors(self, name: str) -> dict[str, Array]:
         if name not in self._read:
@@ -60,13 +62,34 @@ class Ceilings:
         volume = to_volume(others, group, np.nan)
         return LEAVE_ONE_OUT, from_volume(volume, space.mask).astype(np.float64)
 
-    def rows(self, fit: Fit, scores: FitScores, space: Space) -> list[Row]:
-        """Give the rows of the table ``ceilings`` of one fit."""
+    def trials(self, language: str, subject: str) -> Floats:
+        """Return the ceiling of each split of the subjects, (n_trials, n_runs, n_voxels).
+
+        No trials for an individual, whose ceiling has none.
+        """
+        halves = self._tensors(f"lang-{language}{HALVES}").get("split_half")
+        if subject != AVERAGE or halves is None:
+            return np.empty((0, 0, 0))
+        if language not in self._trials:
+            each = [average_ceiling(trial[None].astype(float)) for trial in halves]
+            self._trials[language] = np.stack(each)
+        return self._trials[language]
+
+    def shares(
+        self, fit: Fit, scores: FitScores, space: Space
+    ) -> tuple[list[Row], dict[str, ShareDifference]]:
+        """Give the rows of the table ``ceilings`` of one fit, and its left minus right by midline.
+
+        Both are empty where there is no ceiling.
+        """
         found = self.of(fit.language, fit.subject, space)
         if found is None:
-            return []
+            return [], {}
         kind, ceiling = found
-        return list(ceiling_rows(fit, scores.best_cv.values, ceiling, space.brain, kind))
+        r = scores.best_cv.values
+        rows = list(ceiling_rows(fit, r, ceiling, space.brain, kind))
+        trials = self.trials(fit.language, fit.subject)
+        return rows, share_differences(r, ceiling, trials, space.brain)
 
 
 def _side(r: Floats, ceiling: Floats, inside: Booleans) -> tuple[Floats, Floats]:
@@ -76,6 +99,52 @@ def _side(r: Floats, ceiling: Floats, inside: Booleans) -> tuple[Floats, Floats]
         if voxels.sum() >= LEAST_VOXELS:
             found[:, run] = r[run, voxels].mean(), ceiling[run, voxels].mean()
     return found[0], found[1]
+
+
+def _shares(sides: Mapping[str, tuple[Floats, Floats]]) -> dict[str, Floats]:
+    """Divide scores by ceilings, run by run; NaN where the mean ceiling is near 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = {
+            name: np.where(top > LOWEST, score / top, np.nan)
+            for name, (score, top) in sides.items()
+        }
+    shares["left_minus_right"] = shares["left"] - shares["right"]
+    return shares
+
+
+def _by_trial(r: Floats, trials: Floats, inside: Booleans) -> Floats:
+    """Return a side's share with the ceiling of each trial alone, (n_trials, n_runs)."""
+    shares = np.full((len(trials), len(r)), np.nan)
+    for run, voxels in enumerate(inside & np.isfinite(r)):
+        if voxels.sum() >= LEAST_VOXELS:
+            shares[:, run] = r[run, voxels].mean() / trials[:, run, voxels].mean(axis=1)
+    return shares
+
+
+def share_differences(
+    r: Floats, ceiling: Floats, trials: Floats, brain: Brain
+) -> dict[str, ShareDifference]:
+    """Left minus right of a fit's shares of the ceiling under each midline rule.
+
+    Parameters
+    ----------
+    r, ceiling : (n_runs, n_voxels)
+        As of :func:`ceiling_rows`, in whose voxels they are.
+    trials : (n_trials, n_runs, n_voxels)
+        Ceilings of the trials that ``ceiling`` is made of; fewer than two have no spread.
+    """
+    chosen = chosen_elsewhere(ceiling) & np.isfinite(ceiling)
+    found = {}
+    for midline in (SHARED, STRICT):
+        inside = [chosen & side for side in brain.halves[midline]]
+        left, right = (_side(r, ceiling, side) for side in inside)
+        by_run = _shares({"left": left, "right": right})["left_minus_right"]
+        by_trial, known = np.empty(0), np.isfinite(by_run)
+        if len(trials) > 1 and known.any():
+            sides = [_by_trial(r, trials, side)[:, known] for side in inside]
+            by_trial = (sides[0] - sides[1]).mean(axis=1)
+        found[midline] = ShareDifference(by_run, by_trial)
+    return found
 
 
 def ceiling_rows(fit: Fit, r: Floats, ceiling: Floats, brain: Brain, kind: str) -> Iterator[Row]:
@@ -99,13 +168,7 @@ def ceiling_rows(fit: Fit, r: Floats, ceiling: Floats, brain: Brain, kind: str) 
         left, right = brain.halves[midline]
         whole = {"left": left, "right": right, "both": left | right}
         sides = {name: _side(r, ceiling, chosen & side) for name, side in whole.items()}
-        with np.errstate(invalid="ignore"):
-            shares = {
-                name: np.where(top > LOWEST, score / top, np.nan)
-                for name, (score, top) in sides.items()
-            }
-        shares["left_minus_right"] = shares["left"] - shares["right"]
-        for name, by_run in shares.items():
+        for name, by_run in _shares(sides).items():
             score, top = sides.get(name, [sides["left"][i] - sides["right"][i] for i in (0, 1)])
             interval, p = corrected_t(by_run)
             voxels = chosen & whole.get(name, whole["both"])

@@ -8,7 +8,7 @@ import pandas as pd
 from lateralization.arrays import Row
 from lateralization.names import AVERAGE
 from lateralization.run_plan import Plan
-from lateralization.statistics.asymmetry import BEST_VOXEL, RELIABLE, SHARED, STRICT, regions
+from lateralization.statistics.asymmetry import BEST_VOXEL, SHARED, STRICT, WHOLE, regions
 from lateralization.tables.fits import Space
 from lateralization.tables.registry.tables import Tables
 
@@ -73,7 +73,7 @@ def brain_rows(language: str, space: Space, published: Row) -> Iterator[Row]:
         }
         for region in regions(space.brain):
             name = region.midline if region.midline == STRICT else region.name
-            if region.name == RELIABLE and region.midline == STRICT:
+            if region.name != WHOLE and region.midline == STRICT:
                 continue
             if region.left.any() and region.right.any():
                 ours[f"isc_{name}_left"] = float(np.nanmean(isc[region.left]))

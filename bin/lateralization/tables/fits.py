@@ -23,7 +23,7 @@ from lateralization.names import (
     UNTRAINED,
 )
 from lateralization.run_plan import Baseline, Model, Plan, entries
-from lateralization.statistics.areas import within
+from lateralization.statistics.areas import Halves, within
 from lateralization.statistics.asymmetry import SHARED, STRICT, Brain, Layers
 from lateralization.study import ROI_ORDER
 from lateralization.volumes import (
@@ -35,6 +35,17 @@ from lateralization.volumes import (
     load_mask,
     mirror_index,
 )
+
+CEREBELLAR_BOX = np.array([[8.0, 40.0], [-84.0, -48.0], [-56.0, -32.0]])
+"""Box in the cerebellar hemispheres, mm in MNI space: |x|, y and z from … to.
+
+A third of the cerebellum, below the tentorium and off the vermis: crus I and II, where language is
+found, and lobules VII and VIII. On the 4 mm grid no voxel of it is labelled as any part of the
+cerebrum in AAL, Neuromorphometrics, Desikan-Killiany or the Talairach atlas.
+"""
+
+LEAST_OF_BOX = 0.5
+"""Share of the box's voxels that a mask must hold on either side: scans often end above it."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +124,13 @@ class Space:
             return self
         used = np.ones(self.brain.n_voxels, dtype=bool)
         used[list(left_out)] = False
-        isc, rois = self.brain.isc, self.brain.rois or {}
+        isc, rois, box = self.brain.isc, self.brain.rois or {}, self.brain.cerebellum
         cut = replace(
             self.brain,
             halves=within(self.brain.halves, used),
             isc=None if isc is None else np.where(used, isc, np.nan),
             rois=within(rois, used),
+            cerebellum=None if box is None else (box[0] & used, box[1] & used),
         )
         return replace(self, brain=cut)
 
@@ -258,9 +270,24 @@ def _roi_masks(
     for name in order:
         image = load_image(named[name], 3)
         check_same_grid(image, mask.shape, affine, named[name], mask_path)
-        inside = image_data(image, named[name]) > 0.5
+        # with a partner on the other side: where the mask is asymmetric, neither side has more
+        inside = (image_data(image, named[name]) > 0.5) & mask & mask[::-1]
         found[name] = (from_volume(inside, mask), from_volume(inside[::-1], mask))
     return found
+
+
+def cerebellar_sides(mask: Booleans, affine: Array) -> Halves | None:
+    """Select the voxels of a mask in the box ``CEREBELLAR_BOX``, left and right, (n_voxels,) each.
+
+    None where the mask holds less than half of the box on a side.
+    """
+    world = affine[:3, :3] @ np.indices(mask.shape).reshape(3, -1) + affine[:3, 3:]
+    folded = np.vstack([np.abs(world[:1]), world[1:]]).T
+    inside = ((folded >= CEREBELLAR_BOX[:, 0]) & (folded <= CEREBELLAR_BOX[:, 1])).all(axis=1)
+    sides = [(inside & on).reshape(mask.shape) for on in (world[0] < 0, world[0] > 0)]
+    if any((side & mask).sum() < max(LEAST_OF_BOX * side.sum(), 1) for side in sides):
+        return None
+    return sides[0][mask], sides[1][mask]
 
 
 def read_space(
@@ -283,7 +310,7 @@ def read_space(
     halves = {SHARED: hemispheres(mask, "shared"), STRICT: hemispheres(mask, "strict")}
     rois = _roi_masks(roi_paths, language, mask, affine, mask_path)
     mirror = mirror_index(mask) if np.array_equal(mask, mask[::-1]) else None
-    return Space(mask, affine, Brain(halves, isc, rois, mirror))
+    return Space(mask, affine, Brain(halves, isc, rois, mirror, cerebellar_sides(mask, affine)))
 
 
 class Spaces:

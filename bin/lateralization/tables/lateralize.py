@@ -1,7 +1,7 @@
 """LATERALIZE: from the scores of all fits to the tables that figures and report read."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -296,9 +296,10 @@ def summarise_all(inputs: Inputs, plan: Plan) -> Read:
 def _reduce(fit: Fit, r: Layers, scores: FitScores, tops: Ceilings, read: Read) -> None:
     """Add what is kept of one fit; its scores are let go before the next fit is loaded."""
     space = read.spaces[fit.key[:2]]
-    read.summaries.append(summarise(fit, scores, space.brain))
+    rows, shares = tops.shares(fit, scores, space)
+    read.ceilings.extend(rows)
+    read.summaries.append(replace(summarise(fit, scores, space.brain), shares=shares))
     read.unique.extend(unique_of(fit, r, space.brain))
-    read.ceilings.extend(tops.rows(fit, scores, space))
     if fit.kind == MODEL and fit.n_parameters > 0:
         read.readings[fit.key] = specify(scores, space.brain, fit.layers, fit.n_layers)
 

@@ -7,8 +7,16 @@ import numpy as np
 
 from lateralization.arrays import Booleans, Floats, Row
 from lateralization.names import CHECKPOINT, LARGE, LARGE_SUBSET, LN_N, MODEL, UNTRAINED
-from lateralization.statistics.asymmetry import BEST_VOXEL, CHOICES, RELIABLE, SHARED, STRICT, WHOLE
-from lateralization.statistics.intervals import corrected_t
+from lateralization.statistics.asymmetry import (
+    BEST_CV,
+    BEST_VOXEL,
+    CHOICES,
+    RELIABLE,
+    SHARED,
+    STRICT,
+    WHOLE,
+)
+from lateralization.statistics.intervals import corrected_t, t_interval
 from lateralization.statistics.lines import MIN_MODELS, slope_on
 from lateralization.statistics.regressions import (
     NO_VOXEL,
@@ -22,6 +30,12 @@ from lateralization.tables.summaries import BOTH, MEAN, P90, FitSummary, Place
 
 LEFT_MINUS_RIGHT = "l_minus_r_"
 """Start of the name of an outcome that is an asymmetry."""
+
+INDEX = "laterality_index_"
+"""Start of the name of an outcome that is a laterality index."""
+
+IN_CEILING = f"in_ceiling_{RELIABLE}"
+"""Outcome in units of the noise ceiling: in voxels where that is high, so only of reliable ones."""
 
 BEST_LAYER = "best_layer"
 
@@ -58,7 +72,8 @@ class ModelValues:
     ----------
     outcomes
         Name → (n_fits,) array: ``score_<region>`` (and ``score_whole_p90``),
-        ``l_minus_r_<selection>`` and, for the published choice, ``best_layer``.
+        ``l_minus_r_<selection>``, ``laterality_index_<region>`` and, for the published choice,
+        ``best_layer``, for layers chosen on other runs ``in_ceiling_reliable``.
     """
 
     members: Sequence[FitSummary]
@@ -80,14 +95,45 @@ class ModelValues:
     def by_run(self, outcome: str, units: Booleans) -> tuple[Floats, Floats]:
         """Return ln N of the units and their asymmetry in each test run, (n_units, n_runs).
 
-        Both are empty where the asymmetry is not a difference of means.
+        Both are empty where a unit has no such runs: its asymmetry is not a difference of means, or
+        it has no laterality index.
         """
-        place = Place(outcome.removeprefix(LEFT_MINUS_RIGHT), self.layer, self.midline)
-        runs = [one.asymmetry[place].by_run for one in self.members]
+        runs = [self._runs_of(one, outcome) for one in self.members]
         kept = [run for run, used in zip(runs, units, strict=True) if used and run is not None]
         if len(kept) < units.sum() or not kept:
             return np.empty(0), np.empty((0, 0))
         return self.predictor(LN_N)[units], np.stack(kept)
+
+    def _runs_of(self, one: FitSummary, outcome: str) -> Floats | None:
+        """Return an outcome of one fit by test run, (n_runs,)."""
+        if outcome == IN_CEILING:
+            return one.shares[self.midline].by_run
+        selection = outcome.removeprefix(LEFT_MINUS_RIGHT).removeprefix(INDEX)
+        sides = one.asymmetry[Place(selection, self.layer, self.midline)]
+        return sides.index_by_run if outcome.startswith(INDEX) else sides.by_run
+
+    def over_runs(self, outcome: str, units: Booleans) -> tuple[float, float, float]:
+        """Interval and p over test runs of the slope on ln N; NaN where it has none.
+
+        In units of the noise ceiling they carry the error that the splits of the subjects leave in
+        the ceiling, besides that of the runs.
+        """
+        if not outcome.startswith((LEFT_MINUS_RIGHT, INDEX, IN_CEILING)):
+            return np.nan, np.nan, np.nan
+        units = units & np.isfinite(self.outcomes[outcome])
+        x, by_run = self.by_run(outcome, units)
+        if len(x) < MIN_MODELS or not np.isfinite(x).all() or np.ptp(x) == 0:
+            return np.nan, np.nan, np.nan
+        of_splits = self._variance_of_splits(x, units) if outcome == IN_CEILING else 0.0
+        interval, p = corrected_t(slope_on(x, by_run), further=of_splits)
+        return interval.low, interval.high, p
+
+    def _variance_of_splits(self, x: Floats, units: Booleans) -> float:
+        """Variance that the splits of the subjects leave in the slope of the shares on ``x``."""
+        shares = [one.shares[self.midline] for one in self.members]
+        by_trial = np.stack([one.by_trial for one, used in zip(shares, units, strict=True) if used])
+        n_trials = by_trial.shape[1]
+        return float(slope_on(x, by_trial).var(ddof=1)) / n_trials if n_trials else 0.0
 
 
 def model_values(members: Sequence[FitSummary], layer: str, midline: str) -> ModelValues:
@@ -103,6 +149,13 @@ def model_values(members: Sequence[FitSummary], layer: str, midline: str) -> Mod
         if place[1:] == (layer, midline):
             lead = [one.asymmetry[place].difference for one in members]
             outcomes[LEFT_MINUS_RIGHT + place.selection] = np.array(lead)
+    for place in members[0].asymmetry:
+        if place[1:] == (layer, midline) and place.selection in (WHOLE, RELIABLE):
+            index = [one.asymmetry[place].index.mean for one in members]
+            outcomes[INDEX + place.selection] = np.array(index)
+    if layer == BEST_CV and all(midline in one.shares for one in members):
+        shares = [t_interval(one.shares[midline].by_run).mean for one in members]
+        outcomes[IN_CEILING] = np.array(shares)
     if (layer, midline) == (BEST_VOXEL, SHARED):
         outcomes[BEST_LAYER] = np.array([one.relative_best_layer for one in members])
     return ModelValues(members, layer, midline, outcomes)
@@ -127,7 +180,7 @@ def empty_selections(members: Sequence[FitSummary]) -> set[str]:
 def explain_empty_regions(rows: Iterable[Row], empty: set[str]) -> Iterator[Row]:
     """Give rows about selections their true reason where a side of the selection is empty."""
     for row in rows:
-        outcome = str(row.get("outcome", "")).removeprefix(LEFT_MINUS_RIGHT)
+        outcome = str(row.get("outcome", "")).removeprefix(LEFT_MINUS_RIGHT).removeprefix(INDEX)
         about = row.get("selection", outcome)
         yield row | {"reason": NO_VOXEL} if row["reason"] and about in empty else row
 
@@ -139,7 +192,8 @@ class ModelRegression:
     Attributes
     ----------
     runs_low, runs_high, runs_p
-        Interval and p over test runs of the slope on ln N, for asymmetries that are means.
+        Interval and p over test runs of the slope on ln N, for asymmetries that are means, in r or
+        in another unit.
     """
 
     outcome: str
@@ -164,14 +218,6 @@ class ModelRegression:
         return values | asdict(self.found)
 
 
-def _slopes_by_run(x: Floats, by_run: Floats) -> tuple[float, float, float]:
-    """Interval and p over test runs of the slope on ln N; ``by_run``: (n_models, n_runs)."""
-    if len(x) < MIN_MODELS or not np.isfinite(x).all() or np.ptp(x) == 0:
-        return np.nan, np.nan, np.nan
-    interval, p = corrected_t(slope_on(x, by_run))
-    return interval.low, interval.high, p
-
-
 def _given_score(outcome: str) -> str:
     """Name the score that goes with an asymmetry, to hold it constant."""
     reliable = outcome.removeprefix(LEFT_MINUS_RIGHT).startswith(RELIABLE)
@@ -190,8 +236,8 @@ def _over_models(values: ModelValues) -> Iterator[ModelRegression]:
                 units = seen if subset == ALL and predictor != LN_N else sized
                 found = regress(values.predictor(predictor)[units], y[units])
                 runs = (np.nan, np.nan, np.nan)
-                if predictor == LN_N and is_asymmetry:
-                    runs = _slopes_by_run(*values.by_run(outcome, units))
+                if predictor == LN_N:
+                    runs = values.over_runs(outcome, units)
                 yield ModelRegression(outcome, predictor, *where, subset, found, *runs)
         score = _given_score(outcome)
         if is_asymmetry and score in values.outcomes:

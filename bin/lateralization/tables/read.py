@@ -21,6 +21,7 @@ WORDS = {
     "reliable_iscnorm": "reliable voxels, divided by the reliability",
     "whole_paired": "whole brain, voxel against mirror image",
     "reliable_paired": "reliable pairs of voxels",
+    "cerebellum": "cerebellum",
 }
 
 

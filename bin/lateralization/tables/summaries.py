@@ -31,6 +31,8 @@ from lateralization.statistics.asymmetry import (
     side_mean,
     side_summaries,
 )
+from lateralization.statistics.ceilings import ShareDifference
+from lateralization.statistics.regressions import NO_VOXEL
 from lateralization.tables.fits import Fit
 
 
@@ -77,6 +79,8 @@ class FitSummary:
         (region, midline) → its layers, for whole brain and reliable voxels.
     best : (n_voxels,) float32
         Maximum over layers of the score in each voxel.
+    shares
+        Midline → left minus right as shares of the noise ceiling; empty where there is none.
     """
 
     fit: Fit
@@ -85,6 +89,7 @@ class FitSummary:
     scores: Mapping[Place, Floats] = field(default_factory=dict)
     asymmetry: Mapping[Place, Asymmetry] = field(default_factory=dict)
     profiles: Mapping[tuple[str, str], Sequence[LayerPoint]] = field(default_factory=dict)
+    shares: Mapping[str, ShareDifference] = field(default_factory=dict)
 
     @cached_property
     def n_left_out(self) -> int:
@@ -210,7 +215,24 @@ def asymmetry_rows(one: FitSummary, brain: Brain) -> Iterator[Row]:
             "ci_high": sides.interval.high, "ci_kind": sides.ci_kind, "layer": place.layer,
             "midline": place.midline, "n_left": sides.n_left, "n_right": sides.n_right,
             **_in_ceiling(sides, ceilings.get((place.selection, place.midline))),
+            "laterality_index": sides.index.mean, "index_low": sides.index.low,
+            "index_high": sides.index.high, "reason": _without_index(sides),
         } | one.fit.traits  # fmt: skip
+
+
+def _without_index(sides: Asymmetry) -> str:
+    """Return why an asymmetry has no laterality index, or no limits of it; empty where it has."""
+    if np.isfinite(sides.index.low):
+        return ""
+    if 0 in (sides.n_left, sides.n_right):
+        return NO_VOXEL
+    if sides.by_run is None:
+        return "no index of percentiles"
+    if sides.by_run.size < 2:
+        return "one test run, 2 needed"
+    if np.isfinite(sides.index.mean):
+        return "left and right are in one proportion in all test runs"
+    return "left + right is not clearly above 0"
 
 
 def _ceilings(brain: Brain) -> dict[tuple[str, str], tuple[float, float]]:

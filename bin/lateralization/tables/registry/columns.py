@@ -57,17 +57,22 @@ COLUMNS = (
             "was chosen: best_voxel (maximum per voxel, as published), best_mean (highest mean "
             "over the region), best_cv (per voxel, on the other runs than it is scored on)"
         ),
-        "region": "whole, reliable (reliability strictly above its 75th percentile), or a ROI",
+        "region": (
+            "whole, reliable (reliability strictly above its 75th percentile), cerebellum (a box "
+            "in its hemispheres, MNI |x| 8 to 40, y -84 to -48, z -56 to -32 mm, where the mask "
+            "holds half of it), or a ROI"
+        ),
         "hemisphere": "left, right or both",
         "midline": (
             "shared: first n//2 voxels and the rest, as published (each side gets half of the "
-            "midline plane); strict: x < 0 and x > 0. ROIs do not touch the midline: shared only"
+            "midline plane); strict: x < 0 and x > 0. ROIs do not touch the midline: shared only; "
+            "the cerebellum: strict only"
         ),
         "selection": (
             "whole, reliable: means; whole_p90: 90th percentile of each half; reliable_iscnorm: "
             "mean of score divided by reliability, voxel by voxel; whole_paired, reliable_paired: "
             "mean over homologous pairs of voxels (reliable: by the mean reliability of the "
-            "pair); or a ROI and its mirror image"
+            "pair); cerebellum (as region): mean; or a ROI and its mirror image"
         ),
         "ci_kind": (
             "which interval, over which units. An interval over test runs speaks of this subject's "
@@ -80,9 +85,10 @@ COLUMNS = (
         ),
         "family": "family of the model",
         "outcome": (
-            "score_<region>, score_whole_p90, l_minus_r_<selection>, or best_layer (layer of the "
+            "score_<region>, score_whole_p90, l_minus_r_<selection>, best_layer (layer of the "
             "highest mean over reliable voxels, or all where there is no reliability, divided by "
-            "the number of layers with the embedding)"
+            "the number of layers with the embedding), laterality_index_<region> (of models that "
+            "have one), or in_ceiling_reliable (share of left_minus_right in ceilings.tsv)"
         ),
         "predictor": (
             "ln_n_parameters (natural logarithm) or a numeric column of the model sheet; 'given "
@@ -259,7 +265,9 @@ COLUMNS = (
         ),
         "runs_high": "upper limit of that interval",
         "runs_p": (
-            "p of the slope, the same corrected t over test runs; only for l_minus_r_ of means, on "
+            "p of the slope, the same corrected t over test runs; only for l_minus_r_ of means, "
+            "laterality_index_ (to first order: each run's influence on the index) and in_ceiling_ "
+            "(with the spread over the splits of the subjects that its ceiling is the mean of), on "
             "ln N, over all trained models or those above a size"
         ),
         "in_ceiling": "left divided by ceiling_left, minus right divided by ceiling_right",
@@ -348,6 +356,15 @@ COLUMNS = (
         "right_slope": "slope of the right hemisphere's score",
         "right_slope_low": "lower 95 % limit of right_slope, over models, runs and people",
         "right_slope_high": "upper such limit",
+        "laterality_index": (
+            "(left - right) / (left + right) of means, in no unit; only where left + right is "
+            "above 0 by the corrected t over test runs, and not of percentiles"
+        ),
+        "index_low": (
+            "lower 95 % limit of laterality_index over test runs (Fieller), with variances "
+            "corrected for their shared training runs"
+        ),
+        "index_high": "upper limit of that interval",
     })
 )
 """Name → column."""

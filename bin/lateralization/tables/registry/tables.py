@@ -140,13 +140,14 @@ TABLES = _by_name((
         "asymmetry", "Left minus right per fit, with intervals over test runs",
         _columns(
             "language subject model selection left right left_minus_right ci_low ci_high ci_kind "
-            "layer midline n_left n_right ceiling_left ceiling_right in_ceiling kind family "
-            "n_parameters n_layers n_hid seed",
+            "layer midline n_left n_right ceiling_left ceiling_right in_ceiling laterality_index "
+            "index_low index_high reason kind family n_parameters n_layers n_hid seed",
+            reason="why the laterality index or its limits are empty",
         ),
         section="hemispheres", title="Left and right of every fit",
         shown=_names(
             "language subject model kind selection left right left_minus_right ci_low ci_high "
-            "ci_kind in_ceiling layer midline n_left n_right"
+            "ci_kind in_ceiling laterality_index index_low index_high layer midline n_left n_right"
         ),
         rows=PUBLISHED,
         caption="Shown for the published rules of layer and midline; the file has the other rules.",

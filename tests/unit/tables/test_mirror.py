@@ -1,0 +1,64 @@
+"""LATERALIZE on files and on their mirror image: left and right are exchanged in every table."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers.made_runs import MadeRun, made_mask, write_run
+from helpers.mirror import compare_tables, mirrored
+from lateralization.files import read_json, read_tensors, save_tensors, write_json
+from lateralization.tables.lateralize import Inputs, build
+from lateralization.volumes import mirror_index
+
+HALVES = "lang-en_isc_runs.safetensors"
+
+
+def mirror_of(inputs: Inputs, folder: Path, mirror: np.ndarray) -> Inputs:
+    """Write the files of a run with its voxels mirrored; the ROIs stay, as their centres do."""
+    folder.mkdir()
+    for path in [*inputs.runs, *inputs.ceilings]:
+        tensors = {key: value[..., mirror] for key, value in read_tensors(path).items()}
+        save_tensors(folder / path.name, tensors)
+    for path in inputs.scores:
+        record = read_json(path)
+        for voxel in record["left_out"]["voxels"]:
+            voxel["voxel"] = int(mirror[voxel["voxel"]])
+        write_json(record, folder / path.name)
+    for path in inputs.isc:
+        mirrored(path, folder / path.name)
+    moved = {
+        name: [folder / path.name for path in getattr(inputs, name)]
+        for name in ("runs", "scores", "isc", "ceilings")
+    }
+    return replace(inputs, **moved)
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mirror")
+    run = MadeRun(subjects=("average", "EN901", "EN902", "EN903"), left_out=3, atlas=True)
+    inputs = write_run(folder / "plain", run)
+    n_voxels = int(made_mask().sum())
+    halves = np.random.default_rng(0).uniform(0.1, 0.6, (2, 9, n_voxels)).astype(np.float32)
+    save_tensors(folder / "plain" / HALVES, {"split_half": halves})
+    inputs = replace(inputs, ceilings=[folder / "plain" / HALVES])
+    other = mirror_of(inputs, folder / "mirror", mirror_index(made_mask()))
+    return build(inputs).tables, build(other).tables
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("scores", "asymmetry", "layers", "regressions", "ols", "sensitivity", "specifications"),
+        *("parcels", "areas", "area_relations", "ceilings", "roi", "subjects", "voxel_pairs"),
+    ],
+)
+def test_left_and_right_are_exchanged_in_a_table(tables, name):
+    plain, mirror = (made[name] for made in tables)
+    assert compare_tables(name, plain, mirror) > 10
+    if name not in ("area_relations", "voxel_pairs"):
+        with pytest.raises(AssertionError):  # what did not change sides is not its own mirror image
+            compare_tables(name, plain, plain)
