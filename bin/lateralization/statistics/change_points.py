@@ -41,7 +41,7 @@ class Bend:
     level
         Outcome at the bend.
     r2_line, r2_bent
-        Explained variance without and with the bend.
+        Explained variance without and with the bend; of training steps, of the differences.
     p
         Of the gain of the bend over a straight line, against normal noise.
     """
@@ -93,13 +93,17 @@ def _candidates(x: Floats) -> Floats:
     return np.linspace(values[1], values[-2], N_PLACES)
 
 
-def find_bend(x: Floats, y: Floats) -> Bend:
+def find_bend(x: Floats, y: Floats, steps: bool = False) -> Bend:
     """Fit two lines that meet at the place with the smallest error.
 
     Parameters
     ----------
     x, y : (n_models,) arrays
         Predictor and outcome; models where either is not finite are left out.
+    steps
+        They are training steps of one model, in their order: what they have by chance is carried
+        on from step to step, so the lines are fitted to first differences (exact for a random
+        walk, and cautious for errors that are forgotten again).
 
     Returns
     -------
@@ -120,21 +124,28 @@ def find_bend(x: Floats, y: Floats) -> Bend:
     places = _candidates(at)
     straight = np.column_stack([np.ones(n), at])
     designs = [np.column_stack([straight, np.maximum(at - place, 0)]) for place in places]
+    told, seen = y, straight
+    if steps:
+        told, seen = np.diff(y), np.diff(straight[:, 1:], axis=0)
+        designs = [np.diff(design[:, 1:], axis=0) for design in designs]
     makers = np.stack([_residual_maker(design) for design in designs])
-    line = _residual_maker(straight)
-    errors = np.maximum(np.einsum("i,pij,j->p", y, makers, y), 0)  # rounding may take it below
+    line = _residual_maker(seen)
+    errors = np.maximum(np.einsum("i,pij,j->p", told, makers, told), 0)  # rounding: below 0
     best = int(errors.argmin())
-    constant, before, change = np.linalg.lstsq(designs[best], y, rcond=None)[0]
-    error_line, whole = float(y @ line @ y), float(((y - y.mean()) ** 2).sum())
+    *constant, before, change = np.linalg.lstsq(designs[best], told, rcond=None)[0]
+    error_line = float(told @ line @ told)
+    whole = float((told**2).sum() if steps else ((told - told.mean()) ** 2).sum())
     on_line = error_line <= 1e-10 * whole  # all points on one line, but for rounding
     p = 1.0 if on_line else _gain_p(line, makers, error_line, float(errors[best]))
     df = n - 4
     near = errors <= errors[best] * (1 + stats.f.ppf(LEVEL, 1, df) / df)
     shown = places[[best, *np.flatnonzero(near)[[0, -1]]]]
     values = 10**shown - shift if scale == "log10" else shown
+    if steps:  # differences have lost it
+        constant = [(y - before * at - change * np.maximum(at - places[best], 0)).mean()]
     return Bend(
         n, scale, float(values[0]), float(values[1]), float(values[2]), float(before),
-        float(before + change), float(constant + before * places[best]),
+        float(before + change), float(constant[0] + before * places[best]),
         1 - error_line / whole, 1 - float(errors[best]) / whole,
         p,
     )  # fmt: skip

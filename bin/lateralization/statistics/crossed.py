@@ -1,0 +1,201 @@
+"""One interval of a slope over models that counts models, test runs and people together.
+
+All models are scored on the same brain and the same runs, so that what is chance there moves all
+of them: an interval over models alone does not see it. Models, runs and people are crossed random
+factors. The variance of the slope over the units of each is estimated from their own slopes or
+residuals; what is chance of one model in one run of one person is in each of them and is counted
+once (method of moments for crossed effects: Searle, Casella & McCulloch 1992, Variance Components;
+Owen 2007, Ann. Appl. Stat. 1:386-411, for the sum as a cautious limit). Degrees of freedom are
+Satterthwaite's. Runs are corrected for the training runs that their folds share (``widened``).
+
+Models of one family are copies of each other. With ``MIN_FAMILIES`` families or more, families
+are the units (cluster jackknife, CR3: Bell & McCaffrey 2002; MacKinnon, Nielsen & Webb 2023,
+J. Econometrics 232:272-299); with fewer no variance between families can be estimated, so each
+has its own intercept, and the slope is that within families.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import stats
+
+from lateralization.arrays import Floats
+from lateralization.statistics.intervals import LEVEL
+from lateralization.statistics.lines import slope_on
+
+MIN_MODELS = 5
+MIN_RUNS = 3
+MIN_FAMILIES = 5
+
+WITHIN = 0.1
+"""Families and size cannot be told apart below this share of the variance of size in families."""
+
+MODELS, RUNS, PEOPLE = "models", "runs", "people"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Variance of a slope over the units of one factor, with its degrees of freedom."""
+
+    variance: float
+    df: float
+
+
+@dataclass(frozen=True)
+class CrossedSlope:
+    """A slope over models with its interval; NaN with a reason where it cannot be had.
+
+    Attributes
+    ----------
+    slope, low, high, df
+        Least-squares slope, 95 % limits and degrees of freedom.
+    parts
+        Factor (``models``, ``runs``, ``people``) → its variance of the slope.
+    n_families
+        Number of families.
+    within
+        Whether the slope is that within families, which are then fixed.
+    """
+
+    slope: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    df: float = np.nan
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    n_families: int = 0
+    within: bool = False
+    reason: str = ""
+
+    def share(self, factor: str) -> float:
+        """Return a factor's share of the summed variance; NaN where it was not counted."""
+        total = sum(part.variance for part in self.parts.values())
+        return self.parts[factor].variance / total if factor in self.parts else np.nan
+
+
+def _indicator(families: Sequence[str]) -> Floats:
+    """Return which model, (n_models, n_families), is of which family."""
+    names = sorted(set(families))
+    found: Floats = (np.array(families)[:, None] == np.array(names)[None, :]).astype(np.float64)
+    return found
+
+
+def _residual(values: Floats, nuisance: Floats) -> Floats:
+    """Take out of (n_models, ...) what the columns of (n_models, n) explain."""
+    flat = values.reshape(len(values), -1)
+    rest: Floats = flat - nuisance @ np.linalg.lstsq(nuisance, flat, rcond=None)[0]
+    return rest.reshape(values.shape)
+
+
+def _over_families(x: Floats, y: Floats, member: Floats) -> Part:
+    """Variance of the slope of y on x by leaving out one family at a time (CR3)."""
+    n = member.shape[1]
+    slopes = []
+    for one in member.T:
+        kept = one == 0
+        if np.ptp(x[kept]) == 0:
+            return Part(np.inf, 1)
+        slopes.append(float(slope_on(x[kept], y[kept])))
+    return Part((n - 1) / n * float(((np.array(slopes) - np.mean(slopes)) ** 2).sum()), n - 1)
+
+
+def _over_models(x: Floats, y: Floats, member: Floats, within: bool) -> Part:
+    """Variance of the slope over models, or over families where there are enough of them."""
+    nuisance = member if within else np.ones((len(x), 1))
+    centred = _residual(x, nuisance)
+    rest = _residual(y, np.column_stack([nuisance, x]))
+    df = len(x) - nuisance.shape[1] - 1
+    residual = Part(float(rest @ rest) / df / float(centred @ centred), df)
+    if within or member.shape[1] in (1, len(x)):
+        return residual
+    return _over_families(x, y, member)
+
+
+def _over_units(slopes: Floats, correction: float = 0.0) -> Part:
+    """Variance of the mean of the slopes of n units, ``correction`` added to 1 / n."""
+    n = slopes.size
+    return Part(float(slopes.var(ddof=1)) * (1 / n + correction), n - 1)
+
+
+def _interaction(weights: Floats, y: Floats, x: Floats, nuisance: Floats) -> float:
+    """Variance of the slope from what is chance of one model in one run of one person.
+
+    y: (n_people, n_models, n_runs).
+    """
+    n_people, n_models, n_runs = y.shape
+    rest = _residual(np.moveaxis(y, 1, 0), np.column_stack([nuisance, x]))
+    df = n_models - nuisance.shape[1] - 1
+    for axis, n in ((1, n_people), (2, n_runs)):
+        if n > 1:
+            rest = rest - rest.mean(axis=axis, keepdims=True)
+            df *= n - 1
+    mean_square = float((rest**2).sum()) / df
+    return float(mean_square * (weights @ weights) / (n_people * n_runs))
+
+
+def _why_not(x: Floats, y: Floats, member: Floats, within: bool) -> str:
+    n_models, n_runs = y.shape[1:]
+    if n_models < MIN_MODELS:
+        return f"{n_models} model{'' if n_models == 1 else 's'}, {MIN_MODELS} needed"
+    if n_runs < MIN_RUNS:
+        return f"{n_runs} test runs, {MIN_RUNS} needed"
+    if not np.isfinite(y).all():
+        return "a side of the region has no usable voxel in some fit"
+    if np.ptp(x) == 0:
+        return "all models are of one size"
+    if within:
+        inside = _residual(x, member)
+        share = float(inside @ inside) / float(((x - x.mean()) ** 2).sum())
+        if share < WITHIN or n_models - member.shape[1] < 2:
+            return "families and size cannot be told apart"
+    return ""
+
+
+def crossed_slope(x: Floats, y: Floats, families: Sequence[str]) -> CrossedSlope:
+    """Slope over models of an outcome that several people and runs share, with one interval.
+
+    Parameters
+    ----------
+    x : (n_models,)
+        ln N, or another predictor.
+    y : (n_people, n_models, n_runs)
+        Outcome, as left minus right, in each test run of each person; one person for an average
+        brain, whose variance over people is then not counted.
+    families : (n_models,)
+        Family of each model.
+
+    Returns
+    -------
+    CrossedSlope
+        Without an interval, and with the reason, below 5 models or 3 runs, where a value is not
+        finite, where families and size go together, or where nothing varies.
+    """
+    member = _indicator(families)
+    n_families = member.shape[1]
+    within = 1 < n_families < MIN_FAMILIES
+    reason = _why_not(x, y, member, within)
+    if reason:
+        return CrossedSlope(n_families=n_families, reason=reason)
+    nuisance = member if within else np.ones((len(x), 1))
+    centred = _residual(x, nuisance)
+    weights = centred / float(centred @ centred)
+    slopes = np.einsum("m,pmk->pk", weights, y)
+    n_people, n_runs = slopes.shape
+    parts = {
+        MODELS: _over_models(x, y.mean(axis=(0, 2)), member, within),
+        RUNS: _over_units(slopes.mean(axis=0), 1 / (n_runs - 1)),
+    }
+    if n_people > 1:
+        parts[PEOPLE] = _over_units(slopes.mean(axis=1))
+    variances = [part.variance for part in parts.values()]
+    twice = (len(parts) - 1) * _interaction(weights, y, x, nuisance)
+    variance = max(sum(variances) - twice, *variances)
+    if min(variances) <= 0 or not np.isfinite(variance):
+        return CrossedSlope(
+            float(slopes.mean()), parts=parts, n_families=n_families, within=within,
+            reason="the slope does not vary over models, runs or people: nothing was measured",
+        )  # fmt: skip
+    df = sum(variances) ** 2 / sum(part.variance**2 / part.df for part in parts.values())
+    slope = float(slopes.mean())
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, df)) * np.sqrt(variance)
+    return CrossedSlope(slope, slope - half, slope + half, df, parts, n_families, within)
