@@ -41,6 +41,12 @@ LARGE = 3e9
 
 LARGE_SUBSET = "n_parameters > 3e9"
 
+ALL_MODELS = "all"
+"""Name of the subset of all trained models."""
+
+STEPS_OF = "steps of "
+"""Start of the name of a subset of training steps: those of one model."""
+
 IN_SOURCE, AFTER_TRIMMING, AFTER_RESAMPLING, OUT_OF_VIEW = 1, 2, 3, 4
 
 REASONS = {

@@ -37,10 +37,9 @@ def _regressions(frame: pd.DataFrame, values: pd.DataFrame) -> list[dict[str, An
     rows = []
     for subset in ("all", LARGE_SUBSET):
         for predictor in values:
-            kinds = ["model"] if predictor == LN_N else ["model", "checkpoint"]
-            mine = frame["kind"].isin(kinds)
+            mine = frame["kind"] == "model"
             if subset != "all":
-                mine &= (frame["n_parameters"] > LARGE) & (frame["kind"] == "model")
+                mine &= frame["n_parameters"] > LARGE
             for outcome in OUTCOMES:
                 y = frame["score" if outcome.startswith("score") else "l_minus_r"]
                 found = asdict(regress(values.loc[mine, predictor].to_numpy(), y[mine].to_numpy()))
@@ -51,13 +50,18 @@ def _regressions(frame: pd.DataFrame, values: pd.DataFrame) -> list[dict[str, An
 
 def _trajectories(frame: pd.DataFrame, values: pd.DataFrame) -> list[dict[str, Any]]:
     rows = []
-    for predictor in values:
-        mine = frame["kind"].isin(["model"] if predictor == LN_N else ["model", "checkpoint"])
-        for outcome in ("score", "l_minus_r"):
-            bend = find_bend(values.loc[mine, predictor].to_numpy(),
-                             frame.loc[mine, outcome].to_numpy())  # fmt: skip
-            rows.append({**PLACE, "predictor": predictor, "outcome": f"{outcome}_reliable",
-                         **asdict(bend)})  # fmt: skip
+    named = frame["model"].str.extract(r"(?P<base>.+)_step(?P<step>\d+)")
+    steps = named[frame["kind"] == "checkpoint"].dropna().astype({"step": int})
+    subsets = {"all": frame.index[frame["kind"] == "model"]} | {
+        f"steps of {base}": mine.sort_values("step").index for base, mine in steps.groupby("base")
+    }
+    for subset, mine in subsets.items():
+        for predictor in values if subset == "all" else values.columns.drop(LN_N):
+            for outcome in ("score", "l_minus_r"):
+                bend = find_bend(values.loc[mine, predictor].to_numpy(float),
+                                 frame.loc[mine, outcome].to_numpy(), subset != "all")  # fmt: skip
+                rows.append({**PLACE, "predictor": predictor, "subset": subset,
+                             "outcome": f"{outcome}_reliable", **asdict(bend)})  # fmt: skip
     return rows
 
 
@@ -83,7 +87,8 @@ def tables_of(models: Sequence[Mapping[str, Any]], rois: Sequence[str] = ()) -> 
     regions = [
         {**PLACE, "roi": name, "n_left": 9, "n_right": 9, "isc_left": 0.3, "isc_left_low": 0.29,
          "isc_left_high": 0.31, "isc_right": 0.2, "isc_right_low": 0.19, "isc_right_high": 0.21,
-         "slope_left": np.nan, "reason": "2 models, 3 needed"} for name in rois
+         "slope_left": np.nan, "r": np.nan, "crossed_p_holm": np.nan,
+         "reason": "2 models, 3 needed"} for name in rois
     ]  # fmt: skip
     return {
         "asymmetry": pd.concat(sides, ignore_index=True),

@@ -82,7 +82,7 @@ def area_difference(tables: Tables, language: str, subject: str) -> Drawing:
     places = -np.arange(len(rows))
     values = rows["isc_left_minus_right"].to_numpy()
     axes.barh(places, values, color=np.where(values > 0, LEFT, RIGHT))
-    for place, value, p in zip(places, values, rows["isc_p"], strict=True):
+    for place, value, p in zip(places, values, rows["isc_p_holm"], strict=True):
         axes.annotate(
             stars(p), (value, place), ha="left" if value > 0 else "right", va="center", fontsize=6.5
         )
@@ -94,9 +94,9 @@ def area_difference(tables: Tables, language: str, subject: str) -> Drawing:
     return Drawing(
         figure,
         "Reliability, left minus right, area by area",
-        "Mean over the voxels of each area; stars are a t test over voxels, as published. Voxels "
-        f"depend on each other, so stars are too many; corrected for all areas (Holm), {kept} "
-        "remain. The asymmetry of a model in an area cannot be read without this one.",
+        "Mean over the voxels of each area; stars are a t test over voxels, as published, "
+        f"corrected for all areas (Holm): {kept} have one. Voxels depend on each other, so they "
+        "are still too many. The asymmetry of a model in an area cannot be read without this one.",
         f"Bars of {len(rows)} areas from {wording.signed(float(values.min()), 3)} to "
         f"{wording.signed(float(values.max()), 3)}.",
     )

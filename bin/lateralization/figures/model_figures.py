@@ -149,12 +149,15 @@ def asymmetry_by_size(tables: Tables, language: str, subject: str, selection: st
     difference.set_title("Difference")
     family_legend(figure, difference, rows)
     first, last = rows.iloc[0], rows.iloc[-1]
+    bars = "; bars are 95 % intervals over test runs"
+    if selection.endswith("iscnorm"):
+        bars = ", without an interval: the error of the reliability is the same in every run"
     mean = f"Mean brain score of each hemisphere ({WORDS[selection]}, best layer per voxel)"
     return Drawing(
         figure,
         f"Left minus right against model size, {WORDS[selection]}",
         f"{MEASURES.get(selection, mean)} and "
-        "their difference; bars are 95 % intervals over test runs. If language models become "
+        f"their difference{bars}. If language models become "
         "left-lateralised as they grow, the points on the right climb steadily through the zero "
         "line and the bars of the largest are clear of it. A cloud without slope, bars that all "
         "cross zero, or a slope carried by one model are no finding.",

@@ -18,6 +18,7 @@ from lateralization.figures.figure_style import (
     zero_line,
 )
 from lateralization.figures.model_figures import error_bars
+from lateralization.statistics.permutation import SMALL, smallest_p
 from lateralization.tables.read import TooFewError, need, of, regression
 from lateralization.tables.registry.tables import PUBLISHED, Tables
 
@@ -115,12 +116,17 @@ def people(tables: Tables, language: str, _subject: str) -> Drawing:
     axes.plot([], [], color="#9ca3af", linewidth=0.9, label="one person")
     axes.legend(loc="best")
     n = rows["subject"].nunique()
+    flips = (
+        " With so few people a t interval holds for people who differ normally alone: beside it "
+        f"stands the sign-flip test of the table, whose p is {wording.number(smallest_p(n), 2)} at "
+        "least." if n <= SMALL else ""
+    )  # fmt: skip
     return Drawing(
         figure,
         "Individuals",
         "Left minus right over the whole brain for each person (grey) and their mean with a 95 % "
         "interval over people. Only this interval speaks of people in general. Parallel grey "
         "lines mean that size does the same in everyone; lines that fan out or cross mean that "
-        "the average hides disagreement.",
+        f"the average hides disagreement.{flips}",
         f"Line plot of {n} individuals over {rows['model'].nunique()} models.",
     )

@@ -18,7 +18,7 @@ from lateralization.figures.figure_style import (
     size_axis,
 )
 from lateralization.figures.model_figures import dots, family_legend
-from lateralization.names import CHECKPOINT, LARGE, LARGE_SUBSET, LN_N, MODEL
+from lateralization.names import LARGE, LARGE_SUBSET, LN_N, MODEL
 from lateralization.tables.read import WORDS, need_selection, of, selection_of, with_numbers
 from lateralization.tables.registry.tables import PUBLISHED, Tables
 
@@ -46,7 +46,6 @@ def regressions_of(
         tables["regressions"], language=language, subject=subject, outcome=outcome,
         subset=subset, **PUBLISHED,
     )  # fmt: skip
-    rows = rows[~rows["predictor"].astype(str).str.contains(" given ")]
     rank = rows["predictor"].map({name: i for i, name in enumerate(FIRST)}).fillna(len(FIRST))
     return rows.assign(rank=rank).sort_values(["rank", "predictor"])
 
@@ -57,15 +56,13 @@ def predictor_values(tables: Tables, language: str, predictor: str) -> pd.Series
     return rows.drop_duplicates("model").set_index("model")["value"].astype(float)
 
 
-def _points(tables: Tables, language: str, subject: str, region: str, names: Any) -> pd.DataFrame:
-    """Scores of the models that the regressions on these predictors hold: training steps too."""
+def _points(tables: Tables, language: str, subject: str, region: str) -> pd.DataFrame:
+    """Scores of the trained models."""
     rows = of(
         tables["scores"], language=language, subject=subject, hemisphere="both", region=region,
-        **PUBLISHED,
+        kind=MODEL, **PUBLISHED,
     )  # fmt: skip
-    known = of(tables["predictors"], language=language, predictor=list(names))["model"]
-    step = (rows["kind"] == CHECKPOINT) & rows["model"].isin(known)
-    return rows[step | (rows["kind"] == MODEL)].sort_values("n_parameters")
+    return rows.sort_values("n_parameters")
 
 
 def told(name: Any) -> str:
@@ -73,15 +70,12 @@ def told(name: Any) -> str:
     return "size" if name == LN_N else NAMES.get(str(name), short(name)).removesuffix(" (%)")
 
 
-def about_skill(shown: list[str], hidden: list[str], rows: pd.DataFrame) -> str:
-    """Say how the scatter plots of these predictors over these models and steps are read."""
-    kinds = set(rows["kind"])
+def about_skill(shown: list[str], hidden: list[str]) -> str:
+    """Say how the scatter plots of these predictors are read."""
     said = {
         "Perplexity runs from bad to good (its axis is turned round).": "ppl" in shown,
         "Among models of similar size skill can still differ: a relation that stays among the "
-        "large ones is not size in another coat, though few models carry it.": MODEL in kinds,
-        "Training steps of one model have one size: along them only what it has learnt differs.":
-            CHECKPOINT in kinds,
+        "large ones is not size in another coat, though few models carry it.": True,
         "Points close to a steep line are a strong relation; a round cloud, or a line that one "
         "point holds up, is none.": True,
         f"Not shown: {', '.join(hidden)}.": bool(hidden),
@@ -101,9 +95,9 @@ def scatters(
     found = with_numbers(found, "r", f"correlations with a column of the model sheet{which}")
     names = [str(name) for name in found["predictor"]]
     shown, hidden = names[:MAX_PANELS], [told(name) for name in names[MAX_PANELS:]]
-    rows = _points(tables, language, subject, region, shown)
+    rows = _points(tables, language, subject, region)
     if subset == LARGE_SUBSET:
-        rows = rows[(rows["n_parameters"] > LARGE) & (rows["kind"] == MODEL)]
+        rows = rows[rows["n_parameters"] > LARGE]
     x = pd.DataFrame({
         name: rows["n_parameters"] if name == LN_N
         else rows["model"].map(predictor_values(tables, language, name))
@@ -125,14 +119,11 @@ def scatters(
             axes.invert_xaxis()
     grid[0][0].set_ylabel("brain score (r)")
     family_legend(figure, grid, rows)
-    counts = {word: int((rows["kind"] == kind).sum())
-              for kind, word in ((MODEL, "model"), (CHECKPOINT, "training step"))}  # fmt: skip
-    over = listing(wording.plural(n, word) for word, n in counts.items() if n)
     return Drawing(
         figure,
         f"Brain score against {listing(map(told, shown))}{which}, {WORDS[region]}",
-        about_skill(shown, hidden, rows),
-        f"{wording.plural(len(shown), 'scatter plot')} over {over}.",
+        about_skill(shown, hidden),
+        f"{wording.plural(len(shown), 'scatter plot')} over {wording.plural(len(rows), 'model')}.",
     )
 
 

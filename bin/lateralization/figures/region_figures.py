@@ -20,7 +20,7 @@ from lateralization.figures.figure_style import (
     stars,
     zero_line,
 )
-from lateralization.tables.read import TooFewError, need, of, regression, with_numbers
+from lateralization.tables.read import TooFewError, need, of, with_numbers
 from lateralization.tables.registry.tables import PUBLISHED, Tables
 
 SIDES = (("left", LEFT, "o"), ("right", RIGHT, "s"))
@@ -33,9 +33,10 @@ TITLES = {
 }
 CAPTIONS = {
     PLAIN: "Mean score in 10 mm spheres of the language network on the left and in their mirror "
-    "images; r is that of left minus right with ln N. A gap that opens with size in temporal "
-    "and parietal regions is what the published study found (not in BA44). Lines that cross "
-    "back and forth mean that a sphere holds too few reliable voxels.",
+    "images; r is that of left minus right with ln N, stars are of its slope over models and test "
+    "runs together, corrected for the number of regions (Holm). A gap that opens with size in "
+    "temporal and parietal regions is what the published study found (not in BA44). Lines that "
+    "cross back and forth mean that a sphere holds too few reliable voxels.",
     OVER_RANDOM: "The same after the score of a random embedding is taken off each side. What is "
     "left is what a model knows beyond which word is heard when. A side that stands high here "
     "and low above owes its place to the confounds of the other side.",
@@ -84,7 +85,7 @@ def rois(tables: Tables, language: str, subject: str, form: str = PLAIN) -> Draw
     """Left region and its mirror image against size, one panel per ROI."""
     names, rows = _region_rows(tables, language, subject)
     table = of(tables["roi"], language=language, subject=subject)
-    reliabilities = {str(row["roi"]): row for _, row in table.iterrows()}
+    told = {str(row["roi"]): row for _, row in table.iterrows()}
     if form == CEILING and not np.isfinite(table["isc_left"]).any():
         raise TooFewError("no reliability map")
     random = _random(rows) if form == OVER_RANDOM else None
@@ -99,14 +100,13 @@ def rois(tables: Tables, language: str, subject: str, form: str = PLAIN) -> Draw
                 mine["n_parameters"], mine[side] - taken, marker + "-", color=colour, label=label
             )
         if form == CEILING:
-            _reliabilities(axes, reliabilities[name])
+            _reliabilities(axes, told[name])
         size_axis(axes, mine["n_parameters"])
         axes.set_xlabel("")
-        found = regression(tables, f"l_minus_r_{name}", language=language, subject=subject)
-        if found is not None and np.isfinite(found["r"]):
+        if np.isfinite(told[name]["r"]):
             axes.set_title(
-                f"r = {wording.number(found['r'], 2)} {stars(found['p'])}", loc="right",
-                fontsize=7, fontweight="normal", color=QUIET,
+                f"r = {wording.number(told[name]['r'], 2)} {stars(told[name]['crossed_p_holm'])}",
+                loc="right", fontsize=7, fontweight="normal", color=QUIET,
             )  # fmt: skip
     figure.supxlabel("number of parameters", fontsize=8)
     figure.supylabel("brain score (r)", fontsize=8)
@@ -128,7 +128,7 @@ def roi_slopes(tables: Tables, language: str, subject: str) -> Drawing:
             linewidth=1,
         )  # fmt: skip
     top = rows[["slope_left_high", "slope_right_high"]].max(axis=1)
-    for place, height, p in zip(places, top, rows["slope_t_test_p"], strict=True):
+    for place, height, p in zip(places, top, rows["crossed_p_holm"], strict=True):
         axes.annotate(stars(p) or "–", (place, max(height, 0)), ha="center", va="bottom")
     zero_line(axes)
     axes.set_xticks(places, [str(name).replace("_", "/") for name in rows["roi"]])
@@ -138,9 +138,9 @@ def roi_slopes(tables: Tables, language: str, subject: str) -> Drawing:
     return Drawing(
         figure,
         "How fast each region’s score grows with model size",
-        "Mean over voxels of the slope on ln N, left and right; bars are a bootstrap over voxels "
-        "and stars a t test over voxels, as published. Neighbouring voxels depend on each other, "
-        "so both flatter the result: believe the columns over runs and over people in the table, "
-        "which are corrected for the number of regions.",
+        "Mean over voxels of the slope on ln N, left and right; bars are a bootstrap over voxels, "
+        "as published. Neighbouring voxels depend on each other, so the bars are too short. Stars "
+        "compare the sides over models and test runs together, corrected for the number of regions "
+        "(Holm).",
         f"Bar plot of slopes in {len(rows)} regions.",
     )

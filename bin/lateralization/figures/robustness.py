@@ -57,28 +57,31 @@ def score_and_sides(tables: Tables, language: str, subject: str) -> Drawing:
     selection = selection_of(tables, language, subject)
     place = {"language": language, "subject": subject, "selection": selection, **PUBLISHED}
     rows = need(models_of(tables, language, subject, selection), 4, "models of known size")
-    paths = of(tables["mediation"], **place).set_index("path")
-    need(paths[paths.index.isin(PATH_NAMES)], 3, "paths of the mediation")
+    paths = of(tables["mediation"], **place)
+    paths = paths[paths["path"].isin(PATH_NAMES)].set_index("path")
     line = of(tables["controls"], analysis="left_on_right", **place).iloc[0]
+    with_slope = bool(np.isfinite(line["slope"]))
     figure, (sides, effects) = plt.subplots(1, 2, figsize=(PAGE, 3.0), width_ratios=(1.2, 1))
     dots(sides, rows, "left", "right")
     ends = np.array([rows["right"].min(), rows["right"].max()])
     sides.plot(ends, ends, "--", color=QUIET, linewidth=1, label="equal sides")
-    middle = rows["left"].mean() - line["slope"] * rows["right"].mean()
-    sides.plot(ends, middle + line["slope"] * ends, color=INK, linewidth=1.1, alpha=0.75)
+    if with_slope:
+        middle = rows["left"].mean() - line["slope"] * rows["right"].mean()
+        sides.plot(ends, middle + line["slope"] * ends, color=INK, linewidth=1.1, alpha=0.75)
+        sides.set_title(
+            f"slope {wording.number(float(line['slope']), 3)}; slope of 1: "
+            f"{wording.p_value(float(line['p']))}",
+            loc="right", fontsize=7.5, fontweight="normal", color=QUIET,
+        )  # fmt: skip
     sides.set_xlabel("right score (r)")
     sides.set_ylabel("left score (r)")
-    sides.set_title(
-        f"slope {wording.number(float(line['slope']), 3)}; slope of 1: "
-        f"{wording.p_value(float(line['p_of_one']))}",
-        loc="right", fontsize=7.5, fontweight="normal", color=QUIET,
-    )  # fmt: skip
     family_legend(figure, sides, rows)
     for y, (name, label) in enumerate(reversed(PATH_NAMES.items())):
         row = paths.loc[name]
         effects.hlines(y, row["ci_low"], row["ci_high"], color=LEFT, alpha=0.6, linewidth=2)
         effects.plot(row["coefficient"], y, "o", color=LEFT)
-        effects.text(-0.03, y, label, ha="right", va="center", fontsize=7.5,
+        told = label if np.isfinite(row["coefficient"]) else f"{label}\n(not told apart)"
+        effects.text(-0.03, y, told, ha="right", va="center", fontsize=7.5,
                      transform=effects.get_yaxis_transform())  # fmt: skip
     effects.axvline(0, color=INK, linewidth=0.9)
     effects.set_yticks([])
@@ -88,12 +91,19 @@ def score_and_sides(tables: Tables, language: str, subject: str) -> Drawing:
         figure,
         f"Left against right score, {WORDS[selection]}",
         "On the left, points above the broken line predict the left better; a line steeper than "
-        "it means that the left gains more per gain on the right. On the right, the effect of size "
-        "is split: an effect beside the score that keeps clear of 0 is lateralization that the "
-        "score does not explain; one that spans 0 while the effect through the score does not, "
-        "says that better models are more lateralised whatever made them better.",
-        f"{len(rows)} models; the left score rises by {wording.number(float(line['slope']), 3)} "
-        "per unit of the right score.",
+        "it means that the left gains more per gain on the right. Errors of both sides, estimated "
+        "from the runs, are taken off, and the line is the same with the sides exchanged. On the "
+        "right, the effect of size is split (95 % intervals over models and test runs together): "
+        "an effect beside the score that keeps clear of 0 is lateralization that the score does "
+        "not explain. With fewer than 10 models, or where size and score go too closely together, "
+        "the two cannot be told apart.",
+        f"{len(rows)} models; "
+        + (
+            f"the left score rises by {wording.number(float(line['slope']), 3)} per unit of the "
+            "right score."
+            if with_slope
+            else f"no slope of left on right: {line['reason']}."
+        ),
     )
 
 
@@ -126,7 +136,7 @@ def _panel(axes: Any, rows: pd.DataFrame, options: list[tuple[str, str]]) -> Non
 def specification_curve(tables: Tables, language: str, subject: str) -> Drawing:
     """Correlation of left minus right with size under every specification, in ascending order."""
     rows = of(tables["specifications"], language=language, subject=subject)
-    rows = need(rows, 2, "specifications (3 models of different size)")
+    rows = need(rows, 2, "specifications (5 models of different size)")
     told = of(tables["specification_choices"], language=language, subject=subject)
     options = [(str(row.choice), str(row.option)) for row in told.itertuples()]
     shown = _thinned(rows)
@@ -154,7 +164,8 @@ def specification_curve(tables: Tables, language: str, subject: str) -> Drawing:
         figure,
         "Does the headline hang on how it is computed?",
         "Each point is the correlation of left minus right with model size under one combination "
-        "of layer rule, voxels, midline, summary, runs and families; below it are its choices. A "
+        "of layer rule, voxels, midline, summary, runs and families (5 models or more); below "
+        "it are its choices. A "
         "sound result is flat and far from 0 all along. A curve that crosses 0, or choices that "
         "gather at one end, show what the result depends on. Specifications share their data, so "
         "their number is no evidence by itself.",

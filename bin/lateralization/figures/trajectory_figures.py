@@ -22,7 +22,8 @@ from lateralization.figures.figure_style import (
     zero_line,
 )
 from lateralization.figures.predictor_figures import NAMES, predictor_values
-from lateralization.names import LN_N
+from lateralization.figures.training_figures import steps_of
+from lateralization.names import ALL_MODELS, CHECKPOINT, LN_N, MODEL, STEPS_OF
 from lateralization.statistics.change_points import axis_of, place_on
 from lateralization.tables.read import WORDS, of, selection_of, with_numbers
 from lateralization.tables.registry.tables import PUBLISHED, Tables
@@ -96,10 +97,22 @@ def tick_text(value: float) -> str:
     return wording.number(value, 1).removeprefix("1.0 × ")
 
 
-def with_predictor(points: pd.DataFrame, tables: Tables, language: str, name: str) -> pd.DataFrame:
-    """Give the points that enter the bend along a predictor, its values as the column x."""
+def with_predictor(
+    points: pd.DataFrame, tables: Tables, language: str, name: str, subset: str = ALL_MODELS
+) -> pd.DataFrame:
+    """Give the points that enter the bend along a predictor, its values as the column x.
+
+    ``subset``: all models, or the training steps of one.
+    """
+    if subset == ALL_MODELS:
+        points = points[points["kind"] == MODEL]
+    else:
+        steps = steps_of(
+            points[points["kind"] == CHECKPOINT], of(tables["models"], language=language)
+        )
+        points = steps[steps["base"] == subset.removeprefix(STEPS_OF)]
     if name == LN_N:
-        return points[points["kind"] == "model"].assign(x=points["n_parameters"].astype(float))
+        return points.assign(x=points["n_parameters"].astype(float))
     known = points["model"].map(predictor_values(tables, language, name))
     return points.assign(x=known.astype(float)).dropna(subset=["x"])
 
@@ -134,20 +147,22 @@ def trajectories(tables: Tables, language: str, subject: str) -> Drawing:
     rows = with_numbers(rows, "place", "predictors with a bend")
     outcomes = [name for name in LABELS if (rows["outcome"] == f"{name}_{region}").any()]
     shown = rows[rows["outcome"] == f"{outcomes[-1]}_{region}"].sort_values("p", kind="stable")
-    names = [str(name) for name in shown["predictor"].head(MAX_PANELS)]
+    head = shown.head(MAX_PANELS)
+    names = list(zip(head["predictor"].map(str), head["subset"].map(str), strict=True))
     points = _points(tables, language, subject, region)
     figure, grid = plt.subplots(
         len(outcomes), len(names), figsize=(PAGE * max(len(names), 1.5) / 3, 2.2 * len(outcomes)),
         squeeze=False, sharex="col", sharey="row",
     )  # fmt: skip
     for outcome, line in zip(outcomes, grid, strict=True):
-        for name, axes in zip(names, line, strict=True):
-            row = of(rows, predictor=name, outcome=f"{outcome}_{region}")
-            _panel(axes, with_predictor(points, tables, language, name), outcome, row)
+        for (name, subset), axes in zip(names, line, strict=True):
+            row = of(rows, predictor=name, subset=subset, outcome=f"{outcome}_{region}")
+            _panel(axes, with_predictor(points, tables, language, name, subset), outcome, row)
             axes.set_xlabel("")
         line[0].set_ylabel(LABELS[outcome])
-    for name, axes in zip(names, grid[-1], strict=True):
-        axes.set_xlabel(NAMES.get(name, short(name)))
+    for (name, subset), axes in zip(names, grid[-1], strict=True):
+        whose = "" if subset == ALL_MODELS else f"\n{short(subset, 30)}"
+        axes.set_xlabel(NAMES.get(name, short(name)) + whose)
         if name == "ppl":
             axes.invert_xaxis()  # from bad to good, as in every figure; the column shares it
     drawn = handles_of(grid)
@@ -157,12 +172,15 @@ def trajectories(tables: Tables, language: str, subject: str) -> Drawing:
         f" Shown are the {MAX_PANELS} predictors of {len(shown)} with the smallest p for "
         f"{LABELS[outcomes[-1]].removesuffix(' (r)')}; being chosen so, their p are too small."
     )  # fmt: skip
-    told = ", ".join(names)
+    told = ", ".join(
+        name if subset == ALL_MODELS else f"{name} ({subset})" for name, subset in names
+    )
     return Drawing(
         figure,
         f"Where the trajectories bend, {WORDS[region]}",
         "Two straight lines that meet where they fit best; the grey band is where the bend may "
-        "lie (95 %), p tests the bend against a single line. A curve that rises and levels off "
+        "lie (95 %), p tests the bend against a single line; training steps of a model, which are "
+        "no independent points, by their first differences. A curve that rises and levels off "
         "gives a narrow band and a flat second line. A band over the whole range, or a p that is "
         "not small, says that a straight line does as well and no place should be named. A "
         "predictor that spans more than a factor of 100 has a logarithmic axis, with 0 at its foot "

@@ -1,59 +1,104 @@
 """The report's sections on the controls: the answer to the question of each, in a sentence."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lateralization import wording
-from lateralization.names import AVERAGE, LN_N, MODEL
-from lateralization.report.findings import who
-from lateralization.report.sentences import BAD, GOOD, NOTE, Remark
+from lateralization.names import ALL_MODELS, AVERAGE, LN_N, MODEL
+from lateralization.report.sentences import Remark, say
 from lateralization.study import MIN_SUBJECTS
 from lateralization.tables.read import of, selection_of
 from lateralization.tables.registry.tables import PUBLISHED, Tables
 
+PER_TENFOLD = float(np.log(10))
+"""A coefficient per unit of ln N times this is the change per tenfold size."""
+
+NEARLY_ALL = 0.95
+"""Share of the specifications from which on their sign is said to depend on no choice."""
+
+
+def who(subject: str) -> str:
+    """Name a subject in a sentence."""
+    return "the average subject" if subject == AVERAGE else subject
+
 
 def _only(table: pd.DataFrame, **where: Any) -> pd.Series | None:
-    """Give the single row that fits; None where there is none or it has no number."""
+    """Give the single row that fits; None where there is none."""
     rows = of(table, **where)
     return rows.iloc[0] if len(rows) == 1 else None
 
 
-def about_size_and_score(tables: Tables, language: str, subject: str) -> Remark | None:
+def side_of_zero(low: float, high: float) -> int:
+    """Return on which side of 0 an interval lies: 1, -1, or 0 where it holds it or is none.
+
+    One of width 0 is none: measures never agree to the last digit.
+    """
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        return 0
+    return int(low > 0) - int(high < 0)
+
+
+def clear(row: Mapping[str, Any] | pd.Series, low: str = "ci_low", high: str = "ci_high") -> int:
+    """Return on which side of 0 the interval in a row lies."""
+    return side_of_zero(float(row[low]), float(row[high]))
+
+
+def _has_interval(row: pd.Series, low: str = "ci_low", high: str = "ci_high") -> bool:
+    return bool(np.isfinite([row[low], row[high]]).all() and row[low] < row[high])
+
+
+def _change(row: pd.Series, value: str, low: str, high: str) -> str:
+    """Write a coefficient per tenfold size with its interval."""
+    change, least, most = (PER_TENFOLD * float(row[name]) for name in (value, low, high))
+    return f"{wording.signed(change)} per tenfold size, {wording.interval(least, most)}"
+
+
+def _over(row: pd.Series) -> str:
+    """Write over how many models and runs an interval is."""
+    models = wording.plural(int(row["n_models"]), "model")
+    return f"over {models} and {wording.plural(int(row['n_runs']), 'test run')}"
+
+
+def _without_families(rows: pd.DataFrame) -> str:
+    """Say between which slopes the effect of size lies without any one family; empty: nothing."""
+    rows = rows[np.isfinite(rows["slope"].astype(float))].sort_values("slope", kind="stable")
+    if len(rows) < 2:
+        return ""
+    ends = [
+        f"{_change(row, 'slope', 'slope_low', 'slope_high')} without {row['left_out']} "
+        f"({wording.plural(int(row['n_models']), 'model')})"
+        for _, row in (next(rows.iterrows()), next(rows.iloc[::-1].iterrows()))
+    ]
+    return say("without_one_family", n=len(rows), least=ends[0], most=ends[1]).text
+
+
+def about_size_given_score(tables: Tables, language: str, subject: str) -> Remark | None:
     """Say whether size does more to the asymmetry than raise the score."""
     place = {
         "language": language, "subject": subject,
         "selection": selection_of(tables, language, subject), **PUBLISHED,
     }  # fmt: skip
-    size = _only(
-        tables["controls"], analysis="partial", predictor=LN_N, **place
-    )  # fmt: skip
-    score = _only(tables["controls"], analysis="partial", predictor="score", **place)
-    path = _only(tables["mediation"], path="indirect", **place)
-    if size is None or score is None or path is None or not np.isfinite(size["r"]):
-        return None
-    left_out = of(tables["controls"], analysis="leave_one_family_out", **place)["r"].dropna()
-    families = (
-        f" Without any one family, size and asymmetry correlate at "
-        f"{wording.number(float(left_out.min()), 2)} to {wording.number(float(left_out.max()), 2)}."
-        if len(left_out) > 1 else ""
-    )  # fmt: skip
-    adds, carries = size["p"] < 0.05, path["ci_low"] > 0 or path["ci_high"] < 0
-    if adds:
-        tone, claim = GOOD, "Size moves the sides apart beyond what the brain score explains"
-    elif carries:
-        tone, claim = BAD, "The brain score accounts for what size does to the asymmetry"
-    else:
-        tone, claim = NOTE, "Size and brain score cannot be told apart here"
-    return Remark(
-        tone,
-        f"{claim}: for {who(subject)}, size given the score correlates with left minus right at "
-        f"{wording.number(float(size['r']), 2)} ({wording.p_value(float(size['p']))}), the score "
-        f"given size at {wording.number(float(score['r']), 2)} "
-        f"({wording.p_value(float(score['p']))}), over "
-        f"{wording.plural(int(size['n_models']), 'model')}.{families}",
+    direct, indirect = (
+        _only(tables["mediation"], path=path, **place) for path in ("direct", "indirect")
     )
+    if direct is None or indirect is None:
+        return None
+    families = _without_families(
+        of(tables["controls"], analysis="without_one_family", **place)
+    )  # fmt: skip
+    if not _has_interval(direct):
+        reason = str(direct["reason"] or "no interval could be had")
+        return say("score_and_size_together", who=who(subject), reason=reason, families=families)
+    beside, through = clear(direct), clear(indirect)
+    name = "size_beyond_score" if beside else "score_carries" if through else "score_undecided"
+    return say(
+        name, who=who(subject), over=_over(direct), families=families,
+        direct=_change(direct, "coefficient", "ci_low", "ci_high"),
+        indirect=_change(indirect, "coefficient", "ci_low", "ci_high"),
+    )  # fmt: skip
 
 
 def _of_largest(rows: pd.DataFrame) -> tuple[str, pd.Series, pd.Series] | None:
@@ -65,9 +110,12 @@ def _of_largest(rows: pd.DataFrame) -> tuple[str, pd.Series, pd.Series] | None:
     both, sides = (
         _only(rows, model=model, hemisphere=side) for side in ("both", "left_minus_right")
     )
-    if both is None or sides is None or not np.isfinite(sides["ci_low"]):
+    if both is None or sides is None or not _has_interval(sides):
         return None
     return model, both, sides
+
+
+SIDES = {1: "left", -1: "right"}
 
 
 def about_unique(tables: Tables, language: str, subject: str) -> Remark | None:
@@ -81,20 +129,14 @@ def about_unique(tables: Tables, language: str, subject: str) -> Remark | None:
     if found is None:
         return None
     model, both, sides = found
-    left, right = sides["ci_low"] > 0, sides["ci_high"] < 0
-    if left or right:
-        tone, claim = GOOD, f"The model leans {'left' if left else 'right'} beyond the confounds"
-    else:
-        tone, claim = BAD, "Of the asymmetry nothing is certain once the confounds are in"
-    return Remark(
-        tone,
-        f"{claim}: for {who(subject)}, {model} adds "
-        f"{wording.number(float(both['unique_r']))} to the r of {both['confounds']} alone "
-        f"({wording.number(float(both['confounds_r']))}), and left minus right of what it adds is "
-        f"{wording.number(float(sides['unique_r']))} (95 % interval "
-        f"{wording.number(float(sides['ci_low']))} to {wording.number(float(sides['ci_high']))}, "
-        f"over test runs).",
-    )
+    side = clear(sides)
+    interval = wording.interval(float(sides["ci_low"]), float(sides["ci_high"]))
+    return say(
+        "beyond_confounds" if side else "not_beyond_confounds", side=SIDES.get(side, ""),
+        who=who(subject), model=model, adds=wording.number(float(both["unique_r"])),
+        confounds=both["confounds"], alone=wording.number(float(both["confounds_r"])),
+        difference=f"{wording.signed(float(sides['unique_r']))} ({interval}, over test runs)",
+    )  # fmt: skip
 
 
 def about_data(tables: Tables, language: str, subject: str) -> Remark | None:
@@ -109,16 +151,13 @@ def about_data(tables: Tables, language: str, subject: str) -> Remark | None:
         f"{wording.plural(len(people), 'run')} of "
         f"{wording.plural(people['subject'].nunique(), 'subject')}"
     )
-    if bad.empty and not said and people["subject"].nunique() < MIN_SUBJECTS:
-        return Remark(NOTE, f"The order and timing of {over} were not judged: that takes "
-                      f"{MIN_SUBJECTS} subjects or more.")  # fmt: skip
     if bad.empty and not said:
-        return Remark(GOOD, f"Of {over} none is an outlier: each follows the others at its own "
-                      "place and time.")  # fmt: skip
+        few = people["subject"].nunique() < MIN_SUBJECTS
+        return say("runs_not_judged" if few else "runs_in_place", over=over, needed=MIN_SUBJECTS)
     listed = [f"{row.subject}, run {row.run}, {row.reason}" for row in bad.itertuples()]
     text = "; ".join([*listed[:6], *dict.fromkeys(said)])
     more = f"; and {len(listed) - 6} more" if len(listed) > 6 else ""
-    return Remark(BAD, f"Of {over} {len(bad)} should not be trusted: {text}{more}.")
+    return say("runs_out_of_place", over=over, n=len(bad), which=text + more)
 
 
 def about_ceilings(tables: Tables, language: str, subject: str) -> Remark | None:
@@ -128,23 +167,18 @@ def about_ceilings(tables: Tables, language: str, subject: str) -> Remark | None
     if found is None:
         return None
     model, both, sides = found
-    if sides["ci_low"] > 0 or sides["ci_high"] < 0:
-        side = "left" if sides["ci_low"] > 0 else "right"
-        tone, claim = GOOD, f"Of what can be predicted, more is predicted on the {side}"
-    else:
-        tone, claim = NOTE, "Of what can be predicted, as much is predicted left as right"
-    return Remark(
-        tone,
-        f"{claim}: for {who(subject)}, {model} reaches "
-        f"{wording.percent(float(both['share']), 0)} of the ceiling, and left minus right is "
-        f"{wording.percent(float(sides['share']))} of it (95 % interval "
-        f"{wording.percent(float(sides['ci_low']))} to {wording.percent(float(sides['ci_high']))}, "
-        "over test runs).",
-    )
+    side = clear(sides)
+    limits = [wording.percent(float(sides[name])) for name in ("ci_low", "ci_high")]
+    return say(
+        "share_leans" if side else "share_even", side=SIDES.get(side, ""), who=who(subject),
+        model=model, share=wording.percent(float(both["share"]), 0),
+        difference=f"{wording.percent(float(sides['share']))} of it (95 % interval {limits[0]} to "
+        f"{limits[1]}, over test runs)",
+    )  # fmt: skip
 
 
 def about_twins(tables: Tables, language: str, subject: str) -> Remark | None:
-    """Say whether what training adds to the asymmetry rises with size."""
+    """Say whether what training adds to the asymmetry changes with size."""
     place = {
         "language": language, "subject": subject,
         "selection": selection_of(tables, language, subject), **PUBLISHED,
@@ -152,77 +186,67 @@ def about_twins(tables: Tables, language: str, subject: str) -> Remark | None:
     rows = of(tables["twins"], **place)
     if rows.empty:
         return None
-    gain = float(rows["l_minus_r_gain"].mean())
-    head = (
-        f"for {who(subject)}, training adds {wording.number(gain)} to left minus right, on average "
-        f"over {wording.plural(len(rows), 'model')} with an untrained twin"
-    )
-    lines = [
+    head = {
+        "who": who(subject), "gain": wording.signed(float(rows["l_minus_r_gain"].mean())),
+        "twins": wording.plural(len(rows), "model"),
+    }  # fmt: skip
+    added, before = (
         _only(tables["twin_regressions"], outcome=outcome, **place)
         for outcome in ("l_minus_r_gain", "untrained_l_minus_r")
-    ]
-    if any(line is None or not np.isfinite(line["r"]) for line in lines):
-        return Remark(NOTE, f"Of size nothing can be said with so few twins: {head}.")
-    added, before = (line for line in lines if line is not None)
-    if added["slope_low"] > 0 or added["slope_high"] < 0:
-        tone, claim = GOOD, "The effect of size comes with training"
-    elif before["slope_low"] > 0 or before["slope_high"] < 0:
-        tone, claim = BAD, "The effect of size is there before training"
-    else:
-        tone, claim = NOTE, "Neither before nor through training is an effect of size certain"
-    return Remark(
-        tone,
-        f"{claim}: {head}; with ln N what it adds correlates at "
-        f"{wording.number(float(added['r']), 2)} ({wording.p_value(float(added['p']))}), and the "
-        f"untrained twins’ left minus right at {wording.number(float(before['r']), 2)} "
-        f"({wording.p_value(float(before['p']))}).",
     )
+    ends = ("crossed_low", "crossed_high")
+    if added is None or before is None or not _has_interval(added, *ends):
+        return say("few_twins", **head)
+    with_training, without = clear(added, *ends), clear(before, *ends)
+    name = "with_training" if with_training else "before_training" if without else "neither_certain"
+    slopes = [_change(row, "slope", *ends) for row in (added, before)]
+    return say(name, **head, added=slopes[0], before=slopes[1], over=_over(added))
 
 
 def about_specifications(tables: Tables, language: str, subject: str) -> Remark | None:
-    """Say under how many specifications the asymmetry rises with size."""
+    """Say under how many specifications the asymmetry changes with size, and to which side."""
     rows = of(tables["specifications"], language=language, subject=subject)
     told = of(tables["specification_choices"], language=language, subject=subject)
     if rows.empty or told.empty:
         return None
-    share, above = float((rows["r"] > 0).mean()), float((rows["slope_low"] > 0).mean())
-    below = float((rows["slope_high"] < 0).mean())
-    most = told.sort_values("variance_share", kind="stable").iloc[-1]
-    if above > 0.95:
-        tone, claim = GOOD, "The rise of left minus right with size hardly hangs on the analysis"
-    elif share > 0.95 or share < 0.05:
-        tone, claim = NOTE, "The sign of the effect of size hardly hangs on the analysis"
-    else:
-        tone, claim = BAD, "The effect of size on left minus right hangs on the analysis"
-    return Remark(
-        tone,
-        f"{claim}: for {who(subject)}, it is positive in {100 * share:.0f} % of "
-        f"{wording.plural(len(rows), 'specification')}, with an interval above 0 in "
-        f"{100 * above:.0f} % and below 0 in {100 * below:.0f} %; the median correlation is "
-        f"{wording.number(float(rows['r'].median()), 2)}, and the choice that matters most is "
-        f"{most['choice']} ({100 * float(most['variance_share']):.0f} % of the variance).",
-    )
+    share = float((rows["r"] > 0).mean())
+    above, below = float((rows["slope_low"] > 0).mean()), float((rows["slope_high"] < 0).mean())
+    medians = told.groupby("choice", sort=False)["median_r"]
+    widest = str((medians.max() - medians.min()).idxmax())
+    options = of(told, choice=widest).sort_values("median_r", kind="stable").iloc[[0, -1]]
+    ends = [
+        f"{wording.number(float(row['median_r']), 2)} ({row['option']}, "
+        f"{wording.plural(int(row['n_specifications']), 'specification')})"
+        for _, row in options.iterrows()
+    ]
+    models = sorted({int(rows["n_models"].min()), int(rows["n_models"].max())})
+    return say(
+        "sign_stands" if max(share, 1 - share) > NEARLY_ALL else "sign_depends", who=who(subject),
+        positive=wording.percent(share, 0), n=wording.plural(len(rows), "specification"),
+        models=" to ".join(map(str, models)), above=wording.percent(above, 0),
+        below=wording.percent(below, 0), median=wording.number(float(rows["r"].median()), 2),
+        choice=widest, ends=" to ".join(ends),
+    )  # fmt: skip
 
 
 def about_trajectories(tables: Tables, language: str, subject: str) -> Remark | None:
-    """Say along which columns of the sheet the asymmetry bends."""
+    """Say along which columns of the sheet the asymmetry bends, over models or training steps."""
     outcome = f"l_minus_r_{selection_of(tables, language, subject)}"
     rows = of(tables["trajectories"], language=language, subject=subject, outcome=outcome)
     tested = rows[np.isfinite(rows["p"].astype(float))]
     if tested.empty:
         return None
-    bent = tested[tested["p"] < 0.05 / len(tested)]
-    over = wording.plural(len(tested), "predictor")
+    bent = tested[tested["p"] < 0.05 / len(tested)].sort_values("p", kind="stable")
+    over = wording.plural(len(tested), "trajectory")
     if bent.empty:
-        return Remark(NOTE, f"For {who(subject)}, left minus right follows a straight line along "
-                      f"{over} as well as a bent one.")  # fmt: skip
-    row = bent.sort_values("p", kind="stable").iloc[0]
-    return Remark(
-        NOTE,
-        f"For {who(subject)}, left minus right bends along {len(bent)} of {over}, most clearly at "
-        f"{row['predictor']} = {wording.number(float(row['place']))} "
-        f"({wording.p_value(float(row['p']))}).",
-    )
+        return say("no_bend", who=who(subject), over=over)
+    row = bent.iloc[0]
+    along = "size (ln N)" if row["predictor"] == LN_N else str(row["predictor"])
+    units = "models" if row["subset"] == ALL_MODELS else str(row["subset"])
+    return say(
+        "bends", who=who(subject), n=len(bent), over=over, along=along, units=units,
+        place=wording.number(float(row["place"])), p=wording.p_value(float(row["p"])),
+    )  # fmt: skip
 
 
 def about_pairs(tables: Tables, language: str, _subject: str) -> Remark | None:
@@ -230,15 +254,14 @@ def about_pairs(tables: Tables, language: str, _subject: str) -> Remark | None:
     row = _only(tables["voxel_pairs"], language=language, quantity="slope_l_minus_r")
     if row is None or not np.isfinite(row["t_max"]):
         return None
-    people, n_pairs = int(row["n_subjects"]), wording.plural(int(row["n_pairs"]), "pair")
+    over = {
+        "people": f"{int(row['n_subjects'])} people",
+        "pairs": wording.plural(int(row["n_pairs"]), "pair"),
+    }
     if not np.isfinite(row["t_threshold"]):
-        return Remark(NOTE, f"Over {people} people no test of single voxels at 5 % is possible; "
-                      f"the largest |t| over {n_pairs} is not judged.")  # fmt: skip
+        return say("pairs_not_judged", **over)
     left, right = int(row["n_left"]), int(row["n_right"])
-    tone = GOOD if left > right else BAD if right > left else NOTE
-    return Remark(
-        tone,
-        f"Of {n_pairs} of voxels, the left gains more with model size in {left:,} and the right in "
-        f"{right:,}, beyond chance over {people} people when all pairs are tested together "
-        f"(|t| above {wording.number(float(row['t_threshold']), 2)}).",
-    )
+    threshold = wording.number(float(row["t_threshold"]), 2)
+    if left == right == 0:
+        return say("no_pair", **over, threshold=threshold)
+    return say("pairs_gain", **over, left=f"{left:,}", right=f"{right:,}", threshold=threshold)

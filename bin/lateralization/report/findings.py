@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from lateralization import wording
-from lateralization.names import AVERAGE, LN_N, RANDOM_SEED
+from lateralization.names import AVERAGE, BASELINE, LN_N, MODEL, UNTRAINED
 from lateralization.problems import listed
+from lateralization.report.controls import about_size_given_score, clear, who
 from lateralization.report.sentences import BAD, GOOD, NOTE, Remark, say
 from lateralization.run_plan import Plan
 from lateralization.statistics.intervals import MIN_SUBJECTS
@@ -21,11 +22,6 @@ PER_TENFOLD = float(np.log(10))
 
 NAMED = 8
 """Of what failed or disagrees, as many are named in a sentence; the tables have all."""
-
-
-def who(subject: str) -> str:
-    """Name a subject in a sentence."""
-    return "the average subject" if subject == AVERAGE else subject
 
 
 PREDICTED = {LN_N: ("Larger models", "with model size", "per tenfold size", PER_TENFOLD)}
@@ -201,48 +197,35 @@ def about_published_rule(tables: Tables, language: str, subject: str) -> Remark 
     return say("published_rule_differs" if differs else "published_rule", numbers=numbers)
 
 
+def _lean_numbers(row: pd.Series, whose: str) -> str:
+    """Write who leans how far, by how much, and how both were chosen."""
+    low, high = float(row["ci_low"]), float(row["ci_high"])
+    return (
+        f"{row['control']}, of {wording.plural(int(row['n_controls']), 'control')} the one that "
+        f"leans most, has a left minus right of {wording.signed(float(row['control_l_minus_r']))}, "
+        f"and {row['model']}, of {wording.plural(int(row['n_models']), 'model')} the most "
+        f"lateralised, {wording.signed(float(row['model_l_minus_r']))}. In size they differ by "
+        f"{wording.signed(float(row['lead']))}, {wording.interval(low, high)} over "
+        f"{wording.plural(int(row['n_runs']), 'test run')} of {whose} alone, in each of which both "
+        "were chosen on the others."
+    )
+
+
 def about_baselines(tables: Tables, language: str, subject: str) -> Remark | None:
-    """Say whether baselines or untrained models lean by more than any trained model does."""
-    rows = of(
-        tables["asymmetry"], language=language, subject=subject,
-        selection=selection_of(tables, language, subject), **PUBLISHED,
-    )  # fmt: skip
-    rows = rows[np.isfinite(rows["left_minus_right"])]
-    rows = rows[~rows["model"].astype(str).str.fullmatch(RANDOM_SEED.pattern)]
-    control = rows[rows["kind"].isin(["baseline", "untrained"])]
-    models = rows[rows["kind"] == "model"]
-    if models.empty:
+    """Say whether a baseline or an untrained model leans farther than any trained model."""
+    place = {
+        "language": language, "subject": subject,
+        "selection": selection_of(tables, language, subject), **PUBLISHED,
+    }  # fmt: skip
+    if not (of(tables["asymmetry"], **place)["kind"] == MODEL).any():
         return None
-    if control.empty:
-        return Remark(NOTE, "No baseline was fitted, so it is not known how much confounds "
-                      "(word rate, signal quality) lean to one side.")  # fmt: skip
-    worst = control.sort_values("left_minus_right", key=abs).iloc[-1]
-    most = models.sort_values("left_minus_right", key=abs).iloc[-1]
-    value, top = float(worst["left_minus_right"]), float(most["left_minus_right"])
-    text = (
-        f"{worst['model']}, a control, leans "
-        f"{'left' if value > 0 else 'right'} by {wording.signed(value)}; the most lateralised "
-        f"model, {most['model']}, by {wording.signed(top)}"
-    )
-    if abs(value) >= abs(top):
-        return Remark(BAD, f"{text}. Confounds can therefore decide the sign of an asymmetry.")
-    return Remark(GOOD, f"{text}.")
-
-
-def about_size_given_score(tables: Tables, language: str, subject: str) -> Remark | None:
-    """Say whether size explains the asymmetry beyond the brain score itself."""
-    selection = selection_of(tables, language, subject)
-    predictor = f"{LN_N} given score_{selection}"
-    row = _slope_row(tables, language, subject, f"l_minus_r_{selection}", predictor=predictor)
-    if row is None:
-        return None
-    text = (
-        f"Among models of equal brain score, size and left minus right correlate at "
-        f"{wording.number(float(row['r']), 2)} ({wording.p_value(float(row['p']))}): "
-    )
-    if float(row["p"]) < 0.05:
-        return Remark(GOOD, text + "size adds to what the score explains.")
-    return Remark(NOTE, text + "beyond the score itself, size is not shown to matter.")
+    found = of(tables["leans"], **place)
+    if found.empty:
+        controls = of(tables["asymmetry"], **place)["kind"].isin([BASELINE, UNTRAINED])
+        return None if controls.any() else say("no_control")
+    row = found.iloc[0]
+    name = {1: "control_leans_more", -1: "model_leans_more"}.get(clear(row), "leans_undecided")
+    return say(name, numbers=_lean_numbers(row, who(subject)))
 
 
 def about_ceiling(tables: Tables, language: str, subject: str) -> Remark | None:

@@ -40,7 +40,7 @@ SECTIONS = {
     ),
     "score": Section(
         "Asymmetry and score", "Does size move the sides apart, or does it only raise the score?",
-        controls.about_size_and_score,
+        controls.about_size_given_score,
     ),
     "trajectories": Section(
         "Trajectories", "Does the asymmetry level off along size, training or skill?",

@@ -6,6 +6,7 @@ the bend at all.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
@@ -41,7 +42,7 @@ class Bend:
     level
         Outcome at the bend.
     r2_line, r2_bent
-        Explained variance without and with the bend.
+        Explained variance without and with the bend; of training steps, of the differences.
     p
         Of the gain of the bend over a straight line, against normal noise.
     """
@@ -93,13 +94,17 @@ def _candidates(x: Floats) -> Floats:
     return np.linspace(values[1], values[-2], N_PLACES)
 
 
-def find_bend(x: Floats, y: Floats) -> Bend:
+def find_bend(x: Floats, y: Floats, steps: bool = False) -> Bend:
     """Fit two lines that meet at the place with the smallest error.
 
     Parameters
     ----------
     x, y : (n_models,) arrays
         Predictor and outcome; models where either is not finite are left out.
+    steps
+        They are training steps of one model, in their order: what they have by chance is carried
+        on from step to step, so the lines are fitted to first differences (exact for a random
+        walk, and cautious for errors that are forgotten again).
 
     Returns
     -------
@@ -117,33 +122,70 @@ def find_bend(x: Floats, y: Floats) -> Bend:
         return Bend(n, reason="the outcome has one value only")
     scale, shift = axis_of(x)
     at = place_on(x, scale, shift)
-    places = _candidates(at)
-    straight = np.column_stack([np.ones(n), at])
-    designs = [np.column_stack([straight, np.maximum(at - place, 0)]) for place in places]
-    makers = np.stack([_residual_maker(design) for design in designs])
-    line = _residual_maker(straight)
-    errors = np.maximum(np.einsum("i,pij,j->p", y, makers, y), 0)  # rounding may take it below
+    search = _search(tuple(at), steps)
+    told = np.diff(y) if steps else y
+    # rounding may take an error below 0
+    errors = np.maximum(np.einsum("i,pij,j->p", told, search.makers, told), 0)
     best = int(errors.argmin())
-    constant, before, change = np.linalg.lstsq(designs[best], y, rcond=None)[0]
-    error_line, whole = float(y @ line @ y), float(((y - y.mean()) ** 2).sum())
+    *constant, before, change = np.linalg.lstsq(search.designs[best], told, rcond=None)[0]
+    place = search.places[best]
+    if steps:  # differences have lost it
+        constant = [(y - before * at - change * np.maximum(at - place, 0)).mean()]
+    error_line = float(told @ search.line @ told)
+    whole = float((told**2).sum() if steps else ((told - told.mean()) ** 2).sum())
     on_line = error_line <= 1e-10 * whole  # all points on one line, but for rounding
-    p = 1.0 if on_line else _gain_p(line, makers, error_line, float(errors[best]))
+    p = 1.0 if on_line else search.p_of(float(errors[best]) / error_line)
     df = n - 4
     near = errors <= errors[best] * (1 + stats.f.ppf(LEVEL, 1, df) / df)
-    shown = places[[best, *np.flatnonzero(near)[[0, -1]]]]
+    shown = search.places[[best, *np.flatnonzero(near)[[0, -1]]]]
     values = 10**shown - shift if scale == "log10" else shown
     return Bend(
         n, scale, float(values[0]), float(values[1]), float(values[2]), float(before),
-        float(before + change), float(constant + before * places[best]),
+        float(before + change), float(constant[0] + before * place),
         1 - error_line / whole, 1 - float(errors[best]) / whole,
         p,
     )  # fmt: skip
 
 
-def _gain_p(line: Floats, makers: Floats, error_line: float, best: float) -> float:
-    """Return how often normal noise of this design gains as much from the best bend."""
+@dataclass(frozen=True)
+class _Search:
+    """What the search for a bend needs of a predictor, whatever the outcome.
+
+    Attributes
+    ----------
+    places : (n_places,) array
+        Candidate places of the bend.
+    designs : (n_places, n, n_terms) array
+        Lines that meet at each of them.
+    makers, line : (n_places, n, n), (n, n) arrays
+        What turns an outcome into its residuals, with each bend and without one.
+    gains : (n_draws,) array
+        Gain of the best bend over a straight line in normal noise.
+    """
+
+    places: Floats
+    designs: Floats
+    makers: Floats
+    line: Floats
+    gains: Floats
+
+    def p_of(self, left: float) -> float:
+        """Return how often noise gains as much as leaves this share of the line's error."""
+        return float((1 + (self.gains >= 1 - left).sum()) / (1 + N_DRAWS))
+
+
+@lru_cache(maxsize=32)
+def _search(at: tuple[float, ...], steps: bool) -> _Search:
+    """Prepare the search, once for all outcomes and people of one predictor."""
+    x = np.array(at)
+    places = _candidates(x)
+    straight = np.column_stack([np.ones(x.size), x])
+    designs = np.stack([np.column_stack([straight, np.maximum(x - place, 0)]) for place in places])
+    if steps:
+        straight, designs = np.diff(straight[:, 1:], axis=0), np.diff(designs[:, :, 1:], axis=1)
+    makers = np.stack([_residual_maker(design) for design in designs])
+    line = _residual_maker(straight)
     drawn = np.random.default_rng(SEED).standard_normal((N_DRAWS, len(line)))
-    straight = np.einsum("di,di->d", drawn @ line, drawn)
+    on_line = np.einsum("di,di->d", drawn @ line, drawn)
     bent = np.min([np.einsum("di,di->d", drawn @ maker, drawn) for maker in makers], axis=0)
-    gains = 1 - bent / straight
-    return float((1 + (gains >= 1 - best / error_line).sum()) / (1 + N_DRAWS))
+    return _Search(places, designs, makers, line, 1 - bent / on_line)

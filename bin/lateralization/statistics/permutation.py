@@ -21,6 +21,10 @@ EXACT = 14
 N_FLIPS, N_MAP_FLIPS = 9_999, 1_999
 """Random flips beyond that, of values and of maps; the smallest p are then 0.0001 and 0.0005."""
 
+SMALL = 8
+"""Up to this many people the test stands beside a t interval, which needs people who differ
+normally."""
+
 SEED = 20240
 TIE = 1e-12
 """Share of a mean below which two means are equal: the same flips summed in another order."""

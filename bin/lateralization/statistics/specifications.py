@@ -24,7 +24,7 @@ from lateralization.statistics.asymmetry import (
     RunScores,
     upper_percentile,
 )
-from lateralization.statistics.lines import MIN_MODELS, lines
+from lateralization.statistics.lines import lines
 from lateralization.statistics.score_controls import laterality_index
 from lateralization.statistics.sensitivity import PAIRED, sides_at
 
@@ -34,6 +34,9 @@ DEPTH = 2 / 3
 
 CUTS = {"whole": 0, "above_50": 50, "reliable": 75, "above_90": 90}
 """Voxels above these percentiles of the reliability."""
+
+MIN_MODELS = 5
+"""With fewer models in it, no specification enters the curve."""
 
 ROIS = "rois"
 MIDLINES = (SHARED, STRICT, PAIRED)
@@ -190,31 +193,29 @@ def influence(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     Returns
     -------
-    list of rows: choice, option, how many specifications have it, their median r, the share with
-    r > 0 and with an interval above 0, and the choice's share of the variance of Fisher's z over
-    all specifications (eta squared: the variance of the options' means over the whole).
+    list of rows: choice, option, how many specifications have it and over how many models, their
+    median r, and the share with r > 0, with an interval above 0 and with one below 0.
     """
     if not rows:
         return []
-    z = np.arctanh(np.clip([row["r"] for row in rows], -0.999999, 0.999999))
     r = np.array([row["r"] for row in rows])
+    n_models = np.array([row["n_models"] for row in rows])
     above = np.array([row["slope_low"] > 0 for row in rows])
-    whole = float(((z - z.mean()) ** 2).sum())
+    below = np.array([row["slope_high"] < 0 for row in rows])
     found = []
     for factor in FACTORS:
         options = np.array([row[factor] for row in rows], dtype=str)
-        names = list(dict.fromkeys(options))
-        parts = [z[options == name] for name in names]
-        between = sum(part.size * (part.mean() - z.mean()) ** 2 for part in parts)
-        share = float(between / whole) if whole > 0 else np.nan
-        for name in names:
+        for name in dict.fromkeys(options):
             mine = options == name
             found.append(
                 {
                     "choice": factor, "option": name, "n_specifications": int(mine.sum()),
+                    "least_models": int(n_models[mine].min()),
+                    "most_models": int(n_models[mine].max()),
                     "median_r": float(np.median(r[mine])),
                     "share_positive": float((r[mine] > 0).mean()),
-                    "share_above_0": float(above[mine].mean()), "variance_share": share,
+                    "share_above_0": float(above[mine].mean()),
+                    "share_below_0": float(below[mine].mean()),
                 }
             )  # fmt: skip
     return found

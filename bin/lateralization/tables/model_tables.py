@@ -6,7 +6,18 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from lateralization.arrays import Booleans, Floats, Row
-from lateralization.names import CHECKPOINT, LARGE, LARGE_SUBSET, LN_N, MODEL, UNTRAINED
+from lateralization.names import (
+    ALL_MODELS,
+    CHECKPOINT,
+    LARGE,
+    LARGE_SUBSET,
+    LN_N,
+    MODEL,
+    STEP_REVISION,
+    STEPS_OF,
+    TRAINING_STEP,
+    UNTRAINED,
+)
 from lateralization.statistics.asymmetry import (
     BEST_CV,
     BEST_VOXEL,
@@ -23,8 +34,8 @@ from lateralization.statistics.regressions import (
     Ols,
     Regression,
     ols,
-    partial_regress,
     regress,
+    regress_steps,
 )
 from lateralization.tables.summaries import BOTH, MEAN, P90, FitSummary, Place
 
@@ -38,9 +49,6 @@ IN_CEILING = f"in_ceiling_{RELIABLE}"
 """Outcome in units of the noise ceiling: in voxels where that is high, so only of reliable ones."""
 
 BEST_LAYER = "best_layer"
-
-ALL = "all"
-"""Name of the subset of all trained models."""
 
 
 def groups(summaries: Sequence[FitSummary]) -> dict[tuple[str, str], list[FitSummary]]:
@@ -209,7 +217,7 @@ class ModelRegression:
     @property
     def is_main(self) -> bool:
         """Whether it is on ln N over all trained models."""
-        return (self.predictor, self.subset) == (LN_N, ALL)
+        return (self.predictor, self.subset) == (LN_N, ALL_MODELS)
 
     @property
     def row(self) -> Row:
@@ -218,32 +226,51 @@ class ModelRegression:
         return values | asdict(self.found)
 
 
-def _given_score(outcome: str) -> str:
-    """Name the score that goes with an asymmetry, to hold it constant."""
-    reliable = outcome.removeprefix(LEFT_MINUS_RIGHT).startswith(RELIABLE)
-    return f"score_{RELIABLE if reliable else WHOLE}"
-
-
 def _over_models(values: ModelValues) -> Iterator[ModelRegression]:
-    """Regress every outcome on every predictor."""
-    models, seen = values.of_kind(MODEL), values.of_kind(MODEL, CHECKPOINT)
+    """Regress every outcome on every predictor, over trained models."""
+    models = values.of_kind(MODEL)
     sizes = np.array([one.fit.n_parameters for one in values.members], dtype=np.float64)
     where = (values.layer, values.midline)
     for outcome, y in values.outcomes.items():
-        is_asymmetry = outcome.startswith(LEFT_MINUS_RIGHT)
-        for subset, sized in {ALL: models, LARGE_SUBSET: models & (sizes > LARGE)}.items():
+        for subset, units in {ALL_MODELS: models, LARGE_SUBSET: models & (sizes > LARGE)}.items():
             for predictor in [LN_N, *predictors_of(values.members)]:
-                units = seen if subset == ALL and predictor != LN_N else sized
                 found = regress(values.predictor(predictor)[units], y[units])
                 runs = (np.nan, np.nan, np.nan)
                 if predictor == LN_N:
                     runs = values.over_runs(outcome, units)
                 yield ModelRegression(outcome, predictor, *where, subset, found, *runs)
-        score = _given_score(outcome)
-        if is_asymmetry and score in values.outcomes:
-            held = values.outcomes[score][models]
-            found = partial_regress(values.predictor(LN_N)[models], y[models], held)
-            yield ModelRegression(outcome, f"{LN_N} given {score}", *where, ALL, found)
+
+
+def series_of_steps(members: Sequence[FitSummary]) -> dict[str, list[int]]:
+    """Return the places of the training steps of each model that has some, in their order.
+
+    A step is told by its name (``pythia-6.9b_step1000``), or by the revision that was asked for
+    (``step1000``); then the source names the model, as it is named by another step of that source.
+    """
+    places = [i for i, one in enumerate(members) if one.fit.kind == CHECKPOINT]
+    named = {i: TRAINING_STEP.fullmatch(members[i].fit.model) for i in places}
+    source = {i: str(members[i].fit.record.get("source")) for i in places}
+    base = {source[i]: match[1] for i, match in named.items() if match}
+    found: dict[str, list[tuple[int, int]]] = {}
+    for i in places:
+        match = named[i]
+        asked = STEP_REVISION.fullmatch(str(members[i].fit.record.get("revision")))
+        if match or asked:
+            model = match[1] if match else base.get(source[i], source[i])
+            step = int(match[2]) if match else int(asked[1]) if asked else 0
+            found.setdefault(model, []).append((step, i))
+    return {model: [i for _, i in sorted(steps)] for model, steps in sorted(found.items())}
+
+
+def _over_steps(values: ModelValues) -> Iterator[ModelRegression]:
+    """Regress every outcome on the columns of the sheet, over the steps of one model at a time."""
+    where = (values.layer, values.midline)
+    for model, places in series_of_steps(values.members).items():
+        for predictor in predictors_of([values.members[i] for i in places]):
+            x = values.predictor(predictor)[places]
+            for outcome, y in values.outcomes.items():
+                found = regress_steps(x, y[places])
+                yield ModelRegression(outcome, predictor, *where, f"{STEPS_OF}{model}", found)
 
 
 def _over_families(values: ModelValues) -> Iterator[ModelRegression]:
@@ -272,13 +299,12 @@ def _over_families(values: ModelValues) -> Iterator[ModelRegression]:
 def regressions(members: Sequence[FitSummary]) -> list[ModelRegression]:
     """Regress every outcome of one subject on ln N and every predictor of the model sheet.
 
-    Only trained models enter, except in the subsets that are named untrained. ln N leaves
-    training steps out (they all have one size); the other predictors take them in where the
-    sheet gives a value.
+    Only trained models enter, except in the subsets that are named untrained. The training steps
+    of a model are a subset of their own, regressed by their first differences.
     """
     found: list[ModelRegression] = []
     for values in _all_values(members):
-        found += _over_models(values)
+        found += [*_over_models(values), *_over_steps(values)]
         if (values.layer, values.midline) == (BEST_VOXEL, SHARED):
             found += _over_families(values)
     return found

@@ -1,7 +1,8 @@
 """Tables of regions: the spheres with their mirror images, and the areas of an atlas.
 
 As published: an area's reliability left and right is compared by a t test over voxels. That test
-treats voxels as independent; the corrected p values and the slopes over models stand beside it.
+treats voxels as independent; slopes over models and test runs, with p values corrected for the
+number of regions, stand beside it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from lateralization.statistics.intervals import voxel_bootstrap
 from lateralization.statistics.lines import MIN_MODELS, slope_on
 from lateralization.statistics.permutation import holm
 from lateralization.statistics.regressions import NO_VOXEL, regress
+from lateralization.statistics.score_controls import slope_over_models
 from lateralization.tables.fits import Space
 from lateralization.tables.model_tables import (
     LEFT_MINUS_RIGHT,
@@ -32,7 +34,7 @@ from lateralization.tables.summaries import FitSummary, Place
 ISC_BOOTSTRAPS = 10_000
 """Resamples of the bands around a region's reliability, as in the study."""
 
-P_VALUES = ("p", "runs_p", "slope_t_test_p")
+P_VALUES = ("p", "runs_p", "slope_t_test_p", "crossed_p")
 
 
 def _isc_of_sides(space: Space, sides: Mapping[str, Any]) -> Row:
@@ -80,7 +82,8 @@ def _roi_row(space: Space, members: Sequence[FitSummary], name: str, line: Row) 
     left, right = (space.brain.rois or {})[name]
     models, ln_n = sized_models(members)
     best = np.stack([one.best for one in models]) if models else np.empty((0, left.size))
-    differences = [one.asymmetry[Place(name, BEST_VOXEL, SHARED)].difference for one in models]
+    place = Place(name, BEST_VOXEL, SHARED)
+    differences = [one.asymmetry[place].difference for one in models]
     finite = np.array([value for value in differences if np.isfinite(value)])
     taken = ("n_models", "r", "p", "slope", "intercept", "slope_low", "slope_high", "runs_low",
              "runs_high", "runs_p", "reason")  # fmt: skip
@@ -90,9 +93,18 @@ def _roi_row(space: Space, members: Sequence[FitSummary], name: str, line: Row) 
     return {
         "roi": name, "n_left": int(left.sum()), "n_right": int(right.sum()),
         "left_minus_right": float(finite.mean()) if finite.size else np.nan, **known,
+        **_crossed(models, ln_n, place),
         **compare_slopes(best, ln_n, left, right),
         **_isc_of_sides(space, {"left": left, "right": right}),
     }  # fmt: skip
+
+
+def _crossed(models: Sequence[FitSummary], ln_n: Floats, place: Place) -> Row:
+    """Interval of the slope of left minus right over models and test runs together, and its p."""
+    by_run = [one.asymmetry[place].by_run for one in models]
+    known = np.stack([runs for runs in by_run if runs is not None] or [np.empty(0)])
+    found = slope_over_models(ln_n[: len(known)], known, [one.fit.family for one in models])
+    return {"crossed_low": found.low, "crossed_high": found.high, "crossed_p": found.p}
 
 
 def roi_rows(

@@ -62,21 +62,18 @@ def test_large_models_are_shown_against_size_perplexity_and_hellaswag_as_in_the_
     assert "above three billion" in drawing.title
 
 
-def test_training_steps_are_not_called_models_and_nothing_is_said_of_perplexity():
+def test_training_steps_are_no_points_of_a_regression_over_models():
     steps = [model(f"pythia_step{step}", kind="checkpoint", score=0.1 + step % 3,
-                   predictors={"step": float(step), "tokens": 2.0 * step})
-             for step in (0, 10, 25, 70)]  # fmt: skip
+                   predictors={"loss": float(step)}) for step in (0, 10, 25, 70)]  # fmt: skip
     with style():
         drawing = predictor_figures.scatters(
-            tables_of([*sized(9, ()), *steps]), *PLACE, region="whole"
+            tables_of([*sized(9, ["loss"]), *steps]), *PLACE, region="whole"
         )
         points = [line for axes in drawing.figure.axes for line in axes.lines
                   if line.get_marker() not in ("None", "")]  # fmt: skip
-        assert sum(len(line.get_xdata()) for line in points) == 2 * len(steps)
-    assert drawing.title == "Brain score against step and tokens, whole brain"
-    assert drawing.alt == "2 scatter plots over 4 training steps."
+        assert sum(len(line.get_xdata()) for line in points) == 9
+    assert drawing.alt == "1 scatter plot over 9 models."
     assert "erplexity" not in drawing.caption
-    assert "models of similar size" not in drawing.caption
 
 
 @pytest.mark.parametrize(("n", "said"), [(2, False), (5, True)])
@@ -139,6 +136,7 @@ def test_the_caption_says_which_measure_is_drawn():
             drawing = model_figures.asymmetry_by_size(tables, *PLACE, selection=selection)
             words = [axes.get_ylabel() for axes in drawing.figure.axes]
         assert drawing.caption.startswith(start)
+        assert ("bars are 95 % intervals" in drawing.caption) == (selection != "reliable_iscnorm")
         assert "ceiling" not in " ".join([drawing.title, drawing.caption, *words])
     assert words == ["score / reliability", "left minus right (score / reliability)"]
 

@@ -188,6 +188,9 @@ def test_normalised_asymmetry_is_the_mean_of_ratios():
     ]
     ratio = scores.mean(axis=0) / brain.isc
     assert found.left == pytest.approx(ratio[region.left].mean(), abs=1e-14)
+    # an interval over runs would not hold the error of the reliability
+    assert np.isnan([found.interval.low, found.interval.high]).all()
+    assert (found.ci_kind, found.by_run) == ("", None)
 
 
 def test_an_upper_percentile_is_taken_in_each_half():

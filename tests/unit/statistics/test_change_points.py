@@ -87,3 +87,22 @@ def test_what_cannot_bend_says_why():
     assert "one value" in find_bend(np.arange(8.0), np.ones(8)).reason
     line = find_bend(np.arange(8.0), 2 * np.arange(8.0))
     assert line.p == 1.0
+
+
+def test_a_trajectory_without_a_bend_bends_by_chance_alone():
+    x = np.arange(20.0)
+    walks = np.random.default_rng(0).standard_normal((200, 20)).cumsum(axis=1)
+    assert np.mean([find_bend(x, y, steps=True).p < 0.05 for y in walks]) <= 0.09
+    assert np.mean([find_bend(x, y).p < 0.05 for y in walks]) > 0.4
+
+
+def test_a_planted_bend_over_steps_is_found_where_it_lies():
+    x = np.arange(40.0)
+    y = bent(x, 15.0) + np.random.default_rng(1).normal(0, 0.1, 40).cumsum()
+    found = find_bend(x, y, steps=True)
+    assert found.p < 0.01
+    assert found.low <= found.place <= found.high
+    assert found.place == pytest.approx(15, abs=3)
+    assert (found.before, found.after) == pytest.approx((1.0, 0.1), abs=0.1)
+    line = found.level + np.where(x < found.place, found.before, found.after) * (x - found.place)
+    assert (y - line).mean() == pytest.approx(0, abs=1e-9)

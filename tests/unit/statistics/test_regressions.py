@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.signal import lfilter
 
 from lateralization.statistics.asymmetry import RELIABLE, SHARED, STRICT, WHOLE, Asymmetry
 from lateralization.statistics.intervals import t_interval
 from lateralization.statistics.lines import lines, slope_on
-from lateralization.statistics.regressions import ols, partial_regress, regress
+from lateralization.statistics.regressions import ols, regress, regress_steps
 from lateralization.tables.fits import Fit
 from lateralization.tables.summaries import FitSummary, LayerPoint
 
@@ -116,29 +117,36 @@ def test_the_published_slope_and_intercept():
     assert found.intercept == pytest.approx(-0.0588, abs=3e-4)
 
 
-def test_given_the_score_size_explains_nothing_more_in_the_published_values():
-    found = partial_regress(np.log(SIZES), column("l_minus_r_reliable"), column("score_reliable"))
-    assert found.r == pytest.approx(0.03, abs=0.03)
-    assert found.p > 0.5
+def unrelated(seed, memory, n):
+    """Two autoregressive series that have nothing to do with each other, (2, n)."""
+    noise = np.random.default_rng(seed).standard_normal((2, n + 200))
+    return lfilter([1], [1, -memory], noise, axis=1)[:, 200:]
 
 
-def test_partial_regression_is_the_coefficient_of_the_multiple_regression():
-    rng = np.random.default_rng(0)
-    x, given = rng.normal(size=(2, 20))
-    y = 0.5 * x - given + rng.normal(size=20)
-    found, full = partial_regress(x, y, given), ols(y, {"x": x, "given": given})
-    assert found.slope == pytest.approx(full.terms[1].coefficient, abs=1e-12)
-    assert found.p == pytest.approx(full.terms[1].p, rel=1e-9)
-    assert found.slope_low == pytest.approx(full.terms[1].ci_low, abs=1e-12)
+@pytest.mark.parametrize("memory", [0.0, 0.8, 1.0])
+@pytest.mark.parametrize("n", [8, 24])
+def test_unrelated_trajectories_over_steps_go_together_by_chance_alone(memory, n):
+    series = [unrelated(seed, memory, n) for seed in range(400)]
+    assert np.mean([regress_steps(x, y).p < 0.05 for x, y in series]) <= 0.08
+    if memory:
+        assert np.mean([stats.pearsonr(x, y).pvalue < 0.05 for x, y in series]) > 0.12
 
 
-def test_what_one_of_three_variables_lacks_is_said():
-    x, y, given = np.random.default_rng(2).normal(size=(3, 9))
-    for lacking in ((np.ones(9), y, given), (x, np.ones(9), given), (x, y, np.ones(9))):
-        assert partial_regress(*lacking).reason == "a variable has one value only"
-    twice = partial_regress(x, y, 2 * x + 1)
-    assert twice.reason == "the two predictors cannot be told apart"
-    assert np.isnan(twice.r)
+def test_steps_are_regressed_by_their_first_differences():
+    x, y = unrelated(0, 0.9, 12)
+    y = y + 0.5 * x
+    found, oracle = regress_steps(x, y), stats.linregress(np.diff(x), np.diff(y))
+    assert (found.r, found.slope) == (pytest.approx(oracle.rvalue), pytest.approx(oracle.slope))
+    assert found.n_models == 12
+    assert np.isnan(found.intercept)
+    lags = [stats.pearsonr(one[1:], one[:-1]).statistic for one in (np.diff(x), np.diff(y))]
+    if lags[0] * lags[1] < 0:
+        assert found.p == pytest.approx(oracle.pvalue)
+    else:
+        assert found.p > oracle.pvalue
+    assert found.slope_low < found.slope < found.slope_high
+    assert regress_steps(x[:5], y[:5]).reason == "5 steps, 6 needed"
+    assert "by as much" in regress_steps(np.arange(12.0), y).reason
 
 
 def test_interval_of_the_slope_is_that_of_least_squares():

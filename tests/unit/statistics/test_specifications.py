@@ -101,7 +101,7 @@ def test_the_fixed_layer_lies_at_two_thirds():
     assert fixed_layer((0,), np.nan) == 0
 
 
-def planted(brain, rise, n_models=8):
+def planted(brain, rise, n_models=10):
     """Models whose left half gains ``rise`` per unit of ln N."""
     models = []
     for k in range(n_models):
@@ -123,15 +123,17 @@ def test_a_planted_rise_stands_in_every_specification_and_nothing_in_about_half(
     assert share < 0.3
 
 
-def test_the_choice_that_matters_is_named(brain):
-    rows = curve(planted(brain, 0.02), by_family=False)
+def test_every_option_has_its_median_and_its_models(brain):
+    rows = curve(planted(brain, 0.02))
     for row in rows:
         row["r"] = 0.9 if row["summary"] == "mean" else 0.1
     found = influence(rows)
     assert {row["choice"] for row in found} == set(FACTORS)
-    share = {row["choice"]: row["variance_share"] for row in found}
-    assert share["summary"] == pytest.approx(1)
-    assert share["layer"] == pytest.approx(0, abs=1e-9)
+    medians = {row["option"]: row["median_r"] for row in found if row["choice"] == "summary"}
+    assert medians == {"mean": 0.9, "p90": 0.1, "index": 0.1, "over_ceiling": 0.1}
+    models = {row["option"]: (row["least_models"], row["most_models"]) for row in found}
+    assert models["mean"] == (5, 10)
+    assert models["without a"] == (5, 5)
     assert influence([]) == []
     assert curve([]) == []
 
@@ -140,22 +142,25 @@ def test_the_shares_of_an_option_count_its_positive_and_its_certain_specificatio
     rows = curve(planted(brain, 0.05), by_family=False)
     for place, row in enumerate(rows):
         row["r"], row["slope_low"] = (0.5, -0.5)[place % 4 == 0], (0.1, -0.1)[place % 2]
+        row["slope_high"] = (1.0, -0.05)[place % 4 == 1]
     for row in influence(rows):
         mine = [i for i, one in enumerate(rows) if str(one[row["choice"]]) == row["option"]]
         assert row["n_specifications"] == len(mine)
         assert row["share_positive"] == pytest.approx(np.mean([i % 4 != 0 for i in mine]))
         assert row["share_above_0"] == pytest.approx(np.mean([i % 2 == 0 for i in mine]))
+        assert row["share_below_0"] == pytest.approx(np.mean([i % 4 == 1 for i in mine]))
 
 
-def test_a_curve_needs_as_many_models_as_a_regression(brain):
-    models = planted(brain, 0.05, n_models=3)
-    assert {row["n_models"] for row in curve(models, by_family=False)} == {3}
-    assert curve(models[:2]) == []
+def test_a_specification_needs_five_models(brain):
+    models = planted(brain, 0.05, n_models=9)  # five of family a, four of b
+    assert {row["families"] for row in curve(models)} == {"all", "without b"}
+    assert {row["n_models"] for row in curve(models)} == {5, 9}
+    assert curve(models[:4], by_family=False) == []
 
 
 def test_the_benchmark_counts_every_specification(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "benchmarks"))
     measure = importlib.import_module("specifications").measure
-    seconds, n = measure(n_models=4, n_voxels=200, n_layers=3, n_runs=4)
+    seconds, n = measure(n_models=6, n_voxels=200, n_layers=3, n_runs=4)
     assert seconds > 0
-    assert n == 4 * 13 * 4 * 2 * 5
+    assert n == 4 * 13 * 4 * 2 * 7

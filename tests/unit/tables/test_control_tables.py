@@ -47,23 +47,25 @@ def world(request, tmp_path_factory):
 def test_the_effect_of_size_vanishes_where_width_makes_it(world):
     name, tables = world
     found = {row.outcome: row for row in rows_of(tables["twin_regressions"]).itertuples()}
-    assert found["trained_l_minus_r"].slope_low > 0
+    assert found["trained_l_minus_r"].crossed_low > 0
     assert found["trained_l_minus_r"].n_models == len(UNTRAINED)
     before, added = found["untrained_l_minus_r"], found["l_minus_r_gain"]
     if name == "dimension only":
-        assert before.slope_low > 0
-        assert added.slope_low < 0 < added.slope_high
+        assert before.crossed_low > 0
+        assert added.crossed_low < 0 < added.crossed_high
         assert abs(added.slope) < 0.1 * before.slope
     else:
         assert abs(before.slope) < 0.3 * added.slope
-        assert added.slope_low > 0
+        assert added.crossed_low > 0
 
 
 @pytest.mark.slow
 def test_the_report_says_so(world):
     name, tables = world
     (told,) = answers("twins", tables, [("en", "average")])
-    claim = "there before training" if name == "dimension only" else "comes with training"
+    claim = (
+        "there before training" if name == "dimension only" else "adds to left minus right changes"
+    )
     assert claim in json.dumps(told)
 
 
@@ -86,7 +88,9 @@ def test_the_interval_of_a_gain_is_over_runs_and_means_of_twins():
     place = Place("reliable", "best_voxel", "shared")
     members = []
     for score, runs in zip((0.5, 0.2, 0.1), by_run, strict=True):
-        sides = Asymmetry("reliable", 1.0, 0.0, 5, 5, t_interval(runs), "", runs)
+        sides = Asymmetry(
+            "reliable", 1.0, 0.0, 5, 5, t_interval(runs), "", np.stack([runs, 0 * runs])
+        )
         means = np.full((3, 3), score)
         members.append(FitSummary(None, None, scores={place: means}, asymmetry={place: sides}))
     row = _gain(members[0], members[1:], place)

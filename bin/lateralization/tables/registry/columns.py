@@ -70,7 +70,8 @@ COLUMNS = (
         ),
         "selection": (
             "whole, reliable: means; whole_p90: 90th percentile of each half; reliable_iscnorm: "
-            "mean of score divided by reliability, voxel by voxel; whole_paired, reliable_paired: "
+            "mean of score divided by reliability, voxel by voxel (no interval: the error of the "
+            "reliability is the same in every run); whole_paired, reliable_paired: "
             "mean over homologous pairs of voxels (reliable: by the mean reliability of the "
             "pair); cerebellum (as region): mean; or a ROI and its mirror image"
         ),
@@ -91,28 +92,26 @@ COLUMNS = (
             "have one), or in_ceiling_reliable (share of left_minus_right in ceilings.tsv)"
         ),
         "predictor": (
-            "ln_n_parameters (natural logarithm) or a numeric column of the model sheet; 'given "
-            "score' holds the brain score constant (partial correlation)"
+            "ln_n_parameters (natural logarithm) or a numeric column of the model sheet"
         ),
         "subset": (
-            "all models (and training steps, where the predictor is a column of the sheet that "
-            "they have), those above a size, one family, or untrained models (with 'untrained')"
+            "all models, those above a size, one family, untrained models (with 'untrained'), or "
+            "'steps of' one model: its training steps, of which first differences are taken, "
+            "since steps are no independent units"
         ),
         "term": "const, ln_n_parameters, layers_with_embedding or n_hid",
         "analysis": (
-            "difference: left minus right on ln N; laterality_index: (left - right) / (left + "
-            "right) on ln N, over models whose sides are above 0; left_on_right: left score on "
-            "right score; left_given_right: left score on ln N with the right score held "
-            "constant; partial: with 'given' held constant; family_fixed_effects: every family "
-            "has an intercept of its own; leave_one_family_out: without the family left_out"
+            "laterality_index: (left - right) / (left + right) on ln N, over models whose sides "
+            "are above 0; left_on_right: left score on right score, the same with the sides "
+            "exchanged, errors of both taken off; within_families: mean over families of the "
+            "slope within each; without_one_family: without the family left_out"
         ),
-        "given": "what is held constant",
         "left_out": "family that is left out",
         "path": (
-            "size_to_score: score on ln N; score_to_outcome: left minus right on the score, ln N "
-            "held constant; direct: left minus right on ln N, score held constant; total: left "
-            "minus right on ln N; indirect: size_to_score times score_to_outcome (total = direct "
-            "+ indirect)"
+            "size_to_score: score (mean of the sides) on ln N; score_to_outcome: left minus right "
+            "on the score, ln N held constant; direct: left minus right on ln N, score held "
+            "constant; total: left minus right on ln N; indirect: size_to_score times "
+            "score_to_outcome (total = direct + indirect)"
         ),
         "roi": "region of interest",
         "parcel": "area of the atlas (Harvard-Oxford, unless --atlas names another)",
@@ -150,6 +149,7 @@ COLUMNS = (
             "leave_one_out: correlation of the subject with the mean of the others"
         ),
         "confounds": "baselines that went jointly with the model (--joint)",
+        "control": "baseline or untrained model whose mean leans most to a side",
         "outlier": "yes, no",
         "reason": "why the row's numbers are empty",
     })
@@ -166,6 +166,9 @@ COLUMNS = (
     })
     | _columns(WHOLE, "models", {
         "n_models": "models that entered",
+        "n_controls": "baselines and untrained models that entered",
+        "least_models": "fewest models in one of them",
+        "most_models": "most models in one of them",
         "n_twins": "untrained models of the same architecture (seeds), averaged",
     })
     | _columns(WHOLE, "", {
@@ -177,6 +180,12 @@ COLUMNS = (
         "recovered_order": "place in the order of what was recovered",
         "run": "run of the story, from 1",
         "follows_run": "run of the others that it follows best: its own number where all is well",
+    })
+    | _columns(WHOLE, "runs", {
+        "n_runs": "test runs that entered",
+    })
+    | _columns(WHOLE, "families", {
+        "n_families": "families that entered, where they are units",
     })
     | _columns(WHOLE, "scans", {
         "n_scans": "scans of the run, untrimmed",
@@ -314,26 +323,31 @@ COLUMNS = (
             "t test over voxels of the reliability left and right (as published; voxels depend)"
         ),
         "isc_p_holm": "isc_p corrected over the areas by Holm's method",
-        "p_of_one": (
-            "p of a slope of 1 in left_on_right (t over models): above 1 the left grows faster "
-            "than the right, whatever makes both grow"
+        "control_l_minus_r": "left minus right of the control",
+        "model_l_minus_r": "left minus right of the model",
+        "lead": (
+            "by how much the control leans farther to a side than the model, whatever the sides; "
+            "mean over test runs, for each of which both are chosen on the others"
         ),
-        "share_of_total": "the path divided by the total effect (direct, total and indirect)",
+        "crossed_low": (
+            "lower 95 % limit of the slope over models and test runs together; empty below 5 "
+            "models or 3 runs"
+        ),
+        "crossed_high": "upper limit of that interval",
+        "crossed_p": "p of the slope by that interval",
+        "crossed_p_holm": "crossed_p corrected over the regions by Holm's method",
         "place": "value of the predictor at the change point",
         "low": "smallest value at which a bend fits nearly as well (95 % profile interval)",
         "high": "largest such value",
         "before": "slope below the change point, per unit (log10: per tenfold) of the predictor",
         "after": "slope above it",
         "level": "outcome at the change point",
-        "r2_line": "explained variance of a straight line",
+        "r2_line": "explained variance of a straight line; of training steps, of the differences",
         "r2_bent": "explained variance of the bent line",
         "median_r": "median over them of the correlation of left minus right with ln N",
         "share_positive": "share of them with r above 0",
         "share_above_0": "share of them whose 95 % interval of the slope lies above 0",
-        "variance_share": (
-            "share of the variance of Fisher's z over all specifications that lies between the "
-            "options of this choice"
-        ),
+        "share_below_0": "share of them whose 95 % interval of the slope lies below 0",
         "unique_r2": "the same for r squared, with the sign of r",
         "r2_ci_low": "lower 95 % limit of unique_r2",
         "r2_ci_high": "upper 95 % limit of unique_r2",

@@ -196,7 +196,8 @@ TABLES = _by_name((
         "roi", "Regions of interest and their mirror images, over trained models",
         _columns(
             "language subject roi n_left n_right n_models left_minus_right r p p_holm slope "
-            "intercept slope_low slope_high runs_low runs_high runs_p runs_p_holm slope_left "
+            "intercept slope_low slope_high runs_low runs_high runs_p runs_p_holm crossed_low "
+            "crossed_high crossed_p crossed_p_holm slope_left "
             "slope_left_low slope_left_high slope_right slope_right_low slope_right_high "
             "slope_t_test_p slope_t_test_p_holm isc_left isc_left_low isc_left_high isc_right "
             "isc_right_low isc_right_high reason",
@@ -206,7 +207,7 @@ TABLES = _by_name((
         section="regions", title="Regions of interest",
         shown=_names(
             "language subject roi n_left n_right n_models left_minus_right r p p_holm slope "
-            "runs_low runs_high runs_p runs_p_holm slope_left slope_right slope_t_test_p isc_left "
+            "crossed_low crossed_high crossed_p crossed_p_holm slope_left slope_right isc_left "
             "isc_right reason"
         ),
         caption="Every region is tested: the columns named holm are corrected for their number.",
@@ -404,42 +405,67 @@ TABLES = _by_name((
     ),
     Table(
         "controls",
-        "Asymmetry against score: whether size moves the sides apart or only raises the score",
+        "Controls of the effect of size: sides against each other, families, other units",
         _columns(
-            "language subject selection layer midline analysis outcome predictor given left_out "
-            "n_models r p slope slope_low slope_high r_low r_high t p_of_one reason",
+            "language subject selection layer midline analysis outcome predictor left_out n_models "
+            "n_runs n_families slope slope_low slope_high p reason",
             outcome="l_minus_r_, index_ or left_ and the selection",
-            predictor="ln_n_parameters, score (mean of both sides), or right_ and the selection",
-            t="t value of the slope",
+            predictor="ln_n_parameters, or right_ and the selection",
+            slope_low="lower 95 % limit of the slope, over models and test runs together",
+            slope_high="upper 95 % limit of the slope, over models and test runs together",
+            p="two-sided p of a slope of 0, or of 1 in left_on_right, by the same interval",
         ),
         empty="no trained model has a known size",
-        section="score", title="Asymmetry against score",
+        section="score", title="Sides, families and the index",
         shown=_names(
-            "language subject selection analysis outcome predictor given left_out n_models r p "
-            "slope slope_low slope_high t p_of_one reason"
+            "language subject selection analysis outcome predictor left_out n_models n_runs "
+            "n_families slope slope_low slope_high p reason"
         ),
         rows=PUBLISHED,
-        caption="The difference and the index should agree in sign, the slope should stand within "
-        "families and without any one of them. Size given the score is what size adds.",
+        caption="The left grows faster than the right where the slope of left_on_right is above 1. "
+        "The slope on size should stand within families and without any one of them.",
     ),
     Table(
         "mediation",
         "The effect of size on left minus right, split into one through the score and one beside "
         "it; it describes and shows no cause",
         _columns(
-            "language subject selection layer midline path coefficient ci_low ci_high ci_kind "
-            "share_of_total n_models reason",
-            coefficient="least squares coefficient of the path",
+            "language subject selection layer midline path coefficient ci_low ci_high p n_models "
+            "n_runs reason",
+            coefficient="coefficient of the path, with the score on other runs as instrument of "
+            "the score: its errors are taken off",
+            ci_low="lower 95 % limit, over models and test runs together",
+            ci_high="upper 95 % limit",
+            p="two-sided p of 0, by the same interval",
         ),
         empty="no trained model has a known size",
         section="score", title="The effect of size, through the score and beside it",
         shown=_names(
-            "language subject selection path coefficient ci_low ci_high ci_kind share_of_total "
-            "n_models reason"
+            "language subject selection path coefficient ci_low ci_high p n_models n_runs reason"
         ),
         rows=PUBLISHED,
-        caption="Direct and indirect effect add up to the total. A direct effect whose interval "
-        "holds 0 says that the score explains what size does; it does not say why the score rises.",
+        caption="Direct and indirect effect add up to the total. With fewer than 10 models, or "
+        "where size and score go too closely together, they cannot be told apart.",
+    ),
+    Table(
+        "leans", "The control that leans most against the model that does",
+        _columns(
+            "language subject selection layer midline control model n_controls n_models "
+            "control_l_minus_r model_l_minus_r lead ci_low ci_high p n_runs",
+            model="trained model whose mean leans most to a side",
+            ci_low="lower 95 % limit of the lead, t over test runs, corrected for their shared "
+            "training runs; it speaks of this subject's story",
+            p="p of the lead against 0",
+        ),
+        empty="no baseline and no untrained model was fitted, or no trained model",
+        section="trust", title="Controls against models",
+        shown=_names(
+            "language subject selection control control_l_minus_r model model_l_minus_r n_controls "
+            "n_models lead ci_low ci_high p n_runs"
+        ),
+        rows=PUBLISHED,
+        caption="A lead above 0 says that something which knows no language leans farther than any "
+        "model: confounds can then decide the sign of an asymmetry.",
     ),
     Table(
         "checks",
@@ -530,14 +556,16 @@ TABLES = _by_name((
         "twin_regressions", "What training adds, and what it is the difference of, along ln N",
         _columns(
             "language subject selection layer midline outcome predictor n_models r p slope "
-            "intercept slope_low slope_high r_low r_high reason",
+            "intercept slope_low slope_high r_low r_high n_runs crossed_low crossed_high crossed_p "
+            "reason",
             outcome="a column of the table twins",
             predictor="ln_n_parameters",
         ),
         empty="no trained model has an untrained twin",
         section="twins", title="Size before and after training",
         shown=_names(
-            "language subject selection outcome n_models r p slope slope_low slope_high reason"
+            "language subject selection outcome n_models n_runs slope crossed_low crossed_high "
+            "crossed_p reason"
         ),
         rows=PUBLISHED,
         caption="Where width makes the effect of size, untrained_l_minus_r rises as "
@@ -554,24 +582,25 @@ TABLES = _by_name((
             midline="shared (published), strict, or paired (homologous pairs of voxels)",
             slope="change of left minus right, in the unit of the summary, per unit of ln N",
         ),
-        empty="fewer than 3 trained models of known size",
+        empty="fewer than 5 trained models of known size",
     ),
     Table(
         "trajectories",
         "Where score and asymmetry bend along ln N and each numeric column of the model sheet",
         _columns(
-            "language subject outcome predictor n_models scale place low high before after level "
-            "r2_line r2_bent p reason",
+            "language subject outcome predictor subset n_models scale place low high before after "
+            "level r2_line r2_bent p reason",
             p="of the bend against a straight line (Monte Carlo); models of one family are not "
-            "independent, so it is too small",
+            "independent, so it is too small; of training steps by their first differences",
             outcome="score_ or l_minus_r_ of whole or reliable, at the published layer rule",
-            n_models="trained models and training steps that entered",
+            subset="all models, or 'steps of' one model: its training steps",
+            n_models="trained models, or training steps, that entered",
         ),
         empty="no model was fitted",
         section="trajectories", title="Change points",
         shown=_names(
-            "language subject outcome predictor n_models scale place low high before after level "
-            "r2_line r2_bent p reason"
+            "language subject outcome predictor subset n_models scale place low high before after "
+            "level r2_line r2_bent p reason"
         ),
         caption="Two straight lines that meet at the change point. Believe a place only where p "
         "is small and its interval is narrow; with few models most lines need no bend.",
@@ -579,17 +608,18 @@ TABLES = _by_name((
     Table(
         "specification_choices", "What each option of each choice does to the specifications",
         _columns(
-            "language subject choice option n_specifications median_r share_positive "
-            "share_above_0 variance_share",
+            "language subject choice option n_specifications least_models most_models median_r "
+            "share_positive share_above_0 share_below_0",
         ),
-        empty="fewer than 3 trained models of known size",
+        empty="fewer than 5 trained models of known size",
         section="specifications", title="What each choice does",
         shown=_names(
-            "language subject choice option n_specifications median_r share_positive "
-            "share_above_0 variance_share"
+            "language subject choice option n_specifications least_models most_models median_r "
+            "share_positive share_above_0 share_below_0"
         ),
-        caption="A choice with a large share of the variance is one that the result hangs on; the "
-        "file specifications.tsv has every combination.",
+        caption="Where the median r of one option is far from that of another, the result hangs on "
+        "this choice. Specifications share their data: their number is no evidence. The file "
+        "specifications.tsv has every combination.",
     ),
 ))
 """Name → table."""
