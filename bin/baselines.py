@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from lateralization import study
-from lateralization.baselines import own_features
+from lateralization.baselines import oasm, own_features
 from lateralization.baselines.baselines import baseline, baseline_table, split_runs
 from lateralization.command import run, say
 from lateralization.files import read_json, save_tensors, write_json, write_table
@@ -33,6 +33,8 @@ def main(arguments: argparse.Namespace) -> None:
     )
     if spec.get("kind") == own_features.KIND:
         tensors, found = own_features.encodable(arguments.given, words, arguments.n_runs)
+    elif spec.get("kind") == oasm.KIND:
+        tensors, found = oasm.blocks(spec, words)
     else:
         vectors, found = baseline(spec, words, arguments.annotation, arguments.given)
         tensors = split_runs(vectors, words)
@@ -57,8 +59,8 @@ def main(arguments: argparse.Namespace) -> None:
     }
     write_json(description, f"{prefix}_activations.json")
     unknown = f", {found['n_unknown']} without a value" if found.get("n_unknown") else ""
-    width = tensors[first[0]].shape[1]
-    say(f"{spec.get('name')}: {len(words)} words, {width} numbers each{unknown}")
+    width = description["widths"][0]
+    say(f"{spec.get('name')}: {len(words)} words, {width} features{unknown}")
 
 
 if __name__ == "__main__":

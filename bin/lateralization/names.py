@@ -16,7 +16,7 @@ PREFIX_RULES = (
     ("pythia", "EleutherAI"),
 )
 
-RANDOM_SEED = re.compile(r"(random_\w+_\d+d)_seed\d+")
+RANDOM_SEED = re.compile(r"(random_\w+_\d+d|oasm)_seed\d+")
 """Name of a random baseline, and what those of its other seeds begin with."""
 
 _UNTRAINED = re.compile(r"(?P<base>.+)_untrained_seed(?P<seed>[1-9]\d*)")

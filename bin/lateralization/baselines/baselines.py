@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from lateralization.arrays import Array, Floats
-from lateralization.baselines import confounds
+from lateralization.baselines import confounds, oasm
 from lateralization.baselines.glove import glove_vectors
 from lateralization.errors import BadInput
 from lateralization.words.words import WORDS_COLUMNS
 
-BASELINE_KINDS = ("random_vector", "random_embedding", "glove", *confounds.KINDS)
+BASELINE_KINDS = ("random_vector", "random_embedding", "glove", *confounds.KINDS, oasm.KIND)
 
 
 def random_vectors(words: Sequence[str], dims: int, seed: int) -> Floats:

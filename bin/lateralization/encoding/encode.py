@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lateralization import study
+from lateralization.arrays import Array
+from lateralization.baselines import oasm
 from lateralization.baselines.own_features import SCANS
 from lateralization.command import progress, say
 from lateralization.encoding.parts import Part, library_versions, write_part
@@ -169,17 +171,25 @@ def operators_of(
 ) -> list[Operators]:
     """Build each run's operators from the rows of a features file to scans.
 
-    Rows of words are convolved; rows of scans, which only a user's own features have, stay.
+    Rows of words are convolved; rows of scans stay.
 
     Raises
     ------
     BadInput
         See ``word_operators``.
     """
-    if read_metadata(features).get("rows") == SCANS:
+    if read_metadata(features).get("rows") in (SCANS, oasm.BLOCKS):
         return [[sparse.eye_array(scans, format="csr")] for scans in n_scans]
     table = read_table(words, text_columns=("word", "text"))
     return word_operators(table, n_scans, task.tr, task.choices.hrf)
+
+
+def read_layer(handle: Any, layer: int, n_scans: Sequence[int], rows: str | None) -> list[Array]:
+    """Read one layer, run by run; rows that depend on the number of scans are made here."""
+    states = [handle.get_tensor(f"run-{run}/layer-{layer}") for run in range(1, len(n_scans) + 1)]
+    if rows == oasm.BLOCKS:
+        return [oasm.scan_rows(block, scans) for block, scans in zip(states, n_scans, strict=True)]
+    return states
 
 
 def confound_bands(task: EncodingTask, n_scans: Sequence[int]) -> Bands:
@@ -198,9 +208,9 @@ def confound_bands(task: EncodingTask, n_scans: Sequence[int]) -> Bands:
                 f"{features} has {len(layers)} layers; features that go jointly have one"
             )
         operators = operators_of(features, words, task, n_scans)
+        rows = read_metadata(features).get("rows")
         with open_tensors(features) as handle:
-            names = [f"run-{run}/layer-{layers[0]}" for run in range(1, len(n_scans) + 1)]
-            states = [handle.get_tensor(name) for name in names]
+            states = read_layer(handle, layers[0], n_scans, rows)
         bands.append(layer_regressors(states, operators, model_of(features), task.trim)[0])
     return bands
 
@@ -220,6 +230,7 @@ def encode_stack(
     chosen, n_scans = task.choices, subjects[0].n_scans
     operators = operators_of(task.features, task.words, task, n_scans)
     model = model_of(task.features)
+    rows = read_metadata(task.features).get("rows")
     voxels = [subject.voxels for subject in subjects]
     bands = confound_bands(task, n_scans)
     results: list[list[EncodeResult]] = []
@@ -227,10 +238,7 @@ def encode_stack(
     joint = Joint(bands, voxels, chosen, device) if bands else None
     with open_tensors(task.features) as handle:
         for layer in progress(layers, f"layers of {len(subjects)} subjects"):
-            states = [
-                handle.get_tensor(f"run-{run}/layer-{layer}")
-                for run in range(1, len(operators) + 1)
-            ]
+            states = read_layer(handle, layer, n_scans, rows)
             made, flat = layer_regressors(states, operators, f"{model}, layer {layer}", task.trim)
             if flat:
                 constant[str(layer)] = flat

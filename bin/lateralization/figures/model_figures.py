@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib import ticker
 
 from lateralization import wording
-from lateralization.baselines import confounds
+from lateralization.baselines import confounds, oasm
 from lateralization.figures.figure_style import (
     COLUMN,
     FEW_MODELS,
@@ -212,6 +212,8 @@ def what_they_know(rows: pd.DataFrame) -> str:
             names.isin(confounds.KINDS),
         "GloVe knows more: which words go together, but not in which sentence they stand.":
             names == "glove",
+        "The orthogonal autocorrelated sequence knows which scans of a run are neighbours, and "
+        "predicts nothing unless the folds leak.": names == oasm.KIND,
         "Surprisal knows more: how far a language model foresaw each word.":
             names.str.startswith(f"{confounds.SURPRISAL}_"),
         "Untrained models have the build of a model and have read nothing.":

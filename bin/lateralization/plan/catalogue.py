@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lateralization.baselines import confounds
+from lateralization.baselines import confounds, oasm
 from lateralization.baselines.glove import GLOVE_DIMS
 from lateralization.names import PREFIX_RULES, SUFFIX_RULES, split_seed
 from lateralization.run_plan import Baseline
@@ -82,6 +82,8 @@ def parse_baseline(name: str) -> tuple[str, int, int] | None:
         return ("glove", GLOVE_DIMS, 0)
     if name in confounds.KINDS:
         return (name, 1, 0)
+    if drawn := re.fullmatch(rf"{oasm.KIND}_seed([1-9]\d*)", name):
+        return (oasm.KIND, oasm.DIMS, int(drawn[1]))
     match = re.fullmatch(r"(random_vector|random_embedding)_([1-9]\d*)d_seed(\d+)", name)
     return (match[1], int(match[2]), int(match[3])) if match else None
 
@@ -90,6 +92,8 @@ def baseline_names(kind: str, dims: list[int], seeds: list[int]) -> list[str]:
     """Return the names of the sweep of one kind of baseline."""
     if kind == "glove" or kind in confounds.KINDS:
         return [kind]
+    if kind == oasm.KIND:
+        return [f"{kind}_seed{seed}" for seed in oasm.SEEDS]
     return [f"{kind}_{d}d_seed{seed}" for d in dims for seed in seeds]
 
 

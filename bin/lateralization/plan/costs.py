@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from lateralization.baselines import oasm
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.language_models.sizes import BYTES
@@ -24,6 +25,9 @@ MEASURED = (
 )
 """Stage, seconds, unit of work: from the tables of benchmarks/results (a test compares them)."""
 
+
+JOINTLY = {1: 1.9, 2: 3.0, 3: 3.2}
+"""About how many fits of a layer alone a layer takes with so many confounds (``benchmarks``)."""
 
 FIGURES = 60_000_000
 """About what figures, tables and the report take, made and published (53 MB of the demo)."""
@@ -92,6 +96,31 @@ def without_scans(plan: Plan) -> list[str]:
     ]
 
 
+def encode_seconds(plan: Plan, layers: dict[str, int | None]) -> float:
+    """Estimate what ENCODE takes on two cores (with ``--gpus`` on a GPU), every layer as if of 768.
+
+    Parameters
+    ----------
+    plan
+        The plan of the run.
+    layers
+        Fitted layers of each model; of those that are not known nothing is counted.
+    """
+    on_cores, on_gpu = (seconds for stage, seconds, _ in MEASURED if stage == "ENCODE")
+    fits = sum(
+        (layers[fit.model] or 0)
+        * (1 if fit.model in plan.joint else JOINTLY.get(len(plan.joint), 1))
+        for fit in plan.fits
+    )
+    return fits * (on_gpu if plan.parameters["gpus"] else on_cores)
+
+
+def resample_seconds(plan: Plan) -> float:
+    """Estimate what RESAMPLE takes on one core."""
+    runs = sum(len(language.subjects) * language.n_runs for language in plan.languages)
+    return runs * next(seconds for stage, seconds, _ in MEASURED if stage == "RESAMPLE")
+
+
 def fmri_disk(plan: Plan) -> tuple[int, int]:
     """Return the bytes of resampled and of cleaned BOLD, the average subject's among the latter.
 
@@ -149,5 +178,9 @@ def activations_disk(plan: Plan) -> int:
     for model in plan.models:
         layers, width = shape_of(model)
         values += len(model.languages) * (layers + 1) * width if layers and width else 0
-    values += sum(len(entry.languages) * (entry.dims or 300) for entry in plan.baselines)
+    values += sum(
+        len(entry.languages) * (entry.dims or 300)
+        for entry in plan.baselines
+        if entry.kind != oasm.KIND  # its rows are drawn by ENCODE
+    )
     return 4 * STORY_WORDS * values

@@ -12,12 +12,12 @@ from lateralization.errors import BadInput
 from lateralization.files import digest_of, read_json
 from lateralization.fmri.hrf import check_clock, words_outside
 from lateralization.plan.context import Context
-from lateralization.plan.parameters import Parameters
-from lateralization.problems import listed
+from lateralization.plan.parameters import FIRST, Parameters
+from lateralization.problems import Problems, listed
 from lateralization.run_plan import LanguagePlan, Parcel, SubjectPlan
 from lateralization.sources import dataset, given_files
 from lateralization.sources.bold_headers import check_headers, check_spaces
-from lateralization.sources.dataset import Subject
+from lateralization.sources.dataset import Subject, runs_in_order
 from lateralization.sources.description import STUDY
 from lateralization.sources.given_files import Grid
 from lateralization.volumes import check_same_grid
@@ -50,7 +50,7 @@ def plan_language(
     manifest = []  # a data set on disk has its files, whatever its description names
     if context.remote and described.manifest:
         manifest = dataset.read_manifest(described.manifest)
-    listening = _listening(_subjects(manifest, language, context), given, context)
+    listening = _listening(language, _subjects(manifest, language, context), given, context)
     _check_group(language, listening, given, grid, context)
     n_runs = described.n_runs
     whole = [one for one in listening.used if len(one.files) == n_runs]
@@ -111,14 +111,27 @@ class Listening:
 
 
 def _listening(
-    known: list[Subject], given: dict[str, Parcel | None], context: Context
+    language: str, known: list[Subject], given: dict[str, Parcel | None], context: Context
 ) -> Listening:
     """Choose the subjects that ``--subjects`` and the given files leave to be used."""
     wanted: list[str] = context.parameters["subjects"]
     average = "average" in wanted or "all" in wanted
     group = not (given["mask"] and given["isc"] and (given["average_subject"] or not average))
-    individuals = [s.subject for s in known if "all" in wanted or s.subject in wanted]
+    names = [s.subject for s in known]
+    first = _first(language, names, wanted, context.problems)
+    individuals = [name for name in names if "all" in wanted or name in wanted or name in first]
     return Listening(known, individuals, average, group)
+
+
+def _first(language: str, known: list[str], wanted: list[str], problems: Problems) -> list[str]:
+    """Return the individuals that ``first:N`` asks for: the first N in natural order."""
+    n = max((int(item.removeprefix(FIRST)) for item in wanted if item.startswith(FIRST)), default=0)
+    if n > len(known) > 0:
+        problems.add(
+            f"--subjects: {FIRST}{n} asks for more than the {len(known)} subjects of {language}; "
+            "ask for fewer, or write all"
+        )
+    return runs_in_order(known)[:n]
 
 
 def _check_group(

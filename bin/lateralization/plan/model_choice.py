@@ -7,7 +7,14 @@ from typing import TypeVar
 
 from lateralization.baselines.baselines import BASELINE_KINDS
 from lateralization.baselines.own_features import KIND as FEATURES
-from lateralization.names import family_of, file_name, split_seed, split_step
+from lateralization.names import (
+    STEP_REVISION,
+    TRAINING_STEP,
+    family_of,
+    file_name,
+    split_seed,
+    split_step,
+)
 from lateralization.plan import catalogue
 from lateralization.plan.baseline_choice import choose_baselines
 from lateralization.plan.context import Context, absolute, folders_like, has_wildcard
@@ -18,6 +25,8 @@ from lateralization.run_plan import Baseline, Model, entries
 from lateralization.sources.hub import GATED, WITHOUT_SAFETENSORS
 
 NAMED_UNTRAINED = "_untrained_seed"
+TWIN_SEED = 1
+"""Seed of the twins that ``--untrained_twins`` adds."""
 
 Entry = TypeVar("Entry", Model, Baseline)
 
@@ -28,6 +37,8 @@ def choose(context: Context) -> tuple[list[Model], list[Baseline]]:
     baselines: list[Baseline] = []
     if context.parameters.sound("models", "languages"):
         models = _models(context.parameters["models"], context)
+        if context.parameters["untrained_twins"] == "yes":
+            models += _twins(models, context)
     if context.parameters.sound("baselines", "random_dims", "random_seeds", "languages"):
         baselines = choose_baselines(models, context)
     if context.parameters.sound("individual_models", "subjects", "models", "baselines"):
@@ -74,6 +85,28 @@ def _models(items: Sequence[str], context: Context) -> list[Model]:
         else:
             found[same] = _in_more_languages(found[same], model)
     return found
+
+
+def _twins(models: Sequence[Model], context: Context) -> list[Model]:
+    """Return the untrained twins, of seed ``TWIN_SEED``, that the models do not have yet."""
+    taken = {(model.source, model.revision) for model in models if model.seed == TWIN_SEED}
+    twins = []
+    for model in models:
+        is_step = STEP_REVISION.fullmatch(model.revision or "") or TRAINING_STEP.fullmatch(
+            model.name
+        )
+        if model.seed or is_step or (model.source, model.revision) in taken:
+            continue
+        row = Row(
+            f"{model.name}{NAMED_UNTRAINED}{TWIN_SEED}", "--untrained_twins", source=model.source,
+            revision=model.revision, family=model.family, seed=TWIN_SEED,
+            n_parameters=model.n_parameters, n_layers=model.n_layers, n_hid=model.n_hid,
+        )  # fmt: skip
+        twin = _resolve(row, context)
+        if twin is not None:
+            known = model.size_is_expected
+            twins.append(replace(twin, languages=model.languages, size_is_expected=known))
+    return twins
 
 
 def _continues(one: Model, other: Model) -> bool:

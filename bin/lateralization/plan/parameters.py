@@ -15,6 +15,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from lateralization.files import read_json
+from lateralization.names import AVERAGE
 from lateralization.problems import Problems, listed, nearest
 
 NUMBER_LISTS = ("random_dims", "random_seeds")
@@ -27,6 +28,9 @@ OF_THE_ENGINE = (
 
 ADDRESSES = ("hf_endpoint", "data_endpoint")
 """Web addresses; they are published in params.json."""
+
+FIRST = "first:"
+"""What ``--subjects`` begins with where it asks for a number of individuals."""
 
 MAX_RANGE = 100_000
 """Longest list that a range such as 1-10 may stand for."""
@@ -312,7 +316,8 @@ def _list(name: str, value: Any) -> Any:
 def _subject(item: str) -> str:
     """Return a subject's id as the data set spells it."""
     item = item.removeprefix("sub-")
-    return item.lower() if item.lower() in ("all", "average") else item
+    word = item.lower()
+    return word if word in ("all", AVERAGE) or word.startswith(FIRST) else item
 
 
 def _range(item: str) -> list[int]:

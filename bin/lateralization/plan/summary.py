@@ -4,19 +4,25 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from lateralization.baselines import oasm
 from lateralization.language_models.sizes import BYTES
+from lateralization.names import AVERAGE
 from lateralization.plan.costs import (
     FIGURES,
+    JOINTLY,
     MEASURED,
     activations_disk,
+    encode_seconds,
     fmri_disk,
     gpu_bytes_needed,
     reliability_disk,
+    resample_seconds,
     scores_disk,
     shape_of,
     without_scans,
 )
 from lateralization.plan.layer_choice import fitted_layers
+from lateralization.plan.parameters import FIRST
 from lateralization.problems import listed
 from lateralization.run_plan import LanguagePlan, Model, Parcel, Plan
 from lateralization.sources.given_files import KINDS
@@ -50,10 +56,50 @@ def summary(plan: Plan) -> list[str]:
         ("largest weights", _weights(plan)),
         ("GPU memory", _gpu_memory(plan)),
         ("measured", _measured()),
+        ("time", _time(plan)),
         ("tasks", _tasks(plan)),
     ]
     width = max(len(label) for label, _ in lines)
     return [f"plan: {label:<{width}}  {value}" for label, value in lines]
+
+
+def price(plan: Plan) -> str:
+    """Describe what the controls beyond the study's add to a run; empty where it has none."""
+    twins = sum(model.seed > 0 for model in plan.models)
+    oasms = sum(entry.kind == oasm.KIND for entry in plan.baselines)
+    first = any(item.startswith(FIRST) for item in plan.parameters["subjects"])
+    if not (plan.parameters["untrained_twins"] == "yes" or oasms or first):
+        return ""
+    people = sum(fit.subject != AVERAGE for fit in plan.fits)
+    parts = [
+        f"{len(plan.fits)} fits, {people} of them to individuals",
+        f"{twins} untrained models (which fetch no weights)",
+        f"{oasms} draws of oasm",
+    ]
+    if plan.joint:
+        times = JOINTLY[len(plan.joint)]
+        parts.append(f"{' + '.join(plan.joint)} jointly (about {times:g} times a fit alone)")
+    return (
+        f"price of the controls: {', '.join(parts)}; download {_download(plan)}; disk "
+        f"{_peak(plan)}; time {_time(plan)}"
+    )
+
+
+def _time(plan: Plan) -> str:
+    """Estimate what the two longest stages take, from what was measured."""
+    layers = {fit.model: n_layers(plan, fit.model) for fit in plan.fits}
+    where = "a GPU" if plan.parameters["gpus"] else "two cores"
+    unknown = sum(layers[fit.model] is None for fit in plan.fits)
+    more = f" and {unknown} fits {UNKNOWN}" if unknown else ""
+    return (
+        f"ENCODE about {_duration(encode_seconds(plan, layers))} on {where} (layers as if of 768 "
+        f"features){more}, RESAMPLE about {_duration(resample_seconds(plan))} on one core"
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Return a time as people read it."""
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{ceil(seconds / 60)} min"
 
 
 def _languages(plan: Plan) -> str:

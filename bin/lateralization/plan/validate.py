@@ -18,7 +18,8 @@ from lateralization.plan.features_plan import check_features, check_frequencies
 from lateralization.plan.language_plan import plan_language
 from lateralization.plan.layer_choice import check_layers
 from lateralization.plan.model_choice import choose
-from lateralization.plan.parameters import Parameters, load_schema, normalise
+from lateralization.plan.parameters import FIRST, Parameters, load_schema, normalise
+from lateralization.plan.summary import price
 from lateralization.problems import Problems, listed, nearest
 from lateralization.ridge.choices import MOST_BANDS, Choices
 from lateralization.run_plan import Baseline, FitPlan, LanguagePlan, Model, Parcel, Plan, entries
@@ -75,7 +76,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> Plan:
     places = {name: _place(parameters[name], launch) for name in ("outdir", "cache_dir")}
     _check_places(places, request, context)
     problems.stop()
-    return Plan(
+    plan = Plan(
         parameters=_shown(parameters),
         cache_dir=places["cache_dir"],
         layers=parameters["layers"],
@@ -92,6 +93,8 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> Plan:
         glove=glove,
         atlas=atlas,
     )
+    cost = price(plan)
+    return replace(plan, notes=[*plan.notes, cost]) if cost else plan
 
 
 def _languages(
@@ -230,7 +233,7 @@ def _check_subjects(context: Context, known: list[str]) -> None:
     """Report ids that no language of the run has, by those that are known."""
     parameters = context.parameters
     for name in parameters["subjects"]:
-        if name in ("all", "average") or name in known:
+        if name in ("all", "average") or name in known or name.startswith(FIRST):
             continue
         spoken = context.described.languages.items()
         other = next((code for code, entry in spoken if entry.has(name)), None)

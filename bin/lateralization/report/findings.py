@@ -11,6 +11,7 @@ from lateralization import wording
 from lateralization.names import AVERAGE, BASELINE, LN_N, MODEL, UNTRAINED
 from lateralization.problems import listed
 from lateralization.report.controls import about_size_given_score, clear, who
+from lateralization.report.not_tested import about_leakage
 from lateralization.report.sentences import BAD, GOOD, NOTE, Remark, say
 from lateralization.run_plan import Plan
 from lateralization.statistics.intervals import MIN_SUBJECTS
@@ -381,6 +382,7 @@ def trust(tables: Tables, place: tuple[str, str]) -> list[dict[str, Any]]:
         about_size_given_score(tables, *place),
         about_ceiling(tables, *place),
         about_people(tables, place[0]),
+        about_leakage(tables, *place),
     ]
     return [remark.plain() for remark in worst_first(candidates)]
 

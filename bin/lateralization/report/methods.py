@@ -67,6 +67,10 @@ CITATIONS = {
         "Pennington J, Socher R, Manning CD. GloVe: global vectors for word representation. "
         "EMNLP 2014, 1532-1543."
     ),
+    "oasm": (
+        "Feghhi E, Hadidi N, Song B, Blank IA, Kao JC. What are large language models mapping to "
+        "in the brain? A case against over-reliance on brain scores. arXiv:2406.01538, 2024."
+    ),
     "nextflow": (
         "Di Tommaso P, Chatzou M, Floden EW, et al. Nextflow enables reproducible computational "
         "workflows. Nature Biotechnology 2017;35:316-319."

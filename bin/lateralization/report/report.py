@@ -14,6 +14,7 @@ from lateralization.errors import BadInput
 from lateralization.files import digest_of, read_json, write_json, writing
 from lateralization.report import findings
 from lateralization.report.methods import CITATIONS, paragraphs
+from lateralization.report.not_tested import not_tested
 from lateralization.report.sections import SECTIONS, answers
 from lateralization.report.tables import all_tables, shown
 from lateralization.run_plan import Claim, Plan, read_plan
@@ -140,6 +141,7 @@ def make_report(
         "simulated": plan.truth is not None,
         "claim": {"words": claim_words(plan.claim), "digest": plan.claim.digest},
         "results": _results(tables, figures, names),
+        "not_tested": [remark.text for remark in not_tested(plan, tables)],
         "trust": {
             "remarks": [remark.plain() for remark in findings.worst_first(general)],
             "notes": plan.notes,

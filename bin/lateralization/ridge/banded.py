@@ -37,6 +37,10 @@ WEIGHTS = (0.0, 1.0, 1e2, 1e4, 1e6)
 """Weights of a band of confounds beside the model's 1: left out, as the model, and up to free."""
 
 
+FEWER = (0.0, 1e2, 1e4)
+"""Weights of each of three bands: all five would make five times the pairs of two bands."""
+
+
 class PenaltyGrid:
     """The penalties and weights that are tried, each pair with a number from 1.
 
@@ -49,10 +53,11 @@ class PenaltyGrid:
 
     def __init__(self, alphas: Floats, widths: Sequence[int]) -> None:
         self.widths = list(widths)
+        tried = WEIGHTS if len(self.widths) < 3 else FEWER
         self.pairs = [
             (float(alpha), weights)
             for alpha in alphas
-            for weights in product(WEIGHTS, repeat=len(self.widths))
+            for weights in product(tried, repeat=len(self.widths))
         ]
 
     @property
@@ -271,7 +276,7 @@ def make_banded(
     model : list over runs of arrays (n_scans, n_features)
         Standardised regressors.
     bands : list over bands of such lists
-        One or two bands of confounds.
+        One to three bands of confounds.
     alphas : array of shape (n_alphas,)
     device : str
     """

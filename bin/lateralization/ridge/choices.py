@@ -7,7 +7,7 @@ Alpha = Literal["shared", "per_voxel"]
 Hrf = Literal["glover", "fir"]
 InnerValidation = Literal["one_run", "all_runs"]
 
-MOST_BANDS = 2
+MOST_BANDS = 3
 """Bands of confounds that can go jointly with a model."""
 
 

@@ -38,10 +38,12 @@ def describe_bands(names: Sequence[str]) -> str:
     if not names:
         return ""
     bands = "a band of its own" if len(names) == 1 else "bands of their own"
+    together = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+    largest = "10⁶" if len(names) < 3 else "10⁴"
     return (
-        f" Each layer was also fitted together with {' and '.join(names)}, as {bands} in a banded "
-        "ridge regression [banded]: the weight of each band beside the layer’s (0 to 10⁶) was "
-        "chosen together with the penalty. The unique part of a model is the brain score of both "
-        "together less that of the confounds alone, at the layer that each voxel prefers on the "
-        "other test runs."
+        f" Each layer was also fitted together with {together}, as {bands} in a banded "
+        f"ridge regression [banded]: the weight of each band beside the layer’s (0 to {largest}) "
+        "was chosen together with the penalty. The unique part of a model is the brain score of "
+        "both together less that of the confounds alone, at the layer that each voxel prefers on "
+        "the other test runs."
     )

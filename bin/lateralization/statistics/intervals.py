@@ -22,6 +22,8 @@ from lateralization.arrays import Floats
 LEVEL = 0.95
 SEED = 1234
 MIN_SUBJECTS = 3
+MIN_PEOPLE = 6
+"""Individuals from which on a claim is about people: a sign-flip test reaches 2 / 2**6, 3 %."""
 
 
 @dataclass(frozen=True)

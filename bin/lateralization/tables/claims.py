@@ -21,11 +21,9 @@ from lateralization.statistics.asymmetry import (
     side_means,
 )
 from lateralization.statistics.crossed import MODELS, PEOPLE, RUNS, CrossedSlope, crossed_slope
+from lateralization.statistics.intervals import MIN_PEOPLE
 from lateralization.tables.fits import Fit, Space
 from lateralization.volumes import to_volume
-
-MIN_PEOPLE = 6
-"""With fewer individuals than these the claim is about the average brain, unless asked for."""
 
 ALL_PEOPLE = "people"
 

@@ -211,6 +211,10 @@ def test_methods_tell_the_choices_of_the_encoder():
     text = describe_encoding(made_plan(languages=languages, joint=["word_rate", "glove"]))
     for words in ("together with word_rate and glove", "bands of their own", "[banded]"):
         assert words in text
+    three = ["word_rate", "word_position", "word_length"]
+    text = describe_encoding(made_plan(languages=languages, joint=three))
+    assert "together with word_rate, word_position and word_length, as bands" in text
+    assert "(0 to 10⁴)" in text
 
 
 def test_methods_claim_nothing_of_what_was_given_or_not_fitted():
@@ -256,7 +260,7 @@ def test_every_source_that_a_sentence_cites_is_listed():
         parameters={"dataset": "ds003643"},
         languages=[made_language(subjects=[made_subject("EN057")])],
         models=[made_model("m", mapping="reference")],
-        baselines=[made_baseline("glove", "glove")],
+        baselines=[made_baseline("glove", "glove"), made_baseline("oasm_seed1", "oasm")],
         encoder={"hrf": "fir"},
         joint=["glove"],
     )

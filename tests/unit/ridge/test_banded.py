@@ -18,7 +18,7 @@ from lateralization.ridge.voxels import Voxels
 LENGTHS = (27, 31, 24, 29, 22)
 ALPHAS = np.logspace(1, 5, 5)
 WIDTHS = {"primal": 14, "wide": 60, "dual": 150}
-BANDS = {"one": (2,), "two": (1, 4), "wide": (14,)}
+BANDS = {"one": (2,), "two": (1, 4), "three": (1, 2, 1), "wide": (14,)}
 
 
 def made(width, widths, seed=0, noise=1.0):
