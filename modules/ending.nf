@@ -30,6 +30,9 @@ def when_done(run, parameters) {
                 System.err.println("--outdir: ${published} does not hold the engine's reports (${error}); they are in ${kept(run)}")
             }
         }
+        if (here) {
+            closing(run, settings, published.resolveSibling('report.json')).each { line -> System.out.println(line) }
+        }
         put_away(run, settings)
         if (!run.success && run.errorMessage) {
             System.err.println(run.errorMessage.readLines().findAll { line -> line.trim() }.last())
@@ -38,6 +41,22 @@ def when_done(run, parameters) {
             System.err.println("failed tasks, left out with what needs them (--on_error report): ${run.stats.ignoredCount}; see ${parameters.outdir}/report.html and tables/failures.tsv")
         }
     }))
+}
+
+// The last block of a run that made a report: what it says, where it is, how long it took, what failed.
+def closing(run, settings, page) {
+    def trace = written(settings, 'trace')
+    def tasks = trace?.exists() ? rows_of(trace.readLines()) : []
+    def ended = ['COMPLETED', 'CACHED']
+    if (!page.exists() || !page.size() || !tasks.any { task -> task.process == 'REPORT' && task.status in ended }) {
+        return []
+    }
+    def results = new groovy.json.JsonSlurper().parseText(page.text).results
+    def failed = tasks.groupBy { task -> task.name }.findAll { _name, tries -> !tries.any { task -> task.status in ended } }.keySet()
+    def minutes = String.format(Locale.ROOT, '%.1f', run.duration.toMillis() / 60_000d)
+    [''] + results.collect { result -> (results.size() > 1 ? "${result.language}: " : '') + result.answer.text } +
+        ["The report: ${page.resolveSibling('report.html')}".toString()] +
+        ["${minutes} minutes; ${failed ? 'failed: ' + failed.join(', ') : 'nothing failed'}".toString()]
 }
 
 // Where the reports of the last run that ended stay, and every other run writes below

@@ -7,8 +7,9 @@ from typing import Any
 from lateralization.language_models.sizes import BYTES
 from lateralization.plan.costs import (
     FIGURES,
-    MEASURED,
+    Hours,
     activations_disk,
+    estimated_hours,
     fmri_disk,
     gpu_bytes_needed,
     reliability_disk,
@@ -20,6 +21,7 @@ from lateralization.problems import listed
 from lateralization.run_plan import LanguagePlan, Model, Parcel, Plan
 from lateralization.sources.given_files import KINDS
 from lateralization.sources.hub import COMMIT, WITHOUT_SAFETENSORS
+from lateralization.wording import plural
 
 UNKNOWN = "unknown until fetched"
 
@@ -33,8 +35,38 @@ def byte_size(n_bytes: float) -> str:
     return f"{n_bytes:.1f} TB"
 
 
+MOST_LINES = 12
+"""Lines of a plan on a terminal: more would hide the progress below them."""
+
+
 def summary(plan: Plan) -> list[str]:
-    """Return the plan as aligned lines, label and value."""
+    """Return the plan in at most ``MOST_LINES`` lines: what, how long, how much disk, notes."""
+    hours = _hours(plan)
+    lines = _aligned(
+        [
+            ("languages", _languages(plan)),
+            (
+                "fits",
+                f"{len(plan.fits)}, of {plural(len(plan.models), 'model')} and "
+                f"{plural(len(plan.baselines), 'baseline')}",
+            ),
+            ("time", _time(hours)),
+            ("GPU", _gpu(plan, hours)),
+            ("download", _download(plan)),
+            ("disk", _peak(plan)),
+            ("in full", "--stage plan prints disk, memory and tasks stage by stage"),
+        ]
+    )
+    notes = [f"note: {note}" for note in plan.notes]
+    room = MOST_LINES - len(lines)
+    if len(notes) > room:
+        notes = [*notes[: room - 1], f"note: {len(notes) - room + 1} more, which the report has"]
+    return notes + lines
+
+
+def details(plan: Plan) -> list[str]:
+    """Return everything that is known of the plan, and its notes."""
+    hours = _hours(plan)
     lines = [
         ("languages", _languages(plan)),
         ("models", _models(plan)),
@@ -48,11 +80,50 @@ def summary(plan: Plan) -> list[str]:
         ("disk at its peak", _peak(plan)),
         ("largest weights", _weights(plan)),
         ("GPU memory", _gpu_memory(plan)),
-        ("measured", _measured()),
+        ("time", _time(hours)),
+        *((f"time of {stage}", _amount(value)) for stage, value in hours.stages.items()),
         ("tasks", _tasks(plan)),
     ]
+    return [*(f"note: {note}" for note in plan.notes), *_aligned(lines)]
+
+
+def _aligned(lines: list[tuple[str, str]]) -> list[str]:
     width = max(len(label) for label, _ in lines)
     return [f"plan: {label:<{width}}  {value}" for label, value in lines]
+
+
+def _amount(hours: float) -> str:
+    """Return a duration as people write it."""
+    if hours >= 1:
+        return f"{hours:.1f} hours"
+    minutes = round(60 * hours)
+    return plural(minutes, "minute") if minutes else "less than a minute"
+
+
+def _hours(plan: Plan) -> Hours:
+    names = {fit.model for fit in plan.fits} | {model.name for model in plan.models}
+    return estimated_hours(plan, {name: n_layers(plan, name) for name in names})
+
+
+def _time(hours: Hours) -> str:
+    """Return the hours that the run takes on two cores, or on two cores and a GPU."""
+    device = "two cores and a GPU" if hours.on_gpu else "two cores"
+    more = f", and {hours.unknown} models {UNKNOWN}" if hours.unknown else ""
+    longest = max(hours.stages, key=lambda stage: hours.stages[stage])
+    share = f"most of it {longest}"
+    return f"about {_amount(hours.total)} of {device} ({share}){more}"
+
+
+def _gpu(plan: Plan, hours: Hours) -> str:
+    """Return GPU hours, and the memory that the largest model needs."""
+    precision = plan.parameters["precision"]
+    needs = [
+        (need, model.name)
+        for model in plan.models
+        if (need := gpu_bytes_needed(model, precision)) is not None
+    ]
+    largest = f"; {max(needs)[1]} needs {byte_size(max(needs)[0])}" if needs else ""
+    return f"about {hours.gpu:.1f} GPU hours{largest}" if hours.on_gpu else f"0 GPU hours{largest}"
 
 
 def _languages(plan: Plan) -> str:
@@ -196,10 +267,6 @@ def _gpu_memory(plan: Plan) -> str:
     parts = [f"{name} {byte_size(need)}" for need, name in known]
     parts += [f"{unknown} models {UNKNOWN}"] if unknown else []
     return f"{', '.join(parts)} (at {precision}, one long window)" if parts else "no models"
-
-
-def _measured() -> str:
-    return "; ".join(f"{stage} {seconds} s {unit}" for stage, seconds, unit in MEASURED)
 
 
 def _weights(plan: Plan) -> str:
