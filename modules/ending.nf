@@ -140,20 +140,30 @@ def rows_of(lines) {
 // written as a table, and into the report between its two marks. Only now is it known.
 def tell_cost(tasks, gpus, report, table) {
     def heads = ['stage', 'tasks', 'hours', 'core hours', 'GPU hours', 'peak memory (GiB)']
-    def rows = costs(tasks, gpus as int).collect { row ->
+    def taken = costs(tasks, gpus as int)
+    def rows = taken.collect { row ->
         row.withIndex().collect { value, at -> at < 2 ? value : String.format(Locale.ROOT, '%.4f', value as double) }
     }
     def names = heads.collect { head -> head.replaceAll(/[ ()]+/, '_').replaceAll(/_$/, '') }
     table.text = ([names] + rows).collect { row -> row.join('\t') + '\n' }.join('')
     if (report.exists()) {
-        def cells = rows.collect { row ->
-            def numbers = row.drop(1).collect { value -> "<td class=\"numeric\">${value}</td>" }
+        def cells = taken.collect { row ->
+            def memory = String.format(Locale.ROOT, '%.1f', row[5] as double)
+            def values = [row[1]] + row[2..4].collect { hours -> spoken(hours as double) } + [memory]
+            def numbers = values.collect { value -> "<td class=\"numeric\">${value}</td>" }
             "<tr><td>${row[0]}</td>${numbers.join('')}</tr>".toString()
         }
         def part = (['<!-- cost -->'] + cells + ['<!-- end of cost -->']).join('\n')
         def place = /(?s)<!-- cost -->.*?<!-- end of cost -->/
         report.text = report.text.replaceFirst(place, java.util.regex.Matcher.quoteReplacement(part))
     }
+}
+
+// spoken(0.0004) -> '1.4 s', spoken(0.5) -> '30 min', spoken(2.25) -> '2.2 h'
+def spoken(hours) {
+    def unit = [[1, 'h', 1], [1 / 60d, 'min', 60], [0, 's', 3600]].find { least, _name, _per -> hours >= least }
+    def value = hours * unit[2]
+    String.format(Locale.ROOT, value < 10 ? '%.1f %s' : '%.0f %s', value as double, unit[1])
 }
 
 // costs(<rows of the trace>, 1) -> [['ENCODE', 14, 0.2, 0.4, 0.2, 1.5], …, ['all', …]]: tasks, hours, core hours,
