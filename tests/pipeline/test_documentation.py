@@ -73,7 +73,7 @@ def test_the_help_names_every_parameter(configured: dict[str, Any], tmp_path: Pa
     assert set(re.findall(r"^  --(\w+)", text, flags=re.MULTILINE)) == set(configured)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/outputs.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/outputs.md", "docs/glossary.md"])
 def test_what_is_written_from_the_code_is_current(page: str) -> None:
     assert _readme_module().current(page) == (PROJECT / page).read_text(encoding="utf-8")
 

@@ -287,7 +287,7 @@ def _settle_labels(axes: Any, labels: list[Any]) -> None:
         axes, places[:, 0], places[:, 1], names, x_scatter=taken[:, 0], y_scatter=taken[:, 1],
         x_lines=[curve[:, 0] for curve in curves] or None,
         y_lines=[curve[:, 1] for curve in curves] or None,
-        textsize=size, textcolor=QUIET, linecolor=QUIET, linewidth=0.4, max_distance=0.3,
+        textsize=size, textcolor=INK, linecolor=INK, linewidth=0.4, max_distance=0.3,
         nbr_candidates=600, draw_all=False, avoid_crossing_label_lines=True, margin=0.004,
         plot_kwargs=_LEADER, in_layout=False, label=LABEL, zorder=4, bbox=_PLATE,
     )  # fmt: skip

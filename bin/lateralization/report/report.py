@@ -12,6 +12,7 @@ from lateralization import __version__
 from lateralization.errors import BadInput
 from lateralization.files import digest_of, read_json, write_json, writing
 from lateralization.report import findings
+from lateralization.report.glossary import GLOSSARY
 from lateralization.report.methods import CITATIONS, paragraphs
 from lateralization.report.pictures import picture
 from lateralization.report.sections import SECTIONS, answers
@@ -177,6 +178,7 @@ def render(report: dict[str, Any], template: Path, figures: Path) -> str:
     environment.filters["shown"] = shown
     environment.filters["linked"] = linked
     environment.globals["embedded"] = lambda figure: embedded_page(figures, figure)
+    environment.globals["glossary"] = GLOSSARY
     environment.globals["picture"] = lambda figure: picture(figures, figure)
     try:
         return environment.get_template(template.name).render(report=report).lstrip()

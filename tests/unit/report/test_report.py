@@ -98,7 +98,7 @@ def test_the_order_is_answer_trust_sections_methods_parameters_versions(full):
     ids = [attributes["id"] for _, attributes in reader.tags if attributes.get("id")]
     order = ["answer", "trust", "hemispheres", "size", "training", "score",
              "trajectories", "specifications", "layers", "brain", "regions", "people",
-             "methods", "used", "parameters", "versions", "cost"]  # fmt: skip
+             "methods", "used", "parameters", "versions", "cost", "glossary"]  # fmt: skip
     assert [name for name in ids if name in order] == order
     links = [attributes["href"] for attributes in reader.all("a")]
     assert [link for link in links if link.startswith("#")] == ["#answer"] + [
