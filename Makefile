@@ -57,7 +57,6 @@ images: ## build and tag the container images (ARGS=light, cpu or gpu; BASE=, BU
 demo: setup ## simulate a small data set and run the whole pipeline on it (ARGS go to nextflow)
 	@$(python) bin/simulate.py .demo --world demo --if-missing
 	@.venv/bin/nextflow run main.nf -profile demo $(ARGS)
-	@if [[ -f results/report.html ]]; then echo "The report: $(CURDIR)/results/report.html"; fi
 	@echo "To go on:   . .venv/bin/activate   # then: nextflow run main.nf --help"
 
 test: setup-dev ## run all tests (ARGS go to pytest, JOBS=2 side by side)

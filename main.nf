@@ -6,7 +6,7 @@
 // one to the other; LATERALIZE makes tables, FIGURES draws them, REPORT shows them.
 
 include { inventory ; named_in_parameters ; request ; usage } from './modules/run'
-include { keep_site_settings ; refuse_unreadable ; refuse_unsafe } from './modules/launch'
+include { keep_site_settings ; refuse_run ; refuse_unreadable ; refuse_unsafe } from './modules/launch'
 include { watch } from './modules/watch'
 include { hand_over ; when_done } from './modules/ending'
 include { parsed ; all_of } from './modules/shapes'
@@ -39,11 +39,15 @@ workflow {
     VALIDATE(request(params, workflow), inventory(params), named, assets, stamp('validate'))
     plan = VALIDATE.out.plan.map { json -> parsed(json) }
     VALIDATE.out.summary.subscribe { summary -> log.info(summary.text.trim()) }
+    VALIDATE.out.refusal.subscribe { refusal -> refuse_run(refusal) }
+    stage = params.stage.toString().toLowerCase()
 
-    // Runs of every subject, the story in every language, weights of every model.
-    INPUTS(plan)
+    if (stage != 'plan') {
+        // Runs of every subject, the story in every language, weights of every model.
+        INPUTS(plan)
+    }
 
-    if (params.stage.toString().toLowerCase() != 'fetch') {
+    if (!(stage in ['plan', 'fetch'])) {
         // What is predicted, of the average subject and of individuals:
         // ['en', [subject: 'average', …], [courses: lang-en_average.safetensors, mask: lang-en_mask.nii.gz]]
         FMRI(plan, INPUTS.out.bold, INPUTS.out.given, INPUTS.out.stories)

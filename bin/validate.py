@@ -10,7 +10,7 @@ from pathlib import Path
 from lateralization.command import run, say
 from lateralization.errors import BadInput
 from lateralization.files import write_json, writing
-from lateralization.plan.summary import summary
+from lateralization.plan.summary import details, summary
 from lateralization.plan.validate import make_plan
 
 
@@ -39,9 +39,9 @@ def main(arguments: argparse.Namespace) -> None:
         os.environ["HOME"] = request["home_dir"]
     plan = make_plan(request, arguments.assets)
     write_json(plan.to_json(), arguments.out)
-    lines = [*(f"note: {note}" for note in plan.notes), *summary(plan)]
-    for line in lines:
+    for line in details(plan):
         say(line)
+    lines = details(plan) if plan.parameters["stage"] == "plan" else summary(plan)
     with writing(arguments.summary) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -30,6 +30,9 @@ def when_done(run, parameters) {
                 System.err.println("--outdir: ${published} does not hold the engine's reports (${error}); they are in ${kept(run)}")
             }
         }
+        if (here) {
+            closing(run, settings, published.resolveSibling('report.json')).each { line -> System.out.println(line) }
+        }
         put_away(run, settings)
         if (!run.success && run.errorMessage) {
             System.err.println(run.errorMessage.readLines().findAll { line -> line.trim() }.last())
@@ -38,6 +41,22 @@ def when_done(run, parameters) {
             System.err.println("failed tasks, left out with what needs them (--on_error report): ${run.stats.ignoredCount}; see ${parameters.outdir}/report.html and tables/failures.tsv")
         }
     }))
+}
+
+// The last block of a run that made a report: what it says, where it is, how long it took, what failed.
+def closing(run, settings, page) {
+    def trace = written(settings, 'trace')
+    def tasks = trace?.exists() ? rows_of(trace.readLines()) : []
+    def ended = ['COMPLETED', 'CACHED']
+    if (!page.exists() || !page.size() || !tasks.any { task -> task.process == 'REPORT' && task.status in ended }) {
+        return []
+    }
+    def results = new groovy.json.JsonSlurper().parseText(page.text).results
+    def failed = tasks.groupBy { task -> task.name }.findAll { _name, tries -> !tries.any { task -> task.status in ended } }.keySet()
+    def minutes = String.format(Locale.ROOT, '%.1f', run.duration.toMillis() / 60_000d)
+    [''] + results.collect { result -> (results.size() > 1 ? "${result.language}: " : '') + result.answer.text } +
+        ["The report: ${page.resolveSibling('report.html')}".toString()] +
+        ["${minutes} minutes; ${failed ? 'failed: ' + failed.join(', ') : 'nothing failed'}".toString()]
 }
 
 // Where the reports of the last run that ended stay, and every other run writes below
@@ -121,20 +140,30 @@ def rows_of(lines) {
 // written as a table, and into the report between its two marks. Only now is it known.
 def tell_cost(tasks, gpus, report, table) {
     def heads = ['stage', 'tasks', 'hours', 'core hours', 'GPU hours', 'peak memory (GiB)']
-    def rows = costs(tasks, gpus as int).collect { row ->
+    def taken = costs(tasks, gpus as int)
+    def rows = taken.collect { row ->
         row.withIndex().collect { value, at -> at < 2 ? value : String.format(Locale.ROOT, '%.4f', value as double) }
     }
     def names = heads.collect { head -> head.replaceAll(/[ ()]+/, '_').replaceAll(/_$/, '') }
     table.text = ([names] + rows).collect { row -> row.join('\t') + '\n' }.join('')
     if (report.exists()) {
-        def cells = rows.collect { row ->
-            def numbers = row.drop(1).collect { value -> "<td class=\"numeric\">${value}</td>" }
+        def cells = taken.collect { row ->
+            def memory = String.format(Locale.ROOT, '%.1f', row[5] as double)
+            def values = [row[1]] + row[2..4].collect { hours -> spoken(hours as double) } + [memory]
+            def numbers = values.collect { value -> "<td class=\"numeric\">${value}</td>" }
             "<tr><td>${row[0]}</td>${numbers.join('')}</tr>".toString()
         }
         def part = (['<!-- cost -->'] + cells + ['<!-- end of cost -->']).join('\n')
         def place = /(?s)<!-- cost -->.*?<!-- end of cost -->/
         report.text = report.text.replaceFirst(place, java.util.regex.Matcher.quoteReplacement(part))
     }
+}
+
+// spoken(0.0004) -> '1.4 s', spoken(0.5) -> '30 min', spoken(2.25) -> '2.2 h'
+def spoken(hours) {
+    def unit = [[1, 'h', 1], [1 / 60d, 'min', 60], [0, 's', 3600]].find { least, _name, _per -> hours >= least }
+    def value = hours * unit[2]
+    String.format(Locale.ROOT, value < 10 ? '%.1f %s' : '%.0f %s', value as double, unit[1])
 }
 
 // costs(<rows of the trace>, 1) -> [['ENCODE', 14, 0.2, 0.4, 0.2, 1.5], …, ['all', …]]: tasks, hours, core hours,

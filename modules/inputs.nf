@@ -11,8 +11,17 @@ workflow INPUTS {
 
     main:
     cache_dir = plan.map { all -> all.cache_dir }
-    FETCH(plan.flatMap { all -> wanted_parcels(all) }, cache_dir, stamp('fetch'))
-    MODEL(plan.flatMap { all -> wanted_models(all) }, cache_dir, stamp('model'))
+    MODEL(plan.flatMap { all -> wanted_names(all) + wanted_models(all) }, cache_dir, stamp('model'))
+    looked_up = MODEL.out.model
+        .filter { meta, _files, _described -> meta.id == 'look-up' }
+        .mix(plan.filter { all -> !wanted_names(all) })
+        .map { _found -> true }
+    // a wrong name is found before the first byte of BOLD
+    parcels = plan.flatMap { all -> wanted_parcels(all) }.branch { meta, _content, _files ->
+        bold: meta.kind == 'bold'
+        other: true
+    }
+    FETCH(parcels.other.mix(parcels.bold.combine(looked_up).map { parcel -> parcel.take(3) }), cache_dir, stamp('fetch'))
 
     // ['texts', [id: 'lang-en', language: 'en', …], [text_en_run1.txt, …, text_en_run9.txt]]
     fetched = FETCH.out.files.map { meta, paths -> [meta.kind, meta.owner, in_order(paths)] }
@@ -32,7 +41,7 @@ workflow INPUTS {
     prosody = of_kind(fetched, 'prosody')
     glove = of_kind(fetched, 'glove')
     atlas = of_kind(fetched, 'atlas').map { _meta, paths -> paths }
-    models = MODEL.out.model
+    models = MODEL.out.model.filter { meta, _files, _described -> meta.id != 'look-up' }
 
     emit:
     bold // [[id: 'sub-EN057', subject: 'EN057', language: 'en', …], [run-1.nii.gz, …]]
@@ -85,6 +94,19 @@ def local_runs(plan) {
     subjects(plan).findAll { _meta, person -> person.bold }.collect { meta, person -> [meta, local_files(person.bold)] }
 }
 
+// One task of MODEL that asks the hub for all names, before weights are fetched; none where no name is the hub's
+def wanted_names(plan) {
+    def models = plan.models.findAll { model -> model.kind == 'hub' }
+    def asked = models.collect { model -> model + site_of(plan) }
+    def content = [look_up: asked, refuse: plan.parameters.on_error == 'stop']
+    models ? [[[id: 'look-up', name: 'look-up'], groovy.json.JsonOutput.toJson(content), []]] : []
+}
+
+// What the site has to say of models
+def site_of(plan) {
+    [allow_pickle: plan.parameters.allow_pickle_weights == 'yes', endpoint: plan.parameters.hf_endpoint]
+}
+
 // The tasks of MODEL: [[id: 'gpt2', name: 'gpt2', …], what to bring as JSON, files of a local model]
 def wanted_models(plan) {
     def parameters = plan.parameters
@@ -92,11 +114,10 @@ def wanted_models(plan) {
     def kept = parameters.keep_models == 'no'
         ? [keep: false, reader: stamp('activations'), precision: parameters.precision, mode: parameters.untrained_mode]
         : [:]
-    def site = [allow_pickle: parameters.allow_pickle_weights == 'yes', endpoint: parameters.hf_endpoint]
     plan.models.collect { model ->
         def told = model.subMap(['name', 'mapping', 'seed', 'languages', 'average', 'individual'])
         def meta = told + [id: file_name(model.name)]
-        [meta, groovy.json.JsonOutput.toJson(model + kept + site), local_files(model.files)]
+        [meta, groovy.json.JsonOutput.toJson(model + kept + site_of(plan)), local_files(model.files)]
     }
 }
 

@@ -43,6 +43,14 @@ def keep_site_settings(parameters) {
     }
 }
 
+// What VALIDATE says of bad input, a line per mistake, ends the run. Its task is forgotten: the next run asks again.
+def refuse_run(refusal) {
+    def lines = refusal.readLines().findAll { line -> line.trim() }
+    refusal.parent.deleteDir()
+    lines.each { line -> System.err.println(line) }
+    nextflow.Global.session.abort()
+}
+
 // The last line on stderr, and out: nothing has run.
 def refuse(line) {
     System.err.println(line)

@@ -13,6 +13,7 @@ process REPORT {
     output:
     path 'report.html'
     path 'report.json'
+    path 'references.bib'
     path 'dataset_description.json'
 
     script:
@@ -23,6 +24,6 @@ process REPORT {
 
     stub:
     """
-    touch report.html report.json dataset_description.json
+    touch report.html report.json references.bib dataset_description.json
     """
 }

@@ -54,6 +54,14 @@ def table_list() -> str:
     return "\n".join(parts)
 
 
+def glossary() -> str:
+    """Return the glossary of the report as Markdown."""
+    from lateralization.report.glossary import GLOSSARY
+
+    rows = [f"| {word} | {_cell(meaning)} |" for word, meaning in GLOSSARY.items()]
+    return "\n".join(["| word | meaning |", "|---|---|", *rows]) + "\n"
+
+
 def _cell(text: str) -> str:
     return text.replace("|", r"\|")
 
@@ -61,6 +69,7 @@ def _cell(text: str) -> str:
 WRITTEN: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"parameters": parameter_table},
     "docs/outputs.md": {"tables": table_list},
+    "docs/glossary.md": {"glossary": glossary},
 }
 """File → mark → what stands between the mark and its end."""
 

@@ -16,6 +16,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from helpers.made_runs import MadeRun, write_run
 from lateralization.figures.figures import draw_all
@@ -37,7 +38,10 @@ WAIT = 600
 SHOT = 4000
 """Pixels of the page in one picture."""
 
-WIDTHS = {"desk": (1280, 900), "telephone": (400, 800)}
+WIDTHS = {"desk": (1280, 900), "wide": (1920, 1080), "telephone": (400, 800)}
+
+MAX_ROWS = 20
+"""Rows that the page of these tests shows of a table: some are cut, as the study's are."""
 
 
 def browser_files():
@@ -65,7 +69,9 @@ def page(tmp_path_factory):
     lateralize(inputs, folder / "tables")
     draw_all(folder / "tables", folder / "figures")
     out = folder / "report.html"
-    write_report(inputs.plan, folder / "tables", folder / "figures", TEMPLATE, out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lateralization.report.tables.MAX_ROWS", MAX_ROWS)
+        write_report(inputs.plan, folder / "tables", folder / "figures", TEMPLATE, out)
     return out
 
 
@@ -115,9 +121,11 @@ def test_every_picture_is_visible(browser):
         """const done = arguments[0];
         document.querySelectorAll('details').forEach(one => one.open = true);
         const images = [...document.querySelectorAll('figure img')];
-        images.forEach(image => image.loading = 'eager');
-        Promise.all(images.map(image => image.decode())).then(() => done(
-            images.map(image => [image.naturalWidth, image.clientWidth, image.clientHeight])));"""
+        const drawings = [...document.querySelectorAll('figure svg.drawing')];
+        Promise.all(images.map(image => image.decode())).then(() => done([
+            ...images.map(image => [image.naturalWidth, image.clientWidth, image.clientHeight]),
+            ...drawings.map(one => one.getBoundingClientRect())
+                .map(box => [1, box.width, box.height])]));"""
     )
     assert len(sizes) >= 10
     assert all(natural > 0 and width > 100 and height > 30 for natural, width, height in sizes)
@@ -285,10 +293,11 @@ def test_a_filter_keeps_the_rows_that_match(browser):
     assert len(column(browser, "models", "model")) > 3
 
 
-def test_tables_download_as_tsv(browser):
+def test_tables_download_as_tsv(browser, page):
     button = browser.find_element(By.CSS_SELECTOR, "#table-planted .download")
     browser.execute_script("arguments[0].click()", button)
-    target = browser.downloads / "planted.tsv"
+    target = browser.downloads / button.get_attribute("data-name")
+    whole = (page.parent / "tables" / "planted.tsv").read_text(encoding="utf-8")
     deadline = time.monotonic() + WAIT
     # The file may stand there before it is whole.
     while not (target.exists() and target.read_bytes().endswith(b"\n")):
@@ -298,6 +307,10 @@ def test_tables_download_as_tsv(browser):
     assert "recovered_left_minus_right" in lines[0].split("\t")
     assert len(lines) == 1 + len(column(browser, "planted", "model"))
     assert len({len(line.split("\t")) for line in lines}) == 1
+    # only what is as wide as the file has its name
+    assert (target.name == "planted.tsv") == (
+        len(lines[0].split("\t")) == len(whole.splitlines()[0].split("\t"))
+    )
 
 
 def test_pictures_enlarge_and_close(browser):
@@ -305,17 +318,193 @@ def test_pictures_enlarge_and_close(browser):
     dialog = browser.find_element(By.TAG_NAME, "dialog")
     browser.execute_script("arguments[0].click()", button)
     assert dialog.is_displayed()
-    assert dialog.find_element(By.TAG_NAME, "img").get_attribute("alt")
+    large = dialog.find_element(By.CSS_SELECTOR, "img, svg")
+    assert large.get_attribute("alt") or large.get_attribute("aria-label")
     browser.execute_script("arguments[0].querySelector('button').click()", dialog)
     assert not dialog.is_displayed()
 
 
-def test_every_entry_of_the_contents_leads_somewhere(browser):
+def settled(browser, name):
+    """Wait until the page stands still; give a heading's distance from the top, and the end's."""
+    browser.set_script_timeout(WAIT)
+    return browser.execute_async_script(
+        """const [name, done] = arguments, end = document.documentElement;
+        let before = NaN, still = 0;
+        const look = () => {
+            const top = document.getElementById(name).getBoundingClientRect().top;
+            still = top === before ? still + 1 : 0;
+            before = top;
+            const below = end.scrollHeight - innerHeight - scrollY;
+            still > 20 ? done([top, below]) : requestAnimationFrame(look);
+        };
+        requestAnimationFrame(look);""",
+        name,
+    )
+
+
+def landed(browser, name):
+    """Tell whether a heading is within 40 pixels of the top, or the page ends above that."""
+    top, below = settled(browser, name)
+    return abs(top) <= 40 or (top > 0 and below < 2)
+
+
+def opened_anew(browser, address):
+    """Open a page of which nothing is decoded or laid out yet."""
+    browser.get("about:blank")
+    browser.get(address)
+
+
+@pytest.mark.parametrize("how", ["click", "deep link"])
+def test_every_link_of_the_contents_lands_on_its_heading(browser, page, how):
+    opened_anew(browser, page.as_uri())
     links = browser.find_elements(By.CSS_SELECTOR, "nav a")
-    assert len(links) >= 8
-    for link in links:
-        target = link.get_attribute("href").split("#")[1]
-        assert browser.find_elements(By.ID, target)
+    names = [link.get_attribute("href").split("#")[1] for link in links]
+    assert len(names) >= 8
+    missed = []
+    for name in names:
+        if how == "click":
+            opened_anew(browser, page.as_uri())
+            link = browser.find_element(By.CSS_SELECTOR, f"nav a[href='#{name}']")
+            browser.execute_script("arguments[0].click()", link)
+        else:
+            opened_anew(browser, f"{page.as_uri()}#{name}")
+        if not landed(browser, name):
+            missed.append((name, settled(browser, name)))
+    assert missed == []
+
+
+def test_a_link_to_a_figure_or_a_table_lands_there(browser, page):
+    opened_anew(browser, page.as_uri())
+    shown = browser.find_elements(By.CSS_SELECTOR, "section > figure, section > details.table")
+    names = [one.get_attribute("id") for one in shown]
+    for name in (names[0], names[len(names) // 2], names[-1]):
+        opened_anew(browser, f"{page.as_uri()}#{name}")
+        assert landed(browser, name), name
+
+
+def test_the_current_section_is_marked(browser, page):
+    opened_anew(browser, f"{page.as_uri()}#methods")
+    settled(browser, "methods")
+    marked = browser.find_elements(By.CSS_SELECTOR, "nav [aria-current]")
+    assert [one.get_attribute("href").split("#")[1] for one in marked] == ["methods"]
+
+
+def test_the_first_stop_of_the_keyboard_skips_the_contents(browser, page):
+    opened_anew(browser, page.as_uri())
+    browser.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    link = browser.switch_to.active_element
+    assert link.get_attribute("class") == "skip"
+    assert browser.execute_script("return arguments[0].getBoundingClientRect().left >= 0", link)
+    link.send_keys(Keys.ENTER)
+    assert browser.execute_script("return document.activeElement.id") == "answer"
+
+
+def test_a_cut_table_says_so_and_leads_to_the_whole_file(browser, page):
+    cut = 0
+    for box in browser.find_elements(By.CSS_SELECTOR, "details.table"):
+        name = box.get_attribute("id").removeprefix("table-")
+        browser.execute_script("arguments[0].open = true", box)
+        shown, text, buttons, link, in_file, of = browser.execute_script(
+            """const box = arguments[0], file = box.querySelector('.file');
+            return [box.querySelectorAll('tbody tr').length, box.textContent,
+                box.querySelectorAll('.download').length, file.getAttribute('href'),
+                file.nextElementSibling.textContent,
+                Number(box.querySelector('.found').dataset.of)]""",
+            box,
+        )
+        with (page.parent / link).open(encoding="utf-8") as handle:
+            rows = sum(1 for _ in handle) - 1
+        assert in_file.startswith(f"{rows:,} rows"), name
+        assert shown == min(of, MAX_ROWS)
+        assert of <= rows
+        assert buttons == (of <= MAX_ROWS), name
+        if of > MAX_ROWS:
+            cut += 1
+            assert f"the first {MAX_ROWS} of {of:,} rows" in text
+            filtered = browser.execute_script(
+                """const field = arguments[0].querySelector('.filter');
+                const say = word => {
+                    field.value = word;
+                    field.dispatchEvent(new Event('input'));
+                    return arguments[0].querySelector('.found').textContent;
+                };
+                const said = say('e');
+                say('');
+                return said;""",
+                box,
+            )
+            assert f"of the {MAX_ROWS} rows here; the file has {of}" in filtered
+    assert cut
+
+
+def test_the_name_of_a_row_stays_while_one_scrolls_sideways(browser):
+    moved = browser.execute_script(
+        """document.querySelectorAll('details.table').forEach(one => one.open = true);
+        return [...document.querySelectorAll('details.table .scroll')]
+            .filter(box => box.scrollWidth > box.clientWidth + 50).map(box => {
+                box.scrollLeft = box.scrollWidth;
+                const name = box.querySelector('td.name').getBoundingClientRect();
+                const gap = name.left - box.getBoundingClientRect().left;
+                box.scrollLeft = 0;
+                return gap;
+            });"""
+    )
+    assert moved or browser.kind == "wide"
+    assert all(abs(gap) <= 2 for gap in moved)
+
+
+def test_every_column_is_explained_without_a_mouse(browser):
+    unexplained = browser.execute_script(
+        """return [...document.querySelectorAll('details.table')].filter(box => {
+            const words = which =>
+                [...box.querySelectorAll(which)].map(one => one.textContent.trim());
+            const empty = words('.meanings dd').some(text => !text);
+            return empty || words('th').join() !== words('.meanings dt').join();
+        }).map(box => box.id)"""
+    )
+    assert unexplained == []
+
+
+def test_a_wide_screen_is_used(browser):
+    main, window = browser.execute_script(
+        "return [document.querySelector('main').clientWidth, innerWidth]"
+    )
+    assert main > 0.78 * window
+
+
+def test_text_of_the_drawings_is_text(browser):
+    words = browser.execute_script(
+        "return [...document.querySelectorAll('svg.drawing text')].map(one => one.textContent)"
+    )
+    assert "number of parameters" in words
+    assert HOSTILE[:10] in " ".join(words)
+
+
+def emulate(browser, shade):
+    features = [{"name": "prefers-color-scheme", "value": shade}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
+
+
+def test_nothing_is_a_white_plate_in_the_dark(browser, page):
+    try:
+        emulate(browser, "dark")
+        opened_anew(browser, page.as_uri())
+        white = browser.execute_script(
+            """document.querySelectorAll('details').forEach(one => one.open = true);
+            const light = colour => {
+                const [r, g, b, a = 1] = (colour.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
+                return a > 0.5 && Math.min(r, g, b) > 230;
+            };
+            const plates = [...document.querySelectorAll('body *')].filter(one =>
+                light(getComputedStyle(one).backgroundColor));
+            const patches = [...document.querySelectorAll('svg.drawing > g > g path')]
+                .filter(one => light(getComputedStyle(one).fill)
+                    && one.getBoundingClientRect().width > 100);
+            return [...plates, ...patches].map(one => one.outerHTML.slice(0, 120));"""
+        )
+    finally:
+        emulate(browser, "light")
+    assert white == []
 
 
 def test_every_control_has_a_name_for_a_screen_reader(browser):
@@ -327,7 +516,10 @@ def test_every_control_has_a_name_for_a_screen_reader(browser):
     assert nameless == 0
 
 
-def test_axe_finds_nothing_serious(browser):
+@pytest.mark.parametrize("shade", ["light", "dark"])
+def test_axe_finds_nothing(browser, page, shade):
+    emulate(browser, shade)
+    opened_anew(browser, page.as_uri())
     browser.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
     browser.execute_script((resources.files("axe_playwright_python") / "axe.min.js").read_text())
     browser.set_script_timeout(WAIT)
@@ -336,11 +528,11 @@ def test_axe_finds_nothing_serious(browser):
         axe.run(document, {resultTypes: ['violations'], iframes: false})
             .then(found => done(found.violations), error => done([String(error)]));"""
     )
-    serious = [
-        (one["id"], one["nodes"][0]["html"][:200]) for one in found
-        if not isinstance(one, dict) or one["impact"] in ("serious", "critical")
-    ]  # fmt: skip
-    assert serious == []
+    emulate(browser, "light")
+    told = [
+        one if isinstance(one, str) else (one["id"], one["nodes"][0]["html"][:200]) for one in found
+    ]
+    assert told == []
 
 
 def test_pictures_of_the_page_are_kept_where_asked(browser):
@@ -351,7 +543,6 @@ def test_pictures_of_the_page_are_kept_where_asked(browser):
     Path(folder).mkdir(parents=True, exist_ok=True)
     # As a reader finds it: what other tests opened is closed, brains have had time to draw.
     browser.refresh()
-    browser.execute_script("document.querySelectorAll('img').forEach(one => one.loading = 'eager')")
     browser.execute_script("document.querySelector('iframe.viewer').scrollIntoView()")
     time.sleep(3)
     size = browser.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]

@@ -1,5 +1,6 @@
 """Bad input: one clear line, no task but VALIDATE, nothing published."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -133,8 +134,47 @@ def test_bad_input_is_refused_before_anything_is_queued(
         assert words in run.last_line, run.stderr
     assert "Traceback" not in run.stdout + run.stderr
     assert {task["process"] for task in run.tasks} <= {"VALIDATE"}
-    assert {task["exit"] for task in run.tasks} == {"65"}
+    # A line per mistake, and each once; before them the engine's three.
+    mistakes = run.stderr.splitlines()
+    assert len(mistakes) == 1 + int((re.findall(r"and (\d+) more above", run.last_line) or [0])[0])
+    assert len(run.stdout.splitlines()) <= 3, run.stdout
     assert not (tmp_path / "out").exists()
+
+
+def test_a_mistake_that_is_mended_outside_of_the_files_is_seen(
+    copy: Copy, world: Path, tmp_path: Path
+) -> None:
+    """A refusal is not kept for -resume: what made it may be mended and no file changed."""
+    given = arguments(world, "--isc_trials", "many", "--outdir", str(tmp_path / "out"))
+    for _ in range(2):
+        run = copy.run(*given, "-resume")
+        assert run.exit_status == 1
+        assert "many" in run.last_line
+        assert [task["status"] for task in run.tasks] == ["COMPLETED"]
+
+
+def test_a_plan_alone_is_printed_in_full_and_touches_nothing(
+    copy: Copy, small_world: Path, tmp_path: Path
+) -> None:
+    before = {path.name for path in copy.folder.iterdir()}
+    run = copy.run(
+        *arguments(small_world, "--outdir", str(tmp_path / "out")),
+        *("--cache_dir", str(tmp_path / "cache"), "--stage", "plan"),
+    )
+    assert run.exit_status == 0, run.stderr
+    assert run.stderr == ""
+    for words in ("plan: disk for fMRI", "plan: time of ENCODE", "plan: tasks"):
+        assert words in run.stdout
+    assert {task["process"] for task in run.tasks} == {"VALIDATE"}
+    assert not list(tmp_path.iterdir())
+    new = {path.name for path in copy.folder.iterdir()} - before
+    assert {name for name in new if not name.startswith(".nextflow")} <= {"work"}
+
+
+def test_the_help_is_not_preceded_by_warnings(copy: Copy) -> None:
+    run = copy.run("--help")
+    assert "WARN" not in run.stdout + run.stderr
+    assert run.stdout.splitlines()[2].startswith("Usage: ")
 
 
 def test_a_bucket_that_this_engine_cannot_reach_is_one_line(copy: Copy, small_world: Path) -> None:

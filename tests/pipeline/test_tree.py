@@ -35,6 +35,7 @@ def test_the_published_tree_is_the_one_of_the_interface(
     names = [*models, "random_vector_300d_seed1"]
     expected = {
         "dataset_description.json",
+        "references.bib",
         "report.html",
         "lang-en/mask.nii.gz",
         "lang-en/isc.nii.gz",

@@ -13,9 +13,9 @@ from lateralization.figures.figure_style import (
     INK,
     LEFT,
     PAGE,
-    QUIET,
     RIGHT,
     Drawing,
+    label_points,
     say_statistics,
     short,
     stars,
@@ -59,11 +59,7 @@ def area_reliability(tables: Tables, language: str, subject: str) -> Drawing:
     axes.set_xlabel("reliability, right")
     axes.set_ylabel("reliability, left")
     far = rows.loc[rows["isc_left_minus_right"].abs().nlargest(3).index]
-    for _, row in far.iterrows():
-        axes.annotate(
-            short(row["parcel"], 18), (row["isc_right"], row["isc_left"]), fontsize=6,
-            color=QUIET, xytext=(4, -6), textcoords="offset points",
-        )  # fmt: skip
+    label_points(axes, far["isc_right"], far["isc_left"], far["parcel"])
     above = int((rows["isc_left_minus_right"] > 0).sum())
     return Drawing(
         figure,

@@ -13,7 +13,7 @@ mpl.use("Agg")
 
 from matplotlib import pyplot as plt
 from matplotlib import ticker
-from matplotlib.patheffects import withStroke
+from textalloc import allocate
 
 from lateralization import wording
 
@@ -37,9 +37,6 @@ OTHERS, OTHER_FAMILIES = ("#6b7280", "*"), "other families"
 COLUMN, PAGE = 3.5, 7.2
 """Width in inches of one and of two columns of a journal."""
 
-HALO = withStroke(linewidth=2, foreground="white")
-"""Keeps small text readable where it crosses a line."""
-
 NUMBER_WIDTH = 26
 """Points that a number such as 100M takes on an axis, with some space."""
 
@@ -51,11 +48,15 @@ The last but one are nearer to each other than the axis of one size is long, whi
 
 
 FEW_MODELS = 8
-"""Up to this many points are labelled one by one; more are told apart by family."""
+"""Of more models the families have a legend, and names are smaller."""
+
+FONT = "'DejaVu Sans'"
+FONTS = f"{FONT}, Verdana, Geneva, sans-serif"
+"""The font of a drawing, and those that are as wide where it is not installed."""
 
 STYLE: dict[str, Any] = {
     "figure.dpi": 100,
-    "savefig.dpi": 220,
+    "savefig.dpi": 300,
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.titlesize": 8.5,
@@ -84,7 +85,7 @@ STYLE: dict[str, Any] = {
     "text.color": INK,
     "text.parse_math": False,  # names of models may hold dollar signs
     "axes.unicode_minus": True,
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",  # text of a drawing is text
     "svg.hashsalt": "lateralization",
     "figure.constrained_layout.use": True,
 }
@@ -157,9 +158,12 @@ def size_axis(axes: Any, sizes: pd.Series) -> None:
     axes.set_xlabel("number of parameters")
 
 
+ZERO = "_left and right are equal"
+
+
 def zero_line(axes: Any) -> None:
     """Draw where left and right are equal."""
-    axes.axhline(0, color=INK, linewidth=0.9, zorder=1.5)
+    axes.axhline(0, color=INK, linewidth=0.9, zorder=1.5, label=ZERO)
 
 
 def fit_line(axes: Any, sizes: pd.Series, row: pd.Series, colour: str = INK) -> None:
@@ -205,54 +209,88 @@ def family_label(name: Any, looks: dict[str, tuple[str, str]]) -> str:
     return OTHER_FAMILIES if looks[str(name)] == OTHERS else family_name(name)
 
 
-LABEL = "label of a point"
-OFFSETS = [(x, y) for y in (4, -4, 10, -10, 16, -16) for x in (5, -5)] + [(0, 7), (0, -7)]
-"""Places of a label about its point, in points; the first that is free is taken."""
+LABEL = "_label of a point"
 
-ROUNDS = 3
-"""How often every label looks for a place, given where the others then are."""
+NAMED_SMALLER = 5.0
+"""Size in points of the names of models where they are more than ``FEW_MODELS``."""
+
+_PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.3}
+"""Keeps small text readable where it crosses a line."""
+
+_LEADER = {"scalex": False, "scaley": False, "zorder": 2.5}
+"""How the line from a label to its point is drawn: it must not move the axes."""
 
 
 def label_points(axes: Any, xs: Any, ys: Any, names: Any) -> None:
-    """Name each point; :func:`settle_labels` finds the label's place once the axes have theirs."""
+    """Name each point; :func:`settle` finds the label's place once the axes have theirs."""
+    size = 6.5 if len(names) <= FEW_MODELS else NAMED_SMALLER
     for x, y, name in zip(xs, ys, names, strict=True):
-        label = axes.annotate(
-            short(name), (x, y), xytext=OFFSETS[0], textcoords="offset points", fontsize=6.5,
-            color=QUIET, path_effects=[HALO], zorder=4, gid=LABEL,
-        )  # fmt: skip
-        label.set_in_layout(False)  # where a label stands must not move the axes
+        if np.isfinite(x) and np.isfinite(y):
+            label = axes.text(x, y, short(name), fontsize=size, label=LABEL)
+            label.set_in_layout(False)  # where a label stands must not move the axes
 
 
-def _place(label: Any, offset: tuple[int, int]) -> Any:
-    """Put a label beside its point, and give the box that it takes there."""
-    x, y = offset
-    label.set(position=offset, ha="left" if x > 0 else "right" if x else "center")
-    label.set_va("bottom" if y > 0 else "top")
-    return label.get_window_extent()
-
-
-def _faults(box: Any, points: Any, boxes: list[Any], inside: Any) -> int:
-    """Count what a label covers, and corners of it beyond the axes."""
-    wide = box.padded(3)
-    covered = sum(wide.contains(*point) for point in points) + wide.count_overlaps(boxes)
-    return int(covered + sum(not inside.contains(*corner) for corner in (box.min, box.max)))
-
-
-def settle_labels(figure: Any) -> None:
-    """Put every label where it covers no other point and no other label, within its axes."""
+def settle(figure: Any) -> None:
+    """Put statistics below a title that runs into them, and every label beside its point."""
+    _settle_titles(figure)
     figure.draw_without_rendering()
     for axes in figure.axes:
-        labels = [text for text in axes.texts if text.get_gid() == LABEL]
-        points = [axes.transData.transform(label.xy) for label in labels]
-        boxes = [_place(label, OFFSETS[0]) for label in labels]
-        for number, label in [*enumerate(labels)] * ROUNDS:
-            points_of_others = points[:number] + points[number + 1 :]
-            boxes_of_others = boxes[:number] + boxes[number + 1 :]
-            found = [
-                _faults(_place(label, one), points_of_others, boxes_of_others, axes.bbox.padded(3))
-                for one in OFFSETS
-            ]
-            boxes[number] = _place(label, OFFSETS[int(np.argmin(found))])
+        labels = [text for text in axes.texts if text.get_label() == LABEL]
+        if labels:
+            _settle_labels(axes, labels)
+
+
+def _settle_titles(figure: Any) -> None:
+    """Write titles a line higher than statistics, where they meet; cut what is wider than its axes.
+
+    All axes of a figure are treated alike, so that their titles stay in line.
+    """
+    figure.draw_without_rendering()
+    titled = [axes for axes in figure.axes if axes.get_title("left")]
+    beside = [axes for axes in titled if axes.get_title("right")]
+
+    def meet(axes: Any) -> bool:
+        # matplotlib has no public name for the titles at the sides
+        left, right = axes._left_title, axes._right_title
+        gap = mpl.rcParams["axes.titlesize"] / 2 * figure.dpi / 72
+        return bool(left.get_window_extent().x1 + gap > right.get_window_extent().x0)
+
+    if any(meet(axes) for axes in beside):
+        for axes in titled:
+            axes.set_title(axes.get_title("left") + "\n", loc="left")
+    for axes in titled:
+        title = axes._left_title
+        while title.get_window_extent().x1 > axes.bbox.x1 and len(title.get_text()) > 8:
+            text = title.get_text()
+            line = text.rstrip("\n")
+            title.set_text(short(line, len(line) - 1) + text[len(line) :])
+
+
+def _settle_labels(axes: Any, labels: list[Any]) -> None:
+    """Let textalloc place the names of points, each with a line to its point.
+
+    A name for which there is no room beside points, lines and other names is left out.
+    """
+    places = np.array([label.get_position() for label in labels], float)
+    names, size = [label.get_text() for label in labels], labels[0].get_fontsize()
+    for label in labels:
+        label.remove()
+    lines = [line for line in axes.lines if line.get_transform() == axes.transData]
+    points = [line.get_xydata() for line in lines if line.get_marker() not in {"None", "", " "}]
+    points += [spots.get_offsets() for spots in axes.collections if len(spots.get_offsets()) > 1]
+    curves = [line.get_xydata() for line in lines if line.get_linestyle() != "None"]
+    if any(line.get_label() == ZERO for line in axes.lines):
+        curves.append(np.column_stack([axes.get_xlim(), (0, 0)]))
+    taken = np.concatenate([places, *points])
+    taken = taken[np.isfinite(taken).all(axis=1)]
+    allocate(
+        axes, places[:, 0], places[:, 1], names, x_scatter=taken[:, 0], y_scatter=taken[:, 1],
+        x_lines=[curve[:, 0] for curve in curves] or None,
+        y_lines=[curve[:, 1] for curve in curves] or None,
+        textsize=size, textcolor=INK, linecolor=INK, linewidth=0.4, max_distance=0.3,
+        nbr_candidates=600, draw_all=False, avoid_crossing_label_lines=True, margin=0.004,
+        plot_kwargs=_LEADER, in_layout=False, label=LABEL, zorder=4, bbox=_PLATE,
+    )  # fmt: skip
 
 
 def handles_of(panels: Any) -> dict[str, Any]:

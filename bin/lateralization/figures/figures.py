@@ -27,7 +27,14 @@ from lateralization.figures import (
     trajectory_figures,
 )
 from lateralization.figures.brain_figures import Maps
-from lateralization.figures.figure_style import Drawing, of_person, settle_labels, style
+from lateralization.figures.figure_style import (
+    FONT,
+    FONTS,
+    Drawing,
+    of_person,
+    settle,
+    style,
+)
 from lateralization.files import write_json, writing
 from lateralization.names import LARGE_SUBSET
 from lateralization.tables.read import TooFewError, read_tables, subjects_drawn
@@ -129,14 +136,29 @@ FIGURES = (
 )  # fmt: skip
 
 
+class _Noted(dict[str, Any]):
+    """Tables that note which of them were read."""
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables)
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+
 def _save(drawing: Drawing, stem: str, out: Path) -> dict[str, str]:
     """Write SVG and PNG; no date goes in, so equal tables give equal files."""
-    settle_labels(drawing.figure)
+    settle(drawing.figure)
     for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
         # Saving would give a figure without a layout engine (a glass brain) the style's.
         keep = mpl.rc_context({"figure.constrained_layout.use": False})
         with writing(out / f"{stem}{suffix}") as temporary, keep:
             drawing.figure.savefig(temporary, metadata=metadata, facecolor="white")
+            if suffix == ".svg":
+                text = temporary.read_text(encoding="utf-8").replace(FONT, FONTS)
+                temporary.write_text(text, encoding="utf-8")
             drawing.figure.set_layout_engine(None)  # both have one layout, computed once
     return {"svg": f"{stem}.svg", "png": f"{stem}.png"}
 
@@ -157,18 +179,25 @@ def draw_one(figure: Figure, tables: Tables, maps: Maps, place: tuple[str, str],
         "name": figure.name, "section": figure.section, "language": language, "subject": shown,
         "more": figure.more, "interactive": figure.interactive,
     }  # fmt: skip
+    noted = _Noted(tables)
     with style():
         try:
             if figure.interactive:
                 page, title = figure.draw(maps)
                 return entry | _save_page(page, title, stem, out)
-            drawing = figure.draw(maps) if figure.brain else figure.draw(tables, language, subject)
+            drawing = figure.draw(maps) if figure.brain else figure.draw(noted, language, subject)
         except TooFewError as reason:
             return entry | {"drawn": False, "note": str(reason)}
         files = _save(drawing, stem, out)
     # those of people name them, and those of brains have their own
     whose = "" if figure.individuals or figure.brain else of_person(subject)
-    words = {"title": drawing.title + whose, "caption": drawing.caption, "alt": drawing.alt}
+    data = ["maps.safetensors"] if figure.brain else [f"{name}.tsv" for name in sorted(noted.read)]
+    words = {
+        "data": data,
+        "title": drawing.title + whose,
+        "caption": drawing.caption,
+        "alt": drawing.alt,
+    }
     return entry | {"drawn": True, **files, **words}
 
 

@@ -80,7 +80,7 @@ def dots(
     x: str = "n_parameters",
     everyone: pd.DataFrame | None = None,
 ) -> None:
-    """Draw one marker per model: named when they are few, else coloured by family.
+    """Draw one marker per model, with its name and the colour of its family.
 
     ``everyone`` holds the models of all panels of a figure where this one lacks some: a family
     has one colour in a figure.
@@ -95,12 +95,11 @@ def dots(
             linestyle="none", markeredgecolor="white", markeredgewidth=0.5, zorder=3,
             label=family_label(family, looks),
         )  # fmt: skip
-    if len(everyone) <= FEW_MODELS:
-        label_points(axes, rows[x], rows[column], rows["model"])
+    label_points(axes, rows[x], rows[column], rows["model"])
 
 
 def family_legend(figure: Any, panels: Any, rows: pd.DataFrame) -> None:
-    """Name the families of all panels below them, where models are not named one by one."""
+    """Name the families of all panels below them, where models are many."""
     named = handles_of(panels)
     if len(rows) > FEW_MODELS and len(named) > 1:
         outside_legend(figure, named)

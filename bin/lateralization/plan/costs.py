@@ -1,7 +1,10 @@
 """What a run will take, from its plan: disk at its peak, memory of GPUs, measured seconds."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from lateralization.baselines import oasm
 from lateralization.errors import BadInput
@@ -17,13 +20,21 @@ STORY_WORDS = 15_400
 """About the number of words of the story, for the estimate of the activations' disk."""
 
 
-MEASURED = (
-    ("RESAMPLE", 1.02, "a run of 141 scans, one core"),
-    ("ENCODE", 6.42, "a layer of 768 features, 25,870 voxels, two cores"),
-    ("ENCODE", 2.52, "the same on an H200"),
-    ("ACTIVATIONS", 7.63, "the story through gpt2-xl on an H200, loading and writing aside"),
-)
-"""Stage, seconds, unit of work: from the tables of benchmarks/results (a test compares them)."""
+LAYER_SECONDS = ((300, 2.73, 0.56), (768, 6.42, 0.73), (1600, 11.4, 0.75), (4096, 14.3, 0.80))
+"""Features, seconds of ENCODE per layer and subject on two cores, seconds on an H200."""
+
+RUN_SECONDS = 1.02
+"""Seconds of RESAMPLE per run of 141 scans, on one core."""
+
+TRIAL_SECONDS = 24.0
+"""Seconds of RELIABILITY per trial of the study's 49 subjects, on two cores."""
+
+STORY_SECONDS = ((124_439_808, 183.0), (1_557_611_200, 7.63))
+"""Weights and seconds of ACTIVATIONS: gpt2 on two cores, gpt2-xl on an H200; loading and writing
+aside. Seconds are proportional to weights.
+
+Of these tables those of benchmarks/results are the source (a test compares them).
+"""
 
 
 JOINTLY = {1: 1.9, 2: 3.0, 3: 3.2}
@@ -96,31 +107,6 @@ def without_scans(plan: Plan) -> list[str]:
     ]
 
 
-def encode_seconds(plan: Plan, layers: dict[str, int | None]) -> float:
-    """Estimate what ENCODE takes on two cores (with ``--gpus`` on a GPU), every layer as if of 768.
-
-    Parameters
-    ----------
-    plan
-        The plan of the run.
-    layers
-        Fitted layers of each model; of those that are not known nothing is counted.
-    """
-    on_cores, on_gpu = (seconds for stage, seconds, _ in MEASURED if stage == "ENCODE")
-    fits = sum(
-        (layers[fit.model] or 0)
-        * (1 if fit.model in plan.joint else JOINTLY.get(len(plan.joint), 1))
-        for fit in plan.fits
-    )
-    return fits * (on_gpu if plan.parameters["gpus"] else on_cores)
-
-
-def resample_seconds(plan: Plan) -> float:
-    """Estimate what RESAMPLE takes on one core."""
-    runs = sum(len(language.subjects) * language.n_runs for language in plan.languages)
-    return runs * next(seconds for stage, seconds, _ in MEASURED if stage == "RESAMPLE")
-
-
 def fmri_disk(plan: Plan) -> tuple[int, int]:
     """Return the bytes of resampled and of cleaned BOLD, the average subject's among the latter.
 
@@ -184,3 +170,82 @@ def activations_disk(plan: Plan) -> int:
         if entry.kind != oasm.KIND  # its rows are drawn by ENCODE
     )
     return 4 * STORY_WORDS * values
+
+
+@dataclass(frozen=True)
+class Hours:
+    """Estimated hours of a run's long stages, summed over their tasks.
+
+    Attributes
+    ----------
+    stages
+        Stage → hours, of two cores, or of a GPU where the stage has one.
+    on_gpu
+        Stages that have a GPU.
+    unknown
+        Models whose size is not known before they are fetched: they count as nothing.
+    """
+
+    stages: dict[str, float]
+    on_gpu: frozenset[str]
+    unknown: int
+
+    @property
+    def gpu(self) -> float:
+        """GPU hours."""
+        return sum(value for stage, value in self.stages.items() if stage in self.on_gpu)
+
+    @property
+    def total(self) -> float:
+        """Hours of all stages, one task after another."""
+        return sum(self.stages.values())
+
+
+def estimated_hours(plan: Plan, layers: dict[str, int | None]) -> Hours:
+    """Estimate the hours that the long stages take, at the rates that benchmarks/ measured.
+
+    Parameters
+    ----------
+    plan
+        The plan of the run.
+    layers
+        Fitted layers of each model and baseline; None where that is not known.
+    """
+    gpu = int(plan.parameters["gpus"]) > 0
+    widths = {model.name: shape_of(model)[1] for model in plan.models}
+    widths |= {entry.name: entry.dims for entry in plan.baselines}
+    encode = sum(
+        (layers[fit.model] or 0)
+        * _layer_seconds(plan, widths[fit.model] or 0, gpu)
+        * (1 if fit.model in plan.joint else JOINTLY.get(len(plan.joint), 1))
+        for fit in plan.fits
+    )
+    weights, seconds = STORY_SECONDS[gpu]
+    read = sum(len(model.languages) * (model.n_parameters or 0) for model in plan.models)
+    runs = sum(len(language.subjects) * language.n_runs for language in plan.languages)
+    group = sum(
+        sum(subject.group for subject in language.subjects)
+        for language in plan.languages
+        if not language.isc
+    )
+    stages = {
+        "RESAMPLE": runs * RUN_SECONDS,
+        "RELIABILITY": int(plan.parameters["isc_trials"]) * TRIAL_SECONDS * group / 49,
+        "ACTIVATIONS": read * seconds / weights,
+        "ENCODE": encode,
+    }
+    unknown = sum(not (model.n_parameters and layers[model.name]) for model in plan.models)
+    return Hours(
+        {stage: value / 3600 for stage, value in stages.items()},
+        frozenset(("ACTIVATIONS", "ENCODE")) if gpu else frozenset(),
+        unknown,
+    )
+
+
+def _layer_seconds(plan: Plan, width: int, gpu: bool) -> float:
+    """Return the seconds of one layer of one subject; the options of the encoder multiply them."""
+    features, on_cores, on_gpu = zip(*LAYER_SECONDS, strict=True)
+    delays = 5 if plan.encoder["hrf"] == "fir" else 1
+    folds = 8 if plan.encoder["inner_validation"] == "all_runs" else 1
+    seconds = np.interp(width * delays, features, on_gpu if gpu else on_cores)
+    return float(folds * seconds)

@@ -10,13 +10,12 @@ from lateralization.names import AVERAGE
 from lateralization.plan.costs import (
     FIGURES,
     JOINTLY,
-    MEASURED,
+    Hours,
     activations_disk,
-    encode_seconds,
+    estimated_hours,
     fmri_disk,
     gpu_bytes_needed,
     reliability_disk,
-    resample_seconds,
     scores_disk,
     shape_of,
     without_scans,
@@ -27,6 +26,7 @@ from lateralization.problems import listed
 from lateralization.run_plan import LanguagePlan, Model, Parcel, Plan
 from lateralization.sources.given_files import KINDS
 from lateralization.sources.hub import COMMIT, WITHOUT_SAFETENSORS
+from lateralization.wording import plural
 
 UNKNOWN = "unknown until fetched"
 
@@ -40,8 +40,38 @@ def byte_size(n_bytes: float) -> str:
     return f"{n_bytes:.1f} TB"
 
 
+MOST_LINES = 12
+"""Lines of a plan on a terminal: more would hide the progress below them."""
+
+
 def summary(plan: Plan) -> list[str]:
-    """Return the plan as aligned lines, label and value."""
+    """Return the plan in at most ``MOST_LINES`` lines: what, how long, how much disk, notes."""
+    hours = _hours(plan)
+    lines = _aligned(
+        [
+            ("languages", _languages(plan)),
+            (
+                "fits",
+                f"{len(plan.fits)}, of {plural(len(plan.models), 'model')} and "
+                f"{plural(len(plan.baselines), 'baseline')}",
+            ),
+            ("time", _time(hours)),
+            ("GPU", _gpu(plan, hours)),
+            ("download", _download(plan)),
+            ("disk", _peak(plan)),
+            ("in full", "--stage plan prints disk, memory and tasks stage by stage"),
+        ]
+    )
+    notes = [f"note: {note}" for note in plan.notes]
+    room = MOST_LINES - len(lines)
+    if len(notes) > room:
+        notes = [*notes[: room - 1], f"note: {len(notes) - room + 1} more, which the report has"]
+    return notes + lines
+
+
+def details(plan: Plan) -> list[str]:
+    """Return everything that is known of the plan, and its notes."""
+    hours = _hours(plan)
     lines = [
         ("languages", _languages(plan)),
         ("models", _models(plan)),
@@ -55,10 +85,14 @@ def summary(plan: Plan) -> list[str]:
         ("disk at its peak", _peak(plan)),
         ("largest weights", _weights(plan)),
         ("GPU memory", _gpu_memory(plan)),
-        ("measured", _measured()),
-        ("time", _time(plan)),
+        ("time", _time(hours)),
+        *((f"time of {stage}", _amount(value)) for stage, value in hours.stages.items()),
         ("tasks", _tasks(plan)),
     ]
+    return [*(f"note: {note}" for note in plan.notes), *_aligned(lines)]
+
+
+def _aligned(lines: list[tuple[str, str]]) -> list[str]:
     width = max(len(label) for label, _ in lines)
     return [f"plan: {label:<{width}}  {value}" for label, value in lines]
 
@@ -81,25 +115,42 @@ def price(plan: Plan) -> str:
         parts.append(f"{' + '.join(plan.joint)} jointly (about {times:g} times a fit alone)")
     return (
         f"price of the controls: {', '.join(parts)}; download {_download(plan)}; disk "
-        f"{_peak(plan)}; time {_time(plan)}"
+        f"{_peak(plan)}; time {_time(_hours(plan))}"
     )
 
 
-def _time(plan: Plan) -> str:
-    """Estimate what the two longest stages take, from what was measured."""
-    layers = {fit.model: n_layers(plan, fit.model) for fit in plan.fits}
-    where = "a GPU" if plan.parameters["gpus"] else "two cores"
-    unknown = sum(layers[fit.model] is None for fit in plan.fits)
-    more = f" and {unknown} fits {UNKNOWN}" if unknown else ""
-    return (
-        f"ENCODE about {_duration(encode_seconds(plan, layers))} on {where} (layers as if of 768 "
-        f"features){more}, RESAMPLE about {_duration(resample_seconds(plan))} on one core"
-    )
+def _amount(hours: float) -> str:
+    """Return a duration as people write it."""
+    if hours >= 1:
+        return f"{hours:.1f} hours"
+    minutes = round(60 * hours)
+    return plural(minutes, "minute") if minutes else "less than a minute"
 
 
-def _duration(seconds: float) -> str:
-    """Return a time as people read it."""
-    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{ceil(seconds / 60)} min"
+def _hours(plan: Plan) -> Hours:
+    names = {fit.model for fit in plan.fits} | {model.name for model in plan.models}
+    return estimated_hours(plan, {name: n_layers(plan, name) for name in names})
+
+
+def _time(hours: Hours) -> str:
+    """Return the hours that the run takes on two cores, or on two cores and a GPU."""
+    device = "two cores and a GPU" if hours.on_gpu else "two cores"
+    more = f", and {hours.unknown} models {UNKNOWN}" if hours.unknown else ""
+    longest = max(hours.stages, key=lambda stage: hours.stages[stage])
+    share = f"most of it {longest}"
+    return f"about {_amount(hours.total)} of {device} ({share}){more}"
+
+
+def _gpu(plan: Plan, hours: Hours) -> str:
+    """Return GPU hours, and the memory that the largest model needs."""
+    precision = plan.parameters["precision"]
+    needs = [
+        (need, model.name)
+        for model in plan.models
+        if (need := gpu_bytes_needed(model, precision)) is not None
+    ]
+    largest = f"; {max(needs)[1]} needs {byte_size(max(needs)[0])}" if needs else ""
+    return f"about {hours.gpu:.1f} GPU hours{largest}" if hours.on_gpu else f"0 GPU hours{largest}"
 
 
 def _languages(plan: Plan) -> str:
@@ -252,10 +303,6 @@ def _gpu_memory(plan: Plan) -> str:
     parts = [f"{name} {byte_size(need)}" for need, name in known]
     parts += [f"{unknown} models {UNKNOWN}"] if unknown else []
     return f"{', '.join(parts)} (at {precision}, one long window)" if parts else "no models"
-
-
-def _measured() -> str:
-    return "; ".join(f"{stage} {seconds} s {unit}" for stage, seconds, unit in MEASURED)
 
 
 def _weights(plan: Plan) -> str:

@@ -1,6 +1,5 @@
 """REPORT: one page that opens from disk with no network, made from one ``report.json``."""
 
-import base64
 import platform
 from collections.abc import Mapping
 from importlib import metadata
@@ -13,19 +12,18 @@ from lateralization import __version__
 from lateralization.errors import BadInput
 from lateralization.files import digest_of, read_json, write_json, writing
 from lateralization.report import findings
+from lateralization.report.glossary import GLOSSARY
 from lateralization.report.methods import CITATIONS, paragraphs
 from lateralization.report.not_tested import not_tested
+from lateralization.report.pictures import picture
 from lateralization.report.sections import SECTIONS, answers
-from lateralization.report.tables import all_tables, shown
+from lateralization.report.tables import all_tables, linked, shown
 from lateralization.run_plan import Claim, Plan, read_plan
 from lateralization.tables.read import read_tables, subjects_drawn
 from lateralization.tables.registry.tables import TABLES, Tables
 
 PIPELINE = "lateralization"
 BIDS_VERSION = "1.10.0"
-SVG_LIMIT = 250_000
-"""Larger drawings (brains hold pictures) go into the page as PNG."""
-
 PACKAGES = (
     "numpy", "scipy", "pandas", "statsmodels", "nibabel", "nilearn", "torch", "transformers",
     "accelerate", "safetensors", "matplotlib", "jinja2",
@@ -150,29 +148,11 @@ def make_report(
         },
         "sections": sections,
         "methods": text,
-        "references": references,
+        "references": [{"key": key} | one.plain() for key, one in references.items()],
         "used": [one for one in shown_tables if one["section"] == "used"],
         "parameters": parameter_rows(plan.parameters),
         "empty_tables": why_empty,
     }
-
-
-def data_uri(folder: Path, figure: dict[str, Any]) -> str:
-    """Return a figure as a data address: SVG, or PNG where the SVG is large.
-
-    Raises
-    ------
-    BadInput
-        A figure of ``figures.json`` is missing.
-    """
-    svg, png = folder / str(figure["svg"]), folder / str(figure["png"])
-    try:
-        small = svg.stat().st_size <= SVG_LIMIT
-        content = (svg if small else png).read_bytes()
-    except OSError as error:
-        raise BadInput(f"a figure of figures.json is missing: {error}") from error
-    kind = "svg+xml" if small else "png"
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def embedded_page(folder: Path, figure: dict[str, Any]) -> str:
@@ -205,8 +185,10 @@ def render(report: dict[str, Any], template: Path, figures: Path) -> str:
         lstrip_blocks=True,
     )
     environment.filters["shown"] = shown
+    environment.filters["linked"] = linked
     environment.globals["embedded"] = lambda figure: embedded_page(figures, figure)
-    environment.globals["picture"] = lambda figure: data_uri(figures, figure)
+    environment.globals["glossary"] = GLOSSARY
+    environment.globals["picture"] = lambda figure: picture(figures, figure)
     try:
         return environment.get_template(template.name).render(report=report).lstrip()
     except jinja2.TemplateError as error:
@@ -234,7 +216,7 @@ def dataset_description(plan: Plan, known: dict[str, str]) -> dict[str, Any]:
             }
         ],
         "SourceDatasets": [source],
-        "HowToAcknowledge": CITATIONS["study"],
+        "HowToAcknowledge": CITATIONS["study"].text,
     }
 
 
@@ -246,7 +228,7 @@ def write_report(  # noqa: PLR0917
     out: Path,
     run: dict[str, Any] | None = None,
 ) -> str:
-    """Write ``report.html``, and beside it ``report.json`` and ``dataset_description.json``.
+    """Write ``report.html``; beside it JSON, references and the description of a derivative.
 
     Returns
     -------
@@ -272,6 +254,9 @@ def write_report(  # noqa: PLR0917
     write_json(
         dataset_description(plan, report["versions"]), out.parent / "dataset_description.json"
     )
+    with writing(out.parent / "references.bib") as temporary:
+        entries = [CITATIONS[one["key"]].bibtex(one["key"]) for one in report["references"]]
+        temporary.write_text("\n".join(entries), encoding="utf-8")
     with writing(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return str(report["results"][0]["answer"]["text"]) if report["results"] else "no results"

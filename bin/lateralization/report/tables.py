@@ -1,16 +1,38 @@
 """The tables of the report: chosen rows and columns, as plain values for JSON and the page."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup, escape
 
 from lateralization import wording
 from lateralization.tables.registry.tables import TABLES, Table, Tables
 
 MAX_ROWS = 400
 """More rows than this are cut in the page; the file in tables/ has them all."""
+
+
+NAMES = ("model", "parcel", "roi", "predictor", "outcome", "subject", "run", "file")
+"""Columns that name what a row is about, the first that a table has: it stays while one scrolls."""
+
+_FILE = re.compile(
+    r"\b(?:(?:tables|figures|pipeline_info)/[\w.-]+\.\w+|(?P<table>\w+)\.(?:tsv|safetensors))\b"
+)
+
+
+def linked(text: str) -> Markup:
+    """Return a text for the page, with a link on every file of the results that it names."""
+
+    def link(found: re.Match[str]) -> str:
+        name, table = found[0], found["table"]
+        if table is not None and table not in TABLES:
+            return name
+        return f'<a href="{name if table is None else f"tables/{name}"}">{name}</a>'
+
+    return Markup(_FILE.sub(link, str(escape(text))))  # noqa: S704 - escaped before
 
 
 def plain(value: Any) -> Any:
@@ -53,11 +75,13 @@ def one_table(table: Table, content: pd.DataFrame) -> dict[str, Any] | None:
         i for i, name in enumerate(names)
         if name in names[:3] or any(row[i] is not None for row in cells)
     ]  # fmt: skip
+    name_column = next((name for name in NAMES if name in names), names[0])
     columns = [
         {
             "name": names[i],
             "meaning": table.meanings[names[i]],
             "numeric": all(isinstance(row[i], int | float | None) for row in cells),
+            "sticky": names[i] == name_column,
         }
         for i in used
     ]
@@ -65,7 +89,7 @@ def one_table(table: Table, content: pd.DataFrame) -> dict[str, Any] | None:
         "id": table.name, "section": table.section, "title": table.title,
         "caption": table.caption, "file": f"tables/{table.name}.tsv", "columns": columns,
         "rows": [[row[i] for i in used] for row in cells],
-        "n_rows": len(rows),
+        "n_rows": len(rows), "n_in_file": len(content), "n_columns_in_file": len(table.names),
     }  # fmt: skip
 
 

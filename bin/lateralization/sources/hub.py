@@ -129,9 +129,32 @@ def fetch_snapshot(request: Request, cache: Path) -> Snapshot:
         return cached
 
 
-def _download(request: Request, cache: Path) -> Snapshot:
-    """Ask the hub for the list of files and fetch those that are needed."""
-    from huggingface_hub import HfApi, snapshot_download
+def look_up(request: Request, cache: Path) -> str:
+    """Return the commit of a model, if it can be fetched; nothing of it is fetched.
+
+    Raises
+    ------
+    BadInput, Transient
+        As :func:`fetch_snapshot`.
+    """
+    from huggingface_hub import is_offline_mode
+
+    cached = _cached(request, cache)
+    if cached is not None:
+        return cached.commit
+    if is_offline_mode():
+        raise BadInput(_kept_offline(request))
+    with _speaking(request, cache):
+        info, _ = _ask(request)
+        names = {entry.rfilename for entry in info.siblings or []}
+        if request.weights and _index_name(names, request) is None:
+            _single_file(names, request)
+    return str(info.sha)
+
+
+def _ask(request: Request) -> tuple[Any, str | bool]:
+    """Return what the hub knows of a model, and the token that it was asked with."""
+    from huggingface_hub import HfApi
 
     token = access_token() or False
     if token:
@@ -140,6 +163,14 @@ def _download(request: Request, cache: Path) -> Snapshot:
     info = HfApi(endpoint=request.server, token=token).model_info(
         request.repository, revision=request.revision, files_metadata=True, timeout=30
     )
+    return info, token
+
+
+def _download(request: Request, cache: Path) -> Snapshot:
+    """Ask the hub for the list of files and fetch those that are needed."""
+    from huggingface_hub import snapshot_download
+
+    info, token = _ask(request)
     cached = _cached(replace(request, revision=info.sha), cache)
     if cached is not None:
         with suppress(BadInput):  # somebody else's cache: the name is resolved again next time

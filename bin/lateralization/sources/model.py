@@ -16,6 +16,7 @@ from lateralization.language_models.loading import (
     measure,
     weight_files,
 )
+from lateralization.problems import Problems
 from lateralization.sources import hub
 from lateralization.sources.receipts import set_aside
 from lateralization.words.windows import FRESH_TOKENS
@@ -58,10 +59,9 @@ def prepare(
         The hub cannot be reached.
     """
     allow_pickle = bool(spec.get("allow_pickle", False))
-    seed = int(spec.get("seed") or 0)
     out.mkdir(parents=True, exist_ok=True)
     if spec.get("kind") == "hub":
-        found = _from_hub(spec, cache, out, weights=seed == 0)
+        found = _from_hub(spec, cache, out)
     else:
         files = list(sources) or [Path(name) for name in spec.get("files") or []]
         found = _from_files(files, out, str(spec.get("source")), allow_pickle)
@@ -72,18 +72,64 @@ def prepare(
     return model
 
 
-def _from_hub(spec: Mapping[str, Any], cache: Path, out: Path, *, weights: bool) -> dict[str, Any]:
-    """Fetch a model of the hub and link its files."""
-    snapshot = hub.fetch_snapshot(
-        hub.Request(
-            str(spec["source"]),
-            spec.get("revision") or None,
-            weights,
-            bool(spec.get("allow_pickle", False)),
-            spec.get("endpoint") or None,
-        ),
-        cache,
+def look_up(
+    specs: Sequence[Mapping[str, Any]], cache: Path, *, refuse: bool
+) -> dict[str, str | None]:
+    """Ask the hub for all models of a run, before anything large is fetched.
+
+    Parameters
+    ----------
+    specs : sequence of dict
+        The hub's entries of the plan's models, as :func:`prepare` takes them.
+    cache : Path
+        Where downloads are kept: what is whole there is not asked for.
+    refuse : bool
+        False: a model that cannot be had is said, and left to its own task.
+
+    Returns
+    -------
+    dict
+        Model → commit; None where it cannot be had.
+
+    Raises
+    ------
+    BadInput
+        ``refuse``, and models do not exist, are gated or have no usable weights: all are named.
+    Transient
+        The hub cannot be reached.
+    """
+    problems = Problems()
+    found: dict[str, str | None] = {}
+    for spec in specs:
+        found[str(spec["name"])] = None
+        try:
+            with problems.collect():
+                found[str(spec["name"])] = hub.look_up(_request(spec), cache)
+        except Transient as error:
+            if refuse:
+                raise
+            problems.add(str(error))
+    if refuse:
+        problems.stop()
+    for problem in problems:
+        say(problem)
+    return found
+
+
+def _request(spec: Mapping[str, Any]) -> hub.Request:
+    """Return what is asked of the hub for a model of the plan; of an untrained one no weights."""
+    return hub.Request(
+        str(spec["source"]),
+        spec.get("revision") or None,
+        int(spec.get("seed") or 0) == 0,
+        bool(spec.get("allow_pickle", False)),
+        spec.get("endpoint") or None,
     )
+
+
+def _from_hub(spec: Mapping[str, Any], cache: Path, out: Path) -> dict[str, Any]:
+    """Fetch a model of the hub and link its files."""
+    snapshot = hub.fetch_snapshot(_request(spec), cache)
     for name in snapshot.files:
         link_or_copy(snapshot.folder / name, out / name)
     return {

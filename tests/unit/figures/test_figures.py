@@ -3,6 +3,7 @@
 import json
 import re
 import xml.etree.ElementTree as ET
+from functools import partial
 
 import matplotlib as mpl
 import nibabel
@@ -18,6 +19,7 @@ from lateralization.figures import (
     family_figures,
     layer_figures,
     model_figures,
+    people_figures,
     predictor_figures,
     region_figures,
     trajectory_figures,
@@ -29,9 +31,10 @@ from lateralization.figures.figure_style import (
     families,
     family_name,
     label_points,
-    settle_labels,
+    settle,
     short,
     style,
+    zero_line,
 )
 from lateralization.figures.figures import FIGURES, draw_all
 from lateralization.files import read_json
@@ -70,8 +73,16 @@ def test_a_full_run_has_every_figure_as_svg_and_png(full):
             page = (folder / entry["html"]).read_text(encoding="utf-8")
             assert not re.search(r"(src|href)=.https?:", page)
             continue
-        assert ET.parse(folder / entry["svg"]).getroot().tag.endswith("svg")
-        assert (folder / entry["png"]).read_bytes().startswith(b"\x89PNG")
+        root = ET.parse(folder / entry["svg"]).getroot()
+        assert root.tag.endswith("svg")
+        words = [one for one in root.iter("{http://www.w3.org/2000/svg}text") if one.text]
+        assert words, entry["name"]  # text is text, not outlines
+        png = (folder / entry["png"]).read_bytes()
+        assert png.startswith(b"\x89PNG")
+        width, inches = int.from_bytes(png[16:20]), float(root.attrib["width"].rstrip("pt")) / 72
+        assert width / inches == pytest.approx(300, rel=0.01)
+        assert entry["data"]
+        assert all((folder.parent / "tables" / name).exists() for name in entry["data"])
 
 
 @pytest.mark.slow
@@ -256,21 +267,87 @@ def test_the_lowest_panel_of_every_column_says_its_numbers(n_panels):
     assert shown == [place + 4 >= n_panels for place in range(n_panels)]
 
 
-def test_a_label_covers_no_other_point_and_no_other_label():
-    rng = np.random.default_rng(0)
+def _distance(box, point):
+    """Pixels from a point to a box; 0 inside."""
+    beyond = [np.maximum(box.min - point, 0), np.maximum(point - box.max, 0)]
+    return float(np.hypot(*np.add(*beyond)))
+
+
+@pytest.mark.parametrize(("n", "least"), [(6, 6), (28, 20), (60, 24)])
+def test_every_label_stands_at_its_own_point_or_has_a_line_to_it(n, least):
+    rng = np.random.default_rng(n)
     with style():
-        figure, (axes, _) = plt.subplots(1, 2, figsize=(7.2, 2.8))
-        x, y = np.repeat([1e8, 1.2e8, 1.4e8, 3e9], 2), rng.uniform(-0.01, 0.01, 8)
+        figure, (axes, _) = plt.subplots(1, 2, figsize=(7.2, 2.9))
+        zero_line(axes)
+        x = np.sort(10 ** rng.uniform(7.5, 10.2, n))
+        y = 0.002 * np.log(x) - 0.04 + rng.normal(0, 0.004, n)
         axes.semilogx(x, y, "o")
-        label_points(axes, x, y, [f"tiny-llama-{i}" for i in range(8)])
-        settle_labels(figure)
+        names = [f"tiny-llama-{i}" for i in range(n)]
+        label_points(axes, x, y, names)
+        before = len(axes.lines)
+        settle(figure)
+        figure.draw_without_rendering()
         points = axes.transData.transform(np.column_stack([x, y]))
-        boxes = [text.get_window_extent() for text in axes.texts]
-        for i, box in enumerate(boxes):
+        boxes = {names.index(text.get_text()): text.get_window_extent() for text in axes.texts}
+        leaders = [axes.transData.transform(one.get_xydata()) for one in axes.lines[before:]]
+        assert len(boxes) >= least
+        for number, box in boxes.items():
+            others = [other for key, other in boxes.items() if key != number]
+            assert box.count_overlaps(others) == 0
             assert box.count_contains(points) == 0
-            assert box.count_overlaps(boxes[:i]) == 0
             assert axes.bbox.padded(8).contains(*box.min)
             assert axes.bbox.padded(8).contains(*box.max)
+            nearest = int(np.argmin([_distance(box, point) for point in points]))
+            tied = any(
+                np.abs(line[1] - points[number]).max() < 1 and _distance(box, line[0]) < 3
+                for line in leaders
+            )
+            assert tied or nearest == number, names[number]
+
+
+def test_labels_are_the_same_in_every_run():
+    def places():
+        with style():
+            figure, axes = plt.subplots()
+            x, y = np.random.default_rng(0).uniform(0, 1, (2, 12))
+            axes.plot(x, y, "o")
+            label_points(axes, x, y, [f"m{i}" for i in range(12)])
+            settle(figure)
+            return [(text.get_text(), text.get_position()) for text in axes.texts]
+
+    assert places() == places()
+
+
+@pytest.mark.slow
+def test_no_title_runs_into_statistics_or_into_the_next_panel(full):
+    _, folder = full
+    tables = read_tables(folder.parent / "tables")
+    drawers = (
+        partial(people_figures.individuals, form="difference", column="mean_r"),
+        partial(people_figures.individuals, form="score", column="p90_r"),
+        region_figures.rois,
+        model_figures.score_by_size,
+    )
+    n_beside = 0
+    for draw in drawers:
+        with style():
+            figure = draw(tables, "en", "average").figure
+            for axes in figure.axes:
+                if axes.get_title("left"):  # as of a person with a long name
+                    axes.set_title(f"{axes.get_title('left')} of a long name", loc="left")
+            settle(figure)
+            figure.draw_without_rendering()
+            for axes in figure.axes:
+                left, right = axes._left_title, axes._right_title
+                box = left.get_window_extent()
+                assert box.x1 <= axes.bbox.x1 + 1, left.get_text()
+                if right.get_text() and left.get_text():
+                    n_beside += 1
+                    line = left.get_window_extent().height / (1 + left.get_text().count("\n"))
+                    low = box.y0 + line * left.get_text().count("\n")
+                    other = right.get_window_extent()
+                    assert box.x1 < other.x0 or low >= other.y1 - 2, left.get_text()
+    assert n_beside > 3
 
 
 @pytest.mark.slow

@@ -327,8 +327,16 @@ def test_a_sheet_that_is_not_utf8_is_reported(tmp_path):
     assert "UTF-8" in problems[0]
 
 
-def test_the_baselines_are_the_studys_sweep(tmp_path):
+def test_a_first_run_has_few_baselines(tmp_path):
     _, baselines, _ = chosen(tmp_path)
+    assert [baseline.name for baseline in baselines] == [
+        *(f"random_{kind}_300d_seed{k}" for kind in ("vector", "embedding") for k in (1, 2, 3)),
+        "glove",
+    ]
+
+
+def test_the_baselines_are_the_studys_sweep(tmp_path):
+    _, baselines, _ = chosen(tmp_path, random_dims="300,1024", random_seeds="1-10")
     names = [baseline.name for baseline in baselines]
     assert len(names) == 41
     assert names[0] == "random_vector_300d_seed1"

@@ -10,8 +10,13 @@ import pytest
 
 from helpers.made_plans import made_baseline, made_language, made_model, made_plan, made_subject
 from lateralization.plan.costs import (
-    MEASURED,
+    LAYER_SECONDS,
+    RUN_SECONDS,
+    STORY_SECONDS,
+    TRIAL_SECONDS,
+    Hours,
     activations_disk,
+    estimated_hours,
     fmri_disk,
     gpu_bytes_needed,
     reliability_disk,
@@ -19,6 +24,7 @@ from lateralization.plan.costs import (
     without_scans,
 )
 from lateralization.plan.summary import peak_bytes, summary
+from lateralization.run_plan import FitPlan
 
 RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results"
 
@@ -33,17 +39,55 @@ def test_measured_seconds_are_those_of_the_tables() -> None:
         for row in _rows("preprocessing.tsv")
         if row["measure"] == "stage" and row["source"] == "72x90x77-f4" and row["unit"] == "seconds"
     )
-    layer, on_gpu = (
-        next(float(row["C_seconds"]) for row in _rows(name) if row["n_features"] == "768")
-        for name in ("encoding_layers.tsv", "gpu/encoding_layers.tsv")
+    assert pytest.approx(resample, rel=0.01) == RUN_SECONDS
+    trial = next(float(row["seconds_per_trial"]) for row in _rows("encoding_reliability.tsv"))
+    assert pytest.approx(trial, rel=0.05) == TRIAL_SECONDS
+    for at, (name, column) in enumerate(
+        [("encoding_layers.tsv", "C_seconds"), ("gpu/encoding_layers.tsv", "D_seconds")], start=1
+    ):
+        measured = {int(row["n_features"]): float(row[column]) for row in _rows(name)}
+        for row in LAYER_SECONDS:
+            assert measured[int(row[0])] == pytest.approx(row[at], rel=0.02)
+
+
+def test_a_story_takes_seconds_in_proportion_to_the_weights() -> None:
+    """On cores: at the tokens per second of gpt2, for the tokens that gpt2-xl read on the GPU."""
+    (small, on_cores), (large, on_gpu) = STORY_SECONDS
+    gpu = [row for row in _rows("extraction_gpu.tsv") if row["model"] == "gpt2-xl"]
+    story = next(float(row["seconds"]) for row in gpu if row["measure"] == "windows to sums")
+    assert on_gpu == pytest.approx(story, rel=0.01)
+    trunk = next(row for row in gpu if row["measure"] == "trunk" and row["batch_tokens"] == "65536")
+    tokens = 1e12 * float(trunk["tflop_per_s"]) * float(trunk["seconds"]) / (2 * large)
+    rate = max(
+        float(row["tokens_per_s"])
+        for row in _rows("extraction_cpu_rates.tsv")
+        if row["contender"] == "ours"
     )
-    story = next(
-        float(row["seconds"])
-        for row in _rows("extraction_gpu.tsv")
-        if row["model"] == "gpt2-xl" and row["measure"] == "windows to sums"
-    )
-    said = [seconds for _stage, seconds, _unit in MEASURED]
-    assert said == pytest.approx([resample, layer, on_gpu, story], rel=0.01)
+    assert on_cores == pytest.approx(tokens / rate, rel=0.02)
+    assert small < large
+
+
+def test_hours_grow_with_what_a_run_does() -> None:
+    model = made_model("gpt2", languages=["en"], n_parameters=124_439_808, n_layers=12, n_hid=768)
+    people = [made_subject(f"EN{k:03d}") for k in range(49)]
+    fits = [FitPlan("en", "average", "gpt2")]
+
+    def hours(layers: int | None = 13, **more: Any) -> Hours:
+        languages = [made_language(subjects=people)]
+        plan = made_plan(languages=languages, models=[model], fits=fits, **more)
+        return estimated_hours(plan, {"gpt2": layers})
+
+    plain = hours()
+    assert plain.stages["ENCODE"] == pytest.approx(13 * 6.42 / 3600)
+    assert plain.stages["RESAMPLE"] == pytest.approx(49 * 9 * 1.02 / 3600)
+    assert plain.stages["ACTIVATIONS"] == pytest.approx(183 / 3600)
+    assert (plain.gpu, plain.unknown) == (0, 0)
+    assert plain.total == pytest.approx(sum(plain.stages.values()))
+    on_gpu = hours(parameters={"gpus": 1})
+    assert 0 < on_gpu.gpu < plain.stages["ENCODE"] + plain.stages["ACTIVATIONS"]
+    assert hours(None).unknown == 1
+    slow = {"hrf": "fir", "components": None, "alpha": "shared", "inner_validation": "all_runs"}
+    assert hours(encoder=slow).stages["ENCODE"] > 8 * plain.stages["ENCODE"]
 
 
 def test_memory_on_a_gpu_is_the_weights_and_a_window() -> None:

@@ -1,6 +1,7 @@
 """The plan of a run, and every mistake that stops it."""
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -22,7 +23,7 @@ from helpers.tiny_dataset import (
 )
 from lateralization.errors import BadInput
 from lateralization.files import digest_of
-from lateralization.plan.summary import summary
+from lateralization.plan.summary import MOST_LINES, details, summary
 from lateralization.run_plan import Plan
 from lateralization.study import ANNOTATION_MD5, GRID_AFFINE, GRID_SHAPE
 
@@ -110,15 +111,37 @@ def test_the_default_run_fetches_what_it_needs_and_no_more(tmp_path):
     assert language["corrections"] == "ds003643"
     assert language["texts"]["sha256"].startswith("9c2e05be")
     assert plan["glove"]["url"].endswith("glove.6B.zip")
-    text = "\n".join(summary(Plan.from_json(plan)))
+    text = "\n".join(details(Plan.from_json(plan)))
     assert "31.9 GB" in text
     assert "442 files" in text
     assert "31.9 GB with --keep_raw yes" in text
 
 
+STUDY = {"models": str(ASSETS / "models_en.csv"), "subjects": "average,EN057", "gpus": "1"}
+
+
+@pytest.mark.parametrize("given", [{}, STUDY, STUDY | {"gpus": "0"}])
+@pytest.mark.parametrize("n_notes", [0, 30])
+def test_a_plan_leaves_room_for_the_progress_on_a_terminal(tmp_path, given, n_notes):
+    """A terminal of 24 rows shows the plan, and the tasks below it."""
+    plan = Plan.from_json(
+        plan_of(tmp_path, **given) | {"notes": [f"note {k}" for k in range(n_notes)]}
+    )
+    lines = summary(plan)
+    assert len(lines) <= MOST_LINES == 12
+    text = "\n".join(lines)
+    assert max(map(len, lines)) <= 132
+    assert re.search(r"plan: time +about [\d.]+ (minutes|hours) of two cores", text)
+    assert re.search(r"plan: GPU +(about )?[\d.]+ GPU hours; [\w.-]+ needs [\d.]+ [MG]B", text)
+    assert re.search(r"plan: disk +about [\d.]+ GB", text)
+    assert "31.9 GB of data" in text
+    assert (f"{n_notes - 4} more" in text) == (n_notes == 30)
+    assert all(f"note: note {k}" in "\n".join(details(plan)) for k in range(n_notes))
+
+
 def test_the_plan_names_models_whose_revision_is_resolved_at_run_time(tmp_path):
     def revisions(**given):
-        lines = summary(Plan.from_json(plan_of(tmp_path, **given)))
+        lines = details(Plan.from_json(plan_of(tmp_path, **given)))
         return next(line for line in lines if line.startswith("plan: revisions"))
 
     line = revisions(models="gpt2,pythia-6.9b_step1000")
@@ -174,7 +197,8 @@ def test_a_password_is_not_shown(world, tmp_path):
     plan = plan_of(world, **own(world, texts=str(tmp_path / "t.zip"), texts_password="sesame"))
     assert plan["parameters"]["texts_password"] == "(given)"
     assert plan["languages"][0]["texts"]["password"] == "sesame"
-    assert "sesame" not in "\n".join(summary(Plan.from_json(plan)))
+    whole = Plan.from_json(plan)
+    assert "sesame" not in "\n".join([*details(whole), *summary(whole)])
 
 
 @pytest.mark.parametrize(
@@ -269,6 +293,11 @@ def test_the_command_writes_the_plan_and_says_it(world, tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "plan.json").read_text())["fits"]
     assert "plan: fits" in done.stderr
+    text = (tmp_path / "plan.txt").read_text()
+    assert len(text.splitlines()) <= MOST_LINES
+    request = json.dumps({"params": own(world) | {"stage": "plan"}, "launch_dir": str(world)})
+    assert command(request, tmp_path).returncode == 0
+    assert (tmp_path / "plan.txt").read_text() != text
 
 
 @pytest.mark.slow
@@ -323,7 +352,7 @@ def test_the_plan_says_what_the_weights_take_on_disk(world):
         plan = plan_of(world, **own(world, **more))
         return next(
             text
-            for text in summary(Plan.from_json(plan))
+            for text in details(Plan.from_json(plan))
             if text.startswith("plan: disk for weights")
         )
 

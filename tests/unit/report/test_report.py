@@ -19,8 +19,10 @@ from lateralization.fmri.methods import describe_preprocessing
 from lateralization.language_models.methods import describe_models
 from lateralization.report.methods import CITATIONS, paragraphs
 from lateralization.report.report import write_report
+from lateralization.report.tables import MAX_ROWS, linked, one_table
 from lateralization.tables.lateralize import lateralize
 from lateralization.tables.read import read_tables
+from lateralization.tables.registry.tables import TABLES
 
 TEMPLATE = Path(__file__).parents[3] / "assets" / "report.html.j2"
 SIX = {f"model-{place}": 10.0**place for place in range(6, 12)}
@@ -96,10 +98,12 @@ def test_the_order_is_answer_trust_sections_methods_parameters_versions(full):
     ids = [attributes["id"] for _, attributes in reader.tags if attributes.get("id")]
     order = ["answer", "trust", "published", "hemispheres", "size", "training", "score",
              "trajectories", "specifications", "layers", "brain", "regions", "people",
-             "methods", "used", "parameters", "versions", "cost"]  # fmt: skip
+             "methods", "used", "parameters", "versions", "cost", "glossary"]  # fmt: skip
     assert [name for name in ids if name in order] == order
     links = [attributes["href"] for attributes in reader.all("a")]
-    assert links == [f"#{name}" for name in order]
+    assert [link for link in links if link.startswith("#")] == ["#answer"] + [
+        f"#{name}" for name in order
+    ]
 
 
 @pytest.mark.slow
@@ -108,9 +112,10 @@ def test_nothing_is_loaded_from_elsewhere(full):
     for tag, attributes in reader.tags:
         for name in ("src", "href", "action", "data"):
             value = attributes.get(name)
-            assert value is None or value.startswith(("data:", "#")), (tag, value)
+            if value is not None and tag != "a":  # a link is followed when it is clicked
+                assert value.startswith(("data:", "#")), (tag, value)
     assert "@import" not in page
-    assert "url(" not in page
+    assert not re.search(r"url\((?!#)", page)
     assert len(page) < 25e6
 
 
@@ -142,9 +147,9 @@ def test_with_the_average_alone_nothing_is_inferred_about_people(full):
 @pytest.mark.slow
 def test_every_picture_has_an_alternative_text_and_a_caption(full):
     reader, _, _, report, _ = full
-    images = [
-        one for one in reader.all("img") if one["src"].startswith("data:image/") and one["alt"]
-    ]
+    images = [one["alt"] for one in reader.all("img") if one["src"].startswith("data:image/")]
+    images += [one["aria-label"] for one in reader.all("svg") if one["class"] == "drawing"]
+    assert all(images)
     figures = [one for s in report["sections"] for one in s["figures"]] + report["trust"]["figures"]
     drawn = [one for one in figures if one["drawn"] and not one["interactive"]] + [
         report["results"][0]["figure"]
@@ -152,6 +157,77 @@ def test_every_picture_has_an_alternative_text_and_a_caption(full):
     assert len(images) == len(drawn)
     for figure in drawn:
         assert figure["caption"].split(".")[0] in reader.text
+
+
+@pytest.mark.slow
+def test_every_file_that_is_named_is_a_link_to_it(full):
+    reader, _, _, report, folder = full
+    links = [
+        a["href"] for a in reader.all("a") if not a["href"].startswith(("#", "https://doi.org/"))
+    ]
+    # of a run of the pipeline, at its end
+    assert {link for link in links if not (folder / link).is_file()} <= {"pipeline_info/cost.tsv"}
+    named = re.findall(r"\b(?:tables|figures)/[\w.-]+\.\w+", reader.text)
+    assert set(named) <= set(links)
+    for entry in [
+        *report["trust"]["figures"],
+        *(f for s in report["sections"] for f in s["figures"]),
+    ]:
+        if entry["drawn"] and not entry["interactive"]:
+            assert {f"figures/{entry['svg']}", f"figures/{entry['png']}"} <= set(links)
+            assert {f"tables/{name}" for name in entry["data"]} <= set(links)
+
+
+@pytest.mark.parametrize(
+    ("text", "links"),
+    [
+        ("see tables/failures.tsv.", ["tables/failures.tsv"]),
+        ("checks.tsv, planned.tsv", ["tables/checks.tsv"]),
+        ("<b>figures/a.svg</b>", ["figures/a.svg"]),
+        ("0.5.tsv and nothing", []),
+    ],
+)
+def test_a_text_links_the_files_of_the_results_and_no_others(text, links):
+    markup = str(linked(text))
+    assert re.findall('href="([^"]+)"', markup) == links
+    assert "<b>" not in markup
+
+
+@pytest.mark.slow
+def test_references_have_a_doi_and_are_in_a_bib_file(full):
+    reader, _, _, report, folder = full
+    bib = (folder / "references.bib").read_text(encoding="utf-8")
+    links = {a["href"] for a in reader.all("a")}
+    for one in report["references"]:
+        assert re.fullmatch(r"10\.\d{4,}/\S+", one["doi"])
+        assert one["url"] in links
+        assert f"{{{one['key']}," in bib
+        assert f"doi = {{{one['doi']}}}" in bib
+    assert bib.count("@article{") == len(report["references"])
+    assert "references.bib" in links
+
+
+def test_a_reference_is_written_for_papers_and_for_reference_managers():
+    one = CITATIONS["nilearn"]
+    assert one.text == (
+        "Abraham A, Pedregosa F, Eickenberg M, et al. Machine learning for neuroimaging with "
+        "scikit-learn. Frontiers in Neuroinformatics 2014;8:14."
+    )
+    entry = one.bibtex("nilearn")
+    assert "author = {Abraham, A and Pedregosa, F and Eickenberg, M and others}" in entry
+    assert "volume = {8}" in entry
+    pages = CITATIONS["glove"].bibtex("glove")
+    assert "pages = {1532--1543}" in pages
+    assert "volume" not in pages
+
+
+def test_a_table_that_is_cut_has_the_counts_of_its_file():
+    table = TABLES["models"]
+    rows = {name: ["x"] * 1000 for name in table.names}
+    entry = one_table(table, pd.DataFrame(rows))
+    assert (len(entry["rows"]), entry["n_rows"], entry["n_in_file"]) == (MAX_ROWS, 1000, 1000)
+    assert entry["n_columns_in_file"] == len(table.names) >= len(entry["columns"])
+    assert [column["name"] for column in entry["columns"] if column["sticky"]] == ["model"]
 
 
 @pytest.mark.slow

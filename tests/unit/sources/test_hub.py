@@ -18,7 +18,7 @@ from helpers.preparing import FIXTURES, ROOT, prepared, spec
 from lateralization.errors import BadInput, Transient
 from lateralization.language_models import loading
 from lateralization.sources import hub
-from lateralization.sources.model import prepare
+from lateralization.sources.model import look_up, prepare
 from lateralization.sources.receipts import whole_model
 from lateralization.sources.release import remove_weights
 
@@ -196,6 +196,36 @@ def test_a_gated_model_names_its_page_its_conditions_and_what_is_lacking(
     assert "hf_marked" not in str(caught.value)
 
 
+def test_names_are_looked_up_before_anything_is_fetched(
+    server: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = spec(kind="hub", source="org/m", endpoint=server.url)
+    wrong = [good | {"name": name, "source": f"org/{name}"} for name in ("x", "y")]
+    cache = tmp_path / "cache"
+    assert look_up([good], cache, refuse=True) == {"m": COMMIT}
+    assert not [path for path, _ in server.asked if "/resolve/" in path]
+    assert not cache.exists()
+    server.spoilt = "absent"
+    with pytest.raises(BadInput, match=r"model org/x .*\(and 1 more above\)"):
+        look_up(wrong, cache, refuse=True)
+    assert "model org/y " in capsys.readouterr().err
+    assert look_up(wrong, cache, refuse=False) == {"x": None, "y": None}
+    said = capsys.readouterr().err
+    assert "model org/x " in said
+    assert "model org/y " in said
+
+
+def test_weights_that_cannot_be_used_are_found_by_the_look_up(
+    server: Hub, gpt2: Path, tmp_path: Path
+) -> None:
+    (gpt2 / "model.safetensors").unlink()
+    from_hub = spec(kind="hub", source="org/m", endpoint=server.url)
+    with pytest.raises(BadInput, match="pickled weights only"):
+        look_up([from_hub], tmp_path, refuse=True)
+    assert look_up([from_hub | {"allow_pickle": True}], tmp_path, refuse=True) == {"m": COMMIT}
+    assert look_up([from_hub | {"seed": 1}], tmp_path, refuse=True) == {"m": COMMIT}
+
+
 def test_an_unreachable_hub_is_a_passing_failure_unless_the_cache_has_the_model(
     server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +236,11 @@ def test_an_unreachable_hub_is_a_passing_failure_unless_the_cache_has_the_model(
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", unreachable)
     with pytest.raises(Transient, match="cannot be reached"):
         hub.fetch_snapshot(remote(server), tmp_path / "empty")
+    from_hub = spec(kind="hub", source="org/m", endpoint=server.url)
+    assert look_up([from_hub], tmp_path / "cache", refuse=True) == {"m": COMMIT}
+    with pytest.raises(Transient, match="cannot be reached"):
+        look_up([from_hub], tmp_path / "empty", refuse=True)
+    assert look_up([from_hub], tmp_path / "empty", refuse=False) == {"m": None}
     assert hub.fetch_snapshot(remote(server, revision=COMMIT), tmp_path / "cache").commit == COMMIT
     assert hub.fetch_snapshot(remote(server), tmp_path / "cache").commit == COMMIT
     with pytest.raises(Transient):
