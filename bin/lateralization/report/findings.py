@@ -13,6 +13,7 @@ from lateralization.problems import listed
 from lateralization.report.controls import about_size_given_score, clear, who
 from lateralization.report.not_tested import about_leakage
 from lateralization.report.sentences import BAD, GOOD, NOTE, Remark, say
+from lateralization.report.units import about_cerebellum, about_units
 from lateralization.run_plan import Plan
 from lateralization.statistics.intervals import MIN_SUBJECTS
 from lateralization.tables.read import WORDS, models_of, of, selection_of
@@ -377,6 +378,8 @@ def trust(tables: Tables, place: tuple[str, str]) -> list[dict[str, Any]]:
     """Collect the remarks on one subject's result."""
     candidates = [
         *about_claim(tables, place[0]),
+        *about_units(tables, *place),
+        about_cerebellum(tables, *place),
         about_published_rule(tables, *place),
         about_baselines(tables, *place),
         about_size_given_score(tables, *place),

@@ -72,19 +72,13 @@ def _compared(unit: str, line: pd.Series, in_r: int, region: str) -> Remark:
         verdict = "opposite" if in_r else "alone"
     change = PER_TENFOLD * float(line["slope"])
     limits = [tuple(PER_TENFOLD * float(line[name]) for name in pair) for pair in INTERVALS]
-    widths = [high - low for low, high in limits if np.isfinite(high - low)]
-    digits = _digits(min(widths, default=abs(change)))
+    digits = max(wording.digits_within(low, high) for low, high in limits)
     over_models, over_runs = (wording.interval(low, high, digits) for low, high in limits)
     return sentences.say(
         f"{unit}_{verdict}", region=region, change=wording.signed(change, digits),
         over_models=over_models, over_runs=over_runs,
         models=wording.plural(int(line["n_models"]), "model"),
     )  # fmt: skip
-
-
-def _digits(width: float) -> int:
-    """Return how many decimals are no finer than a tenth of an interval's width."""
-    return max(0, math.floor(1 - math.log10(width))) if width > 0 else 4
 
 
 def about_cerebellum(tables: Tables, language: str, subject: str) -> Remark | None:

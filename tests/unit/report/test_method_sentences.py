@@ -60,7 +60,7 @@ CASES = {
     "Every layer whose number is a multiple of ": ("--layers every", plan(layers="every:2"), BARE),
     "The group mask holds the voxels": ("no --mask", BARE, plan(language={"mask": {}})),
     "The group mask was taken from the file given.": ("--mask", plan(language={"mask": {}}), BARE),
-    "Voxels whose source signal is constant or not finite": ("always", BARE, ALWAYS),
+    "Voxels without a signal of their own in a run": ("always", BARE, ALWAYS),
     "Inter-subject reliability was taken from the files given": (
         "--isc", plan(language={"isc": {}}), BARE,
     ),
@@ -115,6 +115,13 @@ CASES = {
     "bands of their own": ("--joint of two", plan(joint=["word_rate", "f0"]), BARE),
     "Each layer was also fitted together with ": ("--joint", plan(joint=["word_rate"]), BARE),
     "in a banded ridge regression [": ("--joint", plan(joint=["word_rate"]), BARE),
+    "the weight of each band beside the layer’s": ("--joint", plan(joint=["word_rate"]), BARE),
+    "was chosen together with the penalty. The unique part": (
+        "--joint", plan(joint=["word_rate"]), BARE,
+    ),
+    "draws of an orthogonal autocorrelated sequence": ("--baselines", baseline("oasm"), BARE),
+    "are alike within a run and unrelated between runs": ("--baselines", baseline("oasm"), BARE),
+    "folds leak [": ("--baselines", baseline("oasm"), BARE),
     "of listeners to a story in ": ("always", BARE, ALWAYS),
     "; repetition time ": ("always", BARE, ALWAYS),
     "functional MRI of the data set ds003643 [": (

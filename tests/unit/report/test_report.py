@@ -298,11 +298,16 @@ def test_methods_claim_nothing_of_what_was_given_or_not_fitted():
     text = describe_preprocessing(made_plan(languages=[given]))
     for words in ("mask was taken from the file given", "average subject was taken from the files"):
         assert words in text
-    for words in ("resampled", "detrended", "smoothed", "mean over", "more than half"):
+    for words in ("were resampled", "detrended", "smoothed", "mean over", "more than half"):
         assert words not in text
     people = [made_subject("EN901", individual=True), made_subject("EN902")]
     text = describe_preprocessing(made_plan(languages=[made_language(subjects=people)]))
-    for words in ("resampled", "detrended", "smoothed with 4 mm", "more than half of the runs"):
+    for words in (
+        "were resampled",
+        "detrended",
+        "smoothed with 4 mm",
+        "more than half of the runs",
+    ):
         assert words in text
     alone = made_language(subjects=people, average=False)
     text = describe_preprocessing(made_plan(languages=[alone]))

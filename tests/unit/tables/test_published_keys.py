@@ -55,6 +55,7 @@ def study_plan(folder):
         "models": [sheet, *untrained, *steps],
         "subjects": "average,EN057,EN058,EN059,EN061,EN062",
         "individual_models": NINE,
+        "random_dims": "300,1024",
         "random_seeds": "1,2",
     }
     request = {"params": parameters, "launch_dir": str(folder), "project_dir": str(PROJECT)}
