@@ -75,3 +75,20 @@ def test_a_number_of_a_configuration_that_no_model_has(key, value, tmp_path: Pat
     content = json.loads((MODEL / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(content | {key: value}))
     assert refused(lambda: load_config(tmp_path))[0]  # in one line
+
+
+@pytest.mark.parametrize("header", [b"PK\x01\x02", b"PK\x03\x04"])
+def test_a_zip_whose_names_are_not_the_utf_8_that_they_claim_to_be(
+    header: bytes, tmp_path: Path
+) -> None:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        archive.writestr("text_en_run1.txt", "once")
+    content = bytearray(written.getvalue())
+    start = content.index(header)
+    names, flags = {b"PK\x01\x02": (46, 8), b"PK\x03\x04": (30, 6)}[header]
+    content[start + flags + 1] |= 0x08  # names are UTF-8
+    content[start + names + 5] = 0x80
+    path = tmp_path / "texts.zip"
+    path.write_bytes(content)
+    assert refused(lambda: stories.read_text_zip(path, "en", None, 1))[0]

@@ -163,7 +163,7 @@ def read_text_zip(
                 name: _read_member(archive, entry, secret, str(path))
                 for name, entry in members.items()
             }
-    except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, OSError, UnicodeDecodeError) as error:
         raise BadInput(f"--texts: {path} cannot be read as a zip ({error}); check it") from error
     for name, content in found.items():
         check_text(content, f"{path}:{name}")
