@@ -104,8 +104,8 @@ def _twins(models: Sequence[Model], context: Context) -> list[Model]:
         )  # fmt: skip
         twin = _resolve(row, context)
         if twin is not None:
-            more = {"languages": model.languages, "size_is_expected": model.size_is_expected}
-            twins.append(replace(twin, **more))
+            known = model.size_is_expected
+            twins.append(replace(twin, languages=model.languages, size_is_expected=known))
     return twins
 
 

@@ -55,7 +55,9 @@ def test_every_model_gets_its_untrained_twin_once(world):
     found = untrained(plan_of(world, **own(world, untrained_twins="yes")))
     assert list(found) == ["tiny-a_untrained_seed1", "tiny-b_untrained_seed1"]
     assert all(one["seed"] == 1 and one["languages"] == ["en"] for one in found.values())
-    given = "models/tiny-a,models/tiny-a_untrained_seed1,models/tiny-b,models/tiny-b_untrained_seed7"
+    given = (
+        "models/tiny-a,models/tiny-a_untrained_seed1,models/tiny-b,models/tiny-b_untrained_seed7"
+    )
     again = untrained(plan_of(world, **own(world, models=given, untrained_twins="yes")))
     assert set(again) == {*found, "tiny-b_untrained_seed7"}
     assert again["tiny-a_untrained_seed1"] == found["tiny-a_untrained_seed1"]
