@@ -368,6 +368,9 @@ def test_one_model_has_an_answer_without_a_slope(tmp_path):
     assert re.search(r"Left minus right of solo is [+−]?0\.\d+ in units of r, 95 % interval", said)
     assert "The claim asks for reliable voxels" in reader.text
     assert "No baseline was fitted" in reader.text
+    first, _, rest = reader.text.partition("Not tested in this run")
+    assert said in first
+    assert rest.index("--untrained_twins yes") < rest.index("How far to trust it")
 
 
 def test_of_two_planted_models_no_verdict_is_given(tmp_path):
