@@ -58,7 +58,7 @@ def orthogonal(x, y):
     x, y = x - x.mean(), y - y.mean()
     found = optimize.minimize_scalar(
         lambda angle: ((y * np.cos(angle) - x * np.sin(angle)) ** 2).sum(),
-        bounds=(0, np.pi / 2), method="bounded", options={"xatol": 1e-12},
+        bounds=(-np.pi / 4, 3 * np.pi / 4), method="bounded", options={"xatol": 1e-12},
     )  # fmt: skip
     return np.tan(found.x)
 

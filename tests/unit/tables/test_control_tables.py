@@ -30,7 +30,9 @@ def rows_of(table, **where):
 @pytest.fixture(scope="module", params=["dimension only", "training"])
 def world(request, tmp_path_factory):
     """Untrained models lean as trained ones of their size, or not at all."""
-    inputs = write_run(tmp_path_factory.mktemp("run"), MadeRun(study=True, baselines=False))
+    inputs = write_run(
+        tmp_path_factory.mktemp("run"), MadeRun(study=True, baselines=False, run_noise=0.0015)
+    )
     if request.param == "training":
         side = np.sign(np.argwhere(made_mask())[:, 0] - 18)
         for path in inputs.runs:
