@@ -30,9 +30,13 @@ LIMITS = [
 VALUES = (
     *("left_minus_right", "in_ceiling", "laterality_index", "isc_left_minus_right"),
     *("slope", "r", "intercept", "coefficient", "t", "mean"),
-    *("share", "mean_r", "mean_ceiling", "joint_r", "confounds_r", "unique_r", "unique_r2"),
 )
 """Columns that change sign in a row of left minus right."""
+
+OF_HEMISPHERES = (
+    *("share", "mean_r", "mean_ceiling", "joint_r", "confounds_r", "unique_r", "unique_r2"),
+)
+"""Columns that do where a column of hemispheres says so."""
 
 BANDS = ("left_low", "left_high", "right_low", "right_high")
 """Ends of the names of the columns that a bootstrap over voxels makes."""
@@ -78,12 +82,16 @@ def exchanged(name: str, table: pd.DataFrame) -> pd.DataFrame:
             found[column] = table[other_side(column)]
     if "hemisphere" in table:
         found["hemisphere"] = table["hemisphere"].replace({"left": "right", "right": "left"})
-    for column in set(VALUES) & set(table):
+    values = VALUES + (OF_HEMISPHERES if "hemisphere" in table else ())
+    for column in set(values) & set(table):
         found.loc[signed, column] = -table.loc[signed, column]
     for low, high in LIMITS:
         if low in table:
             found.loc[signed, low] = -table.loc[signed, high]
             found.loc[signed, high] = -table.loc[signed, low]
+    if name == "area_relations":  # slope against reliability, both left minus right
+        between = table["quantity"] == "parcel_slope_vs_isc"
+        found.loc[between, "intercept"] = -table.loc[between, "intercept"]
     if name == "voxel_pairs":
         found["t_max"], found["t_min"] = -table["t_min"], -table["t_max"]
     return found
@@ -103,7 +111,10 @@ def compare_tables(name: str, plain: pd.DataFrame, mirror: pd.DataFrame) -> int:
     for column in set(TABLES[name].names) - set(texts):
         if column.endswith(BANDS):
             continue
-        values = [rows[column].to_numpy(dtype=float) for rows in (expected, found)]
+        values = [
+            rows[column].replace({"True": 1, "False": 0}).to_numpy(dtype=float)
+            for rows in (expected, found)
+        ]
         np.testing.assert_allclose(values[1], values[0], rtol=1e-4, atol=1e-6, err_msg=column)
         n += int(np.isfinite(values[0]).sum())
     return n

@@ -160,8 +160,7 @@ def given(copy: Copy, world: Path, runs: Pair) -> Pair:
     "name",
     [
         *("scores", "asymmetry", "layers", "regressions", "ols", "sensitivity", "specifications"),
-        *("parcels", "areas", "area_relations", "ceilings", "unique", "roi", "subjects"),
-        *("voxel_pairs", "checks"),
+        *("parcels", "areas", "ceilings", "unique", "roi", "subjects", "voxel_pairs", "checks"),
     ],
 )
 def test_left_and_right_are_exchanged_in_a_table(runs: Pair, name: str) -> None:

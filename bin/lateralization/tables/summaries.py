@@ -247,7 +247,7 @@ def _ceilings(brain: Brain) -> dict[tuple[str, str], tuple[float, float]]:
         (one.name, one.midline): (side_mean(brain.isc, one.left), side_mean(brain.isc, one.right))
         for one in regions(brain)
     }
-    return {key: pair for key, pair in sides.items() if min(pair) > 0}
+    return {key: pair for key, pair in sides.items() if pair[0] > 0 and pair[1] > 0}
 
 
 def _in_ceiling(one: Asymmetry, ceiling: tuple[float, float] | None) -> Row:

@@ -38,13 +38,17 @@ def mirror_of(inputs: Inputs, folder: Path, mirror: np.ndarray) -> Inputs:
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mirror")
-    run = MadeRun(subjects=("average", "EN901", "EN902", "EN903"), left_out=3, atlas=True)
+    mask, people = made_mask((5, 6, 5)), ("average", "EN901", "EN902", "EN903")
+    models = {f"m{k}": 10.0**k for k in range(4, 11)}
+    run = MadeRun(models, 2, subjects=people, baselines=False, left_out=3, atlas=True, mask=mask)
     inputs = write_run(folder / "plain", run)
-    n_voxels = int(made_mask().sum())
+    for place, path in enumerate(inputs.scores):  # layers that do not follow size: OLS needs them
+        write_json(read_json(path) | {"n_layers": 1 + place**2 % 7}, path)
+    n_voxels = int(mask.sum())
     halves = np.random.default_rng(0).uniform(0.1, 0.6, (2, 9, n_voxels)).astype(np.float32)
     save_tensors(folder / "plain" / HALVES, {"split_half": halves})
     inputs = replace(inputs, ceilings=[folder / "plain" / HALVES])
-    other = mirror_of(inputs, folder / "mirror", mirror_index(made_mask()))
+    other = mirror_of(inputs, folder / "mirror", mirror_index(mask))
     return build(inputs).tables, build(other).tables
 
 
