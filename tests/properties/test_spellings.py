@@ -13,6 +13,7 @@ from pandas._libs.parsers import STR_NA_VALUES
 
 from helpers.fuzzing import refused
 from helpers.planning import lines_of, own, plan_of, write_world
+from helpers.tiny_dataset import spoken
 from lateralization.baselines.confounds import check_table, confound
 from lateralization.baselines.own_features import read_features
 from lateralization.errors import BadInput
@@ -322,9 +323,7 @@ def test_what_has_no_value_stays_missing():
 def test_the_plan_notes_rows_without_a_word_and_odd_words(tmp_path):
     world = write_world(tmp_path)
     path = world / "data" / "annotation" / "EN" / "lppEN_word_information.csv"
-    text = (
-        path.read_text("utf-8").replace("\nword3,", "\nwo\u200brd3,").replace("word4,", " word4,")
-    )
+    text = path.read_text("utf-8").replace("\nword3", "\nwo\u200brd3").replace("word4", " word4")
     path.write_text(text, "utf-8")
     notes = "\n".join(plan_of(world, **own(world))["notes"])
     assert "1 of 181 rows have no word (an empty cell, blanks or n/a)" in notes
@@ -346,7 +345,11 @@ def test_words_that_a_list_of_frequencies_lacks_are_counted_in_the_plan(tmp_path
     world = write_world(tmp_path)
     given = own(world, baselines="word_frequency", word_frequencies="list.tsv")
     for known, mentioned in ((20, []), (15, ["45 of 180 words have no frequency in list.tsv"])):
-        rows = [f"word{i}\t{i / 7}\n" for i in range(known)]
+        rows = [
+            f"{word}\t{i / 7}\n"
+            for run in range(1, 10)
+            for i, word in enumerate(spoken(run)[:known])
+        ]
         (world / "list.tsv").write_text("word\tlogfreq\n" + "".join(rows))
         notes = [note for note in plan_of(world, **given)["notes"] if "frequency in" in note]
         assert [note.split(": ")[-1].partition(" and")[0] for note in notes] == mentioned

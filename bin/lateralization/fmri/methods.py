@@ -35,8 +35,8 @@ def describe_preprocessing(plan: Plan, absent: Absent = NOBODY) -> str:
         "Each voxel’s time course was detrended, high-pass filtered at 1/128 Hz and standardised "
         "per run, as nilearn does it [nilearn]." if images else "",
         _subjects_text(plan.languages, absent),
-        "Voxels without a signal of their own in a run (constant or not finite in the source, "
-        "beyond its field of view, or constant once resampled) were left out throughout.",
+        "Voxels without a signal in a run (constant, not finite or beyond the field of view) were "
+        "left out throughout.",
     ]  # fmt: skip
     return " ".join(part for part in parts if part)
 

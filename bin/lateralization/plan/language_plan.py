@@ -26,8 +26,8 @@ from lateralization.words.annotation import is_published, read_words
 from lateralization.words.story_check import check_told, odd_words
 
 EARLY = 0.2
-"""Share of a run: where no word ends after it, times may be minutes instead of seconds; where the
-last ends within it before as many seconds as there are scans, scans."""
+"""Share of a run. Times may be minutes where all words end before it, and scans where the last
+words end within it before second n of n scans."""
 
 LONG_TR = 1.25
 """Repetition time, s, from which on a run of its length in scans would leave much of it silent."""
