@@ -59,7 +59,7 @@ def test_gpu_hours_count_what_the_tasks_logged(
     hours = {stage: float(value) for stage, value in shown}
     # of the log that is out of reach what was asked for: one GPU for an ENCODE task
     assert hours == {"ENCODE": 2, "ACTIVATIONS": 4, "VALIDATE": 0, "all": 6}
-    assert "\n1.4 s, 30 min, 2.2 h, 30 h\n" in done.stdout
+    assert "\n1.4 s, 30 min, 2.3 h, 30 h\n" in done.stdout
     # a task that was tried again is not one that failed; a run without a report ends without a word
     last = ["", "Larger models lean left.", f"The report: {tmp_path}/report.html"]
     last += ["2.5 minutes; failed: B (y)", "[]", ""]
