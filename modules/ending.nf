@@ -159,7 +159,7 @@ def tell_cost(tasks, gpus, report, table) {
     }
 }
 
-// spoken(0.0004) -> '1.4 s', spoken(0.5) -> '30 min', spoken(2.25) -> '2.2 h'
+// spoken(0.0004) -> '1.4 s', spoken(0.5) -> '30 min', spoken(2.25) -> '2.3 h'
 def spoken(hours) {
     def unit = [[1, 'h', 1], [1 / 60d, 'min', 60], [0, 's', 3600]].find { least, _name, _per -> hours >= least }
     def value = hours * unit[2]

@@ -18,7 +18,7 @@ workflow INPUTS {
         .map { _found -> true }
     // a wrong name is found before the first byte of BOLD
     parcels = plan.flatMap { all -> wanted_parcels(all) }.branch { meta, _content, _files ->
-        bold: meta.kind == 'bold'
+        bold: meta.kind in ['bold', 'average_subject']
         other: true
     }
     FETCH(parcels.other.mix(parcels.bold.combine(looked_up).map { parcel -> parcel.take(3) }), cache_dir, stamp('fetch'))

@@ -63,6 +63,15 @@ def test_the_last_layer_of_the_model_is_left_out_and_a_baseline_keeps_its_one(dr
     }  # fmt: skip
 
 
+def test_all_names_are_looked_up_before_the_first_byte_of_bold(dry: Path) -> None:
+    tasks = tasks_of(dry / "results" / "pipeline_info" / "trace.tsv")
+    (asked,) = [task for task in tasks if task["tag"] == "look-up"]
+    assert asked["process"] == "MODEL"
+    bold = [task for task in tasks if task["process"] == "FETCH" and "_bold" in task["tag"]]
+    assert len(bold) > 20
+    assert min(int(task["submit"]) for task in bold) >= int(asked["complete"])
+
+
 def test_a_token_is_in_nothing_that_a_run_writes(dry: Path) -> None:
     written = [path for path in dry.rglob("*") if path.is_file()]
     assert len(written) > 500

@@ -233,7 +233,6 @@ def label_points(axes: Any, xs: Any, ys: Any, names: Any) -> None:
 def settle(figure: Any) -> None:
     """Put statistics below a title that runs into them, and every label beside its point."""
     _settle_titles(figure)
-    figure.draw_without_rendering()
     for axes in figure.axes:
         labels = [text for text in axes.texts if text.get_label() == LABEL]
         if labels:
@@ -267,7 +266,7 @@ def _settle_titles(figure: Any) -> None:
 
 
 def _settle_labels(axes: Any, labels: list[Any]) -> None:
-    """Let textalloc place the names of points, each with a line to its point.
+    """Let textalloc (it draws the figure first) place the names of points, with lines to them.
 
     A name for which there is no room beside points, lines and other names is left out.
     """

@@ -71,7 +71,7 @@ def picture(folder: Path, figure: dict[str, Any]) -> Picture:
             return _drawing(svg.read_text(encoding="utf-8"), svg.stem, str(figure["alt"]))
         content = png.read_bytes()
         width, height = struct.unpack(">II", content[16:24])
-    except (OSError, ElementTree.ParseError, struct.error) as error:
+    except (OSError, ValueError, KeyError, ElementTree.ParseError, struct.error) as error:
         raise BadInput(f"a figure of figures.json is missing or damaged: {error}") from error
     address = f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
     return Picture("", address, round(width * 96 / DOTS), round(height * 96 / DOTS))

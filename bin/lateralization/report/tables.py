@@ -35,6 +35,12 @@ def linked(text: str) -> Markup:
     return Markup(_FILE.sub(link, str(escape(text))))  # noqa: S704 - escaped before
 
 
+def css(column: Mapping[str, Any]) -> Markup:
+    """Return the class attribute of a column's cells; empty where it needs none."""
+    names = [name for name, given in (("numeric", "numeric"), ("name", "sticky")) if column[given]]
+    return Markup(f' class="{" ".join(names)}"' if names else "")  # noqa: S704 - names of ours
+
+
 def plain(value: Any) -> Any:
     """Return a table's cell as JSON has it: text, number, or None for an empty cell."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
