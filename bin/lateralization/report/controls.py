@@ -8,7 +8,7 @@ import pandas as pd
 
 from lateralization import wording
 from lateralization.names import ALL_MODELS, AVERAGE, LN_N, MODEL
-from lateralization.report.sentences import Remark, say
+from lateralization.report.sentences import Remark, state
 from lateralization.study import MIN_SUBJECTS
 from lateralization.tables.read import of, selection_of
 from lateralization.tables.registry.tables import PUBLISHED, Tables
@@ -72,7 +72,7 @@ def _without_families(rows: pd.DataFrame) -> str:
         f"({wording.plural(int(row['n_models']), 'model')})"
         for _, row in (next(rows.iterrows()), next(rows.iloc[::-1].iterrows()))
     ]
-    return say("without_one_family", n=len(rows), least=ends[0], most=ends[1]).text
+    return state("without_one_family", n=len(rows), least=ends[0], most=ends[1]).text
 
 
 def about_size_given_score(tables: Tables, language: str, subject: str) -> Remark | None:
@@ -91,10 +91,10 @@ def about_size_given_score(tables: Tables, language: str, subject: str) -> Remar
     )  # fmt: skip
     if not _has_interval(direct):
         reason = str(direct["reason"] or "no interval could be had")
-        return say("score_and_size_together", who=who(subject), reason=reason, families=families)
+        return state("score_and_size_together", who=who(subject), reason=reason, families=families)
     beside, through = clear(direct), clear(indirect)
     name = "size_beyond_score" if beside else "score_carries" if through else "score_undecided"
-    return say(
+    return state(
         name, who=who(subject), over=_over(direct), families=families,
         direct=_change(direct, "coefficient", "ci_low", "ci_high"),
         indirect=_change(indirect, "coefficient", "ci_low", "ci_high"),
@@ -131,7 +131,7 @@ def about_unique(tables: Tables, language: str, subject: str) -> Remark | None:
     model, both, sides = found
     side = clear(sides)
     interval = wording.interval(float(sides["ci_low"]), float(sides["ci_high"]))
-    return say(
+    return state(
         "beyond_confounds" if side else "not_beyond_confounds", side=SIDES.get(side, ""),
         who=who(subject), model=model, adds=wording.number(float(both["unique_r"])),
         confounds=both["confounds"], alone=wording.number(float(both["confounds_r"])),
@@ -153,11 +153,11 @@ def about_data(tables: Tables, language: str, subject: str) -> Remark | None:
     )
     if bad.empty and not said:
         few = people["subject"].nunique() < MIN_SUBJECTS
-        return say("runs_not_judged" if few else "runs_in_place", over=over, needed=MIN_SUBJECTS)
+        return state("runs_not_judged" if few else "runs_in_place", over=over, needed=MIN_SUBJECTS)
     listed = [f"{row.subject}, run {row.run}, {row.reason}" for row in bad.itertuples()]
     text = "; ".join([*listed[:6], *dict.fromkeys(said)])
     more = f"; and {len(listed) - 6} more" if len(listed) > 6 else ""
-    return say("runs_out_of_place", over=over, n=len(bad), which=text + more)
+    return state("runs_out_of_place", over=over, n=len(bad), which=text + more)
 
 
 def about_ceilings(tables: Tables, language: str, subject: str) -> Remark | None:
@@ -169,7 +169,7 @@ def about_ceilings(tables: Tables, language: str, subject: str) -> Remark | None
     model, both, sides = found
     side = clear(sides)
     limits = [wording.percent(float(sides[name])) for name in ("ci_low", "ci_high")]
-    return say(
+    return state(
         "share_leans" if side else "share_even", side=SIDES.get(side, ""), who=who(subject),
         model=model, share=wording.percent(float(both["share"]), 0),
         difference=f"{wording.percent(float(sides['share']))} of it (95 % interval {limits[0]} to "
@@ -196,11 +196,11 @@ def about_twins(tables: Tables, language: str, subject: str) -> Remark | None:
     )
     ends = ("crossed_low", "crossed_high")
     if added is None or before is None or not _has_interval(added, *ends):
-        return say("few_twins", **head)
+        return state("few_twins", **head)
     with_training, without = clear(added, *ends), clear(before, *ends)
     name = "with_training" if with_training else "before_training" if without else "neither_certain"
     slopes = [_change(row, "slope", *ends) for row in (added, before)]
-    return say(name, **head, added=slopes[0], before=slopes[1], over=_over(added))
+    return state(name, **head, added=slopes[0], before=slopes[1], over=_over(added))
 
 
 def about_specifications(tables: Tables, language: str, subject: str) -> Remark | None:
@@ -220,7 +220,7 @@ def about_specifications(tables: Tables, language: str, subject: str) -> Remark 
         for _, row in options.iterrows()
     ]
     models = sorted({int(rows["n_models"].min()), int(rows["n_models"].max())})
-    return say(
+    return state(
         "sign_stands" if max(share, 1 - share) > NEARLY_ALL else "sign_depends", who=who(subject),
         positive=wording.percent(share, 0), n=wording.plural(len(rows), "specification"),
         models=" to ".join(map(str, models)), above=wording.percent(above, 0),
@@ -239,11 +239,11 @@ def about_trajectories(tables: Tables, language: str, subject: str) -> Remark | 
     bent = tested[tested["p"] < 0.05 / len(tested)].sort_values("p", kind="stable")
     over = wording.plural(len(tested), "trajectory")
     if bent.empty:
-        return say("no_bend", who=who(subject), over=over)
+        return state("no_bend", who=who(subject), over=over)
     row = bent.iloc[0]
     along = "size (ln N)" if row["predictor"] == LN_N else str(row["predictor"])
     units = "models" if row["subset"] == ALL_MODELS else str(row["subset"])
-    return say(
+    return state(
         "bends", who=who(subject), n=len(bent), over=over, along=along, units=units,
         place=wording.number(float(row["place"])), p=wording.p_value(float(row["p"])),
     )  # fmt: skip
@@ -259,9 +259,9 @@ def about_pairs(tables: Tables, language: str, _subject: str) -> Remark | None:
         "pairs": wording.plural(int(row["n_pairs"]), "pair"),
     }
     if not np.isfinite(row["t_threshold"]):
-        return say("pairs_not_judged", **over)
+        return state("pairs_not_judged", **over)
     left, right = int(row["n_left"]), int(row["n_right"])
     threshold = wording.number(float(row["t_threshold"]), 2)
     if left == right == 0:
-        return say("no_pair", **over, threshold=threshold)
-    return say("pairs_gain", **over, left=f"{left:,}", right=f"{right:,}", threshold=threshold)
+        return state("no_pair", **over, threshold=threshold)
+    return state("pairs_gain", **over, left=f"{left:,}", right=f"{right:,}", threshold=threshold)

@@ -12,7 +12,7 @@ from lateralization.names import AVERAGE, BASELINE, LN_N, MODEL, UNTRAINED
 from lateralization.problems import listed
 from lateralization.report.controls import about_size_given_score, clear, who
 from lateralization.report.not_tested import about_leakage
-from lateralization.report.sentences import BAD, GOOD, NOTE, Remark, say
+from lateralization.report.sentences import BAD, GOOD, NOTE, Remark, state
 from lateralization.report.units import about_cerebellum, about_units
 from lateralization.run_plan import Plan
 from lateralization.statistics.intervals import MIN_SUBJECTS
@@ -133,7 +133,7 @@ def headline(tables: Tables, language: str, name: str) -> Remark:
     """Give the one sentence that the report begins with; ``name`` is that of the language."""
     row = claim_row(tables, language)
     if row is None or not row["n_models"] > 0:
-        return say("nothing_to_claim", place=f"in {name}")
+        return state("nothing_to_claim", place=f"in {name}")
     predictor = str(row["predictor"])
     other = (f"Models of higher {predictor}", f"with {predictor}", f"per unit of {predictor}", 1.0)
     models, along, unit, scale = PREDICTED.get(predictor, other)
@@ -141,7 +141,7 @@ def headline(tables: Tables, language: str, name: str) -> Remark:
     low, high = float(row["slope_low"]) * scale, float(row["slope_high"]) * scale
     if not (np.isfinite([low, high]).all() and low < high):
         lead = _leaning(row) + _largest(tables, row)
-        return say("claim_undecided", along=along, place=place, reason=row["reason"], lead=lead)
+        return state("claim_undecided", along=along, place=place, reason=row["reason"], lead=lead)
     digits = wording.digits_within(low, high)
     change = wording.signed(float(row["slope"]) * scale, digits)
     numbers = (
@@ -151,7 +151,7 @@ def headline(tables: Tables, language: str, name: str) -> Remark:
     sentence = _claim_sentence(row)
     if sentence.startswith("difference"):
         models = models[0].lower() + models[1:]
-    return say(sentence, models=models, along=along, numbers=numbers)
+    return state(sentence, models=models, along=along, numbers=numbers)
 
 
 def about_claim(tables: Tables, language: str) -> list[Remark]:
@@ -164,14 +164,14 @@ def about_claim(tables: Tables, language: str) -> list[Remark]:
         asked, used = (
             WORDS.get(str(row[key]), str(row[key])) for key in ("asked_region", "region")
         )
-        found.append(say("other_region", asked=asked, used=used))
+        found.append(state("other_region", asked=asked, used=used))
     shares = {name: float(row[f"share_{name}"]) for name in ("models", "runs", "people")}
     if np.isfinite([row["slope_low"], row["slope_high"]]).all():
         models, runs, people = (
             wording.percent(share, 0) if np.isfinite(share) else "" for share in shares.values()
         )
         found.append(
-            say("shares", models=models, runs=f"{',' if people else ' and'} {runs} over runs",
+            state("shares", models=models, runs=f"{',' if people else ' and'} {runs} over runs",
                 people=f" and {people} over people" if people else "")
         )  # fmt: skip
     return found
@@ -196,7 +196,7 @@ def about_published_rule(tables: Tables, language: str, subject: str) -> Remark 
     )
     published, claimed = _side_of_zero(low, high), _claim_sides(claim)[0]
     differs = published not in (0, claimed) and claim["predictor"] == LN_N
-    return say("published_rule_differs" if differs else "published_rule", numbers=numbers)
+    return state("published_rule_differs" if differs else "published_rule", numbers=numbers)
 
 
 def _lean_numbers(row: pd.Series, whose: str) -> str:
@@ -224,10 +224,10 @@ def about_baselines(tables: Tables, language: str, subject: str) -> Remark | Non
     found = of(tables["leans"], **place)
     if found.empty:
         controls = of(tables["asymmetry"], **place)["kind"].isin([BASELINE, UNTRAINED])
-        return None if controls.any() else say("no_control")
+        return None if controls.any() else state("no_control")
     row = found.iloc[0]
     name = {1: "control_leans_more", -1: "model_leans_more"}.get(clear(row), "leans_undecided")
-    return say(name, numbers=_lean_numbers(row, who(subject)))
+    return state(name, numbers=_lean_numbers(row, who(subject)))
 
 
 def about_ceiling(tables: Tables, language: str, subject: str) -> Remark | None:
@@ -239,7 +239,7 @@ def about_ceiling(tables: Tables, language: str, subject: str) -> Remark | None:
         return None
     left, before = (int((one["left_minus_right"] > 0).sum()) for one in (rows, plain))
     models = wording.plural(len(rows), "model")
-    return say("leaning_in_reliability", left=left, models=models, before=before)
+    return state("leaning_in_reliability", left=left, models=models, before=before)
 
 
 def about_people(tables: Tables, language: str) -> Remark:
@@ -247,19 +247,19 @@ def about_people(tables: Tables, language: str) -> Remark:
     rows = of(tables["asymmetry"], language=language)
     n = int(rows.loc[rows["subject"] != AVERAGE, "subject"].nunique())
     if n == 0:
-        return say("no_people")
+        return state("no_people")
     people = wording.plural(n, "individual")
     if n < MIN_SUBJECTS:
-        return say("few_people", people=people, needed=MIN_SUBJECTS)
+        return state("few_people", people=people, needed=MIN_SUBJECTS)
     found = of(
         tables["subjects"], language=language, quantity="slope_l_minus_r_whole", **PUBLISHED,
     )  # fmt: skip
     if found.empty or not np.isfinite(found.iloc[0]["ci_low"]):
-        return say("people_without_slope", people=people)
+        return state("people_without_slope", people=people)
     mean, low, high = (PER_TENFOLD * float(found.iloc[0][k]) for k in ("mean", "ci_low", "ci_high"))
     digits = wording.digits_within(low, high)
     small = " With five people or fewer no sign-flip test can reach 5 %." if n <= 5 else ""
-    return say(
+    return state(
         "slope_over_people", people=people, change=wording.signed(mean, digits),
         interval=wording.interval(low, high, digits), small=small,
     )  # fmt: skip
@@ -268,14 +268,14 @@ def about_people(tables: Tables, language: str) -> Remark:
 def _planted_remark(rows: pd.DataFrame, place: str) -> Remark:
     row = rows.iloc[0]
     if row["recovered"] == "":
-        return say("planted_undecided", models=wording.plural(len(rows), "model"), place=place)
+        return state("planted_undecided", models=wording.plural(len(rows), "model"), place=place)
     yes = row["recovered"] == "yes"
     rank = f"rank correlation {wording.number(float(row['spearman']), 2)}"
     if np.ptp(rows["planted_left_minus_right"].to_numpy()) > 0:
         name = "planted_recovered" if yes else "planted_missed"
     else:
         name = "false_alarm" if yes else "no_alarm"
-    return say(name, rank=rank, place=f"{place}, world “{row['world']}”")
+    return state(name, rank=rank, place=f"{place}, world “{row['world']}”")
 
 
 def about_planted(tables: Tables) -> list[Remark]:
@@ -290,7 +290,7 @@ def about_planted(tables: Tables) -> list[Remark]:
         if len(people):
             n = int((people["recovered"] == "yes").sum())
             of_all = wording.plural(len(people), "individual")
-            remarks.append(say("planted_in_people", n=n, people=of_all, language=language))
+            remarks.append(state("planted_in_people", n=n, people=of_all, language=language))
     return remarks
 
 
@@ -298,12 +298,12 @@ def about_published(tables: Tables, why_not: str) -> Remark:
     """Say how many published values agree."""
     rows = tables["published"]
     if rows.empty:
-        return say("published_none", why_not=why_not or "none to compare with")
+        return state("published_none", why_not=why_not or "none to compare with")
     names = rows.loc[rows["agrees"] != "yes", "quantity"]
     if names.empty:
-        return say("published_agree", n=len(rows))
+        return state("published_agree", n=len(rows))
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return say("published_disagree", agree=len(rows) - len(names), n=len(rows),
+    return state("published_disagree", agree=len(rows) - len(names), n=len(rows),
                names="; ".join(names.head(NAMED)) + more)  # fmt: skip
 
 
@@ -324,7 +324,7 @@ def about_losses(tables: Tables) -> list[Remark]:
     fitted = failed["model"] != ""
     for code, rows in failed[~fitted].groupby("language"):
         names = listed(rows["subject"], NAMED)
-        remarks.append(say("group_lacks", language=code, names=names))
+        remarks.append(state("group_lacks", language=code, names=names))
     failed = failed[fitted]
     if len(failed):
         names = ", ".join(
@@ -334,10 +334,10 @@ def about_losses(tables: Tables) -> list[Remark]:
         more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
         are = "is" if len(failed) == 1 else "are"
         fits = wording.plural(len(failed), "fit")
-        remarks.append(say("fits_failed", fits=fits, are=are, names=names + more))
+        remarks.append(state("fits_failed", fits=fits, are=are, names=names + more))
     for _, row in lost[lost["model"] == RELIABILITY].iterrows():
         remarks.append(
-            say(
+            state(
                 "without_reliability", voxels=wording.plural(int(row["n_left_out"]), "voxel"),
                 n_voxels=f"{int(row['n_voxels']):,}", language=row["language"],
                 have="has" if row["n_left_out"] == 1 else "have", reason=row["reason"],
@@ -350,7 +350,7 @@ def about_losses(tables: Tables) -> list[Remark]:
         names = ", ".join(who(name) for name in subjects[:4])
         more = f" and {len(subjects) - 4} more" if len(subjects) > 4 else ""
         remarks.append(
-            say(
+            state(
                 "left_out", at_most="At most " if len(rows) > 1 else "", names=names + more,
                 voxels=wording.plural(int(most["n_left_out"]), "voxel"), language=language,
                 n_voxels=f"{int(most['n_voxels']):,}", reason=reason,
@@ -368,10 +368,10 @@ def about_alignment(tables: Tables) -> list[Remark]:
     rates = rows["alignment_rate"].astype(float)
     poor = sorted(set(rows.loc[rates < 0.99, "model"]))
     if poor:
-        return [say("few_words_found", names=", ".join(poor[:8]))]
+        return [state("few_words_found", names=", ".join(poor[:8]))]
     lowest = math.floor(10_000 * rates.min()) / 100  # rounded up, one lost word would be no loss
     share = "All" if lowest == 100 else f"At least {lowest:.2f} % of the"
-    return [say("words_found", share=share)]
+    return [state("words_found", share=share)]
 
 
 def trust(tables: Tables, place: tuple[str, str]) -> list[dict[str, Any]]:

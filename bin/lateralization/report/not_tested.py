@@ -8,7 +8,7 @@ import pandas as pd
 from lateralization import wording
 from lateralization.baselines import oasm
 from lateralization.names import AVERAGE, MODEL
-from lateralization.report.sentences import Remark, say
+from lateralization.report.sentences import Remark, state
 from lateralization.run_plan import Plan
 from lateralization.statistics.intervals import MIN_PEOPLE
 from lateralization.tables.read import of
@@ -39,10 +39,10 @@ def about_leakage(tables: Tables, language: str, subject: str) -> Remark | None:
         return None
     draws = wording.plural(len(scores), "draw")
     if len(scores) < MIN_DRAWS:
-        return say("folds_not_judged", draws=draws)
+        return state("folds_not_judged", draws=draws)
     mean, error = scores.mean(), scores.std(ddof=1) / np.sqrt(len(scores))
     leaks = abs(mean) > max(LIMIT, 2 * error)
-    return say(
+    return state(
         "folds_leak" if leaks else "folds_hold",
         draws=draws, score=wording.signed(mean), error=wording.number(float(error), 2),
     )  # fmt: skip
@@ -89,15 +89,15 @@ def not_tested(plan: Plan, tables: Tables) -> list[Remark]:
         if lacking:
             people = min(_people(tables, language) for language in lacking)
             remarks.append(
-                say(
+                state(
                     sentence,
                     where=_where([names[language] for language in lacking], names),
                     people=wording.plural(people, "individual"),
                 )
             )
-    remarks.append(say("story_not_tested"))
+    remarks.append(state("story_not_tested"))
     if plan.truth is not None:
-        remarks.append(say("brains_not_tested"))
+        remarks.append(state("brains_not_tested"))
     return remarks
 
 

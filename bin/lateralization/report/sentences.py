@@ -520,7 +520,7 @@ SENTENCES = _by_name((
 # fmt: on
 
 
-def say(name: str, **values: object) -> Remark:
+def state(name: str, **values: object) -> Remark:
     """Say a sentence of the list.
 
     Raises

@@ -62,7 +62,7 @@ def _direction(line: pd.Series) -> int:
 def _compared(unit: str, line: pd.Series, in_r: int, region: str) -> Remark:
     """Choose the sentence about the slope in one unit beside the one in r."""
     if not np.isfinite(line["slope"]):
-        return sentences.say(f"{unit}_empty", reason=line["reason"])
+        return sentences.state(f"{unit}_empty", reason=line["reason"])
     here = _direction(line)
     if in_r == here:
         verdict = "agrees" if here else "neither"
@@ -74,7 +74,7 @@ def _compared(unit: str, line: pd.Series, in_r: int, region: str) -> Remark:
     limits = [tuple(PER_TENFOLD * float(line[name]) for name in pair) for pair in INTERVALS]
     digits = max(wording.digits_within(low, high) for low, high in limits)
     over_models, over_runs = (wording.interval(low, high, digits) for low, high in limits)
-    return sentences.say(
+    return sentences.state(
         f"{unit}_{verdict}", region=region, change=wording.signed(change, digits),
         over_models=over_models, over_runs=over_runs,
         models=wording.plural(int(line["n_models"]), "model"),
@@ -98,7 +98,7 @@ def about_cerebellum(tables: Tables, language: str, subject: str) -> Remark | No
     )
     if not np.isfinite([cortex, cerebellum]).all() or cortex * cerebellum == 0:
         return None
-    return sentences.say(
+    return sentences.state(
         "crossed_opposite" if cortex * cerebellum < 0 else "crossed_same",
         region=WORDS[selection], cortex=wording.signed(cortex),
         cerebellum=wording.signed(cerebellum),

@@ -129,7 +129,7 @@ def fetch_snapshot(request: Request, cache: Path) -> Snapshot:
         return cached
 
 
-def look_up(request: Request, cache: Path) -> str:
+def commit_of(request: Request, cache: Path) -> str:
     """Return the commit of a model, if it can be fetched; nothing of it is fetched.
 
     Raises

@@ -104,7 +104,7 @@ def look_up(
         found[str(spec["name"])] = None
         try:
             with problems.collect():
-                found[str(spec["name"])] = hub.look_up(_request(spec), cache)
+                found[str(spec["name"])] = hub.commit_of(_request(spec), cache)
         except Transient as error:
             if refuse:
                 raise

@@ -23,7 +23,7 @@ from lateralization.plan.costs import (
     shape_of,
     without_scans,
 )
-from lateralization.plan.summary import peak_bytes, summary
+from lateralization.plan.summary import details, peak_bytes
 from lateralization.run_plan import FitPlan
 
 RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results"
@@ -154,7 +154,7 @@ def test_a_size_that_is_not_known_is_called_unknown() -> None:
 
     def disk(*languages: Any) -> tuple[Any, str, str]:
         plan = made_plan(languages=list(languages))
-        lines = summary(plan)
+        lines = details(plan)
         one, other = (
             next(line for line in lines if line.startswith(f"plan: disk {what}"))
             for what in ("for fMRI", "at its peak")

@@ -112,10 +112,10 @@ def test_the_profile_asks_for_every_control_and_the_plan_says_its_price(tmp_path
     assert {"word_rate", "word_position"} < set(plan["joint"])
     (note,) = [note for note in plan["notes"] if note.startswith("price of the controls")]
     n = len(plan["fits"])
-    assert n == 4 * 7 + 40 + 1 + 3 + 10
+    assert n == 4 * 7 + 6 + 1 + 3 + 10
     for said in (f"{n} fits, 24 of them to individuals", "2 untrained models", "10 draws of oasm",
                  "31.9 GB of data", "word_rate + word_position + word_length jointly",
-                 "disk about ", "ENCODE about ", "RESAMPLE about 8 min"):  # fmt: skip
+                 "disk about ", "hours of two cores (most of it"):  # fmt: skip
         assert said in note, (said, note)
     assert any(line.startswith("plan: time") for line in summary(Plan.from_json(plan)))
     assert not any("price" in note for note in plan_of(tmp_path, models="gpt2")["notes"])

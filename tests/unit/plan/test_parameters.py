@@ -38,8 +38,8 @@ def test_nothing_given_is_all_defaults():
     found = typed({})
     assert found["languages"] == ["en"]
     assert found["models"] == ["gpt2"]
-    assert found["random_dims"] == [300, 1024]
-    assert found["random_seeds"] == list(range(1, 11))
+    assert found["random_dims"] == [300]
+    assert found["random_seeds"] == [1, 2, 3]
     assert found["layers"] == "all"
     assert found["isc_seed"] == 1234
     assert found["glove"] is None

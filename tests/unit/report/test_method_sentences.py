@@ -60,7 +60,7 @@ CASES = {
     "Every layer whose number is a multiple of ": ("--layers every", plan(layers="every:2"), BARE),
     "The group mask holds the voxels": ("no --mask", BARE, plan(language={"mask": {}})),
     "The group mask was taken from the file given.": ("--mask", plan(language={"mask": {}}), BARE),
-    "Voxels without a signal of their own in a run": ("always", BARE, ALWAYS),
+    "Voxels without a signal in a run": ("always", BARE, ALWAYS),
     "Inter-subject reliability was taken from the files given": (
         "--isc", plan(language={"isc": {}}), BARE,
     ),
