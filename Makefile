@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev s3-server images demo test test-fast mutants fuzz check style types lint spelling documentation \
+.PHONY: help setup setup-dev s3-server images demo test test-fast mutants fuzz slow check style types lint spelling documentation \
   format readme lock licences clean
 
 # ENGINE=auto (the first time the default; later what was said last) takes an installed Nextflow of
@@ -71,6 +71,10 @@ mutants: setup-dev ## put 200 small faults into the science, and list those that
 # a case of a model's files loads a model: a twentieth as many
 fuzz: setup-dev ## spoil the user's files in 10,000 new ways per parser (CASES=, ARGS go to pytest)
 	@FUZZ_CASES=$(CASES) MUTATIONS=$(CASES) MODEL_CASES=$$(($(CASES) / 20)) $(pytest) tests/properties $(ARGS)
+
+slow: setup-dev ## simulate how often intervals miss and sentences are false, hours long (ARGS: --sets N)
+	@for part in calibration calibration_claim calibration_controls calibration_sentences; do \
+	  $(python) benchmarks/$$part.py $(ARGS); done
 
 check: setup-dev ## run the quality gates: style, types, pipeline syntax, spelling, documentation
 	@$(MAKE) --no-print-directory --keep-going style types lint spelling documentation ARGS=
