@@ -133,8 +133,10 @@ def read_checked(path: Path, schema: Path) -> Any:
     if error is not None:
         where = ".".join(str(part) for part in error.absolute_path) or "it"
         hint = error.schema.get("description") if isinstance(error.schema, dict) else None
+        # a regular expression says less than its description
+        said = repr(error.instance) if error.validator == "pattern" and hint else error.message
         raise BadInput(
-            f"{path}: {where}: {error.message[:200]}{f' ({hint})' if hint else ''}; mend it there"
+            f"{path}: {where}: {said[:200]}{f' ({hint})' if hint else ''}; mend it there"
         )
     return content
 

@@ -14,6 +14,7 @@ from lateralization.files import read_tensors, save_tensors
 from lateralization.fmri.average import average_run, average_subjects, given_average, write_average
 from lateralization.fmri.clean import MaskFile
 from lateralization.fmri.signals import standardise
+from lateralization.names import IN_SOURCE, OUT_OF_VIEW
 from lateralization.volumes import from_volume, save_volume
 
 BIN = Path(__file__).resolve().parents[3] / "bin"
@@ -41,7 +42,7 @@ def subject(seed):
 
 def silence(tensors, run, voxel):
     tensors[f"run-{run}"][:, voxel] = 0
-    tensors["left_out"][run - 1, voxel] = 1
+    tensors["left_out"][run - 1, voxel] = IN_SOURCE
 
 
 @pytest.fixture
@@ -82,8 +83,10 @@ def test_a_voxel_is_left_out_only_where_all_subjects_lack_it(tmp_path, subjects)
     for one in subjects:
         silence(one, 3, 7)
     silence(subjects[1], 5, 8)
+    subjects[0]["left_out"][2, 7] = OUT_OF_VIEW
     average = average_subjects(write(tmp_path, subjects), N_VOXELS)
     assert np.argwhere(average["left_out"]).tolist() == [[2, 7]]
+    assert average["left_out"][2, 7] == IN_SOURCE
     assert not average["run-3"][:, 7].any()
     mean = sum(one["run-5"][:, 8].astype(np.float64) for one in subjects)
     assert np.allclose(average["run-5"][:, 8], standardise(mean), atol=1e-6)

@@ -115,6 +115,7 @@ def test_the_default_run_fetches_what_it_needs_and_no_more(tmp_path):
     assert "31.9 GB" in text
     assert "442 files" in text
     assert "31.9 GB with --keep_raw yes" in text
+    assert not [note for note in plan["notes"] if "space" in note]
 
 
 STUDY = {"models": str(ASSETS / "models_en.csv"), "subjects": "average,EN057", "gpus": "1"}
@@ -361,3 +362,43 @@ def test_the_plan_says_what_the_weights_take_on_disk(world):
     assert "499.4 MB to 998.7 MB (2 to 4 bytes a weight) with --keep_models yes" in said
     assert "no a model's (501.0 MB at most) go" in said
     assert "and 1 models" in line(models="gpt2,org/unheard-of")
+
+
+FETCHED = {
+    "name": "ds000001", "version": "1.0.0", "manifest": "manifest.tsv", "tr": 1.5, "n_runs": 3,
+    "bold": "sub-{subject}/*_bold.nii.gz",
+    "languages": {"nl": {"subjects": "*", "annotation": "words.tsv"}},
+}  # fmt: skip
+
+
+def fetched(folder, stories, space="_space-MNI152NLin2009cAsym"):
+    """Write the description and manifest of a data set that is fetched; return its parameters."""
+    rows = ["path\tbytes\tmd5\tlanguage\tsubject\trun", f"words.tsv\t9\t{'a' * 32}\tnl\tn/a\tn/a"]
+    rows += [
+        f"sub-{one}/sub-{one}_ses-{k}_task-{story}{space}_bold.nii.gz\t9\t{'b' * 32}\tnl\t{one}\t"
+        f"{k}"
+        for one, heard in stories.items()
+        for k, story in enumerate(heard, start=1)
+    ]
+    (folder / "manifest.tsv").write_text("\n".join(rows) + "\n")
+    (folder / "dataset.json").write_text(json.dumps(FETCHED))
+    return {"dataset": "dataset.json", "languages": "nl", "models": "none",
+            "baselines": "random_vector"}  # fmt: skip
+
+
+def test_names_of_a_fetched_data_set_are_asked_for_stories_and_spaces(tmp_path, capsys):
+    heard = {"01": "abc", "02": "abc"}
+    plan = plan_of(tmp_path, **fetched(tmp_path, heard))
+    assert not [note for note in plan["notes"] if "space" in note]
+    text = "\n".join(summary(Plan.from_json(plan)))
+    assert "disk for fMRI      nl: unknown until the scans are counted" in text
+    assert not re.search(r" -[0-9]", text)
+    notes = plan_of(tmp_path, **fetched(tmp_path, heard, ""))["notes"]
+    assert [note for note in notes if note.startswith("names of 6 runs have no space-")]
+    line, *more = lines_of(tmp_path, capsys, **fetched(tmp_path, heard | {"02": "acb"}))
+    assert "file 2 of sub-02" in line
+    assert not more
+    line, *_ = lines_of(tmp_path, capsys, **fetched(tmp_path, {"01": "aba", "02": "aba"}))
+    assert "files 1 and 3 of sub-01 name one story, a" in line
+    line, *_ = lines_of(tmp_path, capsys, **fetched(tmp_path, heard, "_space-T1w"))
+    assert "sub-01/sub-01_ses-1_task-a_space-T1w_bold.nii.gz is in space-T1w by its name" in line

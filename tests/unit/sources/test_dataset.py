@@ -445,7 +445,7 @@ def test_a_description_of_surfaces_says_that_volumes_are_needed(tmp_path, ending
     content["bold"] = f"sub-{{subject}}/func/*_bold.{ending}"
     path = tmp_path / "dataset.json"
     path.write_text(json.dumps(content))
-    with pytest.raises(BadInput, match=r"bold: .*volumes, \.nii or \.nii\.gz \(not surfaces"):
+    with pytest.raises(BadInput, match=r"bold: 'sub-.*' \(needed are .* volumes, .* not surfaces"):
         read_description(path, ASSETS / "dataset.schema.json")
 
 
