@@ -26,7 +26,7 @@ MEASURED = (
 """Stage, seconds, unit of work: from the tables of benchmarks/results (a test compares them)."""
 
 
-JOINTLY = {1: 1.9, 2: 3.0, 3: 3.2}
+JOINTLY = {0: 1.0, 1: 1.8, 2: 3.0, 3: 3.2}
 """About how many fits of a layer alone a layer takes with so many confounds (``benchmarks``)."""
 
 FIGURES = 60_000_000
@@ -93,9 +93,9 @@ def encode_seconds(plan: Plan, layers: dict[str, int | None]) -> float:
         Fitted layers of each model; of those that are not known nothing is counted.
     """
     on_cores, on_gpu = (seconds for stage, seconds, _ in MEASURED if stage == "ENCODE")
+    alone = {*plan.joint, *(one.name for one in plan.baselines if one.kind == oasm.KIND)}
     fits = sum(
-        (layers[fit.model] or 0)
-        * (1 if fit.model in plan.joint else JOINTLY.get(len(plan.joint), 1))
+        (layers[fit.model] or 0) * (1 if fit.model in alone else JOINTLY[len(plan.joint)])
         for fit in plan.fits
     )
     return fits * (on_gpu if plan.parameters["gpus"] else on_cores)

@@ -10,12 +10,16 @@ import pytest
 
 from helpers.made_plans import made_baseline, made_language, made_model, made_plan, made_subject
 from lateralization.plan.costs import (
+    JOINTLY,
     MEASURED,
     activations_disk,
+    encode_seconds,
     gpu_bytes_needed,
     reliability_disk,
+    resample_seconds,
     shape_of,
 )
+from lateralization.run_plan import FitPlan
 
 RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results"
 
@@ -56,6 +60,22 @@ def test_memory_on_a_gpu_is_the_weights_and_a_window() -> None:
     peak = next(float(r["peak_gib"]) for r in _rows("extraction_gpu.tsv") if r["peak_gib"])
     assert whole / 2**30 < peak
     assert gpu_bytes_needed(replace(model, n_parameters=None), "float32") is None
+
+
+def test_encoding_takes_its_layers_and_a_multiple_of_them_with_confounds() -> None:
+    fits = [FitPlan("en", "average", name) for name in ("m", "word_rate", "oasm_seed1")]
+    baselines = [made_baseline("word_rate", "word_rate"), made_baseline("oasm_seed1", "oasm")]
+    layers = {"m": 13, "word_rate": 1, "oasm_seed1": 1}
+    alone = made_plan(fits=fits, baselines=baselines)
+    assert encode_seconds(alone, layers) == pytest.approx(15 * 6.42)
+    jointly = replace(alone, joint=["word_rate"])
+    assert encode_seconds(jointly, layers) == pytest.approx((13 * JOINTLY[1] + 2) * 6.42)
+    on_gpu = replace(alone, parameters=alone.parameters | {"gpus": 1})
+    assert encode_seconds(on_gpu, {**layers, "m": None}) == pytest.approx(2 * 2.52)
+    subjects = [made_subject("EN901"), made_subject("EN902")]
+    assert resample_seconds(made_plan(languages=[made_language(subjects=subjects)])) == (
+        pytest.approx(18 * 1.02)
+    )
 
 
 def test_activations_take_four_bytes_a_word_layer_and_unit() -> None:
