@@ -51,7 +51,9 @@ workflow SCORES {
             def ids = subjects.collect { subject -> fit_id(subject, meta) }
             def blocks = layer_blocks(meta, all)
             def task = language_of(subjects[0]) + [id: ids[0], ids: ids, n_blocks: blocks.size()]
-            def others = joint.any { one -> one.name == meta.name } ? [] : joint // not with itself
+            // not with itself, nor with what only shows whether the folds leak
+            def alone = meta.kind == 'oasm' || joint.any { one -> one.name == meta.name }
+            def others = alone ? [] : joint
             def their = [others.collect { one -> one.states }, others.collect { one -> one.words }]
             blocks.collect { block -> [task, block, files.states, files.words, courses] + their }
         }

@@ -37,7 +37,7 @@ Of these tables those of benchmarks/results are the source (a test compares them
 """
 
 
-JOINTLY = {1: 1.9, 2: 3.0, 3: 3.2}
+JOINTLY = {0: 1.0, 1: 1.8, 2: 3.0, 3: 3.2}
 """About how many fits of a layer alone a layer takes with so many confounds (``benchmarks``)."""
 
 FIGURES = 60_000_000
@@ -214,10 +214,11 @@ def estimated_hours(plan: Plan, layers: dict[str, int | None]) -> Hours:
     gpu = int(plan.parameters["gpus"]) > 0
     widths = {model.name: shape_of(model)[1] for model in plan.models}
     widths |= {entry.name: entry.dims for entry in plan.baselines}
+    alone = {*plan.joint, *(one.name for one in plan.baselines if one.kind == oasm.KIND)}
     encode = sum(
         (layers[fit.model] or 0)
         * _layer_seconds(plan, widths[fit.model] or 0, gpu)
-        * (1 if fit.model in plan.joint else JOINTLY.get(len(plan.joint), 1))
+        * (1 if fit.model in alone else JOINTLY[len(plan.joint)])
         for fit in plan.fits
     )
     weights, seconds = STORY_SECONDS[gpu]

@@ -19,7 +19,7 @@ from lateralization.baselines.baselines import (
 )
 from lateralization.baselines.glove import glove_key, glove_vectors, glove_width
 from lateralization.errors import BadInput
-from lateralization.files import read_table, read_tensors
+from lateralization.files import read_metadata, read_table, read_tensors
 from lateralization.words.stories import read_text_zip
 
 WORDS = ["The", "fox", "the", "fox", "The"]
@@ -139,9 +139,9 @@ def test_a_damaged_zip_is_one_line_however_it_is_compressed(tmp_path: Path, meth
         read_text_zip(texts, "en", None, 1)
 
 
-def test_the_command_writes_the_features_form(tmp_path: Path) -> None:
+def command(tmp_path: Path, **spec: object) -> dict[str, np.ndarray]:
+    """Run the command on the Chinese annotation and return the features that it writes."""
     root = Path(__file__).parents[3]
-    spec = {"name": "random_vector_3d_seed1", "kind": "random_vector", "dims": 3, "seed": 1}
     (tmp_path / "spec.json").write_text(json.dumps(spec))
     annotation = root / "tests/fixtures/annotation/CN/lppCN_word_information.csv"
     done = subprocess.run(
@@ -156,7 +156,25 @@ def test_the_command_writes_the_features_form(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     features = read_tensors(tmp_path / "r_activations.safetensors")
-    words = read_table(tmp_path / "r_words.tsv", ("word",))
     assert len(features) == 9
+    return features
+
+
+def test_the_command_writes_the_features_form(tmp_path: Path) -> None:
+    features = command(
+        tmp_path, name="random_vector_3d_seed1", kind="random_vector", dims=3, seed=1
+    )
+    words = read_table(tmp_path / "r_words.tsv", ("word",))
     assert len(words) == sum(len(part) for part in features.values()) == 1058
     np.testing.assert_array_equal(features["run-1/layer-0"][0], np.random.RandomState(1).randn(3))
+
+
+def test_the_command_writes_what_the_rows_of_oasm_are_drawn_from(tmp_path: Path) -> None:
+    features = command(tmp_path, name="oasm_seed2", kind="oasm", dims=300, seed=2)
+    blocks = np.concatenate([features[f"run-{run}/layer-0"] for run in range(1, 10)])
+    assert set(blocks[:, 0]) == {2}
+    assert len(set(blocks[:, 1])) == 9
+    assert read_metadata(tmp_path / "r_activations.safetensors")["rows"] == "blocks"
+    described = json.loads((tmp_path / "r_activations.json").read_text())
+    assert described["widths"] == [300]
+    assert 0.1 <= described["blur"] <= 4.8

@@ -10,6 +10,7 @@ import pytest
 
 from helpers.made_plans import made_baseline, made_language, made_model, made_plan, made_subject
 from lateralization.plan.costs import (
+    JOINTLY,
     LAYER_SECONDS,
     RUN_SECONDS,
     STORY_SECONDS,
@@ -103,6 +104,23 @@ def test_memory_on_a_gpu_is_the_weights_and_a_window() -> None:
     peak = next(float(r["peak_gib"]) for r in _rows("extraction_gpu.tsv") if r["peak_gib"])
     assert whole / 2**30 < peak
     assert gpu_bytes_needed(replace(model, n_parameters=None), "float32") is None
+
+
+def test_encoding_takes_its_layers_and_a_multiple_of_them_with_confounds() -> None:
+    fits = [FitPlan("en", "average", name) for name in ("m", "word_rate", "oasm_seed1")]
+    baselines = [made_baseline("word_rate", "word_rate"), made_baseline("oasm_seed1", "oasm")]
+    layers = {"m": 13, "word_rate": 1, "oasm_seed1": 1}
+    model = made_model("m", n_parameters=10**8, n_hid=768)
+    alone = made_plan(
+        fits=fits, baselines=baselines, models=[model], languages=[made_language()]
+    )  # fmt: skip
+
+    def seconds(plan: Any) -> float:
+        return 3600 * estimated_hours(plan, layers).stages["ENCODE"]
+
+    assert seconds(alone) == pytest.approx(13 * 6.42 + 2 * 2.73)
+    jointly = replace(alone, joint=["word_rate"])
+    assert seconds(jointly) == pytest.approx(13 * JOINTLY[1] * 6.42 + 2 * 2.73)
 
 
 def test_activations_take_four_bytes_a_word_layer_and_unit() -> None:
