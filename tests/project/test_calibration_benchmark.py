@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 import calibration
+import calibration_controls
 
 from lateralization.statistics.intervals import corrected_t
 
@@ -46,3 +47,17 @@ def test_time_series_go_through_encoder_and_tables(rise):
     truth = limits.mean if rise else 0
     covers = limits.low <= truth <= limits.high
     assert rows[0]["laterality index, Fieller's limits where it has some: covers"] == covers
+
+
+def test_every_cell_of_the_controls_is_drawn_and_has_both_formulas():
+    cells = list(enumerate(calibration_controls.cells()))
+    found = [calibration_controls.rows_of(cell, 2, 1) for cell in cells[::3]]
+    assert found[0] == calibration_controls.rows_of(cells[0], 2, 1)
+    named = {row["quantity"] for rows in found for row in rows}
+    usual = {one.replace(", before", "") for one in named if ", before" in one}
+    assert len(usual & named) >= 6
+    made = calibration_controls.made_study(
+        np.random.default_rng(0), calibration_controls.World(scatter=0.0, error=1.0), 4000
+    )
+    means = (made[1][..., 0] - made[1][..., 1]).mean(axis=1)
+    assert means.var() == pytest.approx(2 * 0.3, rel=0.1)

@@ -208,8 +208,8 @@ def _lean_numbers(row: pd.Series, whose: str) -> str:
         f"and {row['model']}, of {wording.plural(int(row['n_models']), 'model')} the most "
         f"lateralised, {wording.signed(float(row['model_l_minus_r']))}. In size they differ by "
         f"{wording.signed(float(row['lead']))}, {wording.interval(low, high)} over "
-        f"{wording.plural(int(row['n_runs']), 'test run')} of {whose} alone, in each of which both "
-        "were chosen on the others."
+        f"{wording.plural(int(row['n_runs']), 'test run')} of {whose} alone; both were chosen "
+        "because they lean most."
     )
 
 

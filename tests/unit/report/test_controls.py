@@ -167,7 +167,7 @@ def test_controls_lead_by_the_interval_of_their_lead(low, high, name):
     remark = about_baselines(tables, "en", "average")
     assert said(remark) == name
     assert "of 3 controls the one that leans most" in remark.text
-    assert "chosen on the others" in remark.text
+    assert "chosen because they lean most" in remark.text
     tables["leans"] = tables["leans"].iloc[:0]
     assert said(about_baselines(tables, "en", "average")) == "no_control"
     tables["asymmetry"] = one(**REGION, kind="baseline")

@@ -31,7 +31,8 @@ def rows_of(table, **where):
 def world(request, tmp_path_factory):
     """Untrained models lean as trained ones of their size, or not at all."""
     inputs = write_run(
-        tmp_path_factory.mktemp("run"), MadeRun(study=True, baselines=False, run_noise=0.0015)
+        tmp_path_factory.mktemp("run"),
+        MadeRun(study=True, baselines=False, run_noise=0.0015, n_runs=10),
     )
     if request.param == "training":
         side = np.sign(np.argwhere(made_mask())[:, 0] - 18)
@@ -55,7 +56,7 @@ def test_the_effect_of_size_vanishes_where_width_makes_it(world):
     if name == "dimension only":
         assert before.crossed_low > 0
         assert added.crossed_low < 0 < added.crossed_high
-        assert abs(added.slope) < 0.1 * before.slope
+        assert abs(added.slope) < 0.2 * before.slope
     else:
         assert abs(before.slope) < 0.3 * added.slope
         assert added.crossed_low > 0

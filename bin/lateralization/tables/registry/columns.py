@@ -327,7 +327,7 @@ COLUMNS = (
         "model_l_minus_r": "left minus right of the model",
         "lead": (
             "by how much the control leans farther to a side than the model, whatever the sides; "
-            "mean over test runs, for each of which both are chosen on the others"
+            "both are chosen for it, which favours the longer list"
         ),
         "crossed_low": (
             "lower 95 % limit of the slope over models and test runs together; empty below 5 "
