@@ -170,7 +170,7 @@ def remote_files(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _download(plan: Plan, *, brief: bool = False) -> str:
-    """Return what is fetched; ``brief``: without language and kind of what has an unknown size."""
+    """Return what is fetched; ``brief``: without files, languages and kinds."""
     files = remote_files(plan)
     total = sum(file["bytes"] for file in files)
     where: Parcel = plan.languages[0].annotation if plan.languages else {}
@@ -179,9 +179,8 @@ def _download(plan: Plan, *, brief: bool = False) -> str:
     for file in files:
         path = folder / file["path"]
         held += file["bytes"] if path.is_file() and path.stat().st_size == file["bytes"] else 0
-    parts = [
-        f"{byte_size(total - held)} of data ({len(files)} files, {byte_size(held)} already here)"
-    ]
+    here = f" ({len(files)} files, {byte_size(held)} already here)"
+    parts = [f"{byte_size(total - held)} of data{'' if brief else here}"]
     texts = [f"texts {lang.language}" for lang in plan.languages if _has_url(lang.texts)]
     published = [
         f"published {kind} {lang.language}" for lang in plan.languages for kind in _published(lang)
