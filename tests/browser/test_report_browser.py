@@ -375,7 +375,7 @@ def test_every_link_of_the_contents_lands_on_its_heading(browser, page, how):
 
 def test_a_link_to_a_figure_or_a_table_lands_there(browser, page):
     opened_anew(browser, page.as_uri())
-    shown = browser.find_elements(By.CSS_SELECTOR, "section > figure, section > details.table")
+    shown = browser.find_elements(By.CSS_SELECTOR, ".figures > figure, section > details.table")
     names = [one.get_attribute("id") for one in shown]
     for name in (names[0], names[len(names) // 2], names[-1]):
         opened_anew(browser, f"{page.as_uri()}#{name}")

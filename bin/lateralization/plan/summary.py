@@ -57,9 +57,9 @@ def summary(plan: Plan) -> list[str]:
             ),
             ("time", _time(hours)),
             ("GPU", _gpu(plan, hours)),
-            ("download", _download(plan)),
+            ("download", _download(plan, brief=True)),
             ("disk", _peak(plan)),
-            ("in full", "--stage plan prints disk, memory and tasks stage by stage"),
+            ("in full", "--stage plan"),
         ]
     )
     notes = [f"note: {note}" for note in plan.notes]
@@ -196,7 +196,8 @@ def remote_files(plan: Plan) -> list[dict[str, Any]]:
     return files
 
 
-def _download(plan: Plan) -> str:
+def _download(plan: Plan, *, brief: bool = False) -> str:
+    """Return what is fetched; ``brief``: without files, languages and kinds."""
     files = remote_files(plan)
     total = sum(file["bytes"] for file in files)
     where: Parcel = plan.languages[0].annotation if plan.languages else {}
@@ -205,16 +206,18 @@ def _download(plan: Plan) -> str:
     for file in files:
         path = folder / file["path"]
         held += file["bytes"] if path.is_file() and path.stat().st_size == file["bytes"] else 0
-    parts = [
-        f"{byte_size(total - held)} of data ({len(files)} files, {byte_size(held)} already here)"
-    ]
-    others = [f"texts {lang.language}" for lang in plan.languages if _has_url(lang.texts)]
-    others += [
+    here = f" ({len(files)} files, {byte_size(held)} already here)"
+    parts = [f"{byte_size(total - held)} of data{'' if brief else here}"]
+    texts = [f"texts {lang.language}" for lang in plan.languages if _has_url(lang.texts)]
+    published = [
         f"published {kind} {lang.language}" for lang in plan.languages for kind in _published(lang)
     ]
-    others += ["GloVe"] if _has_url(plan.glove) else []
+    if brief:
+        texts, published = ["texts"] * bool(texts), ["files of the study"] * bool(published)
     hub = sum(model.kind == "hub" for model in plan.models)
-    others += [f"{hub} models"] if hub else []
+    others = [*texts, *published]
+    others += ["GloVe"] if _has_url(plan.glove) else []
+    others += [plural(hub, "model")] if hub else []
     if others:
         parts.append(f"{', '.join(others)}: size {UNKNOWN}")
     return "; ".join(parts)

@@ -21,8 +21,8 @@ DOTS = 300
 """Dots per inch of the PNG files, of which 96 are a pixel of the page."""
 
 THEME = {
-    "#ffffff": "var(--card)", "#1f2430": "var(--ink)", "#6b7280": "var(--quiet)",
-    "#e5e7eb": "var(--line)",
+    "#ffffff": "var(--card)", "#000000": "var(--ink)", "#1f2430": "var(--ink)",
+    "#6b7280": "var(--quiet)", "#e5e7eb": "var(--line)",
 }  # fmt: skip
 """Colour of a drawing that is not data → the page's, which is another in the dark."""
 

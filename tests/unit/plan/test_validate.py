@@ -118,10 +118,11 @@ def test_the_default_run_fetches_what_it_needs_and_no_more(tmp_path):
     assert not [note for note in plan["notes"] if "space" in note]
 
 
+PUBLISHED = dict.fromkeys(("mask", "isc", "average_subject"), "published")
 STUDY = {"models": str(ASSETS / "models_en.csv"), "subjects": "average,EN057", "gpus": "1"}
 
 
-@pytest.mark.parametrize("given", [{}, STUDY, STUDY | {"gpus": "0"}])
+@pytest.mark.parametrize("given", [{}, STUDY, STUDY | {"gpus": "0"}, PUBLISHED])
 @pytest.mark.parametrize("n_notes", [0, 30])
 def test_a_plan_leaves_room_for_the_progress_on_a_terminal(tmp_path, given, n_notes):
     """A terminal of 24 rows shows the plan, and the tasks below it."""
@@ -131,11 +132,11 @@ def test_a_plan_leaves_room_for_the_progress_on_a_terminal(tmp_path, given, n_no
     lines = summary(plan)
     assert len(lines) <= MOST_LINES == 12
     text = "\n".join(lines)
-    assert max(map(len, lines)) <= 132
+    assert max(map(len, lines)) <= 120
     assert re.search(r"plan: time +about [\d.]+ (minutes|hours) of two cores", text)
     assert re.search(r"plan: GPU +(about )?[\d.]+ GPU hours; [\w.-]+ needs [\d.]+ [MG]B", text)
     assert re.search(r"plan: disk +about [\d.]+ GB", text)
-    assert "31.9 GB of data" in text
+    assert re.search(r"plan: download +[\d.]+ [MG]B of data", text)
     assert (f"{n_notes - 4} more" in text) == (n_notes == 30)
     assert all(f"note: note {k}" in "\n".join(details(plan)) for k in range(n_notes))
 
