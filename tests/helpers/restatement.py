@@ -21,12 +21,23 @@ SENTENCES = {
 }
 LAST = {"en": "nobody saw it.\n", "fr": "personne ne l'a vu.\n", "cn": "谁也没看见。"}
 
+OTHER = {
+    "en": {"afraid": "aware", "river-bank": "sea-shore", "flew": "swam", "counted": "painted"},
+    "fr": {"peur": "soin", "route": "ville", "volaient": "nageaient", "comptais": "peignais"},
+    "cn": {"河边": "海边", "哪里": "这里", "星星": "月亮", "十一": "二十"},
+}
+"""Words of the other runs: with the same words they would be one story."""
+
 Data = tuple[Path, list[Path], list[str]]
 
 
-def story(repeats: int, language: str = "en") -> str:
+def story(repeats: int, language: str = "en", run: int = 1) -> str:
     """Return a text with everything in it that tokenizers trip over."""
-    return SENTENCES[language] * repeats + LAST[language]
+    sentence = SENTENCES[language]
+    if run > 1:
+        for word, other in OTHER[language].items():
+            sentence = sentence.replace(word, other)
+    return sentence * repeats + LAST[language]
 
 
 def spoken(text: str, language: str = "en") -> list[str]:
@@ -40,7 +51,7 @@ def spoken(text: str, language: str = "en") -> list[str]:
 
 def write_data(folder: Path, language: str = "en", repeats: tuple[int, ...] = (6, 5)) -> Data:
     """Write an annotation and a text per run; return their paths and the texts."""
-    texts = [story(n, language) for n in repeats]
+    texts = [story(n, language, run) for run, n in enumerate(repeats, start=1)]
     rows = ["word,onset,offset,section"]
     paths = []
     for run, text in enumerate(texts, start=1):

@@ -391,8 +391,8 @@ def test_names_of_a_fetched_data_set_are_asked_for_stories_and_spaces(tmp_path, 
     heard = {"01": "abc", "02": "abc"}
     plan = plan_of(tmp_path, **fetched(tmp_path, heard))
     assert not [note for note in plan["notes"] if "space" in note]
-    text = "\n".join(summary(Plan.from_json(plan)))
-    assert "disk for fMRI      nl: unknown until the scans are counted" in text
+    text = "\n".join(details(Plan.from_json(plan)))
+    assert re.search(r"disk for fMRI +nl: unknown until the scans are counted", text)
     assert not re.search(r" -[0-9]", text)
     notes = plan_of(tmp_path, **fetched(tmp_path, heard, ""))["notes"]
     assert [note for note in notes if note.startswith("names of 6 runs have no space-")]
