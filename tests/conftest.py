@@ -24,6 +24,7 @@ SHARING = (
 LONGEST_FIRST = (
     FINISHED,
     "test_newcomer.py",
+    "pipeline/test_mirror.py",
     "test_other_data.py",
     "test_bad_input.py",
     "test_report_browser.py",
