@@ -37,8 +37,8 @@ Of these tables those of benchmarks/results are the source (a test compares them
 """
 
 
-JOINTLY = {0: 1.0, 1: 1.8, 2: 3.0, 3: 3.2}
-"""About how many fits of a layer alone a layer takes with so many confounds (``benchmarks``)."""
+JOINTLY = {0: 1.0, 1: 1.8, 2: 4.5, 3: 5.5}
+"""Cost of a layer with so many confounds, in fits of the layer alone (benchmarks/README.md)."""
 
 FIGURES = 60_000_000
 """About what figures, tables and the report take, made and published (53 MB of the demo)."""
