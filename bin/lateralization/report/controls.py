@@ -53,7 +53,9 @@ def _has_interval(row: pd.Series, low: str = "ci_low", high: str = "ci_high") ->
 def _change(row: pd.Series, value: str, low: str, high: str) -> str:
     """Write a coefficient per tenfold size with its interval."""
     change, least, most = (PER_TENFOLD * float(row[name]) for name in (value, low, high))
-    return f"{wording.signed(change)} per tenfold size, {wording.interval(least, most)}"
+    digits = wording.digits_within(least, most)
+    interval = wording.interval(least, most, digits)
+    return f"{wording.signed(change, digits)} per tenfold size, {interval}"
 
 
 def _over(row: pd.Series) -> str:
@@ -123,19 +125,22 @@ def about_unique(tables: Tables, language: str, subject: str) -> Remark | None:
     region = selection_of(tables, language, subject)
     rows = of(
         tables["unique"], language=language, subject=subject, region=region,
-        midline="shared", kind=MODEL,
+        midline="strict", kind=MODEL,
     )  # fmt: skip
     found = _of_largest(rows)
     if found is None:
         return None
     model, both, sides = found
     side = clear(sides)
-    interval = wording.interval(float(sides["ci_low"]), float(sides["ci_high"]))
+    low, high = float(sides["ci_low"]), float(sides["ci_high"])
+    digits = wording.digits_within(low, high)
+    beyond = wording.signed(float(sides["unique_r"]), digits)
+    interval = wording.interval(low, high, digits)
     return state(
         "beyond_confounds" if side else "not_beyond_confounds", side=SIDES.get(side, ""),
         who=who(subject), model=model, adds=wording.number(float(both["unique_r"])),
         confounds=both["confounds"], alone=wording.number(float(both["confounds_r"])),
-        difference=f"{wording.signed(float(sides['unique_r']))} ({interval}, over test runs)",
+        difference=f"{beyond} ({interval}, over test runs)",
     )  # fmt: skip
 
 
@@ -162,7 +167,7 @@ def about_data(tables: Tables, language: str, subject: str) -> Remark | None:
 
 def about_ceilings(tables: Tables, language: str, subject: str) -> Remark | None:
     """Say what is left of the largest model's asymmetry as a share of the ceiling."""
-    rows = of(tables["ceilings"], language=language, subject=subject, midline="shared", kind=MODEL)
+    rows = of(tables["ceilings"], language=language, subject=subject, midline="strict", kind=MODEL)
     found = _of_largest(rows)
     if found is None:
         return None

@@ -10,12 +10,13 @@ import pandas as pd
 from lateralization import wording
 from lateralization.names import AVERAGE, BASELINE, LN_N, MODEL, UNTRAINED
 from lateralization.problems import listed
-from lateralization.report.controls import about_size_given_score, clear, who
+from lateralization.report.controls import about_size_given_score, clear, side_of_zero, who
 from lateralization.report.not_tested import about_leakage
 from lateralization.report.sentences import BAD, GOOD, NOTE, Remark, state
 from lateralization.report.units import about_cerebellum, about_units
 from lateralization.run_plan import Plan
 from lateralization.statistics.intervals import MIN_SUBJECTS
+from lateralization.statistics.permutation import SMALL
 from lateralization.tables.read import WORDS, models_of, of, selection_of
 from lateralization.tables.registry.tables import PUBLISHED, RELIABILITY, Tables
 
@@ -38,17 +39,10 @@ def _slope_row(
     return rows.iloc[0] if len(rows) == 1 and np.isfinite(rows.iloc[0]["slope"]) else None
 
 
-def _side_of_zero(low: float, high: float) -> int:
-    """Return 1 or -1 where an interval lies above or below 0, else 0; so also without limits."""
-    if not (math.isfinite(low) and math.isfinite(high)) or low >= high:
-        return 0
-    return int(low > 0) - int(high < 0)
-
-
 def _claim_sides(row: pd.Series) -> tuple[int, int, int]:
     """Return on which side of 0 the intervals of the difference, the left and the right lie."""
     whole, left, right = (
-        _side_of_zero(float(row[f"{name}slope_low"]), float(row[f"{name}slope_high"]))
+        side_of_zero(float(row[f"{name}slope_low"]), float(row[f"{name}slope_high"]))
         for name in ("", "left_", "right_")
     )
     return whole, left, right
@@ -194,7 +188,7 @@ def about_published_rule(tables: Tables, language: str, subject: str) -> Remark 
         f"{wording.plural(int(row['n_models']), 'model')} alone (correlation with ln N "
         f"{wording.number(float(row['r']), 2)}, {wording.p_value(float(row['p']))})"
     )
-    published, claimed = _side_of_zero(low, high), _claim_sides(claim)[0]
+    published, claimed = side_of_zero(low, high), _claim_sides(claim)[0]
     differs = published not in (0, claimed) and claim["predictor"] == LN_N
     return state("published_rule_differs" if differs else "published_rule", numbers=numbers)
 
@@ -202,12 +196,16 @@ def about_published_rule(tables: Tables, language: str, subject: str) -> Remark 
 def _lean_numbers(row: pd.Series, whose: str) -> str:
     """Write who leans how far, by how much, and how both were chosen."""
     low, high = float(row["ci_low"]), float(row["ci_high"])
+    digits = wording.digits_within(low, high)
+    control, model, lead = (
+        wording.signed(float(row[name]), digits)
+        for name in ("control_l_minus_r", "model_l_minus_r", "lead")
+    )
     return (
         f"{row['control']}, of {wording.plural(int(row['n_controls']), 'control')} the one that "
-        f"leans most, has a left minus right of {wording.signed(float(row['control_l_minus_r']))}, "
-        f"and {row['model']}, of {wording.plural(int(row['n_models']), 'model')} the most "
-        f"lateralised, {wording.signed(float(row['model_l_minus_r']))}. In size they differ by "
-        f"{wording.signed(float(row['lead']))}, {wording.interval(low, high)} over "
+        f"leans most, has a left minus right of {control}, and {row['model']}, of "
+        f"{wording.plural(int(row['n_models']), 'model')} the most lateralised, {model}. In size "
+        f"they differ by {lead}, {wording.interval(low, high, digits)} over "
         f"{wording.plural(int(row['n_runs']), 'test run')} of {whose} alone; both were chosen "
         "because they lean most."
     )
@@ -258,7 +256,11 @@ def about_people(tables: Tables, language: str) -> Remark:
         return state("people_without_slope", people=people)
     mean, low, high = (PER_TENFOLD * float(found.iloc[0][k]) for k in ("mean", "ci_low", "ci_high"))
     digits = wording.digits_within(low, high)
-    small = " With five people or fewer no sign-flip test can reach 5 %." if n <= 5 else ""
+    small = ""
+    if n <= SMALL:  # a t test of few skewed people rejects too often
+        flips = float(found.iloc[0]["p_sign_flip"])
+        small = f" By sign flips, which few people need beside it, {wording.p_value(flips)}"
+        small += "; with five or fewer none can reach 5 %." if n <= 5 else "."
     return state(
         "slope_over_people", people=people, change=wording.signed(mean, digits),
         interval=wording.interval(low, high, digits), small=small,

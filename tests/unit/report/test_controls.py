@@ -178,7 +178,7 @@ def test_controls_lead_by_the_interval_of_their_lead(low, high, name):
 def test_a_side_decides_no_tone(low, high, tone):
     side = {1: "left", -1: "right"}[side_of_zero(low, high)]
     both = {"language": "en", "subject": "average", "kind": "model", "model": "gpt2",
-            "midline": "shared", "region": "reliable", "n_parameters": 1e9, "ci_low": low,
+            "midline": "strict", "region": "reliable", "n_parameters": 1e9, "ci_low": low,
             "ci_high": high, "unique_r": 0.1, "confounds_r": 0.1, "confounds": "word rate",
             "share": 0.5}  # fmt: skip
     rows = pd.DataFrame([both | {"hemisphere": side} for side in ("both", "left_minus_right")])
