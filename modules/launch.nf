@@ -45,7 +45,7 @@ def keep_site_settings(parameters) {
 
 // What VALIDATE says of bad input, a line per mistake, ends the run. Its task is forgotten: the next run asks again.
 def refuse_run(refusal) {
-    def lines = refusal.readLines().findAll { line -> line.trim() }
+    def lines = refusal.readLines().findAll { line -> line.trim() && !(line =~ /^\w+: +\d+%\|/) } // but no meters of progress
     refusal.parent.deleteDir()
     lines.each { line -> System.err.println(line) }
     nextflow.Global.session.abort()
