@@ -29,7 +29,7 @@ LIMITS = [
 ]
 VALUES = (
     *("left_minus_right", "in_ceiling", "laterality_index", "isc_left_minus_right"),
-    *("slope", "r", "intercept", "coefficient", "t", "mean"),
+    *("slope", "r", "intercept", "coefficient", "t", "mean", "mean_l_minus_r"),
 )
 """Columns that change sign in a row of left minus right."""
 
@@ -44,9 +44,16 @@ BANDS = ("left_low", "left_high", "right_low", "right_high")
 ASYMMETRIES = ("l_minus_r_", "laterality_index_", "in_ceiling_", "slope_l_minus_r")
 
 
+OF_SIDES = (
+    *("asymmetry", "layers", "parcels", "areas", "roi", "sensitivity", "specifications"),
+    *("claim", "claim_runs"),
+)
+"""Tables of which every row is of left minus right."""
+
+
 def about_sides(name: str, table: pd.DataFrame) -> pd.Series:
     """Mark the rows whose values are of left minus right."""
-    if name in ("asymmetry", "layers", "parcels", "areas", "roi", "sensitivity", "specifications"):
+    if name in OF_SIDES:
         return pd.Series(True, index=table.index)
     if "hemisphere" in table:
         return table["hemisphere"] == "left_minus_right"

@@ -162,7 +162,7 @@ def given(copy: Copy, world: Path, runs: Pair) -> Pair:
 @pytest.mark.parametrize(
     "name",
     [
-        *("scores", "asymmetry", "layers", "regressions", "ols", "sensitivity", "specifications"),
+        *("scores", "asymmetry", "layers", "regressions", "ols", "sensitivity", "claim_runs"),
         *("parcels", "areas", "ceilings", "unique", "roi", "subjects", "voxel_pairs", "checks"),
     ],
 )

@@ -97,11 +97,11 @@ def claim(tables: Tables, language: str, _subject: str) -> Drawing:
         figure,
         f"The claim: left minus right, {region}",
         "Mean brain score of each hemisphere by the rules of the claim, and the difference, each "
-        "point a model. The band holds all slopes within the 95 % interval over models, runs and "
-        "people together. Where language models gain more on one side as they grow, the band "
-        "leaves the horizontal. Where a horizontal line fits into it, or one model carries the "
-        "slope, nothing is shown. Where the points lie, above or below zero, is not part of the "
-        "claim.",
+        "point a model. The band holds all slopes within the 95 % interval of the claim. Where "
+        "language models gain more on one side as they grow, the band leaves the horizontal; where "
+        "a horizontal line fits into it, nothing is shown. Beware of a slope that one model "
+        "carries. With two to four families the line is the slope within them. Where the points "
+        "lie, above or below zero, is not part of the claim.",
         f"Two panels over {len(models)} models. Left minus right goes from "
         f"{wording.signed(first['left_minus_right'])} for {first['model']} to "
         f"{wording.signed(last['left_minus_right'])} for {last['model']}.",

@@ -162,7 +162,7 @@ def specification_curve(tables: Tables, language: str, subject: str) -> Drawing:
                      + (f" ({len(shown)} shown)" if len(shown) < len(rows) else ""))  # fmt: skip
     return Drawing(
         figure,
-        "Does the headline hang on how it is computed?",
+        "Does the slope depend on how it is computed?",
         "Each point is the correlation of left minus right with model size under one combination "
         "of layer rule, voxels, midline, summary, runs and families (5 models or more); below "
         "it are its choices. A "

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lateralization import wording
+from lateralization.baselines import oasm
 from lateralization.names import AVERAGE, BASELINE, LN_N, MODEL, UNTRAINED
 from lateralization.problems import listed
 from lateralization.report.controls import about_size_given_score, clear, side_of_zero, who
@@ -105,8 +106,6 @@ def _largest(tables: Tables, row: pd.Series) -> str:
 def _families(row: pd.Series) -> str:
     """Say how families count in the interval."""
     n = int(row["n_families"])
-    if row["family_rule"] == "within":
-        return f", within {wording.plural(n, 'family')} that are taken as given"
     return f" of {wording.plural(n, 'family')}" if n > 1 else " of one family"
 
 
@@ -126,8 +125,10 @@ def claim_row(tables: Tables, language: str) -> pd.Series | None:
 def headline(tables: Tables, language: str, name: str) -> Remark:
     """Give the one sentence that the report begins with; ``name`` is that of the language."""
     row = claim_row(tables, language)
-    if row is None or not row["n_models"] > 0:
+    if row is None:
         return state("nothing_to_claim", place=f"in {name}")
+    if not row["n_models"] > 0:
+        return state("nobody_to_claim", place=f"in {name}", reason=row["reason"])
     predictor = str(row["predictor"])
     other = (f"Models of higher {predictor}", f"with {predictor}", f"per unit of {predictor}", 1.0)
     models, along, unit, scale = PREDICTED.get(predictor, other)
@@ -142,10 +143,11 @@ def headline(tables: Tables, language: str, name: str) -> Remark:
         f"{place}, left minus right changes by {change} in units of r {unit}, "
         f"{wording.interval(low, high, digits)} {_counted(row)}.{_leaning(row)}"
     )
-    sentence = _claim_sentence(row)
-    if sentence.startswith("difference"):
-        models = models[0].lower() + models[1:]
-    return state(sentence, models=models, along=along, numbers=numbers)
+    if row["family_rule"] == "within":
+        families = wording.plural(int(row["n_families"]), "family")
+        models = f"Within these {families}, {models[0].lower() + models[1:]}"
+        along = f"{along} within these {families}"
+    return state(_claim_sentence(row), models=models, along=along, numbers=numbers)
 
 
 def about_claim(tables: Tables, language: str) -> list[Remark]:
@@ -189,7 +191,9 @@ def about_published_rule(tables: Tables, language: str, subject: str) -> Remark 
         f"{wording.number(float(row['r']), 2)}, {wording.p_value(float(row['p']))})"
     )
     published, claimed = side_of_zero(low, high), _claim_sides(claim)[0]
-    differs = published not in (0, claimed) and claim["predictor"] == LN_N
+    comparable = claim["predictor"] == LN_N and claim["subjects"] == subject
+    comparable &= bool(np.isfinite([claim["slope_low"], claim["slope_high"]]).all())
+    differs = comparable and published not in (0, claimed)
     return state("published_rule_differs" if differs else "published_rule", numbers=numbers)
 
 
@@ -204,7 +208,7 @@ def _lean_numbers(row: pd.Series, whose: str) -> str:
     return (
         f"{row['control']}, of {wording.plural(int(row['n_controls']), 'control')} the one that "
         f"leans most, has a left minus right of {control}, and {row['model']}, of "
-        f"{wording.plural(int(row['n_models']), 'model')} the most lateralised, {model}. In size "
+        f"{wording.plural(int(row['n_models']), 'model')} the one that does, {model}. In size "
         f"they differ by {lead}, {wording.interval(low, high, digits)} over "
         f"{wording.plural(int(row['n_runs']), 'test run')} of {whose} alone; both were chosen "
         "because they lean most."
@@ -221,7 +225,8 @@ def about_baselines(tables: Tables, language: str, subject: str) -> Remark | Non
         return None
     found = of(tables["leans"], **place)
     if found.empty:
-        controls = of(tables["asymmetry"], **place)["kind"].isin([BASELINE, UNTRAINED])
+        rows = of(tables["asymmetry"], **place)
+        controls = rows["kind"].isin([BASELINE, UNTRAINED]) & (rows["model"] != oasm.KIND)
         return None if controls.any() else state("no_control")
     row = found.iloc[0]
     name = {1: "control_leans_more", -1: "model_leans_more"}.get(clear(row), "leans_undecided")

@@ -41,9 +41,9 @@ def about_leakage(tables: Tables, language: str, subject: str) -> Remark | None:
     if len(scores) < MIN_DRAWS:
         return state("folds_not_judged", draws=draws)
     mean, error = scores.mean(), scores.std(ddof=1) / np.sqrt(len(scores))
-    leaks = abs(mean) > max(LIMIT, 2 * error)
+    leaks, holds = abs(mean) > max(LIMIT, 2 * error), abs(mean) + 2 * error <= LIMIT
     return state(
-        "folds_leak" if leaks else "folds_hold",
+        "folds_leak" if leaks else "folds_hold" if holds else "folds_undecided",
         draws=draws, score=wording.signed(mean), error=wording.number(float(error), 2),
     )  # fmt: skip
 

@@ -47,7 +47,7 @@ SECTIONS = {
         controls.about_trajectories,
     ),
     "specifications": Section(
-        "Specifications", "Does the headline hang on how it is computed?",
+        "Specifications", "Does the slope depend on how it is computed?",
         controls.about_specifications,
     ),
     "layers": Section("Layers", "Where in the models does the prediction come from?"),

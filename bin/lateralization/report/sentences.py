@@ -100,14 +100,12 @@ SENTENCES = _by_name((
     Sentence(
         "difference_rises", GOOD,
         "the claim's interval lies above 0; the left's does not, nor does the right's lie below 0",
-        "Left minus right rises from smaller to {models}, and which hemisphere does it is not "
-        "certain: {numbers}",
+        "Left minus right rises {along}, and which hemisphere does it is not certain: {numbers}",
     ),
     Sentence(
         "difference_falls", GOOD,
         "the claim's interval lies below 0; the left's does not, nor does the right's lie above 0",
-        "Left minus right falls from smaller to {models}, and which hemisphere does it is not "
-        "certain: {numbers}",
+        "Left minus right falls {along}, and which hemisphere does it is not certain: {numbers}",
     ),
     Sentence(
         "no_change", NOTE, "the claim's interval holds 0",
@@ -122,6 +120,11 @@ SENTENCES = _by_name((
         "No trained model has scores, so there is nothing to claim: {place}.",
     ),
     Sentence(
+        "nobody_to_claim", NOTE,
+        "trained models have scores, and none has them of all whom the claim is about",
+        "Nothing is claimed {place}: {reason}.",
+    ),
+    Sentence(
         "shares", NOTE, "the claim has an interval",
         "Of the variance of this slope {models} is over models{runs}{people}; the interval counts "
         "all of it.",
@@ -134,7 +137,8 @@ SENTENCES = _by_name((
     # the published rule
     Sentence(
         "published_rule_differs", BAD,
-        "the interval of the published rule excludes 0, and the claim's does not on the same side",
+        "the interval of the published rule excludes 0, that of the claim, about the same brain, "
+        "does not on the same side",
         "{numbers}. The claim does not say so: the published interval does not count that all "
         "models are scored on one brain.",
     ),
@@ -232,30 +236,30 @@ SENTENCES = _by_name((
     # ---- the slope in other units, and the crossed check: units.py
     Sentence(
         "ceiling_agrees", NOTE,
-        "the slope as share of the ceiling and that in r are clear of 0 on the same side",
-        _IN_CEILING + ": clear of 0 on the same side as in r.",
+        "the slope as share of the ceiling and the claim are clear of 0 on the same side",
+        _IN_CEILING + ": clear of 0 on the same side as the claim, in r.",
     ),
     Sentence(
-        "ceiling_not_shown", BAD,
-        "the slope in r is clear of 0, that as share of the ceiling is not",
-        _IN_CEILING + ". In r the change is clear of 0, here it is not: how well each side is "
-        "measured may make it.",
+        "ceiling_not_shown", NOTE,
+        "the claim is clear of 0, the slope as share of the ceiling is not",
+        _IN_CEILING + ". The claim, in r, is clear of 0 and this is not, which is no test of their "
+        "difference: how well each side is measured may make it.",
     ),
     Sentence(
         "ceiling_opposite", BAD,
-        "the slope as share of the ceiling is clear of 0 on the other side than that in r",
-        _IN_CEILING + ": clear of 0 on the other side than in r. How well each side is measured "
-        "decides the direction.",
+        "the slope as share of the ceiling is clear of 0 on the other side than the claim",
+        _IN_CEILING + ": clear of 0 on the other side than the claim, in r. How well each side is "
+        "measured decides the direction.",
     ),
     Sentence(
         "ceiling_alone", NOTE,
-        "the slope as share of the ceiling is clear of 0, that in r is not",
-        _IN_CEILING + ": clear of 0, which the change in r is not.",
+        "the slope as share of the ceiling is clear of 0, the claim is not",
+        _IN_CEILING + ": clear of 0, which the claim, in r, is not.",
     ),
     Sentence(
         "ceiling_neither", NOTE,
-        "neither the slope as share of the ceiling nor that in r is clear of 0",
-        _IN_CEILING + ". As in r, a change is not shown.",
+        "neither the slope as share of the ceiling nor the claim is clear of 0",
+        _IN_CEILING + ". As by the claim, in r, a change is not shown.",
     ),
     Sentence(
         "ceiling_empty", NOTE,
@@ -264,30 +268,30 @@ SENTENCES = _by_name((
     ),
     Sentence(
         "index_agrees", NOTE,
-        "the slope of the laterality index and that in r are clear of 0 on the same side",
-        _IN_INDEX + ": clear of 0 on the same side as in r.",
+        "the slope of the laterality index and the claim are clear of 0 on the same side",
+        _IN_INDEX + ": clear of 0 on the same side as the claim, in r.",
     ),
     Sentence(
-        "index_not_shown", BAD,
-        "the slope in r is clear of 0, that of the laterality index is not",
-        _IN_INDEX + ". In r the change is clear of 0, here it is not: scores that grow on both "
-        "sides in one proportion may make it.",
+        "index_not_shown", NOTE,
+        "the claim is clear of 0, the slope of the laterality index is not",
+        _IN_INDEX + ". The claim, in r, is clear of 0 and this is not, which is no test of "
+        "their difference: scores that grow on both sides in one proportion may make it.",
     ),
     Sentence(
         "index_opposite", BAD,
-        "the slope of the laterality index is clear of 0 on the other side than that in r",
-        _IN_INDEX + ": clear of 0 on the other side than in r. The difference in r follows the "
-        "level of the scores.",
+        "the slope of the laterality index is clear of 0 on the other side than the claim",
+        _IN_INDEX + ": clear of 0 on the other side than the claim, in r. The difference in r "
+        "follows the level of the scores.",
     ),
     Sentence(
         "index_alone", NOTE,
-        "the slope of the laterality index is clear of 0, that in r is not",
-        _IN_INDEX + ": clear of 0, which the change in r is not.",
+        "the slope of the laterality index is clear of 0, the claim is not",
+        _IN_INDEX + ": clear of 0, which the claim, in r, is not.",
     ),
     Sentence(
         "index_neither", NOTE,
-        "neither the slope of the laterality index nor that in r is clear of 0",
-        _IN_INDEX + ". As in r, a change is not shown.",
+        "neither the slope of the laterality index nor the claim is clear of 0",
+        _IN_INDEX + ". As by the claim, in r, a change is not shown.",
     ),
     Sentence(
         "index_empty", NOTE,
@@ -354,18 +358,18 @@ SENTENCES = _by_name((
         "asymmetry: {numbers}",
     ),
     Sentence(
-        "model_leans_more", GOOD,
+        "model_leans_more", NOTE,
         "the interval of the control's lead over the model lies below 0",
-        "The most lateralised model leans farther to a side than any control: {numbers}",
+        "The model that leans most leans farther to a side than any control: {numbers}",
     ),
     Sentence(
         "leans_undecided", NOTE, "the interval of that lead holds 0, or is none",
-        "Whether a control leans as far to a side as the most lateralised model is not decided: "
+        "Whether a control leans as far to a side as the model that leans most is not decided: "
         "{numbers}",
     ),
     # confounds and ceilings, in one brain
     Sentence(
-        "beyond_confounds", GOOD,
+        "beyond_confounds", NOTE,
         "the interval over runs of the left minus right that the largest model adds excludes 0",
         "In this story the largest model leans {side} beyond the confounds: for {who}, {model} "
         "adds {adds} to the r of {confounds} alone ({alone}), and left minus right of what it adds "
@@ -377,7 +381,7 @@ SENTENCES = _by_name((
         "of {confounds} alone ({alone}), and left minus right of what it adds is {difference}.",
     ),
     Sentence(
-        "share_leans", GOOD,
+        "share_leans", NOTE,
         "the interval over runs of left minus right as a share of the ceiling, of the largest "
         "model, excludes 0",
         "In this story, of what can be predicted more is predicted on the {side}: for {who}, "
@@ -463,7 +467,7 @@ SENTENCES = _by_name((
         "{people} when all are tested together (|t| above {threshold}).",
     ),
     Sentence(
-        "pairs_gain", GOOD, "a pair passes the test over all pairs, on either side",
+        "pairs_gain", NOTE, "a pair passes the test over all pairs, on either side",
         "Of {pairs} of voxels, the left gains more with model size in {left} and the right in "
         "{right}, beyond chance over {people} when all are tested together (|t| above "
         "{threshold}).",
@@ -477,10 +481,17 @@ SENTENCES = _by_name((
         "a run or a text that is there twice.",
     ),
     Sentence(
-        "folds_hold", GOOD, "the mean score of 10 draws of oasm or more is within 0.02 or two "
-        "standard errors",
-        "No leakage between training and test runs: over {draws}, features that share nothing "
-        "between runs (oasm) score {score} (standard error {error}) in the whole brain.",
+        "folds_hold", GOOD, "the mean score of 10 draws of oasm or more, and two standard errors "
+        "around it, are within 0.02",
+        "This test finds no leakage between training and test runs: over {draws}, features that "
+        "share nothing between runs (oasm) score {score} (standard error {error}) in the whole "
+        "brain.",
+    ),
+    Sentence(
+        "folds_undecided", NOTE, "neither: two standard errors around the mean reach beyond 0.02, "
+        "and it is not beyond them",
+        "Whether training and test runs leak is not decided: over {draws}, features that share "
+        "nothing between runs (oasm) score {score} (standard error {error}) in the whole brain.",
     ),
     Sentence(
         "folds_not_judged", NOTE, "1 to 9 draws of oasm have scores",

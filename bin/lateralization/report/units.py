@@ -13,6 +13,7 @@ import pandas as pd
 from lateralization import wording
 from lateralization.names import LN_N, MODEL
 from lateralization.report import sentences
+from lateralization.report.controls import side_of_zero
 from lateralization.report.sentences import Remark
 from lateralization.statistics.asymmetry import BEST_CV, CEREBELLUM, STRICT
 from lateralization.tables.read import WORDS, of, selection_of
@@ -27,11 +28,11 @@ INTERVALS = (("slope_low", "slope_high"), ("runs_low", "runs_high"))
 
 
 def about_units(tables: Tables, language: str, subject: str) -> list[Remark]:
-    """Compare the slope in r with those in units of the noise ceiling and of the index.
+    """Compare the claim with slopes in units of the noise ceiling and of the index.
 
     Returns
     -------
-    One remark for each unit that the tables have; none without a slope in r.
+    One remark for each unit that the tables have; none where the claim is not about size.
     """
     selection = selection_of(tables, language, subject)
     rows = of(
@@ -39,10 +40,10 @@ def about_units(tables: Tables, language: str, subject: str) -> list[Remark]:
         **RULES,
     )  # fmt: skip
     lines = {row["outcome"]: row for _, row in rows.iterrows()}
-    plain = lines.get(f"l_minus_r_{selection}")
-    if plain is None or not np.isfinite(plain["slope"]):
+    claim = of(tables["claim"], language=language)
+    if claim.empty or claim.iloc[0]["predictor"] != LN_N:
         return []
-    in_r = _direction(plain)
+    in_r = side_of_zero(float(claim.iloc[0]["slope_low"]), float(claim.iloc[0]["slope_high"]))
     outcomes = {"ceiling": "in_ceiling_reliable", "index": f"laterality_index_{selection}"}
     return [
         _compared(unit, lines[outcome], in_r, WORDS[selection])

@@ -9,7 +9,7 @@ Variance Components). What runs contribute is corrected for the training runs th
 share (``corrected_t``). Degrees of freedom are Satterthwaite's.
 
 Models of one family are copies of each other. With ``MIN_FAMILIES`` families or more, families
-are the units (cluster jackknife, CR3: Bell & McCaffrey 2002; MacKinnon, Nielsen & Webb 2023,
+are the units of a jackknife (CR3: Bell & McCaffrey 2002; MacKinnon, Nielsen & Webb 2023,
 J. Econometrics 232:272-299); with fewer no variance between families can be estimated, so each
 has its own intercept, and the slope is that within families.
 """
@@ -27,6 +27,9 @@ from lateralization.statistics.lines import slope_on
 MIN_MODELS = 5
 MIN_RUNS = 3
 MIN_FAMILIES = 5
+
+MIN_MODELS_APART = 10
+"""Models from which on the variance over them is taken by leaving out one at a time."""
 
 WITHIN = 0.1
 """Below this share of its variance within families, the predictor goes with the families."""
@@ -90,28 +93,38 @@ def _residual(values: Floats, nuisance: Floats) -> Floats:
     return rest.reshape(values.shape)
 
 
-def _over_families(x: Floats, y: Floats, member: Floats) -> Component:
-    """Variance of the slope of y on x by leaving out one family at a time (CR3)."""
-    n = member.shape[1]
+def _jackknifed(x: Floats, y: Floats, units: Floats) -> Component:
+    """Variance of the slope of y on x by leaving out one unit at a time.
+
+    units: (n_models, n_units). Models that scatter differently at different sizes do not bias it.
+    """
+    n = units.shape[1]
     slopes = []
-    for one in member.T:
+    for one in units.T:
         kept = one == 0
         if np.ptp(x[kept]) == 0:
             return Component(np.inf, 1)
         slopes.append(float(slope_on(x[kept], y[kept])))
-    return Component((n - 1) / n * float(((np.array(slopes) - np.mean(slopes)) ** 2).sum()), n - 1)
+    spread = ((np.array(slopes) - float(slope_on(x, y))) ** 2).sum()
+    return Component((n - 1) / n * float(spread), n - (2 if n == len(x) else 1))
 
 
 def _over_models(x: Floats, y: Floats, member: Floats, within: bool) -> Component:
-    """Variance of the slope over models, or over families where there are enough of them."""
+    """Variance of the slope over models, over families where there are enough, or within them.
+
+    Below ``MIN_MODELS_APART`` models it is that of least squares, of models that scatter equally at
+    all sizes: leaving out one of so few gives an interval almost twice as wide.
+    """
+    n_families = member.shape[1]
+    if n_families >= MIN_FAMILIES and n_families < len(x):
+        return _jackknifed(x, y, member)
+    if not within and len(x) >= MIN_MODELS_APART:
+        return _jackknifed(x, y, np.eye(len(x)))
     nuisance = member if within else np.ones((len(x), 1))
     centred = _residual(x, nuisance)
     rest = _residual(y, np.column_stack([nuisance, x]))
     df = len(x) - nuisance.shape[1] - 1
-    residual = Component(float(rest @ rest) / df / float(centred @ centred), df)
-    if within or member.shape[1] in (1, len(x)):
-        return residual
-    return _over_families(x, y, member)
+    return Component(float(rest @ rest) / df / float(centred @ centred), df)
 
 
 def _over_units(slopes: Floats, noise: float, correction: float = 0.0) -> Component:

@@ -162,6 +162,8 @@ def _why_not(subjects: Sequence[str], mine: Sequence[ClaimScores], models: Seque
         return "some subjects have no reliable voxel on a side"
     if len({one.sides.shape for one in mine}) > 1:
         return "the subjects have different numbers of runs"
+    if 1 < len(subjects) < MIN_PEOPLE:
+        return f"{len(subjects)} individuals, {MIN_PEOPLE} needed"
     return "" if subjects else "nobody is fitted"
 
 
@@ -189,5 +191,5 @@ def claim_rows(claim: Claim, plan: Plan, found: Sequence[ClaimScores]) -> Iterat
 
 
 def _named(subjects: Sequence[str]) -> str:
-    """Name the average or a single person; several are ``people``."""
-    return subjects[0] if len(subjects) == 1 else ALL_PEOPLE
+    """Name the average or a single person; several are ``people``, and nobody is nothing."""
+    return subjects[0] if len(subjects) == 1 else ALL_PEOPLE if subjects else ""

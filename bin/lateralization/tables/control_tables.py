@@ -13,6 +13,7 @@ from dataclasses import asdict
 import numpy as np
 
 from lateralization.arrays import Floats, Row
+from lateralization.baselines.oasm import KIND as OASM
 from lateralization.names import (
     ALL_MODELS,
     AVERAGE,
@@ -109,6 +110,7 @@ def _leans(members: Sequence[FitSummary]) -> Iterator[Row]:
     others = [
         one for one in members
         if one.fit.kind in (BASELINE, UNTRAINED) and not RANDOM_SEED.fullmatch(one.fit.model)
+        and one.fit.model != OASM  # it knows nothing of the story: to lean more is no feat
     ]  # fmt: skip
     for place in models[0].asymmetry if models and others else ():
         if place.selection not in (WHOLE, RELIABLE):

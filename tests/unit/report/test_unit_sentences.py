@@ -31,8 +31,11 @@ def side(selection, value, model="m", kind="model"):
     }  # fmt: skip
 
 
-def made(lines=(), sides=(), **more):
-    rows = {"regressions": lines, "asymmetry": [side("reliable", 0.1), *sides], **more}
+def made(lines=(), sides=(), claim=(np.nan, np.nan), **more):
+    row = {"language": "en", "predictor": LN_N, "slope_low": claim[0], "slope_high": claim[1]}
+    rows = {
+        "regressions": lines, "asymmetry": [side("reliable", 0.1), *sides], "claim": [row], **more,
+    }  # fmt: skip
     return {name: frame(name, rows.get(name, [])) for name in TABLES}
 
 
@@ -45,7 +48,7 @@ def said(tables):
     [
         (CLEAR, CLEAR, "agrees", NOTE),
         (OTHER, OTHER, "agrees", NOTE),
-        (CLEAR, UNCLEAR, "not_shown", BAD),
+        (CLEAR, UNCLEAR, "not_shown", NOTE),
         (CLEAR, OTHER, "opposite", BAD),
         (OTHER, CLEAR, "opposite", BAD),
         (UNCLEAR, CLEAR, "alone", NOTE),
@@ -54,9 +57,7 @@ def said(tables):
 )
 def test_a_unit_is_compared_with_r(in_r, here, verdict, tone):
     for unit, outcome in (("ceiling", "in_ceiling_"), ("index", "laterality_index_")):
-        tables = made([
-            line("l_minus_r_reliable", in_r, in_r), line(f"{outcome}reliable", here, here),
-        ])  # fmt: skip
+        tables = made([line(f"{outcome}reliable", here, here)], claim=in_r)
         remark = said(tables)[f"{unit}_{verdict}"]
         assert remark.tone == tone == SENTENCES[remark.name].tone
         assert len(said(tables)) == 1
@@ -67,35 +68,30 @@ def test_clear_of_0_is_clear_over_models_and_over_runs_and_never_nan():
         (CLEAR, UNCLEAR), (UNCLEAR, CLEAR), (CLEAR, OTHER), (CLEAR, (np.nan, np.nan)),
         (CLEAR, (0.01, np.nan)), ((0.0, 0.02), CLEAR),
     ):  # fmt: skip
-        lines = [
-            line("l_minus_r_reliable", CLEAR, CLEAR),
-            line("in_ceiling_reliable", over_models, over_runs),
-        ]
-        remark = said(made(lines))["ceiling_not_shown"]
+        lines = [line("in_ceiling_reliable", over_models, over_runs)]
+        remark = said(made(lines, claim=CLEAR))["ceiling_not_shown"]
         assert "nan" not in remark.text.lower()
-        assert said(made([lines[1] | {"outcome": "l_minus_r_reliable"}, lines[0] | {
-            "outcome": "in_ceiling_reliable"}])).keys() == {"ceiling_alone"}  # fmt: skip
+    lines = [line("in_ceiling_reliable", CLEAR, CLEAR)]
+    for claim in ((np.nan, np.nan), (0.01, np.nan), (0.01, 0.01), (0.0, 0.02)):
+        assert said(made(lines, claim=claim)).keys() == {"ceiling_alone"}
 
 
 def test_numbers_are_per_tenfold_size_and_no_finer_than_a_tenth_of_the_interval():
-    lines = [
-        line("l_minus_r_reliable", CLEAR, CLEAR),
-        line("laterality_index_reliable", (0.01, 0.02), (0.0, 0.1)),
-    ]
-    (remark,) = said(made(lines)).values()
+    lines = [line("laterality_index_reliable", (0.01, 0.02), (0.0, 0.1))]
+    (remark,) = said(made(lines, claim=CLEAR)).values()
     assert "+0.03 per tenfold size" in remark.text  # 0.0345, interval 0.023 wide
     assert "95 % interval +0.02 to +0.05 over 6 models" in remark.text
     assert "0.00 to +0.23 over test runs" in remark.text
     assert "reliable voxels" in remark.text
 
 
-def test_an_empty_unit_says_why_and_without_a_slope_in_r_nothing_is_said():
+def test_an_empty_unit_says_why_and_without_a_claim_on_size_nothing_is_said():
     empty = line("laterality_index_reliable", (np.nan, np.nan), (np.nan, np.nan), slope=np.nan,
                  reason="2 models, 3 needed")  # fmt: skip
-    tables = made([line("l_minus_r_reliable", CLEAR, CLEAR), empty])
-    assert "2 models, 3 needed" in said(tables)["index_empty"].text
-    assert said(made([empty])) == {}
-    assert said(made([empty | {"outcome": "l_minus_r_reliable"}, empty])) == {}
+    assert "2 models, 3 needed" in said(made([empty], claim=CLEAR))["index_empty"].text
+    tables = made([empty], claim=CLEAR)
+    assert said(tables | {"claim": tables["claim"].assign(predictor="ppl")}) == {}
+    assert said(tables | {"claim": tables["claim"].iloc[:0]}) == {}
 
 
 def test_claims_in_r_are_not_of_signal_or_lateralization():

@@ -118,8 +118,19 @@ def test_with_five_families_they_are_the_units():
     found = crossed_slope(x, y, families)
     assert not found.within
     assert found.n_families == 5
-    assert found.parts[MODELS].variance == pytest.approx(4 * np.var(without), rel=1e-9)
+    whole = sm.OLS(means, sm.add_constant(x)).fit().params[1]
+    expected = 4 / 5 * np.square(np.array(without) - whole).sum()
+    assert found.parts[MODELS].variance == pytest.approx(expected, rel=1e-9)
     assert found.parts[MODELS].df == 4
+
+
+@pytest.mark.parametrize("families", [["gpt2"] * 12, [f"family {n}" for n in range(12)]])
+def test_from_ten_models_on_they_may_scatter_differently_at_different_sizes(families):
+    x, y = drawn(n_models=12)
+    fit = sm.OLS(y.mean(axis=(0, 2)), sm.add_constant(x)).fit(cov_type="HC3")
+    found = crossed_slope(x, y, families).parts[MODELS]
+    assert found.variance == pytest.approx(11 / 12 * fit.bse[1] ** 2, rel=1e-9)
+    assert found.df == 10
 
 
 def test_shares_add_up_and_order_does_not_matter():

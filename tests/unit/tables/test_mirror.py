@@ -58,6 +58,7 @@ def tables(tmp_path_factory):
     [
         *("scores", "asymmetry", "layers", "regressions", "ols", "sensitivity", "specifications"),
         *("parcels", "areas", "area_relations", "ceilings", "roi", "subjects", "voxel_pairs"),
+        *("claim", "claim_runs"),
     ],
 )
 def test_left_and_right_are_exchanged_in_a_table(tables, name):

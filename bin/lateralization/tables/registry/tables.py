@@ -388,7 +388,7 @@ TABLES = _by_name((
         caption="A share above a few percent speaks of a field of view that cuts the brain.",
     ),
     Table(
-        "sensitivity", "The headline under other reliability cuts and midline rules",
+        "sensitivity", "The published slope under other reliability cuts and midline rules",
         _columns(
             "language subject percentile midline n_left n_right n_models left_minus_right r p "
             "slope slope_low slope_high reason",
@@ -401,7 +401,7 @@ TABLES = _by_name((
             "language subject percentile midline n_left n_right n_models left_minus_right r p "
             "slope slope_low slope_high reason"
         ),
-        caption="The headline under other reliability cuts and midline rules.",
+        caption="The published slope under other reliability cuts and midline rules.",
     ),
     Table(
         "controls",
@@ -573,7 +573,7 @@ TABLES = _by_name((
     ),
     Table(
         "specifications",
-        "The headline under every combination of choices, from saved scores with no refit",
+        "The published slope under every combination of choices, from saved scores with no refit",
         _columns(
             "language subject layer voxels midline summary runs families n_models r p slope "
             "slope_low slope_high",
