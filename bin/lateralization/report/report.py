@@ -11,6 +11,7 @@ import jinja2
 from lateralization import __version__
 from lateralization.errors import BadInput
 from lateralization.files import digest_of, read_json, write_json, writing
+from lateralization.names import LN_N
 from lateralization.report import findings
 from lateralization.report.glossary import GLOSSARY
 from lateralization.report.methods import CITATIONS, paragraphs
@@ -19,7 +20,7 @@ from lateralization.report.pictures import picture
 from lateralization.report.sections import SECTIONS, answers
 from lateralization.report.tables import all_tables, css, linked, shown
 from lateralization.run_plan import Claim, Plan, read_plan
-from lateralization.tables.read import read_tables, subjects_drawn
+from lateralization.tables.read import WORDS, read_tables, subjects_drawn
 from lateralization.tables.registry.tables import TABLES, Tables
 
 PIPELINE = "lateralization"
@@ -95,10 +96,26 @@ def _results(
     return results
 
 
+CLAIM_WORDS = {
+    "strict": "hemispheres without the midline",
+    "shared": "halves that share the midline",
+    "best_cv": "the layer that each voxel prefers on other runs",
+    "best_mean": "one layer of each model",
+    "best_voxel": "the best layer of each voxel",
+    "auto": "the individuals where at least 6 are fitted, else the average brain",
+    "average": "the average brain",
+    "people": "the individuals",
+    LN_N: "against ln N",
+}
+"""Values of claim.json → words."""
+
+
 def claim_words(claim: Claim) -> str:
-    """Write what the claim is about, as claim.json has it."""
-    parts = {name: value for name, value in vars(claim).items() if name != "digest"}
-    return ", ".join(f"{name} {value}" for name, value in parts.items())
+    """Write what the claim is about."""
+    region = WORDS.get(claim.region, claim.region)
+    others = (claim.midline, claim.layer, claim.subjects)
+    predictor = CLAIM_WORDS.get(claim.predictor, f"against {claim.predictor}")
+    return ", ".join([region, *(CLAIM_WORDS[one] for one in others), predictor])
 
 
 def make_report(
