@@ -25,7 +25,8 @@ def mirrored(source: Path, target: Path) -> None:
 
 
 LIMITS = [
-    (f"{name}_low", f"{name}_high") for name in ("ci", "slope", "r", "runs", "index", "r2_ci")
+    (f"{name}_low", f"{name}_high")
+    for name in ("ci", "slope", "r", "runs", "index", "r2_ci", "crossed")
 ]
 VALUES = (
     *("left_minus_right", "in_ceiling", "laterality_index", "isc_left_minus_right"),

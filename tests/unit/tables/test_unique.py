@@ -141,7 +141,7 @@ def test_gather_keeps_the_joint_scores_and_maps_their_difference(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("lead", "claim"), [(0.02, "leans left"), (0.0, "nothing is certain")])
+@pytest.mark.parametrize(("lead", "claim"), [(0.02, "leans left"), (0.0, "is not shown")])
 def test_the_report_answers_in_a_sentence(tmp_path, lead, claim):
     inputs = write_run(tmp_path, MadeRun(baselines=False))
     rng = np.random.default_rng(5)
