@@ -83,7 +83,11 @@ def test_the_report_is_one_file_that_can_be_sent(finished: tuple[Copy, Path, Run
     report = finished[0].folder / "results" / "report.html"
     assert report.stat().st_size < 25e6
     page = report.read_text(encoding="utf-8")
-    assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", page.split("<body>")[1])
+    body = page.split("<body>")[1]
+    assert not re.search(r"""src=["'](?!data:)""", body)
+    for link in re.findall(r"""href=["']([^"']*)""", body):  # files beside it, and papers
+        beside = (report.parent / link).is_file()
+        assert beside or link.startswith(("data:", "#", "https://doi.org/")), link
     if folder := os.environ.get("SCREENSHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
         shutil.copy(report, folder)
