@@ -169,7 +169,7 @@ def test_it_is_fetched_by_its_manifest_and_then_needs_no_network(
     offline = [*given, "--data_endpoint", address, "--keep_raw", "no", "--keep_models", "no"]
     run = copy.run(*offline, prefix=without_network())
     assert run.exit_status == 0, run.stdout + run.stderr
-    assert len(run.tasks) == len(whole.tasks) + 4  # parcels of three subjects, and RELEASE
+    assert len(run.tasks) == len(whole.tasks) + 5  # parcels of three subjects, look-up, RELEASE
     ours, local = _scores(tmp_path / "out", "nl"), _scores(copy.folder / "results", "nl")
     assert "org__m_runs.safetensors" in ours
     assert (tmp_path / "out" / "lang-nl" / "words" / "org__m.tsv").exists()

@@ -460,8 +460,8 @@ TABLES = _by_name((
         empty="no baseline and no untrained model was fitted, or no trained model",
         section="trust", title="Controls against models",
         shown=_names(
-            "language subject selection control control_l_minus_r model model_l_minus_r n_controls "
-            "n_models lead ci_low ci_high p n_runs"
+            "language subject model selection control control_l_minus_r model_l_minus_r "
+            "n_controls n_models lead ci_low ci_high p n_runs"
         ),
         rows=PUBLISHED,
         caption="A lead above 0 says that something which knows no language leans farther than any "
