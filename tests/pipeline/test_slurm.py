@@ -153,6 +153,11 @@ class Ordeal:
 
         wait_until(looked)
 
+    def all_noticed(self) -> bool:
+        """Tell whether Nextflow knows of every task that has ended."""
+        known = set(re.findall(r"Task completed > .*? workDir: ([^\s;\]]+)", self.log()))
+        return {event["folder"] for event in self.events("ended")} <= known
+
     def done(self) -> int:
         """Count the tasks that Nextflow knows as done."""
         return self.log().count("status: COMPLETED; exit: 0;")
@@ -223,7 +228,7 @@ def _until_killed(it: Ordeal) -> None:
     # second tries are this run's: what a resumed run begins is a first try
     for prog in FAULTY:
         it.wait(running, partial(it.ended_again, prog))
-    it.wait(running, lambda: it.done() >= len(it.events("ended")))
+    it.wait(running, it.all_noticed)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     begun = {event["folder"] for event in it.events("began")}
