@@ -11,9 +11,9 @@ def parsed(json) {
 }
 
 // language_of(<a language of the plan, or any meta map of that language>)
-// -> [id: 'lang-en', language: 'en', n_runs: 9, tr: 2.0, trim: 10]
+// -> [id: 'lang-en', language: 'en', n_runs: 9, stories: ['run-1', …], test: [], tr: 2.0, trim: 10]
 def language_of(entry) {
-    [id: "lang-${entry.language}".toString()] + entry.subMap(['language', 'n_runs', 'tr', 'trim'])
+    [id: "lang-${entry.language}".toString()] + entry.subMap(['language', 'n_runs', 'stories', 'test', 'tr', 'trim'])
 }
 
 // as_list('run-1.nii') -> ['run-1.nii']: of one file a process emits the file, of several a list

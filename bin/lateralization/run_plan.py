@@ -51,6 +51,34 @@ class Parcel(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
+class RunPlan:
+    """One run of a subject: a story that it heard.
+
+    Attributes
+    ----------
+    key
+        ``run-3``, ``story-wheels``, ``story-wheels_rep-2`` (see ``runs``).
+    session
+        Label of the session; empty where there is none.
+    bold
+        The file: absolute on this machine, below the data set's folder where it is fetched.
+    confounds
+        Table of confounds, absolute; None where there is none.
+    scans
+        Number of scans; None where the file is not here yet.
+    average_scans
+        Scans that are kept, from the start, for the average subject; None: all.
+    """
+
+    key: str
+    session: str
+    bold: str
+    confounds: str | None = None
+    scans: int | None = None
+    average_scans: int | None = None
+
+
+@dataclass(frozen=True)
 class SubjectPlan:
     """One subject of a language.
 
@@ -60,6 +88,8 @@ class SubjectPlan:
         Id without ``sub-``.
     bold
         Runs on this machine, absolute; empty where they are fetched.
+    runs
+        What it heard, in the order of the language's stories and their repetitions.
     remote
         The runs that are fetched; None where they are on this machine.
     individual, group
@@ -71,6 +101,13 @@ class SubjectPlan:
     remote: Parcel | None
     individual: bool
     group: bool
+    runs: list[RunPlan]
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "SubjectPlan":
+        """Return the subject of a JSON object of ``subjects``."""
+        runs = [RunPlan(**one) for one in content["runs"]]
+        return cls(**{**content, "runs": runs})
 
 
 @dataclass(frozen=True)
@@ -85,6 +122,14 @@ class LanguagePlan:
         Scans of a subject over all runs, as the description has it; None: not known.
     n_runs, tr, trim
         Runs per subject, repetition time (s), scans dropped at each end of a run.
+    stories
+        Keys of the stories in the order of arrays and folds: ``run-1`` …, or ``story-wheels`` ….
+    test
+        Those that are never trained on.
+    starts
+        Beginning of each story after the first scan, seconds.
+    slice_time
+        Time within a scan at which its regressors are sampled, seconds.
     annotation, prosody, texts
         What is heard; None where no model or baseline reads it.
     corrections
@@ -118,6 +163,10 @@ class LanguagePlan:
     average: bool
     stacks: list[list[str]]
     n_scans: dict[str, list[int]]
+    stories: list[str]
+    test: list[str]
+    starts: list[float]
+    slice_time: float
 
     @property
     def individuals(self) -> list[str]:
@@ -127,7 +176,7 @@ class LanguagePlan:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "LanguagePlan":
         """Return the language of a JSON object of ``languages``."""
-        subjects = [SubjectPlan(**one) for one in content["subjects"]]
+        subjects = [SubjectPlan.from_json(one) for one in content["subjects"]]
         return cls(**{**content, "subjects": subjects})
 
 

@@ -35,14 +35,15 @@ def made_language(**fields: Any) -> LanguagePlan:
         "language": "en", "name": "English", "scans": None, "n_runs": 9, "tr": 2.0, "trim": 10,
         "annotation": {}, "prosody": None, "texts": None, "corrections": "none", "mask": None,
         "isc": None, "average_subject": None, "subjects": [], "average": True, "stacks": [],
-        "n_scans": {},
+        "n_scans": {}, "stories": [f"run-{run}" for run in range(1, 10)], "test": [],
+        "starts": [0.0] * 9, "slice_time": 1.0,
     }  # fmt: skip
     return LanguagePlan(**(english | fields))
 
 
 def made_subject(subject: str, *, individual: bool = False, group: bool = True) -> SubjectPlan:
     """Return a subject whose runs do not matter."""
-    return SubjectPlan(subject, [], None, individual, group)
+    return SubjectPlan(subject, [], None, individual, group, [])
 
 
 def made_model(name: str, **fields: Any) -> Model:

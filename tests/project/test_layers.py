@@ -16,7 +16,17 @@ LAYERS = (
 
 SHARED = (
     (
-        *("command", "disk", "files", "names", "nifti", "problems", "redaction", "run_plan"),
+        *(
+            "command",
+            "disk",
+            "files",
+            "names",
+            "nifti",
+            "problems",
+            "redaction",
+            "run_plan",
+            "runs",
+        ),
         *("volumes", "wording"),
     ),
     ("arrays", "errors", "study"),

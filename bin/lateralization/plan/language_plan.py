@@ -14,7 +14,8 @@ from lateralization.fmri.hrf import check_clock, words_outside
 from lateralization.plan.context import Context
 from lateralization.plan.parameters import FIRST, Parameters
 from lateralization.problems import Problems, listed
-from lateralization.run_plan import LanguagePlan, Parcel, SubjectPlan
+from lateralization.run_plan import LanguagePlan, Parcel, RunPlan, SubjectPlan
+from lateralization.runs import RUN
 from lateralization.sources import dataset, given_files
 from lateralization.sources.bold_headers import check_headers, check_spaces
 from lateralization.sources.dataset import Subject, runs_in_order
@@ -60,6 +61,7 @@ def plan_language(
         check_spaces(names, context.problems, context.notes)
     annotation = _annotation(manifest, language, context)
     scans = {} if context.remote else _check_local(language, listening, annotation, context)
+    keys = [f"{RUN}-{run}" for run in range(1, n_runs + 1)]
     texts = _texts(language, context) if has_models else None
     _check_told(language, annotation, texts, context)
     known = [subject.subject for subject in listening.known]
@@ -75,10 +77,14 @@ def plan_language(
         texts=texts,
         corrections=_corrections(language, annotation, context),
         **given,
-        subjects=[_subject(subject, language, listening, context) for subject in listening.used],
+        subjects=[_subject(subject, keys, scans, listening, context) for subject in listening.used],
         average=listening.average,
         stacks=stacks(known, listening.individuals, context.parameters),
         n_scans=scans,
+        stories=keys,
+        test=[],
+        starts=[0.0] * n_runs,
+        slice_time=described.tr / 2,
     )
     return planned, known
 
@@ -89,6 +95,8 @@ class Listening:
 
     Attributes
     ----------
+    language
+        Its code.
     known
         All subjects of the data set.
     individuals
@@ -99,6 +107,7 @@ class Listening:
         Whether the others are needed, too: something of the group is computed, not given.
     """
 
+    language: str
     known: list[Subject]
     individuals: list[str]
     average: bool
@@ -120,7 +129,7 @@ def _listening(
     names = [s.subject for s in known]
     first = _first(language, names, wanted, context.problems)
     individuals = [name for name in names if "all" in wanted or name in wanted or name in first]
-    return Listening(known, individuals, average, group)
+    return Listening(language, known, individuals, average, group)
 
 
 def _first(language: str, known: list[str], wanted: list[str], problems: Problems) -> list[str]:
@@ -199,7 +208,11 @@ def _remote_file(row: dict[str, Any], context: Context) -> dict[str, Any]:
 
 
 def _subject(
-    subject: Subject, language: str, listening: Listening, context: Context
+    subject: Subject,
+    keys: list[str],
+    scans: dict[str, list[int]],
+    listening: Listening,
+    context: Context,
 ) -> SubjectPlan:
     """Return a subject's entry in the plan."""
     remote: Parcel | None = None
@@ -207,7 +220,7 @@ def _subject(
         remote = {
             "dataset": context.described.name,
             "version": context.described.version,
-            "language": language,
+            "language": listening.language,
             "subject": subject.subject,
             "n_runs": context.described.n_runs,
             "files": [_remote_file(row, context) for row in subject.remote],
@@ -218,6 +231,12 @@ def _subject(
         remote=remote,
         individual=subject.subject in listening.individuals,
         group=listening.group,
+        runs=[
+            RunPlan(key, session="", bold=path, scans=count)
+            for key, path, count in zip(
+                keys, subject.files, scans.get(subject.subject, [None] * len(keys)), strict=False
+            )
+        ],
     )
 
 
