@@ -115,6 +115,8 @@ def serves() -> bool:
 
 def make_venv() -> None:
     """Make .venv where there is none that serves; pip comes from the Python or from outside."""
+    if VENV.is_symlink():  # making one anew would empty the environment of another checkout
+        fail(f".venv is a link to {VENV.resolve()}: each checkout has its own; remove the link")
     if not serves():
         if importlib.util.find_spec("venv") is None:
             fail("this Python has no venv module: install it (Debian, Ubuntu: python3-venv)")

@@ -163,3 +163,15 @@ def test_a_python_that_is_too_old_is_one_clear_line(tmp_path: Path) -> None:
     assert ran.returncode == 1
     assert ran.stderr.startswith("setup: Python 3.11 or later is needed")
     assert ran.stderr.count("\n") == 1
+
+
+def test_the_environment_of_another_checkout_is_never_emptied(
+    commands: list[list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    environment.VENV.symlink_to(other)
+    with pytest.raises(SystemExit):
+        environment.make_venv()
+    assert not commands
+    assert f".venv is a link to {other}" in capsys.readouterr().err
