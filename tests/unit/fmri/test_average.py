@@ -222,7 +222,7 @@ def test_a_given_average_needs_nine_runs(tmp_path):
 def command(tmp_path, mask_path, *options):
     line = ["--mask", mask_path, "--out", "average.safetensors", *options]
     return subprocess.run(
-        [sys.executable, BIN / "average.py", "--nifti-prefix", "average_subject_run-", *line],
+        [sys.executable, BIN / "average.py", "--nifti-prefix", "average_subject_", *line],
         cwd=tmp_path,
         capture_output=True,
         text=True,
