@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lateralization.arrays import Booleans, Floats
 from lateralization.fmri.signals import standardise
-from lateralization.runs import numbered, shown
+from lateralization.runs import numbered, shown, story_of
 from lateralization.study import MIN_SUBJECTS
 
 Series = NDArray[np.floating]
@@ -86,7 +86,7 @@ def shifted_correlation(late: Series, reference: Series, lag: int) -> float:
 class Group:
     """The runs of all subjects, and which of them count."""
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: Runs, keys: Sequence[str]) -> None:
         # a voxel that is constant in one subject says nothing there, and is kept in the others
         self.runs = [
             {
@@ -97,6 +97,7 @@ class Group:
             for own in runs
         ]
         self.n_subjects, self.n_runs = len(runs), len(runs[0])
+        self.stories = [story_of(key) for key in keys]
         self.heard = np.array([[run is not None for run in own] for own in runs])
         self.counts = self.heard.copy()
         self._sums = [
@@ -107,6 +108,10 @@ class Group:
     def hearers(self, run: int) -> list[int]:
         """Return the subjects who heard a run."""
         return np.flatnonzero(self.heard[:, run]).tolist()
+
+    def mismatched(self, run: int) -> list[int]:
+        """Return the runs of other stories: a repetition of the same one may well follow it."""
+        return [other for other, story in enumerate(self.stories) if story != self.stories[run]]
 
     def set_aside(self, subject: int, run: int) -> None:
         """Take a run out of the mean of the others."""
@@ -125,8 +130,7 @@ def chance(group: Group) -> tuple[float, float]:
         mean_correlation(group.runs[subject][run], group.others(subject, other))
         for subject in range(group.n_subjects)
         for run in group.runs[subject]
-        for other in range(group.n_runs)
-        if other != run
+        for other in group.mismatched(run)
     ])  # fmt: skip
     values = values[np.isfinite(values)]
     if not values.size:
@@ -141,15 +145,15 @@ def _best(values: Sequence[float]) -> int | None:
 
 
 def check_run(group: Group, subject: int, run: int, n_lags: int) -> Check:
-    """Compare one run with the mean of the others: at every lag, and with every other run."""
+    """Compare one run with the mean of the others: at every lag, and with every other story."""
     own, reference = group.runs[subject][run], group.others(subject, run)
     isc = mean_correlation(own, reference)
     lags = range(-n_lags, n_lags + 1)
     by_lag = [shifted_correlation(own, reference, lag) for lag in lags]
-    by_run = [
-        isc if other == run else mean_correlation(own, group.others(subject, other))
-        for other in range(group.n_runs)
-    ]
+    by_run = [np.nan] * group.n_runs
+    by_run[run] = isc
+    for other in group.mismatched(run):
+        by_run[other] = mean_correlation(own, group.others(subject, other))
     found = Check(subject, run, isc)
     if (best := _best(by_lag)) is not None:
         found.lag, found.lag_r = lags[best], by_lag[best]
@@ -195,7 +199,7 @@ def compare_subjects(runs: Runs, tr: float, keys: Sequence[str] = ()) -> list[Ch
     nothing is judged, and with one nothing is measured.
     """
     keys = keys or numbered(len(runs[0]))
-    group = Group(runs)
+    group = Group(runs, keys)
     middle, spread = chance(group)
     shortest = min(len(run) for own in group.runs for run in own.values())
     n_lags = min(int(LAGS_S // tr), shortest // 4)
