@@ -20,6 +20,7 @@ from encoding_rivals import Array, ours, timed
 
 from lateralization.fmri.hrf import frame_times, hrf_operator, study_hrf, to_scans
 from lateralization.fmri.reliability import predict_group
+from lateralization.ridge.folds import one_run_each
 from lateralization.ridge.race import RISK
 from lateralization.ridge.ridge import make_system, nested_ridge
 from lateralization.ridge.search import Search
@@ -218,7 +219,7 @@ def shared_and_each(
 
     def search() -> Search:
         system = make_system(features, float(alphas.min()))
-        return Search(system, len(features), alphas, risk=RISK, dtype=torch.float32)
+        return Search(system, one_run_each(len(features)), alphas, risk=RISK, dtype=torch.float32)
 
     shared, started = timed(search)
     each = []

@@ -124,7 +124,7 @@ def make_run(number: int, n_words: int, shape: Shape) -> RunTokens:
     enter[0] = 0
     pieces = Pieces(np.array(table, np.int64), enter, mask.sum(1))
     places = np.column_stack([np.zeros(n_windows), enter, mask.sum(1)]).astype(np.int64)
-    return RunTokens(number, ids, mask, pieces, pieces.segments(), places)
+    return RunTokens(number, ids, mask, pieces, pieces.segments(), places, f"run-{number}")
 
 
 def _place(token: int, length: int, after: int = 0) -> tuple[int, int]:

@@ -94,10 +94,12 @@ def work(kind: str, path: Path, n: int) -> Callable[[], Array | None]:
     if kind == "file ours":
         return lambda: resample_file(load_image(packed, 4), packed)[0]
     if kind == "stage ours":
-        return lambda: resample_subject("made", [packed], str(path.parent / "stage"), 1)
+        return lambda: resample_subject("made", [packed], str(path.parent / "stage"), ["run-1"])
     paths = [path / f"{number}.safetensors" for number in range(n)]
     out = path / "average.safetensors"
-    return lambda: write_average(path / "mask.nii.gz", paths, [], out, str(path / "run-")) and None
+    return lambda: (
+        write_average(path / "mask.nii.gz", paths, [], out, str(path / "average_")) and None
+    )
 
 
 def child(kind: str, path: Path, n: int) -> None:

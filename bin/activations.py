@@ -15,6 +15,7 @@ from lateralization.language_models.context import all_limited
 from lateralization.language_models.devices import free_gpu_memory, processes_for, weights_bytes
 from lateralization.language_models.loading import PRECISIONS, offline
 from lateralization.language_models.read_ahead import read_ahead
+from lateralization.runs import STORY
 from lateralization.sources.receipts import whole_model
 
 
@@ -73,7 +74,7 @@ def work(arguments: argparse.Namespace, model_dir: Path) -> None:
     task = ExtractionTask(
         model_dir=model_dir,
         model=read_json(arguments.model_json),
-        words=read_table(arguments.words, ("word", "text")),
+        words=read_table(arguments.words, ("word", "text", STORY)),
         windows=arguments.windows,
         precision=arguments.precision,
         seed=arguments.seed,

@@ -7,6 +7,7 @@ from pathlib import Path
 from lateralization import study
 from lateralization.command import run, say
 from lateralization.fmri.average import write_average
+from lateralization.runs import numbered
 
 
 def parser() -> argparse.ArgumentParser:
@@ -19,7 +20,9 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--mask", required=True, type=Path, help="brain mask")
     command.add_argument("--tr", type=float, default=study.TR, help="repetition time, s")
-    command.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of a given average")
+    command.add_argument(
+        "--stories", nargs="+", default=numbered(), help="keys of the stories, in order"
+    )
     command.add_argument("--out", required=True, type=Path, help="safetensors file to write")
     command.add_argument("--nifti-prefix", required=True, help="start of the NIfTIs' names")
     return command
@@ -34,7 +37,7 @@ def main(arguments: argparse.Namespace) -> None:
         arguments.out,
         arguments.nifti_prefix,
         tr=arguments.tr,
-        n_runs=arguments.n_runs,
+        stories=arguments.stories,
     )
     origin = f"of {len(arguments.clean)} subjects" if arguments.clean else "as given"
     say(f"{arguments.out.name}: average {origin}, {n_left_out} voxels left out")

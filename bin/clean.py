@@ -13,6 +13,11 @@ def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     command = argparse.ArgumentParser(prog="clean", description=__doc__)
     command.add_argument("--bold", required=True, nargs="+", type=Path, help="resampled, in order")
+    command.add_argument("--runs", nargs="+", default=[], help="their keys; not given: run-1 …")
+    command.add_argument(
+        "--scans", nargs="+", type=int, default=[],
+        help="scans that are kept of each, from its start; 0, or not given: all",
+    )  # fmt: skip
     command.add_argument("--constant", required=True, type=Path, help="map of constant voxels")
     command.add_argument("--mask", required=True, type=Path, help="brain mask")
     command.add_argument("--tr", required=True, type=float, help="repetition time, s")
@@ -30,6 +35,8 @@ def main(arguments: argparse.Namespace) -> None:
         arguments.out,
         tr=arguments.tr,
         smoothing_mm=study.SMOOTHING_MM if arguments.smooth else None,
+        keys=arguments.runs,
+        scans=arguments.scans,
     )
     say(f"{arguments.out.name}: {len(arguments.bold)} runs, {n_left_out} voxels left out")
 

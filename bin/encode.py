@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fit encoding models of a block of layers to subjects and score them on held-out runs."""
+"""Fit encoding models of a block of layers to subjects and score them on held-out stories."""
 
 import argparse
 import time
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lateralization import study
-from lateralization.command import run, say
+from lateralization.command import beginning, run, say
 from lateralization.encoding.encode import EncodingTask, encode_files
 from lateralization.ridge.choices import Choices
 
@@ -26,6 +26,16 @@ def parser() -> argparse.ArgumentParser:
         "--layers", default="all", help="comma list of layers, all, or none that is left"
     )
     command.add_argument("--tr", type=float, default=study.TR, help="repetition time, s")
+    command.add_argument(
+        "--slice-time", type=float, help="s within a scan at which it is sampled; not given: TR / 2"
+    )
+    command.add_argument(
+        "--starts", nargs="*", default=[], type=beginning, metavar="STORY=SECONDS",
+        help="beginnings of stories after the first scan; those not named begin with it",
+    )  # fmt: skip
+    command.add_argument(
+        "--test", nargs="*", default=[], metavar="STORY", help="stories that never train"
+    )
     command.add_argument("--trim", type=int, default=study.TRIM, help="scans dropped at each end")
     command.add_argument(
         "--alpha", choices=("shared", "per_voxel"), default="shared", help="whose a penalty is"
@@ -35,10 +45,10 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--inner-validation", choices=("one_run", "all_runs"), default="one_run",
-        help="training runs that penalties are tried on",
+        help="training stories that penalties are tried on: the first, or each in turn",
     )  # fmt: skip
     command.add_argument(
-        "--components", type=int, default=None, help="principal components of the training runs"
+        "--components", type=int, default=None, help="principal components of the training stories"
     )
     command.add_argument(
         "--joint", nargs="*", default=[], type=Path, help="features that go jointly, one layer each"
@@ -62,6 +72,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Encode, write, say one line per subject."""
     values = vars(arguments).copy()
     outs, started = values.pop("out"), time.monotonic()
+    values["starts"] = dict(values["starts"])
     choices = Choices(**{field.name: values.pop(field.name) for field in fields(Choices)})
     for out, part in zip(
         outs, encode_files(EncodingTask(**values, choices=choices), outs), strict=True

@@ -19,6 +19,8 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument("--clean", nargs="*", type=Path, default=[], help="cleaned subjects")
     source.add_argument("--given", type=Path, help="a reliability made before")
     command.add_argument("--mask", required=True, type=Path, help="brain mask")
+    command.add_argument("--stories", nargs="+", default=[], help="their keys, in order")
+    command.add_argument("--test", nargs="*", default=[], help="stories that never train")
     command.add_argument("--trials", type=int, default=study.ISC_TRIALS, help="split-half trials")
     command.add_argument("--seed", type=int, default=study.ISC_SEED, help="of the shuffles")
     command.add_argument("--trim", type=int, default=study.TRIM, help="scans dropped at each end")
@@ -36,7 +38,7 @@ def main(arguments: argparse.Namespace) -> None:
         trials = write_given(arguments.given, arguments.mask, arguments.out_prefix)
         say(f"{arguments.out_prefix}: {len(trials)} trials, as given")
         return
-    trials = write_reliability(
+    made = write_reliability(
         arguments.clean,
         arguments.mask,
         arguments.out_prefix,
@@ -44,7 +46,13 @@ def main(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         n_trim=arguments.trim,
         device=choose_device(arguments.device),
+        stories=arguments.stories,
+        test=arguments.test,
     )
+    if made is None:
+        say(f"{arguments.out_prefix}: no reliability; the run goes on without it")
+        return
+    trials = made
     kept = np.isfinite(trials).all(axis=0)
     say(
         f"{arguments.out_prefix}: {len(arguments.clean)} subjects, {len(trials)} trials, "

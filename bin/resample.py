@@ -4,9 +4,9 @@
 import argparse
 from pathlib import Path
 
-from lateralization import study
 from lateralization.command import run, say
 from lateralization.fmri.resample import resample_subject
+from lateralization.runs import numbered
 from lateralization.sources.receipts import given_receipt
 from lateralization.sources.release import remove_raw
 
@@ -20,9 +20,9 @@ def parser() -> argparse.ArgumentParser:
         required=True,
         nargs="+",
         type=Path,
-        help="4-D NIfTIs, in run order, or FETCH's receipt",
+        help="4-D NIfTIs, in the order of --runs, or FETCH's receipt",
     )
-    command.add_argument("--n-runs", type=int, default=study.N_RUNS, help="how many there must be")
+    command.add_argument("--runs", nargs="+", default=numbered(), help="their keys, in order")
     command.add_argument("--out-prefix", required=True, help="start of the names of the files")
     return command
 
@@ -31,9 +31,9 @@ def main(arguments: argparse.Namespace) -> None:
     """Resample, write, remove raw runs that are not kept, say one line."""
     receipt = given_receipt(arguments.bold)
     bold = list(receipt.files) if receipt else arguments.bold
-    resample_subject(arguments.subject, bold, arguments.out_prefix, arguments.n_runs)
+    resample_subject(arguments.subject, bold, arguments.out_prefix, arguments.runs)
     if receipt:
-        made = [Path(f"{arguments.out_prefix}_run-{run}.nii") for run in range(1, len(bold) + 1)]
+        made = [Path(f"{arguments.out_prefix}_{key}.nii") for key in arguments.runs]
         freed = remove_raw(receipt, made)
         say(f"{arguments.subject}: {freed / 1e6:.0f} MB of raw BOLD removed (--keep_raw no)")
     say(f"{arguments.subject}: {len(bold)} runs resampled")

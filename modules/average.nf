@@ -9,18 +9,18 @@ process AVERAGE {
 
     output:
     tuple val(meta), path("${meta.id}_average.safetensors"), path(mask), emit: bold
-    tuple val(meta), path("${meta.id}_average_run-*.nii.gz")
+    tuple val(meta), path("${meta.id}_average_{run,story}-*.nii.gz")
 
     script:
     """
     average.py ${meta.given ? '--given' : '--clean'} ${subjects} --mask ${mask} \\
-        --tr ${meta.tr} --n-runs ${meta.n_runs} \\
-        --out ${meta.id}_average.safetensors --nifti-prefix ${meta.id}_average_run-
+        --tr ${meta.tr} --stories ${meta.stories.join(' ')} \\
+        --out ${meta.id}_average.safetensors --nifti-prefix ${meta.id}_average_
     """
 
     stub:
     """
     touch ${meta.id}_average.safetensors
-    for run in \$(seq ${meta.n_runs}); do touch ${meta.id}_average_run-\$run.nii.gz; done
+    touch ${meta.stories.collect { story -> "${meta.id}_average_${story}.nii.gz" }.join(' ')}
     """
 }

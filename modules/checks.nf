@@ -1,3 +1,5 @@
+include { starts_of } from './shapes'
+
 // Check order, timing and signal of every subject's runs against the other subjects and the words.
 process CHECKS {
     tag "${meta.id}"
@@ -14,7 +16,8 @@ process CHECKS {
     script:
     """
     checks.py --clean ${subjects} --subjects ${meta.subjects.join(' ')} --mask ${mask} \\
-        --tr ${meta.tr} --trim ${meta.trim} --language ${meta.language} --n-runs ${meta.n_runs} \\
+        --tr ${meta.tr} --trim ${meta.trim} --language ${meta.language} \\
+        --stories ${meta.stories.join(' ')} --slice-time ${meta.slice_time} ${starts_of(meta)} \\
         --annotation ${annotation} ${corrections ? "--corrections ${corrections}" : ''} \\
         --out-prefix ${meta.id}
     """

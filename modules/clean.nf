@@ -12,8 +12,8 @@ process CLEAN {
 
     script:
     """
-    clean.py --bold ${runs} --constant ${constant} --mask ${mask} --tr ${meta.tr} \\
-        ${meta.smooth ? '--smooth' : ''} --out ${meta.id}_clean.safetensors
+    clean.py --bold ${runs} --runs ${meta.runs.join(' ')} --constant ${constant} --mask ${mask} --tr ${meta.tr} \\
+        ${meta.scans ? "--scans ${meta.scans.join(' ')}" : ''} ${meta.smooth ? '--smooth' : ''} --out ${meta.id}_clean.safetensors
     """
 
     stub:

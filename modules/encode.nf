@@ -1,4 +1,6 @@
-// Fit and score the encoding models of a block of layers for subjects that share them, each run held out in turn.
+include { starts_of ; tests_of } from './shapes'
+
+// Fit and score the encoding models of a block of layers for subjects that share them, each story held out in turn.
 process ENCODE {
     tag "${meta.id}${meta.ids.size() > 1 ? " and ${meta.ids.size() - 1} more" : ''} ${layers}"
     label 'large'
@@ -16,7 +18,8 @@ process ENCODE {
     script:
     """
     encode.py --features ${features} --words ${words} --bold ${bold} --layers ${layers} \\
-        --tr ${meta.tr} --trim ${meta.trim} --alpha ${encoder.alpha} --hrf ${encoder.hrf} \\
+        --tr ${meta.tr} --trim ${meta.trim} --slice-time ${meta.slice_time} ${starts_of(meta)} ${tests_of(meta)} \\
+        --alpha ${encoder.alpha} --hrf ${encoder.hrf} \\
         --inner-validation ${encoder.inner_validation} \\
         --device ${task.accelerator ? 'cuda' : 'cpu'} \\
         ${encoder.components ? "--components ${encoder.components}" : ''} \\

@@ -1,6 +1,6 @@
 // From the runs of subjects to what encoding models are fitted to: subjects one by one, and their average.
 
-include { language_of ; in_order ; of_kind ; parsed } from './shapes'
+include { by_key ; language_of ; in_order ; of_kind ; parsed } from './shapes'
 include { stamp } from './code'
 include { RESAMPLE } from './resample'
 include { MASK } from './mask'
@@ -13,12 +13,12 @@ include { RELIABILITY } from './reliability'
 workflow FMRI {
     take:
     plan // [languages: [[language: 'en', mask: null, …]], parameters: [isc_trials: 10, …], …]
-    bold // [[id: 'sub-EN057', language: 'en', individual: false, group: true, …], [run-1.nii.gz, …]]
+    bold // [[id: 'sub-EN057', language: 'en', runs: ['run-1', …], group: true, …], [run-1.nii.gz, …]]
     given // ['mask', [id: 'lang-en', …], [mask.nii.gz]]: what the user gives is not computed
     stories // ['en', [language: 'en', n_runs: 9], [annotation: …, texts: …, corrections: …]]
 
     main:
-    // [[id: 'lang-en', language: 'en', n_runs: 9, tr: 2.0, trim: 10], <the language in the plan>]
+    // [[id: 'lang-en', language: 'en', stories: ['run-1', …], …], <the language in the plan>]
     languages = plan.flatMap { all -> all.languages }.map { entry -> [language_of(entry), entry] }
 
     RESAMPLE(bold, stamp('resample'))
@@ -47,11 +47,13 @@ workflow FMRI {
 
     // ---- time courses, within the language's mask for the group, within its own and smoothed for a subject
     // [[id: 'lang-en', …], [id: 'sub-EN057', …], [sub-EN057_run-1.nii, …], sub-EN057_constant.nii.gz]
-    runs = RESAMPLE.out.runs.map { meta, images, constant -> [language_of(meta), meta, in_order(images), constant] }
+    runs = RESAMPLE.out.runs.map { meta, images, constant -> [language_of(meta), meta, by_key(images, meta), constant] }
     for_group = runs
         .filter { _lang, meta, _images, _constant -> meta.group }
         .combine(masks, by: 0)
-        .map { _lang, meta, images, constant, mask -> [meta + [smooth: false], images, constant, mask] }
+        .map { lang, meta, images, constant, mask -> [[lang.language, meta.subject], meta, images, constant, mask] }
+        .join(plan.flatMap { all -> scans_of_average(all) })
+        .map { _key, meta, images, constant, mask, scans -> [meta + [smooth: false, scans: scans], images, constant, mask] }
     for_subject = runs
         .filter { _lang, meta, _images, _constant -> meta.individual }
         .map { lang, meta, images, constant -> [[lang, meta.subject], meta, images, constant] }
@@ -136,6 +138,17 @@ def computed(items, languages, kind) {
         .join(languages)
         .filter { row -> !row.last()[kind] }
         .map { row -> [row[0] + [given: false]] + row.drop(1).dropRight(1) }
+}
+
+// [['en', 'EN057'], [0, 298]] of every subject: to how many scans each run is cut for the average (0: it is not);
+// [] where none is
+def scans_of_average(plan) {
+    plan.languages.collectMany { entry ->
+        entry.subjects.collect { person ->
+            def scans = person.runs*.average_scans
+            [[entry.language, person.subject], scans.any() ? scans.collect { kept -> kept ?: 0 } : []]
+        }
+    }
 }
 
 // id_of(sub-EN057_clean.safetensors) -> 'EN057'

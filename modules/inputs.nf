@@ -79,19 +79,22 @@ def parcel(kind, owner, content) {
     [told + [id: id, owner: owner], groovy.json.JsonOutput.toJson(content + told), local_files(content.source)]
 }
 
-// Every subject with its entry in the plan: [[id: 'sub-EN057', language: 'en', …], [bold: […], remote: null, …]]
+// Every subject with its entry in the plan: [[id: 'sub-EN057', language: 'en', …], [runs: […], remote: null, …]]
 def subjects(plan) {
     plan.languages.collectMany { entry ->
         entry.subjects.collect { person ->
             def id = "sub-${person.subject}".toString()
-            [language_of(entry) + [id: id] + person.subMap(['subject', 'individual', 'group']), person]
+            def told = person.subMap(['subject', 'individual', 'group']) + [runs: person.runs*.key]
+            [language_of(entry) + [id: id] + told, person]
         }
     }
 }
 
 // The subjects whose runs are on this machine: [[id: 'sub-EN057', …], [run-1.nii.gz, …]]
 def local_runs(plan) {
-    subjects(plan).findAll { _meta, person -> person.bold }.collect { meta, person -> [meta, local_files(person.bold)] }
+    subjects(plan)
+        .findAll { _meta, person -> !person.remote }
+        .collect { meta, person -> [meta, local_files(person.runs*.bold)] }
 }
 
 // One task of MODEL that asks the hub for all names, before weights are fetched; none where no name is the hub's

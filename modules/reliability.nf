@@ -1,3 +1,5 @@
+include { tests_of } from './shapes'
+
 // Predict one half of the subjects from the other, voxel by voxel, or take a given reliability.
 process RELIABILITY {
     tag "${meta.id}"
@@ -9,14 +11,14 @@ process RELIABILITY {
     val code
 
     output:
-    tuple val(meta), path("${meta.id}_isc.nii.gz"), emit: isc
+    tuple val(meta), path("${meta.id}_isc.nii.gz"), optional: true, emit: isc // none where too few heard the stories
     path "${meta.id}_isc_runs.safetensors", optional: true, emit: runs // a given one has no runs
 
     script:
     """
     reliability.py ${meta.given ? '--given' : '--clean'} ${subjects} --mask ${mask} \\
         --trials ${told.isc_trials} --seed ${told.isc_seed} --trim ${meta.trim} --out-prefix ${meta.id} \\
-        --device cpu
+        --stories ${meta.stories.join(' ')} ${tests_of(meta)} --device cpu
     """
 
     stub:

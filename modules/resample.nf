@@ -8,17 +8,18 @@ process RESAMPLE {
     val code
 
     output:
-    tuple val(meta), path("${meta.id}_run-*.nii"), path("${meta.id}_constant.nii.gz"), emit: runs
+    tuple val(meta), path("${meta.id}_{run,story}-*.nii"), path("${meta.id}_constant.nii.gz"), emit: runs
     tuple val(meta), path("${meta.id}_epi-masks.nii.gz"), emit: epi_masks
 
     script:
     """
-    resample.py --subject ${meta.id} --bold ${bold} --n-runs ${meta.n_runs} --out-prefix ${meta.id}
+    resample.py --subject ${meta.id} --bold ${bold} --runs ${meta.runs.join(' ')} \\
+        --out-prefix ${meta.id}
     """
 
     stub:
     """
-    for run in \$(seq ${meta.n_runs}); do touch ${meta.id}_run-\$run.nii; done
+    touch ${meta.runs.collect { key -> "${meta.id}_${key}.nii" }.join(' ')}
     touch ${meta.id}_constant.nii.gz ${meta.id}_epi-masks.nii.gz
     """
 }

@@ -11,9 +11,29 @@ def parsed(json) {
 }
 
 // language_of(<a language of the plan, or any meta map of that language>)
-// -> [id: 'lang-en', language: 'en', n_runs: 9, stories: ['run-1', …], test: [], tr: 2.0, trim: 10]
+// -> [id: 'lang-en', language: 'en', n_runs: 9, stories: ['run-1', …], test: [], starts: [0.0, …], …]
 def language_of(entry) {
-    [id: "lang-${entry.language}".toString()] + entry.subMap(['language', 'n_runs', 'stories', 'test', 'tr', 'trim'])
+    def told = ['language', 'n_runs', 'stories', 'test', 'starts', 'slice_time', 'tr', 'trim']
+    [id: "lang-${entry.language}".toString()] + entry.subMap(told)
+}
+
+// starts_of([stories: ['story-wheels', …], starts: [1.5, …], …]) -> '--starts story-wheels=1.5 …': of the stories that
+// do not begin with the first scan; '' where all do
+def starts_of(meta) {
+    def late = [meta.stories, meta.starts].transpose().findAll { _story, start -> start }
+    late ? "--starts ${late.collect { story, start -> "${story}=${start}" }.join(' ')}" : ''
+}
+
+// tests_of([test: ['story-wheels'], …]) -> '--test story-wheels'; '' where every story trains
+def tests_of(meta) {
+    meta.test ? "--test ${meta.test.join(' ')}" : ''
+}
+
+// by_key([sub-EN057_run-2.nii, sub-EN057_run-1.nii], [id: 'sub-EN057', runs: ['run-1', 'run-2'], …])
+// -> the files in the order of the runs
+def by_key(paths, meta) {
+    def named = as_list(paths).collectEntries { path -> [path.name, path] }
+    meta.runs.collect { key -> named["${meta.id}_${key}.nii".toString()] }
 }
 
 // as_list('run-1.nii') -> ['run-1.nii']: of one file a process emits the file, of several a list

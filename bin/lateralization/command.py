@@ -57,6 +57,12 @@ def exit_code(error: BaseException) -> int:
     return BUG if disk_problem(error) is None else BadInput.exit_code
 
 
+def beginning(text: str) -> tuple[str, float]:
+    """Read a story and its beginning from the command line: ``story-wheels=1.5``."""
+    story, _, seconds = text.rpartition("=")
+    return story, float(seconds)
+
+
 def _parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Parse the command line; a wrong one, of which argparse has told, is bad input."""
     try:

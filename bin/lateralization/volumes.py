@@ -18,7 +18,7 @@ from lateralization.arrays import Array, Booleans
 from lateralization.errors import BadInput
 from lateralization.files import writing
 from lateralization.nifti import check_end, open_nifti, reading, streamed
-from lateralization.study import N_RUNS
+from lateralization.runs import is_numbered, numbered
 
 Midline = Literal["shared", "strict"]
 
@@ -241,19 +241,23 @@ def check_not_mirrored(data: Array, mask: Booleans, path: Path | str, other: Pat
         )
 
 
-def check_runs(paths: Sequence[Path | str], what: str, n_runs: int = N_RUNS) -> None:
-    """Refuse another number of runs, or file names in disorder (:func:`disordered`).
+def check_runs(
+    paths: Sequence[Path | str], what: str, keys: Sequence[str] = tuple(numbered())
+) -> None:
+    """Refuse another number of files than of runs, or their names in disorder.
+
+    Only numbered runs can be in disorder (:func:`disordered`): a story may be any run of a session.
 
     Raises
     ------
     BadInput
         Names the list (``what``) and what is wrong with it.
     """
-    if len(paths) != n_runs:
+    if len(paths) != len(keys):
         raise BadInput(
-            f"{what}: {len(paths)} runs given, the story has {n_runs}; give one file each"
+            f"{what}: {len(paths)} runs given, there must be {len(keys)}; give one file each"
         )
-    if numbers := disordered(paths):
+    if all(map(is_numbered, keys)) and (numbers := disordered(paths)):
         raise BadInput(f"{what}: runs are in the order {numbers}; give them in ascending order")
 
 

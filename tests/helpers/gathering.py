@@ -9,6 +9,7 @@ from lateralization.files import write_json
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 
 N_RUNS, N_VOXELS, N_ALPHAS = 9, 12, 16
+STORIES = {"stories": [f"run-{run}" for run in range(1, N_RUNS + 1)]}
 
 
 def made_part(layers, left_out=None, seed=0, told=None):
@@ -18,7 +19,7 @@ def made_part(layers, left_out=None, seed=0, told=None):
     r[:, :, left_out.any(axis=0)] = np.nan
     alphas = rng.choice(np.logspace(2, 7, N_ALPHAS), (len(layers), N_RUNS))
     validation = rng.uniform(0, 0.2, (len(layers), N_RUNS, N_ALPHAS))
-    return Part(r, alphas, validation, np.array(layers), left_out, told or {})
+    return Part(r, alphas, validation, np.array(layers), left_out, STORIES | (told or {}))
 
 
 def write_folder(tmp_path):

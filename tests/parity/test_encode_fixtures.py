@@ -13,6 +13,8 @@ from helpers.encode_inputs import (
     change,
     encode_command,
     encode_layer,
+    numbered,
+    numbered_operators,
     task,
     words_of,
 )
@@ -20,7 +22,7 @@ from helpers.encoder_oracle import made_data
 from lateralization.baselines import own_features
 from lateralization.encoding.encode import encode_files, read_bold
 from lateralization.encoding.parts import read_part
-from lateralization.encoding.regressors import layer_regressors, regressors, word_operators
+from lateralization.encoding.regressors import layer_regressors, regressors
 from lateralization.errors import BadInput
 from lateralization.files import read_table, read_tensors, save_tensors, write_table
 from lateralization.names import AFTER_TRIMMING, OUT_OF_VIEW
@@ -38,10 +40,10 @@ def model(request):
 
 def test_regressors_are_the_study_s(model, bold):
     activations, expected = model
-    operators = word_operators(words_of(activations), [len(run) for run in bold.values()], 2.0)
+    operators = numbered_operators(words_of(activations), [len(run) for run in bold.values()], 2.0)
     for layer in range(3):
         states = [activations[f"run-{run}/layer-{layer}"] for run in RUNS]
-        made, constant = layer_regressors(states, operators, str(layer))
+        made, constant = layer_regressors(states, operators, numbered(9), str(layer))
         assert constant == {}
         np.testing.assert_allclose(
             np.vstack(made), expected["regressors"][layer], rtol=0, atol=1e-8
@@ -184,7 +186,7 @@ def test_a_constant_regressor_is_0_counted_and_said(files):
 
 
 def test_a_regressor_of_one_value_standardises_to_0():
-    operator = word_operators(
+    operator = numbered_operators(
         pd.DataFrame({"run": [1], "onset": [9.0], "offset": [9.5]}), [60], 2.0
     )
     values, constant = regressors(np.array([[0.0, 1.0]]), operator[0], 2)
@@ -201,7 +203,7 @@ def test_words_spelt_like_missing_values_are_words(files):
 
 def test_bold_is_standardised_again_after_trimming(files, bold):
     read = read_bold(files / "bold.safetensors", 10)
-    assert read.n_scans == [len(run) for run in bold.values()]
+    assert read.n_scans == {name: len(run) for name, run in bold.items()}
     for run in read.runs:
         np.testing.assert_allclose(run.mean(axis=0), 0, atol=1e-6)
         np.testing.assert_allclose(run.std(axis=0), 1, atol=1e-6)
@@ -243,7 +245,7 @@ def test_rows_of_scans_are_taken_as_they_are(files):
     n_scans = [len(bold[f"run-{run}"]) for run in RUNS]
     words = read_table(files / "words.tsv", ("word", "text"))
     tables = []
-    for run, (operator,) in enumerate(word_operators(words, n_scans, 2.0), start=1):
+    for run, (operator,) in enumerate(numbered_operators(words, n_scans, 2.0), start=1):
         table = pd.DataFrame(operator @ states[f"run-{run}/layer-1"].astype(float)).add_prefix("f")
         tables.append(table.assign(run=run))
     path = files / "convolved_lang-en_scans.tsv"

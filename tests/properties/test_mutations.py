@@ -72,7 +72,7 @@ def run_of(path: Path) -> list[np.ndarray]:
     read_run(path, problems)
     if problems:
         raise BadInput(problems[0])
-    images = check_sources([path, path.with_name("other.nii")], 2)
+    images = check_sources([path, path.with_name("other.nii")], ["run-1", "run-2"])
     return [np.concatenate(list(scan_blocks(path)), axis=3), images[0].affine]
 
 

@@ -168,7 +168,7 @@ def test_resampling_does_not_need_the_header_s_repetition_time(tr, run_file, tmp
     unit = 16 if tr == 2000.0 else 8  # milliseconds or seconds
     edits = [(92, "<f", (tr,)), (123, "<B", (2 + unit,))]
     path.write_bytes(with_header(run_file, *edits))
-    resample_subject("s", [path], str(tmp_path / "s"), 1)
+    resample_subject("s", [path], str(tmp_path / "s"), ["run-1"])
     header = nib.load(tmp_path / "s_run-1.nii").header
     assert repetition_time(header) == (2.0 if tr == 2000.0 else 1.0)
 

@@ -1,8 +1,8 @@
 """ENCODE: from words and hidden states to brain scores, layer by layer."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +21,26 @@ from lateralization.encoding.regressors import Operators, layer_regressors, word
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, read_metadata, read_table, tensor_names
 from lateralization.fmri.bold import read_bold
+from lateralization.fmri.hrf import Sampling
 from lateralization.language_models.devices import check_gpus, say_used
+from lateralization.problems import listed
 from lateralization.ridge.choices import STUDY, Choices
+from lateralization.ridge.folds import FoldDesign, nested_folds, weighted
 from lateralization.ridge.joint import Bands, Joint
 from lateralization.ridge.race import RISK
 from lateralization.ridge.ridge import make_system, nested_ridges
 from lateralization.ridge.search import EncodeResult
 from lateralization.ridge.voxels import CHUNKS, Precision, Voxels
+from lateralization.runs import STORY, by_story, shown, story_of
+from lateralization.words.by_story import rows_by_story
 
 
 @dataclass(frozen=True)
 class EncodingTask:
     """What one ENCODE task is asked for.
 
-    ``bold`` has one file per subject, ``joint`` and ``joint_words`` one per band of confounds.
+    ``bold`` has one file per subject, ``joint`` and ``joint_words`` one per band of confounds;
+    ``test`` are keys of the stories that never train; ``slice_time``, ``starts``: see ``Sampling``.
     """
 
     features: Path
@@ -43,16 +49,27 @@ class EncodingTask:
     layers: str
     tr: float
     trim: int
+    slice_time: float | None = None
+    starts: Mapping[str, float] = field(default_factory=dict)
+    test: Sequence[str] = ()
     choices: Choices = STUDY
     joint: Sequence[Path] = ()
     joint_words: Sequence[Path] = ()
     precision: Precision = "float32"
     device: str = "auto"
 
+    @property
+    def sampling(self) -> Sampling:
+        """When scans are sampled and stories begin."""
+        return Sampling(self.tr, self.slice_time, self.starts)
+
     def told(self) -> dict[str, Any]:
         """Say what the scores depend on, as GATHER records it."""
         return {
             "tr": self.tr,
+            "slice_time": self.tr / 2 if self.slice_time is None else self.slice_time,
+            "starts": dict(self.starts),
+            "test": list(self.test),
             "trim": self.trim,
             **asdict(self.choices),
             "precision": self.precision,
@@ -81,19 +98,22 @@ def choose_device(asked: str) -> str:
     return "cuda"
 
 
-def chosen_layers(path: Path, asked: str, n_runs: int) -> list[int]:
+def chosen_layers(path: Path, asked: str, stories: Iterable[str]) -> list[int]:
     """Return the layers to encode, in the order asked for; ``all`` gives every layer of the file.
 
     Raises
     ------
     BadInput
-        The file has other runs than the BOLD data, or lacks a layer; or ``none`` is left of what
-        the run asks for.
+        The file lacks a story of the BOLD data (keys), or a layer; or ``none`` is left of what the
+        run asks for.
     """
     pairs = {tuple(name.split("/")) for name in tensor_names(path)}
-    runs = {run for run, *_ in pairs}
-    if runs != {f"run-{run}" for run in range(1, n_runs + 1)}:
-        raise BadInput(f"{path} has the runs {sorted(runs)}, the BOLD data {n_runs} runs")
+    known, stories = {story for story, *_ in pairs}, list(stories)
+    if absent := [story for story in stories if story not in known]:
+        raise BadInput(
+            f"{path} lacks {listed(map(shown, absent))}, which the BOLD data have; features and "
+            "BOLD data must be of the same stories"
+        )
     available = sorted({int(layer.removeprefix("layer-")) for _, layer in pairs})
     if asked == "none":
         raise BadInput(
@@ -105,7 +125,7 @@ def chosen_layers(path: Path, asked: str, n_runs: int) -> list[int]:
     except ValueError as error:
         raise BadInput(f"--layers {asked} is no list of numbers; give 0,6,12 or all") from error
     for layer in layers:
-        missing = [run for run in sorted(runs) if (run, f"layer-{layer}") not in pairs]
+        missing = [story for story in stories if (story, f"layer-{layer}") not in pairs]
         if missing:
             raise BadInput(f"{path} has no layer {layer} in {missing[0]}; it has {available}")
     if len(set(layers)) != len(layers):
@@ -119,16 +139,34 @@ class SubjectVoxels:
 
     Attributes
     ----------
-    n_scans : list of int
-        Scans of each run before trimming.
-    left_out : array of shape (n_runs, n_voxels), uint8
-        0, or why the voxel takes no part (codes of ``parts``).
+    n_scans : dict of str to int
+        Key of each run, in order → its scans before trimming.
+    left_out : array of shape (n_stories, n_voxels), uint8
+        0, or why the voxel takes no part in a run of the story (codes of ``parts``).
     voxels : Voxels
     """
 
-    n_scans: list[int]
+    n_scans: dict[str, int]
     left_out: NDArray[np.uint8]
     voxels: Voxels
+
+
+def design_of(keys: Sequence[str], test: Iterable[str] = ()) -> FoldDesign:
+    """Return the design of a subject's runs; ``test``: keys of stories that never train."""
+    stories, held = by_story(keys), set(test)
+    apart = frozenset(place for place, story in enumerate(stories) if story in held)
+    return FoldDesign(tuple(tuple(runs) for runs in stories.values()), apart)
+
+
+def left_out_of_stories(left_out: NDArray[np.uint8], design: FoldDesign) -> NDArray[np.uint8]:
+    """Return why voxels take no part in a story, (n_stories, n_voxels): in any run of it.
+
+    Where reasons differ between its runs, the first of ``names.REASONS``.
+    """
+    last = np.iinfo(np.uint8).max
+    coded = np.where(left_out, left_out, last)
+    first = np.stack([coded[list(runs)].min(axis=0) for runs in design.stories])
+    return np.where(first == last, 0, first).astype(np.uint8)
 
 
 def model_of(features: Path) -> str:
@@ -142,12 +180,14 @@ def load_subject(path: Path, task: EncodingTask, device: str) -> SubjectVoxels:
     Raises
     ------
     BadInput
-        See ``read_bold``; or no voxel has a signal in every run.
+        See ``read_bold``; fewer than 3 stories that train; or no voxel has a signal in every run.
     """
     bold = read_bold(path, task.trim)
+    design = design_of(list(bold.n_scans), task.test)
     try:
+        nested_folds(design)
         voxels = Voxels(
-            bold.runs,
+            weighted(bold.runs, design),
             bold.left_out.astype(bool),
             precision=task.precision,
             chunk=CHUNKS[device],
@@ -155,19 +195,19 @@ def load_subject(path: Path, task: EncodingTask, device: str) -> SubjectVoxels:
         )
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error
-    return SubjectVoxels(bold.n_scans, bold.left_out, voxels)
+    return SubjectVoxels(bold.n_scans, left_out_of_stories(bold.left_out, design), voxels)
 
 
-def equal_lengths(subjects: Sequence[SubjectVoxels]) -> list[list[int]]:
-    """Group subjects (their places in the list) whose runs have equal numbers of scans."""
-    groups: dict[tuple[int, ...], list[int]] = {}
+def equal_runs(subjects: Sequence[SubjectVoxels]) -> list[list[int]]:
+    """Group subjects (their places in the list) with the same runs of equal numbers of scans."""
+    groups: dict[tuple[tuple[str, int], ...], list[int]] = {}
     for place, subject in enumerate(subjects):
-        groups.setdefault(tuple(subject.n_scans), []).append(place)
+        groups.setdefault(tuple(subject.n_scans.items()), []).append(place)
     return list(groups.values())
 
 
 def operators_of(
-    features: Path, words: Path, task: EncodingTask, n_scans: Sequence[int]
+    features: Path, words: Path, task: EncodingTask, n_scans: Mapping[str, int]
 ) -> list[Operators]:
     """Build each run's operators from the rows of a features file to scans.
 
@@ -179,21 +219,26 @@ def operators_of(
         See ``word_operators``.
     """
     if read_metadata(features).get("rows") in (SCANS, oasm.BLOCKS):
-        return [[sparse.eye_array(scans, format="csr")] for scans in n_scans]
-    table = read_table(words, text_columns=("word", "text"))
-    return word_operators(table, n_scans, task.tr, task.choices.hrf)
+        return [[sparse.eye_array(scans, format="csr")] for scans in n_scans.values()]
+    table = read_table(words, text_columns=("word", "text", STORY))
+    return word_operators(rows_by_story(table), n_scans, task.sampling, task.choices.hrf)
 
 
-def read_layer(handle: Any, layer: int, n_scans: Sequence[int], rows: str | None) -> list[Array]:
+def read_layer(
+    handle: Any, layer: int, n_scans: Mapping[str, int], rows: str | None
+) -> list[Array]:
     """Read one layer, run by run; rows that depend on the number of scans are made here."""
-    states = [handle.get_tensor(f"run-{run}/layer-{layer}") for run in range(1, len(n_scans) + 1)]
+    states = {
+        story: handle.get_tensor(f"{story}/layer-{layer}")
+        for story in dict.fromkeys(map(story_of, n_scans))
+    }
     if rows == oasm.BLOCKS:
-        return [oasm.scan_rows(block, scans) for block, scans in zip(states, n_scans, strict=True)]
-    return states
+        return [oasm.scan_rows(states[story_of(key)], scans) for key, scans in n_scans.items()]
+    return [states[story_of(key)] for key in n_scans]
 
 
-def confound_bands(task: EncodingTask, n_scans: Sequence[int]) -> Bands:
-    """Make the regressors of the features that go jointly with every layer.
+def confound_bands(task: EncodingTask, n_scans: Mapping[str, int], design: FoldDesign) -> Bands:
+    """Make the weighted regressors of the features that go jointly with every layer.
 
     Raises
     ------
@@ -202,7 +247,7 @@ def confound_bands(task: EncodingTask, n_scans: Sequence[int]) -> Bands:
     """
     bands = []
     for features, words in zip(task.joint, task.joint_words, strict=True):
-        layers = chosen_layers(features, "all", len(n_scans))
+        layers = chosen_layers(features, "all", by_story(list(n_scans)))
         if len(layers) != 1:
             raise BadInput(
                 f"{features} has {len(layers)} layers; features that go jointly have one"
@@ -211,14 +256,15 @@ def confound_bands(task: EncodingTask, n_scans: Sequence[int]) -> Bands:
         rows = read_metadata(features).get("rows")
         with open_tensors(features) as handle:
             states = read_layer(handle, layers[0], n_scans, rows)
-        bands.append(layer_regressors(states, operators, model_of(features), task.trim)[0])
+        made, _ = layer_regressors(states, operators, list(n_scans), model_of(features), task.trim)
+        bands.append(weighted(made, design))
     return bands
 
 
 def encode_stack(
     task: EncodingTask, subjects: Sequence[SubjectVoxels], layers: Sequence[int], device: str
 ) -> list[Part]:
-    """Encode some layers for subjects whose runs have equal lengths, layer by layer.
+    """Encode some layers for subjects with the same runs of equal lengths, layer by layer.
 
     One layer and one chunk of voxels are in memory at a time, beside the BOLD data; what the
     subjects share (regressors, Gram matrices, their factors) is made once for all of them.
@@ -228,27 +274,33 @@ def encode_stack(
     list over subjects of Part
     """
     chosen, n_scans = task.choices, subjects[0].n_scans
+    keys = list(n_scans)
+    design = design_of(keys, task.test)
     operators = operators_of(task.features, task.words, task, n_scans)
     model = model_of(task.features)
     rows = read_metadata(task.features).get("rows")
     voxels = [subject.voxels for subject in subjects]
-    bands = confound_bands(task, n_scans)
+    bands = confound_bands(task, n_scans, design)
     results: list[list[EncodeResult]] = []
     constant = {}
-    joint = Joint(bands, voxels, chosen, device) if bands else None
+    joint = Joint(bands, voxels, chosen, device, design) if bands else None
     with open_tensors(task.features) as handle:
         for layer in progress(layers, f"layers of {len(subjects)} subjects"):
             states = read_layer(handle, layer, n_scans, rows)
-            made, flat = layer_regressors(states, operators, f"{model}, layer {layer}", task.trim)
+            name = f"{model}, layer {layer}"
+            made, flat = layer_regressors(states, operators, keys, name, task.trim)
+            made = weighted(made, design)
             if flat:
                 constant[str(layer)] = flat
             system = make_system(made, float(study.ALPHAS.min()), device, chosen.components)
-            results.append(nested_ridges(system, voxels, choices=chosen))
+            results.append(nested_ridges(system, voxels, choices=chosen, design=design))
             if joint is not None:
                 joint.add(made)
     if constant:
         say(f"constant regressors, taken as 0 (layer: run: number): {json.dumps(constant)}")
-    told = task.told() | {"device": device, "constant_regressors": constant}
+    told = task.told() | {
+        "device": device, "constant_regressors": constant, "stories": list(by_story(keys)),
+    }  # fmt: skip
     return [
         Part(
             r=np.stack([result.r for result in own]).astype(np.float32),
@@ -288,9 +340,9 @@ def encode_files(task: EncodingTask, outs: Sequence[Path]) -> list[Part]:
     device = choose_device(task.device)
     subjects = [load_subject(path, task, device) for path in task.bold]
     parts: dict[int, Part] = {}
-    for places in equal_lengths(subjects):
+    for places in equal_runs(subjects):
         stack = [subjects[place] for place in places]
-        layers = chosen_layers(task.features, task.layers, len(stack[0].n_scans))
+        layers = chosen_layers(task.features, task.layers, by_story(list(stack[0].n_scans)))
         made = encode_stack(task, stack, layers, device)
         parts |= dict(zip(places, made, strict=True))
     for place, out in enumerate(outs):

@@ -14,6 +14,7 @@ from lateralization.errors import BadInput
 from lateralization.files import read_json, save_tensors, write_json
 from lateralization.names import REASONS
 from lateralization.ridge.choices import Choices
+from lateralization.runs import cell
 from lateralization.volumes import load_mask, save_volume, to_volume
 
 JOINT = ("joint", "confounds")
@@ -26,11 +27,11 @@ class Scores:
 
     Attributes
     ----------
-    r : array of shape (n_layers, n_runs, n_voxels), float32
-    alphas : array of shape (n_layers, n_runs), or (n_layers, n_runs, n_voxels)
-    validation_r : array of shape (n_layers, n_runs, n_alphas)
+    r : array of shape (n_layers, n_stories, n_voxels), float32
+    alphas : array of shape (n_layers, n_stories), or (n_layers, n_stories, n_voxels)
+    validation_r : array of shape (n_layers, n_stories, n_alphas)
     layers : array of shape (n_layers,)
-    left_out : array of shape (n_runs, n_voxels), uint8
+    left_out : array of shape (n_stories, n_voxels), uint8
     told : list of dict
         What each part says of how it was made.
     more : dict
@@ -84,19 +85,21 @@ def _joined(name: str, parts: Sequence[Part], order: Array) -> Array:
 
 
 def mean_over_runs(r: Array) -> Single:
-    """Average r over the test runs, (n_layers, n_runs, n_voxels) → (n_layers, n_voxels)."""
+    """Average r over the test stories, (n_layers, n_stories, n_voxels) → (n_layers, n_voxels)."""
     mean: Single = r.mean(axis=1, dtype=np.float64).astype(np.float32)
     return mean
 
 
-def describe_left_out(left_out: Array, mask: Booleans) -> dict[str, Any]:
-    """List the voxels left out: place in the mask, place in the grid, runs (from 1), reason.
+def describe_left_out(left_out: Array, mask: Booleans, stories: Sequence[str]) -> dict[str, Any]:
+    """List the voxels left out: place in the mask, place in the grid, numbered runs or stories.
 
     Parameters
     ----------
-    left_out : array of shape (n_runs, n_voxels)
+    left_out : array of shape (n_stories, n_voxels)
         0 or one of the codes of ``REASONS``.
     mask : (x, y, z) bool
+    stories
+        Their keys.
     """
     voxels = np.flatnonzero(left_out.any(axis=0))
     grid = np.argwhere(mask)[voxels]
@@ -107,11 +110,13 @@ def describe_left_out(left_out: Array, mask: Booleans) -> dict[str, Any]:
         "voxels": [
             {
                 "voxel": int(voxel),
-                "ijk": place.tolist(),
-                "runs": (np.flatnonzero(left_out[:, voxel]) + 1).tolist(),
+                "ijk": ijk.tolist(),
+                "runs": [
+                    cell(stories[place]) for place in np.flatnonzero(left_out[:, voxel]).tolist()
+                ],
                 "reason": REASONS[int(left_out[:, voxel][left_out[:, voxel] > 0].min())],
             }
-            for voxel, place in zip(voxels, grid, strict=True)
+            for voxel, ijk in zip(voxels, grid, strict=True)
         ],
     }
 
@@ -150,16 +155,19 @@ def record(
         **{field.name: first.get(field.name, field.default) for field in fields(Choices)},
         "device": sorted({str(part.get("device")) for part in scores.told}),
         "tr": first.get("tr"),
+        "slice_time": first.get("slice_time"),
+        "starts": first.get("starts"),
         "trim": first.get("trim"),
         "n_voxels": int(mask.sum()),
-        "n_runs": scores.r.shape[1],
+        "stories": first["stories"],
+        "test": first.get("test"),
         "layers": scores.layers.tolist(),
         "alphas": _by_run(scores.alphas).tolist(),
         "joint": _joint_record(scores),
         "r_per_run": by_run.tolist(),
         "mean_r": by_run.mean(axis=1).tolist(),
         "validation_r": np.nanmax(scores.validation_r, axis=2).tolist(),
-        "left_out": describe_left_out(scores.left_out, mask),
+        "left_out": describe_left_out(scores.left_out, mask, first["stories"]),
         "constant_regressors": constant,
         "mapping": words.get("mapping"),
         "model_details": dict(model),
@@ -183,7 +191,7 @@ def _joint_record(scores: Scores) -> dict[str, Any] | None:
 
 
 def _by_run(alphas: Array) -> Array:
-    """Return the penalty of each layer and run: the median of those of the voxels."""
+    """Return the penalty of each layer and story: the median of those of the voxels."""
     return alphas if alphas.ndim == 2 else np.nanmedian(alphas, axis=2)
 
 
@@ -198,11 +206,11 @@ def gather(
 ) -> Scores:
     """Join the parts and write the three files of one model and subject.
 
-    ``<prefix>_scores.nii.gz``: (x, y, z, layers) float32, mean over the test runs, 0 outside the
-    mask, NaN in left-out voxels. ``<prefix>_runs.safetensors``: ``r`` (layers, runs, voxels), and
-    ``alphas`` of the same shape where each voxel has its own penalty. Where
-    confounds went jointly, ``joint`` (layers, runs, voxels) and ``confounds`` (runs, voxels) too,
-    and ``<prefix>_unique.nii.gz``, the mean over runs of their difference, layer by layer.
+    ``<prefix>_scores.nii.gz``: (x, y, z, layers) float32, mean over the test stories, 0 outside
+    the mask, NaN in left-out voxels. ``<prefix>_runs.safetensors``: ``r`` (layers, stories,
+    voxels), and ``alphas`` of the same shape where each voxel has its own penalty. Where confounds
+    went jointly, ``joint`` (layers, stories, voxels) and ``confounds`` (stories, voxels) too, and
+    ``<prefix>_unique.nii.gz``, the mean over stories of their difference, layer by layer.
     ``<prefix>_scores.json``: the record.
 
     Raises

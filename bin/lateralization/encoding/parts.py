@@ -27,22 +27,22 @@ class Part:
 
     Attributes
     ----------
-    r : array of shape (n_layers, n_runs, n_voxels), float32
-        Pearson's r on each test run; NaN in left-out voxels.
-    alphas : array of shape (n_layers, n_runs), or (n_layers, n_runs, n_voxels)
+    r : array of shape (n_layers, n_stories, n_voxels), float32
+        Pearson's r on each test story; NaN in left-out voxels.
+    alphas : array of shape (n_layers, n_stories), or (n_layers, n_stories, n_voxels)
         Chosen penalties, of all voxels or of each.
-    validation_r : array of shape (n_layers, n_runs, n_alphas)
-        Mean r on the validation runs.
+    validation_r : array of shape (n_layers, n_stories, n_alphas)
+        Mean r on the validation stories.
     layers : array of shape (n_layers,), int64
         Numbers of the layers.
-    left_out : array of shape (n_runs, n_voxels), uint8
+    left_out : array of shape (n_stories, n_voxels), uint8
         0, or a code of ``REASONS``.
     told : dict
-        How it was done: precision, device, versions, constant regressors.
+        How it was done: keys of the stories, precision, device, versions, constant regressors.
     more : dict
-        Where confounds went jointly: ``joint`` (n_layers, n_runs, n_voxels), r of model and
+        Where confounds went jointly: ``joint`` (n_layers, n_stories, n_voxels), r of model and
         confounds together; ``joint_alphas`` and ``joint_weights``, chosen for it; ``confounds``
-        (n_runs, n_voxels), r of the confounds alone.
+        (n_stories, n_voxels), r of the confounds alone.
     """
 
     r: Array

@@ -1,6 +1,6 @@
 """From the rows of a features file to the regressors of the scans, run by run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,9 +9,11 @@ from scipy import sparse
 from lateralization import study
 from lateralization.arrays import Array, Floats
 from lateralization.errors import BadInput
-from lateralization.fmri.hrf import check_clock, fir_operators, hrf_operator, to_scans
+from lateralization.fmri.hrf import Sampling, check_clock, fir_operators, hrf_operator, to_scans
 from lateralization.fmri.signals import standardise, trim
+from lateralization.problems import listed
 from lateralization.ridge.choices import Hrf
+from lateralization.runs import label, shown, story_of
 
 Operators = Sequence[sparse.csr_array]
 """From the words of a run to its regressors: one operator for each block of columns."""
@@ -21,43 +23,49 @@ FLAT = 1e-12
 
 
 def word_operators(
-    words: pd.DataFrame, n_scans: Sequence[int], tr: float, hrf: Hrf = "glover"
+    words: Mapping[str, pd.DataFrame],
+    n_scans: Mapping[str, int],
+    sampling: Sampling,
+    hrf: Hrf = "glover",
 ) -> list[Operators]:
     """Build each run's operators from words to scans: one, or one for each delay.
 
     Parameters
     ----------
-    words : table with columns ``run`` (1, 2, …), ``onset`` and ``offset`` (seconds)
-    n_scans : list of int
-        Untrimmed scans of each run.
-    tr : float
-        Repetition time, seconds.
+    words : mapping of key of a story to table with columns ``onset`` and ``offset``
+        Seconds from the beginning of the story.
+    n_scans : mapping of key of a run to int
+        Untrimmed scans of each run, in order.
+    sampling : Sampling
     hrf : {"glover", "fir"}
         See ``Choices``.
 
     Raises
     ------
     BadInput
-        The runs of the words are not those of the scans, times are missing, or most words of a
-        run lie outside its scans.
+        A run's story has no words, times are missing, or most words of a run lie outside its
+        scans.
     """
-    found, wanted = sorted(words["run"].unique().tolist()), list(range(1, len(n_scans) + 1))
-    if found != wanted:
-        raise BadInput(
-            f"the words have runs {found}, the BOLD data {wanted}; they must be the same"
-        )
     operators: list[Operators] = []
-    for run, scans in zip(wanted, n_scans, strict=True):
-        here = words[words["run"] == run]
-        onsets, offsets = here["onset"].to_numpy(float), here["offset"].to_numpy(float)
-        check_clock(run, onsets, scans * tr)
+    for key, scans in n_scans.items():
+        story = story_of(key)
+        if story not in words:
+            raise BadInput(
+                f"the words lack {shown(story)}, which the BOLD data have; they are of "
+                f"{listed(map(shown, words))}"
+            )
+        onsets, offsets = (words[story][name].to_numpy(float) for name in ("onset", "offset"))
+        lengths = offsets - onsets
+        onsets = onsets + sampling.start(story)
+        check_clock(key, onsets, scans * sampling.tr)
         try:
             if hrf == "fir":
-                operators.append(fir_operators(onsets, scans, tr))
+                operators.append(fir_operators(onsets, scans, sampling.tr, sampling.slice_time))
             else:
-                operators.append([hrf_operator(onsets, offsets - onsets, scans, tr)])
+                made = hrf_operator(onsets, lengths, scans, sampling.tr, sampling.slice_time)
+                operators.append([made])
         except BadInput as error:
-            raise BadInput(f"words of run {run}: {error}") from error
+            raise BadInput(f"words of {shown(key)}: {error}") from error
     return operators
 
 
@@ -89,6 +97,7 @@ def regressors(states: Array, operators: Operators, n_trim: int = study.TRIM) ->
 def layer_regressors(
     states: Sequence[Array],
     operators: Sequence[Operators],
+    keys: Sequence[str],
     name: str,
     n_trim: int = study.TRIM,
 ) -> tuple[list[Floats], dict[str, int]]:
@@ -96,7 +105,7 @@ def layer_regressors(
 
     Parameters
     ----------
-    states, operators
+    states, operators, keys
         One entry for each run.
     name : str
         Model and layer, for messages.
@@ -106,7 +115,7 @@ def layer_regressors(
     Returns
     -------
     list over runs of arrays (n_scans, width), and the constant regressors of each run that has
-    some, ``{"run": count}``.
+    some, ``{label of the run: count}``.
 
     Raises
     ------
@@ -115,10 +124,12 @@ def layer_regressors(
         regressors of a run are constant, so that its scores would be 0 whatever the features are.
     """
     made, constant = [], {}
-    for run, (values, own) in enumerate(zip(states, operators, strict=True), start=1):
-        where = f"{name}, run {run}"
+    for key, values, own in zip(keys, states, operators, strict=True):
+        where = f"{name}, {shown(key)}"
         if values.ndim != 2 or values.shape[1] != states[0].shape[1]:
-            raise BadInput(f"{where}: shape {values.shape} does not fit {states[0].shape} of run 1")
+            raise BadInput(
+                f"{where}: shape {values.shape} does not fit {states[0].shape} of {shown(keys[0])}"
+            )
         if len(values) != own[0].shape[1]:
             raise BadInput(
                 f"{where}: {len(values)} rows of features for {own[0].shape[1]} words or scans; "
@@ -139,5 +150,5 @@ def layer_regressors(
             )
         made.append(regressed)
         if count:
-            constant[str(run)] = count
+            constant[label(key)] = count
     return made, constant

@@ -1,7 +1,8 @@
 """AVERAGE: the average subject of a language, computed from cleaned subjects or given."""
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,25 @@ from numpy.typing import NDArray
 from lateralization.arrays import Array, Booleans, Floats, Single
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
-from lateralization.files import open_tensors, read_tensor, save_tensors, tensor_names
+from lateralization.files import open_tensors, read_tensor, save_tensors
 from lateralization.fmri.clean import MaskFile, read_series
 from lateralization.fmri.joblib_array import check_array, is_nifti
 from lateralization.fmri.signals import standardise
-from lateralization.study import MIN_SCANS, N_RUNS, TR
+from lateralization.problems import listed
+from lateralization.runs import (
+    NO_RUNS,
+    RUNS,
+    STORY,
+    is_numbered,
+    keys_in_order,
+    numbered,
+    repetition_of,
+    run_key,
+    run_names,
+    shown,
+    story_of,
+)
+from lateralization.study import MIN_SCANS, TR
 from lateralization.volumes import (
     check_not_mirrored,
     check_runs,
@@ -28,61 +43,105 @@ STANDARDISED = 1e-2
 """How far mean and sd of a given average may be from 0 and 1 before it is mentioned."""
 
 
-def run_names(path: Path) -> list[str]:
-    """Return the names of the runs in a bold file, ``run-1``, ``run-2`` …, in order."""
-    names = [name for name in tensor_names(path) if name.startswith("run-")]
-    return sorted(names, key=lambda name: int(name.removeprefix("run-")))
+LEAST_HEARERS = 4
+"""A story that fewer heard has neither reliability nor ceiling: halves of one subject each say
+little. Numbered runs, which everybody heard, have them from 2 subjects on, as in the study."""
 
 
-def check_same_runs(paths: Sequence[Path], n_voxels: int) -> None:
-    """Check that all bold files have the same runs of the same lengths on the same mask.
+def heard_runs(
+    paths: Sequence[Path], n_voxels: int, stories: Sequence[str] = ()
+) -> dict[str, list[int]]:
+    """Find who heard which run, and check that a run is as long and on one mask in all hearers.
 
     Only headers are read, so a mistake in the last of 49 files costs nothing.
+
+    Parameters
+    ----------
+    paths
+        Bold files.
+    n_voxels
+        Voxels of the mask.
+    stories
+        Keys of the stories, in order; without them runs are numbered.
+
+    Returns
+    -------
+    dict
+        Key of each run, in order → places of its hearers in ``paths``.
 
     Raises
     ------
     BadInput
-        There is none; or names the subject and the run: the length that most subjects have is taken
-        as right.
+        There is no subject; or names the subject and the run: the length that most subjects have is
+        taken as right.
     """
     if not paths:
         raise BadInput(
             "no subject is left to average: all have outliers (the log of CHECKS names the runs); "
             "mend them, or give --exclude_outliers no"
         )
-    lengths: list[list[int]] = []
-    runs = max((run_names(path) for path in paths), key=len)
-    for path in paths:
+    lengths: dict[str, dict[int, int]] = {}
+    for place, path in enumerate(paths):
+        runs = run_names(path)
         with open_tensors(path) as handle:
             missing = {*runs, "left_out"} - set(handle.keys())
             if missing:
                 raise BadInput(f"{path} lacks {', '.join(sorted(missing))}; clean it again")
-            shapes = [handle.get_slice(run).get_shape() for run in runs]
-        if any(shape[1] != n_voxels for shape in shapes):
-            raise BadInput(
-                f"{path} has {shapes[0][1]} voxels, the mask has {n_voxels}; "
-                "clean the subject with this mask"
-            )
-        lengths.append([shape[0] for shape in shapes])
-    for run in range(len(runs)):
-        counts = Counter(subject[run] for subject in lengths)
-        usual = counts.most_common(1)[0][0]
-        for path, subject in zip(paths, lengths, strict=True):
-            if subject[run] != usual:
+            shapes = {run: handle.get_slice(run).get_shape() for run in runs}
+        for run, shape in shapes.items():
+            if shape[1] != n_voxels:
                 raise BadInput(
-                    f"{path}: run {run + 1} has {subject[run]} scans where other subjects have "
+                    f"{path} has {shape[1]} voxels, the mask has {n_voxels}; "
+                    "clean the subject with this mask"
+                )
+            lengths.setdefault(run, {})[place] = shape[0]
+    for run, own in lengths.items():
+        usual = Counter(own.values()).most_common(1)[0][0]
+        for place, scans in own.items():
+            if scans != usual:
+                raise BadInput(
+                    f"{paths[place]}: {shown(run)} has {scans} scans where other subjects have "
                     f"{usual}; leave the subject out or mend its file"
                 )
+    return {run: list(lengths[run]) for run in keys_in_order(lengths, stories)}
 
 
-def left_out_by_all(paths: Sequence[Path]) -> NDArray[np.uint8]:
-    """Return why a voxel is left out in a run where it is in every subject, (runs, voxels) uint8.
+def enough_heard(heard: Mapping[str, list[int]]) -> tuple[dict[str, list[int]], str]:
+    """Part the runs with enough hearers for their responses to be compared from the others.
+
+    Parameters
+    ----------
+    heard
+        Key of a run → places of its hearers.
+
+    Returns
+    -------
+    kept
+        Runs that at least ``LEAST_HEARERS`` heard, and every numbered run.
+    few
+        The others and how many heard them, for a message; empty where there are none.
+    """
+    kept = {
+        run: hearers
+        for run, hearers in heard.items()
+        if is_numbered(run) or len(hearers) >= LEAST_HEARERS
+    }
+    few = [run for run in heard if run not in kept]
+    return kept, listed(f"{shown(run)} ({len(heard[run])})" for run in few)
+
+
+def left_out_of(path: Path, run: str) -> NDArray[np.uint8]:
+    """Return why voxels are left out in one run of a bold file, (voxels,) uint8; 0 elsewhere."""
+    flags: NDArray[np.uint8] = read_tensor(path, "left_out")[run_names(path).index(run)]
+    return flags
+
+
+def left_out_by_all(paths: Sequence[Path], run: str) -> NDArray[np.uint8]:
+    """Return why a voxel is left out in a run where it is in every hearer, (voxels,) uint8.
 
     0 elsewhere. Where reasons differ between subjects, the first of ``names.REASONS``.
     """
-    common = read_tensor(paths[0], "left_out")
-    for path in paths[1:]:
-        common = np.minimum(common, read_tensor(path, "left_out"))
+    common: NDArray[np.uint8] = np.minimum.reduce([left_out_of(path, run) for path in paths])
     return common
 
 
@@ -112,8 +171,10 @@ def average_run(paths: Sequence[Path], run: str) -> Single:
     return standardised.astype(np.float32)
 
 
-def average_subjects(paths: Sequence[Path], n_voxels: int) -> dict[str, Array]:
-    """Average cleaned subjects run by run.
+def average_subjects(
+    paths: Sequence[Path], n_voxels: int, stories: Sequence[str] = ()
+) -> dict[str, Array]:
+    """Average cleaned subjects run by run, each over those who heard it.
 
     Parameters
     ----------
@@ -121,28 +182,58 @@ def average_subjects(paths: Sequence[Path], n_voxels: int) -> dict[str, Array]:
         Bold files of the subjects.
     n_voxels
         Voxels of the mask.
+    stories
+        Keys of the stories, in order; without them runs are numbered.
 
     Returns
     -------
     dict
-        ``run-1`` … (scans, voxels) float32 and ``left_out`` (runs, voxels) uint8: see
-        :func:`left_out_by_all`; a voxel that is left out is 0.
+        A tensor for each key, in order, (scans, voxels) float32, and ``left_out`` (runs, voxels)
+        uint8: see :func:`left_out_by_all`; a voxel that is left out is 0.
 
     Raises
     ------
     BadInput
-        See :func:`check_same_runs`.
+        See :func:`heard_runs`.
     """
-    check_same_runs(paths, n_voxels)
-    left_out = left_out_by_all(paths)
+    heard = heard_runs(paths, n_voxels, stories)
     tensors: dict[str, Array] = {}
-    for place, run in enumerate(progress(run_names(paths[0]), f"average {len(paths)} subjects")):
-        tensors[run] = average_run(paths, run)
+    left_out = np.zeros((len(heard), n_voxels), np.uint8)
+    for place, run in enumerate(progress(list(heard), f"average {len(paths)} subjects")):
+        hearers = [paths[subject] for subject in heard[run]]
+        left_out[place] = left_out_by_all(hearers, run)
+        tensors[run] = average_run(hearers, run)
         tensors[run][:, left_out[place].astype(bool)] = 0.0
     return {**tensors, "left_out": left_out}
 
 
-def given_average(paths: Sequence[Path], brain: MaskFile, n_runs: int = N_RUNS) -> dict[str, Array]:
+def keys_of_given(paths: Sequence[Path], stories: Sequence[str]) -> list[str]:
+    """Return the key of each run of a given average: by the file's name where it is one.
+
+    Otherwise the files are in the order of the stories.
+
+    Raises
+    ------
+    BadInput
+        There is not one file for each story; or a name is of an unknown story, or comes twice.
+    """
+    names = [path.name.removesuffix(".gz").removesuffix(".nii") for path in paths]
+    if not all(name.startswith(f"{STORY}-") for name in names):
+        check_runs(paths, "--given", stories)
+        return list(stories)
+    keys = [run_key(story_of(name), repetition_of(name)) for name in names]
+    for key, path in zip(keys, paths, strict=True):
+        if story_of(key) not in stories or keys.count(key) > 1:
+            raise BadInput(
+                f"{path} is of no story of the data set, or not the only one of {shown(key)}; give "
+                f"a file for each of {listed(map(shown, stories))}"
+            )
+    return keys
+
+
+def given_average(
+    paths: Sequence[Path], brain: MaskFile, stories: Sequence[str] = tuple(numbered())
+) -> dict[str, Array]:
     """Read a given average subject; its values are kept as they are.
 
     Parameters
@@ -152,6 +243,8 @@ def given_average(paths: Sequence[Path], brain: MaskFile, n_runs: int = N_RUNS) 
         untrimmed, standardised over time.
     brain
         The mask.
+    stories
+        Keys of the stories, in order.
 
     Returns
     -------
@@ -164,10 +257,12 @@ def given_average(paths: Sequence[Path], brain: MaskFile, n_runs: int = N_RUNS) 
     BadInput
         Another number of runs, another grid or number of voxels than the mask, or too few scans.
     """
-    check_runs(paths, "--given", n_runs)
+    by_key = dict(zip(keys_of_given(paths, stories), paths, strict=True))
+    keys = keys_in_order(by_key, stories)
     tensors: dict[str, Array] = {}
-    left_out = np.zeros((len(paths), int(brain.mask.sum())), dtype=np.uint8)
-    for place, path in enumerate(progress(paths, "read the average subject")):
+    left_out = np.zeros((len(keys), int(brain.mask.sum())), dtype=np.uint8)
+    for place, key in enumerate(progress(keys, "read the average subject")):
+        path = by_key[key]
         series, finite = _given_run(path, brain)
         if series.shape[0] < MIN_SCANS:
             raise BadInput(f"{path} has {series.shape[0]} scans, at least {MIN_SCANS} are needed")
@@ -176,7 +271,7 @@ def given_average(paths: Sequence[Path], brain: MaskFile, n_runs: int = N_RUNS) 
             raise BadInput(f"{path} has no signal inside the mask; check file and mask")
         series = np.where(absent, 0.0, series).astype(np.float32)
         say_if_not_standardised(series[:, ~absent], path)
-        tensors[f"run-{place + 1}"] = series
+        tensors[key] = series
         left_out[place] = absent
         if absent.any():
             say(f"{path} has no signal in {absent.sum()} of {absent.size} voxels of the mask")
@@ -212,7 +307,7 @@ def write_average(
     nifti_prefix: str,
     *,
     tr: float = TR,
-    n_runs: int = N_RUNS,
+    stories: Sequence[str] = tuple(numbered()),
 ) -> int:
     """Write the average subject as a bold file and as one NIfTI per run.
 
@@ -227,12 +322,12 @@ def write_average(
     out
         Bold file to write.
     nifti_prefix
-        ``average_subject_run-`` gives ``average_subject_run-1.nii.gz`` …: float32, 0 outside the
-        mask.
+        ``average_`` gives ``average_run-1.nii.gz`` … (:func:`published_name`): float32, 0 outside
+        the mask.
     tr
         Repetition time, s, for the NIfTIs' headers.
-    n_runs
-        How many runs a given average subject must have.
+    stories
+        Keys of the stories, in order.
 
     Returns
     -------
@@ -241,11 +336,19 @@ def write_average(
     """
     brain = MaskFile(*load_mask(mask), mask)
     if given:
-        tensors = given_average(given, brain, n_runs)
+        tensors = given_average(given, brain, stories)
     else:
-        tensors = average_subjects(clean, int(brain.mask.sum()))
-    save_tensors(out, tensors, {"n_subjects": "given" if given else str(len(clean))})
-    for run in range(1, len(tensors["left_out"]) + 1):
-        volume = to_volume(tensors[f"run-{run}"], brain.mask)
-        save_volume(volume, brain.affine, f"{nifti_prefix}{run}.nii.gz", tr)
+        tensors = average_subjects(clean, int(brain.mask.sum()), stories)
+    keys = [key for key in tensors if key not in NO_RUNS]
+    told = {RUNS: json.dumps(keys), "n_subjects": "given" if given else str(len(clean))}
+    save_tensors(out, tensors, told)
+    for key in keys:
+        volume = to_volume(tensors[key], brain.mask)
+        save_volume(volume, brain.affine, f"{nifti_prefix}{published_name(key, keys)}.nii.gz", tr)
     return int(tensors["left_out"].any(axis=0).sum())
+
+
+def published_name(key: str, keys: Sequence[str]) -> str:
+    """Return the name of a run's image: its key; the first of several repetitions is numbered."""
+    repeated = sum(story_of(key) == story_of(other) for other in keys) > 1
+    return f"{key}_rep-1" if repeated and key == story_of(key) else key

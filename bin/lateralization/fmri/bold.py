@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from lateralization import study
 from lateralization.arrays import Array
 from lateralization.errors import BadInput
-from lateralization.files import open_tensors, tensor_names
+from lateralization.files import open_tensors
 from lateralization.fmri.signals import standardise, trim
 from lateralization.names import AFTER_TRIMMING
+from lateralization.problems import listed
 from lateralization.ridge.correlation import is_usable, moments
-from lateralization.ridge.folds import nested_folds
+from lateralization.runs import run_names
 
 MIN_KEPT = 3
 """Scans that a run must keep after trimming: two always correlate perfectly."""
@@ -27,14 +28,14 @@ class Bold:
     ----------
     runs : list of arrays (n_kept_scans, n_voxels)
         Trimmed and standardised.
-    n_scans : list of int
-        Scans of each run before trimming.
+    n_scans : dict of str to int
+        Key of each run, in order → its scans before trimming.
     left_out : array of shape (n_runs, n_voxels), uint8
         0, or why the voxel takes no part (codes of ``names.REASONS``).
     """
 
     runs: list[Array]
-    n_scans: list[int]
+    n_scans: dict[str, int]
     left_out: NDArray[np.uint8]
 
 
@@ -61,21 +62,19 @@ def read_bold(path: Path, n_trim: int = study.TRIM) -> Bold:
     Raises
     ------
     BadInput
-        Runs are missing, too short, or of different numbers of voxels.
+        A run is missing or too short, or runs are of different numbers of voxels.
     """
-    names = [name for name in tensor_names(path) if name.startswith("run-")]
-    runs = [f"run-{number}" for number in range(1, len(names) + 1)]
-    if set(runs) != set(names):
-        raise BadInput(f"{path} holds the runs {sorted(names)}; they must be run-1, run-2, …")
-    nested_folds(len(runs))
-    series, n_scans, flags = [], [], []
+    runs = run_names(path)
+    series, n_scans, flags = [], {}, []
     with open_tensors(path) as handle:
+        if absent := [run for run in runs if run not in handle.keys()]:
+            raise BadInput(f"{path} lacks {listed(absent)}; clean it again")
         given = handle.get_tensor("left_out") if "left_out" in handle.keys() else None
         for run in runs:
             raw = handle.get_tensor(run)
             kept_scans(len(raw), n_trim, f"{path}, {run}")
             kept = trim(raw, n_trim)
-            n_scans.append(len(raw))
+            n_scans[run] = len(raw)
             flags.append(np.where(is_usable(*moments(kept)), 0, AFTER_TRIMMING).astype(np.uint8))
             series.append(standardise(kept))
     if len({run.shape[1] for run in series}) > 1:

@@ -1,5 +1,6 @@
 """CLEAN: a subject's masked, detrended, filtered and standardised time courses."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from lateralization.errors import BadInput
 from lateralization.files import save_tensors
 from lateralization.fmri.signals import clean
 from lateralization.names import AFTER_RESAMPLING, IN_SOURCE
+from lateralization.runs import RUNS, numbered
 from lateralization.volumes import (
     check_runs,
     check_same_grid,
@@ -154,6 +156,8 @@ def clean_subject(
     *,
     tr: float,
     smoothing_mm: float | None = None,
+    keys: Sequence[str] = (),
+    scans: Sequence[int] = (),
 ) -> int:
     """Clean a subject's resampled runs and write them; return how many voxels any run leaves out.
 
@@ -163,17 +167,26 @@ def clean_subject(
         Resampled runs in order; map of constant source voxels, one volume per run; brain mask, its
         voxels in C order are the columns.
     out
-        safetensors: ``run-1`` … (scans, voxels) float32, untrimmed, ``left_out`` (runs, voxels)
-        uint8 (0, or a code of ``names.REASONS``), and ``tsnr`` (runs, voxels) float32.
+        safetensors: a tensor for each key, (scans, voxels) float32, untrimmed, ``left_out`` (runs,
+        voxels) uint8 (0, or a code of ``names.REASONS``), and ``tsnr`` (runs, voxels) float32.
     tr, smoothing_mm
         Repetition time, s; FWHM, mm, or None for none.
+    keys
+        Of the runs; without them they are ``run-1`` ….
+    scans
+        Scans that are kept of each run, from its start, before anything is filtered; 0, or no list:
+        all.
 
     Raises
     ------
     BadInput
         Number of runs, grids, or scans are wrong; no voxel has a signal in every run.
     """
-    check_runs(bold, "--bold", len(bold))
+    keys = keys or numbered(len(bold))
+    check_runs(bold, "--bold", keys)
+    scans = scans or [0] * len(bold)
+    if len(scans) != len(bold):
+        raise BadInput(f"--scans: {len(scans)} numbers for {len(bold)} runs; give one for each")
     if not tr > 0:
         raise BadInput(f"--tr {tr} is no repetition time; give seconds above 0")
     brain = MaskFile(*load_mask(mask), mask)
@@ -182,15 +195,18 @@ def clean_subject(
     left_out, tsnr = np.zeros(flags.shape, np.uint8), np.zeros(flags.shape, np.float32)
     for run in progress(range(len(bold)), f"clean {out.name}"):
         series, finite = read_series(bold[run], brain, smoothing_mm)
+        series = series[: scans[run] or None]
         try:
             cleaned, absent = clean_run(series, flags[run], tr)
         except BadInput as error:
             raise BadInput(f"{bold[run]}: {error}") from error
-        tensors[f"run-{run + 1}"], tsnr[run] = cleaned, temporal_snr(series)
+        tensors[keys[run]], tsnr[run] = cleaned, temporal_snr(series)
         left_out[run] = np.where((absent == 0) & ~finite, IN_SOURCE, absent)
     _check_left_out(left_out, bold)
-    # One key: safetensors writes several in random order, and the same input must give one file.
-    told = {"cleaning": f"tr={tr} smoothing_mm={smoothing_mm or 0.0}"}
+    told = {
+        RUNS: json.dumps(list(keys)),
+        "cleaning": f"tr={tr} smoothing_mm={smoothing_mm or 0.0}",
+    }
     save_tensors(out, tensors | {"left_out": left_out, "tsnr": tsnr}, told)
     return int(left_out.any(axis=0).sum())
 

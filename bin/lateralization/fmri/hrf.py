@@ -9,6 +9,8 @@ nilearn's ``compute_regressor``, the oracle of the tests, convolves each feature
 features of a run take 112 s there and 0.2 s here (``benchmarks/encoding.py``).
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from scipy.special import gammaln, xlogy
 from lateralization import study
 from lateralization.arrays import Floats, Integers
 from lateralization.errors import BadInput
+from lateralization.runs import shown
 
 OVERSAMPLING = 50
 """Samples of the fine grid per scan."""
@@ -40,6 +43,29 @@ WHOLE = 1e-9
 
 UNDERSHOOT_RATIO = 0.35
 """Weight of the undershoot in the study's library (later versions of it have 0.48)."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """When scans are sampled, and when the stories begin in them.
+
+    Attributes
+    ----------
+    tr
+        Repetition time, seconds.
+    slice_time
+        Seconds after a scan's beginning at which it is sampled; None: in its middle.
+    starts
+        Key of a story → seconds from the first scan to its beginning; 0 where it is missing.
+    """
+
+    tr: float
+    slice_time: float | None = None
+    starts: Mapping[str, float] = field(default_factory=dict)
+
+    def start(self, story: str) -> float:
+        """Return the seconds from the first scan to the beginning of a story, by its key."""
+        return self.starts.get(story, 0.0)
 
 
 def study_hrf(tr: float = study.TR, oversampling: int = OVERSAMPLING) -> Floats:
@@ -78,9 +104,13 @@ def _gamma_density(x: Floats, shape: float) -> Floats:
     return density
 
 
-def frame_times(n_scans: int, tr: float = study.TR) -> Floats:
-    """Return the time of every scan's middle, seconds, shape (n_scans,)."""
-    times: Floats = tr * np.arange(n_scans, dtype=np.float64) + tr / 2
+def frame_times(n_scans: int, tr: float = study.TR, slice_time: float | None = None) -> Floats:
+    """Return the time at which every scan is sampled, seconds, shape (n_scans,).
+
+    ``slice_time`` seconds after the scan begins; None: in its middle.
+    """
+    within = tr / 2 if slice_time is None else slice_time
+    times: Floats = tr * np.arange(n_scans, dtype=np.float64) + within
     return times
 
 
@@ -97,7 +127,11 @@ def fine_grid(times: Floats) -> Floats:
 
 
 def hrf_operator(
-    onsets: ArrayLike, durations: ArrayLike, n_scans: int, tr: float = study.TR
+    onsets: ArrayLike,
+    durations: ArrayLike,
+    n_scans: int,
+    tr: float = study.TR,
+    slice_time: float | None = None,
 ) -> sparse.csr_array:
     """Build the operator that turns word amplitudes into regressors sampled at the scans.
 
@@ -109,12 +143,14 @@ def hrf_operator(
         Scans of the run, untrimmed; at least 2.
     tr : float
         Repetition time, seconds.
+    slice_time : float, optional
+        Seconds after a scan's beginning at which it is sampled; None: in its middle.
 
     Returns
     -------
     sparse array of shape (n_scans, n_words), float64
         Column w is the regressor of word w with amplitude 1: ``compute_regressor`` of nilearn
-        0.10.4 with its defaults and ``frame_times(n_scans, tr)``.
+        0.10.4 with its defaults and ``frame_times(n_scans, tr, slice_time)``.
 
     Raises
     ------
@@ -123,7 +159,7 @@ def hrf_operator(
     """
     starts, lengths = np.asarray(onsets, np.float64), np.asarray(durations, np.float64)
     _check(starts, lengths, n_scans)
-    times = frame_times(n_scans, tr)
+    times = frame_times(n_scans, tr, slice_time)
     grid = fine_grid(times)
     begin, end = _boxes(grid, starts, lengths)
     below, weight = _neighbours(grid, times)
@@ -140,7 +176,9 @@ def hrf_operator(
     return operator
 
 
-def fir_operators(onsets: ArrayLike, n_scans: int, tr: float = study.TR) -> list[sparse.csr_array]:
+def fir_operators(
+    onsets: ArrayLike, n_scans: int, tr: float = study.TR, slice_time: float | None = None
+) -> list[sparse.csr_array]:
     """Build the operators of a finite impulse response: nothing is assumed of its shape.
 
     A word that begins at ``t`` enters with delay ``d`` the scan that holds ``t + d``, that is scan
@@ -148,7 +186,9 @@ def fir_operators(onsets: ArrayLike, n_scans: int, tr: float = study.TR) -> list
     6, 8 and 10 s (Huth et al., Nature 2016, delay by 1 to 4 scans of 2 s). Where the repetition
     time divides the delay, this is the sum of ``[i tr, (i + 1) tr)`` moved by whole scans:
     nilearn's ``hrf_model="fir"`` with ``fir_delays`` of ``d / tr`` scans. Elsewhere each word is
-    moved by exactly ``d`` before it is counted; no sums are interpolated.
+    moved by exactly ``d`` before it is counted; no sums are interpolated. A scan that is sampled
+    at another time than its middle holds the words from half a repetition time before that time to
+    half a repetition time after it.
 
     Parameters
     ----------
@@ -158,6 +198,8 @@ def fir_operators(onsets: ArrayLike, n_scans: int, tr: float = study.TR) -> list
         Scans of the run, untrimmed; at least 2.
     tr : float
         Repetition time, seconds.
+    slice_time : float, optional
+        Seconds after a scan's beginning at which it is sampled; None: in its middle.
 
     Returns
     -------
@@ -172,6 +214,8 @@ def fir_operators(onsets: ArrayLike, n_scans: int, tr: float = study.TR) -> list
     starts = np.asarray(onsets, np.float64)
     _check(starts, np.zeros_like(starts), n_scans)
     words = np.arange(len(starts))
+    if slice_time is not None:
+        starts = starts + (tr / 2 - slice_time)
     operators = []
     for delay in FIR_DELAYS:
         shift = round(delay / tr)
@@ -209,8 +253,15 @@ def words_outside(onsets: Floats, duration: float) -> str:
     )
 
 
-def check_clock(run: int, onsets: Floats, duration: float) -> None:
+def check_clock(key: str, onsets: Floats, duration: float) -> None:
     """Refuse words that are on another clock than the scans of their run (:func:`words_outside`).
+
+    Parameters
+    ----------
+    key
+        Of the run.
+    onsets, duration
+        As in :func:`words_outside`.
 
     Raises
     ------
@@ -219,8 +270,8 @@ def check_clock(run: int, onsets: Floats, duration: float) -> None:
     """
     if outside := words_outside(onsets, duration):
         raise BadInput(
-            f"words of run {run}: {outside}; onsets must be seconds from the first scan of their "
-            "run: mend their unit, or count each run from 0"
+            f"words of {shown(key)}: {outside}; onsets must be seconds from the first scan of "
+            "their run: mend their unit, or count each run from 0"
         )
 
 

@@ -1,8 +1,8 @@
 """Whether each run of each subject is what it should be: order, timing, signal.
 
-Everybody heard the same story, so a subject's run follows the mean of the others at lag 0, and no
-other run better than its own (leave-one-out inter-subject correlation: Nastase et al., SCAN 2019).
-What chance gives is read off mismatched runs. One run after another is set aside, the worst
+All hearers of a run heard the same, so a subject's run follows the mean of the others at lag 0, and
+no other run better than its own (leave-one-out inter-subject correlation: Nastase et al., SCAN
+2019). What chance gives is read off mismatched runs. One run after another is set aside, the worst
 first, and the others are compared again without it: a damaged run does not accuse the sound ones.
 """
 
@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 
 from lateralization.arrays import Booleans, Floats
 from lateralization.fmri.signals import standardise
+from lateralization.runs import numbered, shown, story_of
 from lateralization.study import MIN_SUBJECTS
 
 Series = NDArray[np.floating]
+
+Runs = Sequence[Sequence[Series | None]]
+"""Subjects, and of each its runs, (n_scans, n_voxels); None where the subject did not hear it."""
 
 LAGS_S = 10
 """Largest lag that is tried, seconds, either way."""
@@ -82,14 +86,32 @@ def shifted_correlation(late: Series, reference: Series, lag: int) -> float:
 class Group:
     """The runs of all subjects, and which of them count."""
 
-    def __init__(self, runs: Sequence[Sequence[Series]]) -> None:
+    def __init__(self, runs: Runs, keys: Sequence[str]) -> None:
         # a voxel that is constant in one subject says nothing there, and is kept in the others
         self.runs = [
-            [np.nan_to_num(standardise(np.asarray(run, np.float64))) for run in own] for own in runs
+            {
+                place: np.nan_to_num(standardise(np.asarray(run, np.float64)))
+                for place, run in enumerate(own)
+                if run is not None
+            }
+            for own in runs
         ]
         self.n_subjects, self.n_runs = len(runs), len(runs[0])
-        self.counts = np.ones((self.n_subjects, self.n_runs), bool)
-        self._sums = [np.sum([own[run] for own in self.runs], axis=0) for run in range(self.n_runs)]
+        self.stories = [story_of(key) for key in keys]
+        self.heard = np.array([[run is not None for run in own] for own in runs])
+        self.counts = self.heard.copy()
+        self._sums = [
+            np.sum([own[run] for own in self.runs if run in own], axis=0)
+            for run in range(self.n_runs)
+        ]
+
+    def hearers(self, run: int) -> list[int]:
+        """Return the subjects who heard a run."""
+        return np.flatnonzero(self.heard[:, run]).tolist()
+
+    def mismatched(self, run: int) -> list[int]:
+        """Return the runs of other stories: a repetition of the same one may well follow it."""
+        return [other for other, story in enumerate(self.stories) if story != self.stories[run]]
 
     def set_aside(self, subject: int, run: int) -> None:
         """Take a run out of the mean of the others."""
@@ -107,9 +129,8 @@ def chance(group: Group) -> tuple[float, float]:
     values = np.array([
         mean_correlation(group.runs[subject][run], group.others(subject, other))
         for subject in range(group.n_subjects)
-        for run in range(group.n_runs)
-        for other in range(group.n_runs)
-        if other != run
+        for run in group.runs[subject]
+        for other in group.mismatched(run)
     ])  # fmt: skip
     values = values[np.isfinite(values)]
     if not values.size:
@@ -124,15 +145,15 @@ def _best(values: Sequence[float]) -> int | None:
 
 
 def check_run(group: Group, subject: int, run: int, n_lags: int) -> Check:
-    """Compare one run with the mean of the others: at every lag, and with every other run."""
+    """Compare one run with the mean of the others: at every lag, and with every other story."""
     own, reference = group.runs[subject][run], group.others(subject, run)
     isc = mean_correlation(own, reference)
     lags = range(-n_lags, n_lags + 1)
     by_lag = [shifted_correlation(own, reference, lag) for lag in lags]
-    by_run = [
-        isc if other == run else mean_correlation(own, group.others(subject, other))
-        for other in range(group.n_runs)
-    ]
+    by_run = [np.nan] * group.n_runs
+    by_run[run] = isc
+    for other in group.mismatched(run):
+        by_run[other] = mean_correlation(own, group.others(subject, other))
     found = Check(subject, run, isc)
     if (best := _best(by_lag)) is not None:
         found.lag, found.lag_r = lags[best], by_lag[best]
@@ -141,14 +162,17 @@ def check_run(group: Group, subject: int, run: int, n_lags: int) -> Check:
     return found
 
 
-def judge(check: Check, middle: float, spread: float) -> float:
-    """Say what is wrong with the order or the timing of a run; return by how many deviations."""
+def judge(check: Check, middle: float, spread: float, keys: Sequence[str]) -> float:
+    """Say what is wrong with the order or the timing of a run; return by how many deviations.
+
+    ``keys``: of all runs.
+    """
     late, other = (
         (value - check.isc) / spread if value > middle + CERTAIN * spread else 0.0
         for value in (check.lag_r, check.match_r)
     )
     if check.match != check.run + 1 and other > MARGIN and other >= late:
-        check.reasons = [f"follows run {check.match} of the others"]
+        check.reasons = [f"follows {shown(keys[check.match - 1])} of the others"]
         return other
     if check.lag != 0 and late > MARGIN:
         side = "late" if check.lag > 0 else "early"
@@ -157,41 +181,48 @@ def judge(check: Check, middle: float, spread: float) -> float:
     return 0.0
 
 
-def compare_subjects(runs: Sequence[Sequence[Series]], tr: float) -> list[Check]:
-    """Check every run of every subject against the others.
+def compare_subjects(runs: Runs, tr: float, keys: Sequence[str] = ()) -> list[Check]:
+    """Check every run of every subject against the others who heard it.
 
     Parameters
     ----------
-    runs : list over subjects of lists over runs of arrays (n_scans, n_voxels)
-        Cleaned; all subjects have the same runs of the same lengths. Runs long enough for the lags.
+    runs : list over subjects of lists over runs of arrays (n_scans, n_voxels), or None
+        Cleaned; a run has the same length in all its hearers. Runs long enough for the lags.
     tr : float
         Repetition time, seconds.
+    keys : list of str
+        Of the runs; without them they are numbered.
 
     Returns
     -------
-    One Check for each subject and run, in order. With fewer than 3 subjects nothing is judged, and
-    with one nothing is measured.
+    One Check for each run that each subject heard, in order. Of a run with fewer than 3 hearers
+    nothing is judged, and with one nothing is measured.
     """
-    if len(runs) == 1:
-        return [Check(0, run) for run in range(len(runs[0]))]
-    group = Group(runs)
+    keys = keys or numbered(len(runs[0]))
+    group = Group(runs, keys)
     middle, spread = chance(group)
-    n_lags = min(int(LAGS_S // tr), min(len(run) for run in group.runs[0]) // 4)
+    shortest = min(len(run) for own in group.runs for run in own.values())
+    n_lags = min(int(LAGS_S // tr), shortest // 4)
     found: dict[tuple[int, int], Check] = {}
     for run in range(group.n_runs):
-        for _ in range(max((group.n_subjects - 1) // 2, 1)):
-            checks = [check_run(group, subject, run, n_lags) for subject in range(group.n_subjects)]
-            found |= {(check.subject, run): check for check in checks}
-            wrong = [judge(check, middle, spread) for check in checks]
-            suspects = np.where(group.counts[:, run], wrong, 0.0)
-            if group.n_subjects < MIN_SUBJECTS or suspects.max() == 0:
+        hearers = group.hearers(run)
+        if len(hearers) == 1:
+            found[hearers[0], run] = Check(hearers[0], run)
+            continue
+        for _ in range(max((len(hearers) - 1) // 2, 1)):
+            checks = [check_run(group, subject, run, n_lags) for subject in hearers]
+            found |= {(check.subject, check.run): check for check in checks}
+            wrong = [judge(check, middle, spread, keys) for check in checks]
+            suspects = np.where(group.counts[hearers, run], wrong, 0.0)
+            if len(hearers) < MIN_SUBJECTS or suspects.max() == 0:
                 break
-            group.set_aside(int(suspects.argmax()), run)
-    ordered = [found[subject, run] for subject in range(group.n_subjects)
-               for run in range(group.n_runs)]  # fmt: skip
-    if group.n_subjects < MIN_SUBJECTS:
-        return [Check(**vars(check) | {"reasons": []}) for check in ordered]
-    _judge_signal(ordered, middle, spread)
+            group.set_aside(hearers[int(suspects.argmax())], run)
+    ordered = [found[place] for place in sorted(found)]
+    judged = [run for run in range(group.n_runs) if len(group.hearers(run)) >= MIN_SUBJECTS]
+    for check in ordered:
+        if check.run not in judged:
+            check.reasons = []
+    _judge_signal([check for check in ordered if check.run in judged], middle, spread)
     return ordered
 
 

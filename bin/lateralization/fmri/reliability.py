@@ -1,14 +1,17 @@
 """RELIABILITY: how well one half of the subjects predicts the other, voxel by voxel.
 
 The study calls it "ISC", but it is a ridge regression from all voxels of one half to all voxels
-of the other, by the same nested search as the encoding models.
+of the other, by the same nested search as the encoding models. Each run has halves of its own
+hearers; where everybody heard everything, all runs have the same.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,15 +21,17 @@ from lateralization.arrays import Array, Booleans, Floats, Single
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, read_tensor, save_tensors
-from lateralization.fmri.average import check_same_runs, run_names
+from lateralization.fmri.average import LEAST_HEARERS, enough_heard, heard_runs, left_out_of
 from lateralization.fmri.bold import kept_scans
 from lateralization.fmri.joblib_array import check_array, is_nifti
 from lateralization.fmri.signals import columns_r
 from lateralization.nifti import open_nifti
+from lateralization.ridge.folds import FoldDesign, weighted
 from lateralization.ridge.ridge import nested_ridge
 from lateralization.ridge.search import EncodeResult
 from lateralization.ridge.systems import Dual
 from lateralization.ridge.voxels import CHUNKS, Precision, Voxels
+from lateralization.runs import by_story, story_of
 from lateralization.volumes import (
     check_not_mirrored,
     check_same_grid,
@@ -39,6 +44,22 @@ from lateralization.volumes import (
 
 SLAB = 16
 """Scans of all subjects in memory at a time."""
+
+
+@dataclass(frozen=True)
+class Dealt:
+    """The hearers of a run, and the halves that they are dealt to.
+
+    Attributes
+    ----------
+    hearers
+        Places of the subjects.
+    halves
+        For each trial two lists of places in ``hearers``.
+    """
+
+    hearers: list[int]
+    halves: list[tuple[list[int], list[int]]]
 
 
 def split_halves(
@@ -79,17 +100,29 @@ def split_halves(
     return halves
 
 
-def without_reliability(paths: Sequence[Path]) -> Booleans:
+def deal(hearers: list[int], halves: Sequence[tuple[list[int], list[int]]]) -> Dealt:
+    """Deal the hearers of a run: in the order of each trial, the first half and the rest."""
+    dealt = []
+    for first, rest in halves:
+        own = [hearers.index(subject) for subject in [*first, *rest] if subject in hearers]
+        dealt.append((own[: len(own) // 2], own[len(own) // 2 :]))
+    return Dealt(hearers, dealt)
+
+
+def without_reliability(paths: Sequence[Path], dealt: Mapping[str, Dealt]) -> Booleans:
     """Mark the voxels that have no reliability, whatever halves are drawn.
 
     A half of which no subject has a signal in a run has nothing to be predicted. Halves without a
-    signal can be drawn where at least ``n // 2`` subjects lack one: such a voxel is left out of all
-    trials, so that chance decides neither which voxels have a reliability nor their number.
+    signal can be drawn where at least half of the hearers, rounded down, lack one: such a voxel is
+    left out of all trials, so that chance decides neither which voxels have a reliability nor their
+    number.
 
     Parameters
     ----------
     paths
         Bold files with ``left_out``, (n_runs, n_voxels).
+    dealt
+        Key of a run → its hearers.
 
     Returns
     -------
@@ -100,8 +133,10 @@ def without_reliability(paths: Sequence[Path]) -> Booleans:
     BadInput
         Every voxel is one of them.
     """
-    lacking = np.sum([read_tensor(path, "left_out") != 0 for path in paths], axis=0)
-    marked: Booleans = (lacking >= len(paths) // 2).any(axis=0)
+    marked = np.zeros(read_tensor(paths[0], "left_out").shape[1], bool)
+    for run, own in dealt.items():
+        lacking = np.sum([left_out_of(paths[subject], run) != 0 for subject in own.hearers], axis=0)
+        marked |= lacking >= len(own.hearers) // 2
     if marked.all():
         raise BadInput(
             "no voxel has a signal in more than half of the subjects in every run: there is no "
@@ -121,7 +156,7 @@ def mean_weights(halves: Sequence[tuple[list[int], list[int]]], n_subjects: int)
 
 @contextmanager
 def group_means(
-    paths: Sequence[Path], weights: Floats, n_trim: int, folder: Path
+    paths: Sequence[Path], dealt: Mapping[str, Dealt], n_trim: int, folder: Path
 ) -> Iterator[list[Single]]:
     """Average the trimmed runs over the subjects of every group, in one pass through the files.
 
@@ -141,19 +176,21 @@ def group_means(
     with TemporaryDirectory(dir=folder, prefix=".means-") as place, ExitStack() as stack:
         handles = [stack.enter_context(open_tensors(path)) for path in paths]
         means: list[Single] = []
-        for run in progress(run_names(paths[0]), "group means"):
-            n_scans, n_voxels = handles[0].get_slice(run).get_shape()
+        for run, own in progress(list(dealt.items()), "group means"):
+            slices = [handles[subject].get_slice(run) for subject in own.hearers]
+            weights = mean_weights(own.halves, len(own.hearers))
+            n_scans, n_voxels = slices[0].get_shape()
             kept = kept_scans(n_scans, n_trim, run)
             shape = (len(weights), kept, n_voxels)
             series = np.memmap(Path(place) / run, np.float32, mode="w+", shape=shape)
             for start in range(0, kept, SLAB):
                 stop = min(start + SLAB, kept)
-                slab = np.stack(
-                    [handle.get_slice(run)[n_trim + start : n_trim + stop] for handle in handles]
-                )
+                slab = np.stack([one[n_trim + start : n_trim + stop] for one in slices])
                 if not np.isfinite(slab).all():
-                    subject = int(np.flatnonzero(~np.isfinite(slab).all(axis=(1, 2)))[0])
-                    raise BadInput(f"{paths[subject]}, {run}: not finite; clean it again")
+                    worst = int(np.flatnonzero(~np.isfinite(slab).all(axis=(1, 2)))[0])
+                    raise BadInput(
+                        f"{paths[own.hearers[worst]]}, {run}: not finite; clean it again"
+                    )
                 flat = slab.reshape(len(slab), -1).astype(np.float64)
                 series[:, start:stop] = (weights @ flat).reshape(len(weights), -1, n_voxels)
             means.append(series)
@@ -193,6 +230,7 @@ def predict_group(
     left_out: Booleans | None = None,
     precision: Precision = "float32",
     device: str = "cpu",
+    design: FoldDesign | None = None,
 ) -> EncodeResult:
     """Predict every voxel of the second group from all voxels of the first.
 
@@ -202,7 +240,7 @@ def predict_group(
         Group means, trimmed, not standardised again.
     left_out : boolean array of shape (n_voxels,), optional
         Voxels of the second group that are not predicted and decide no penalty.
-    alphas, precision, device
+    alphas, precision, device, design
         As in ``ridge.encode``.
 
     Returns
@@ -211,9 +249,32 @@ def predict_group(
         NaN where the voxel is left out, or constant in some run of the second group.
     """
     chunk = CHUNKS[device]
+    if design is not None:
+        first, second = weighted(first, design), weighted(second, design)
     system = Dual(scan_gram(first, chunk, device), [len(run) for run in first])
     voxels = Voxels(second, left_out, precision=precision, chunk=chunk, device=device)
-    return nested_ridge(system, voxels, alphas)
+    return nested_ridge(system, voxels, alphas, design=design)
+
+
+class Reliability(NamedTuple):
+    """What every trial gives for every story.
+
+    Attributes
+    ----------
+    r : array of shape (n_trials, n_stories, n_voxels)
+        NaN in the voxels of :func:`without_reliability`.
+    alphas : array of shape (n_trials, n_stories)
+    halves : array of shape (n_trials, n_stories, n_voxels)
+        Correlation of the two halves, voxel by voxel (``ceilings``), the mean over the repetitions
+        of a story; NaN as ``r``.
+    stories : list of str
+        Keys of the stories.
+    """
+
+    r: Floats
+    alphas: Floats
+    halves: Floats
+    stories: list[str]
 
 
 def reliability(
@@ -226,8 +287,10 @@ def reliability(
     n_trim: int = study.TRIM,
     precision: Precision = "float32",
     device: str = "cpu",
-) -> tuple[Floats, Floats, Floats]:
-    """Score every trial on every run.
+    stories: Sequence[str] = (),
+    test: Sequence[str] = (),
+) -> Reliability | None:
+    """Score every trial on every story that enough subjects heard.
 
     Parameters
     ----------
@@ -239,14 +302,14 @@ def reliability(
         For the group means, for the time being.
     n_trials, seed, n_trim, precision, device
         Of the trials, their shuffles, the scans dropped and the search.
+    stories, test : list of str
+        Keys of the stories, in order (without them runs are numbered); and of those that never
+        train.
 
     Returns
     -------
-    r : array of shape (n_trials, n_runs, n_voxels)
-        NaN in the voxels of :func:`without_reliability`.
-    alphas : array of shape (n_trials, n_runs)
-    halves : array of shape (n_trials, n_runs, n_voxels)
-        Correlation of the two halves, voxel by voxel (``ceilings``); NaN as ``r``.
+    Reliability
+        None where too few subjects heard the stories.
 
     Raises
     ------
@@ -254,18 +317,28 @@ def reliability(
         Fewer than 2 subjects, or files that do not fit each other and the mask.
     """
     ordered = sorted(paths, key=_id_first)
+    heard, few = enough_heard(heard_runs(ordered, n_voxels, stories))
+    if few:
+        say(f"no reliability where fewer than {LEAST_HEARERS} subjects heard a story: {few}")
+        if len({story_of(run) for run in heard} - {*test}) < 3:
+            return None
     halves = split_halves(len(ordered), n_trials, seed)
-    check_same_runs(ordered, n_voxels)
-    absent = without_reliability(ordered)
-    found = []
-    with group_means(ordered, mean_weights(halves, len(ordered)), n_trim, folder) as means:
+    dealt = {run: deal(hearers, halves) for run, hearers in heard.items()}
+    absent, found = without_reliability(ordered, dealt), []
+    by_key = by_story(list(dealt))
+    apart = frozenset(place for place, story in enumerate(by_key) if story in test)
+    design = FoldDesign(tuple(map(tuple, by_key.values())), apart)
+    with group_means(ordered, dealt, n_trim, folder) as means:
         for trial in progress(range(n_trials), "trials"):
             first, second = ([run[2 * trial + side] for run in means] for side in (0, 1))
-            one = predict_group(first, second, left_out=absent, precision=precision, device=device)
-            correlated = [columns_r(a, b) for a, b in zip(first, second, strict=True)]
-            found.append((one.r, one.alphas, np.where(absent, np.nan, np.stack(correlated))))
+            one = predict_group(
+                first, second, left_out=absent, precision=precision, device=device, design=design
+            )
+            each = np.stack([columns_r(a, b) for a, b in zip(first, second, strict=True)])
+            correlated = np.stack([each[list(runs)].mean(axis=0) for runs in design.stories])
+            found.append((one.r, one.alphas, np.where(absent, np.nan, correlated)))
     r, alphas, halves_r = (np.stack(each) for each in zip(*found, strict=True))
-    return r, alphas, halves_r
+    return Reliability(r, alphas, halves_r, list(by_key))
 
 
 def _id_first(path: Path) -> list[str]:
@@ -282,17 +355,21 @@ def write_reliability(
     seed: int,
     n_trim: int = study.TRIM,
     device: str = "cpu",
-) -> Floats:
+    stories: Sequence[str] = (),
+    test: Sequence[str] = (),
+) -> Floats | None:
     """Write ``<prefix>_isc.nii.gz`` (one volume per trial) and ``<prefix>_isc_runs.safetensors``.
+
+    Neither where too few subjects heard the stories.
 
     Returns
     -------
     array of shape (n_trials, n_voxels)
-        Mean over the test runs; NaN in left-out voxels.
+        Mean over the test stories; NaN in left-out voxels. None where there is no reliability.
     """
     mask, affine = load_mask(mask_path)
     folder = Path(out_prefix).resolve().parent
-    r, alphas, halves = reliability(
+    found = reliability(
         paths,
         int(mask.sum()),
         folder,
@@ -300,13 +377,18 @@ def write_reliability(
         seed=seed,
         n_trim=n_trim,
         device=device,
+        stories=stories,
+        test=test,
     )
-    trials: Floats = r.mean(axis=1)
+    if found is None:
+        return None
+    trials: Floats = found.r.mean(axis=1)
     volume = to_volume(trials.astype(np.float32), mask)
     save_volume(volume, affine, f"{out_prefix}_isc.nii.gz")
-    tensors: dict[str, Array] = {"r": r.astype(np.float32), "alphas": alphas}
-    tensors["split_half"] = halves.astype(np.float32)
-    save_tensors(f"{out_prefix}_isc_runs.safetensors", tensors)
+    tensors: dict[str, Array] = {"r": found.r.astype(np.float32), "alphas": found.alphas}
+    tensors["split_half"] = found.halves.astype(np.float32)
+    told = {"stories": json.dumps(found.stories)}
+    save_tensors(f"{out_prefix}_isc_runs.safetensors", tensors, told)
     return trials
 
 

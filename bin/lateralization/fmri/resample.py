@@ -20,7 +20,8 @@ from lateralization.fmri.mask import epi_mask
 from lateralization.fmri.spline import axis_weights, interpolate
 from lateralization.names import IN_SOURCE, OUT_OF_VIEW
 from lateralization.nifti import repetition_time
-from lateralization.study import CONSTANT, GRID_AFFINE, GRID_SHAPE, N_RUNS
+from lateralization.runs import numbered, shown
+from lateralization.study import CONSTANT, GRID_AFFINE, GRID_SHAPE
 from lateralization.volumes import check_runs, check_same_grid, load_image, save_volume, scan_blocks
 
 
@@ -218,8 +219,8 @@ class ConstantVoxels:
         return flagged
 
 
-def check_sources(paths: Sequence[Path], n_runs: int = N_RUNS) -> list[Any]:
-    """Open the runs of a subject and check that they belong together.
+def check_sources(paths: Sequence[Path], keys: Sequence[str] = tuple(numbered())) -> list[Any]:
+    """Open the runs of a subject, one for each key, and check that they belong together.
 
     Returns
     -------
@@ -230,7 +231,7 @@ def check_sources(paths: Sequence[Path], n_runs: int = N_RUNS) -> list[Any]:
     BadInput
         Another number, not 4-D, a single scan, different grids, or not over the target grid.
     """
-    check_runs(paths, "--bold", n_runs)
+    check_runs(paths, "--bold", keys)
     images = [load_image(path, 4) for path in paths]
     for image, path in zip(images, paths, strict=True):
         check_same_grid(image, images[0].shape[:3], images[0].affine, path, paths[0])
@@ -264,20 +265,23 @@ def resample_file(image: Any, path: Path) -> tuple[Single, NDArray[np.int8]]:
 
 
 def resample_subject(
-    subject: str, paths: Sequence[Path], out_prefix: str, n_runs: int = N_RUNS
+    subject: str,
+    paths: Sequence[Path],
+    out_prefix: str,
+    keys: Sequence[str] = tuple(numbered()),
 ) -> None:
     """Resample a subject's runs and write them with their EPI masks and constant-voxel maps.
 
-    Writes ``<prefix>_run-<1..>.nii`` (float32), ``<prefix>_epi-masks.nii.gz`` and
-    ``<prefix>_constant.nii.gz`` (int8, one volume per run). One resampled run is in memory at a
-    time, and some volumes of its source.
+    Writes ``<prefix>_<key>.nii`` (float32) for each run, ``<prefix>_epi-masks.nii.gz`` and
+    ``<prefix>_constant.nii.gz`` (int8, one volume per run, in the order of the keys). One resampled
+    run is in memory at a time, and some volumes of its source.
 
     Raises
     ------
     BadInput
         See :func:`check_sources`; or a file is damaged.
     """
-    images = check_sources(paths, n_runs)
+    images = check_sources(paths, keys)
     masks = np.zeros((*GRID_SHAPE, len(images)), dtype=np.int8)
     flagged = np.zeros_like(masks)
     for run in progress(range(len(images)), f"resample {subject}"):
@@ -285,8 +289,8 @@ def resample_subject(
         resampled, flagged[..., run] = resample_file(image, path)
         masks[..., run] = epi_mask(resampled)
         if not masks[..., run].any():
-            say(f"{subject}: the brain mask of run {run + 1} ({path}) is empty")
+            say(f"{subject}: the brain mask of {shown(keys[run])} ({path}) is empty")
         tr = repetition_time(image.header)
-        save_volume(resampled, GRID_AFFINE, f"{out_prefix}_run-{run + 1}.nii", tr)
+        save_volume(resampled, GRID_AFFINE, f"{out_prefix}_{keys[run]}.nii", tr)
     save_volume(masks, GRID_AFFINE, f"{out_prefix}_epi-masks.nii.gz")
     save_volume(flagged, GRID_AFFINE, f"{out_prefix}_constant.nii.gz")

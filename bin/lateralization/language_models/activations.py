@@ -39,6 +39,8 @@ from lateralization.language_models.spread_check import spread_difference
 from lateralization.language_models.surprisal import head_of, reads_forward, surprisal_table
 from lateralization.language_models.untrained import untrained_model
 from lateralization.language_models.word_vectors import merge
+from lateralization.runs import shown
+from lateralization.words.by_story import rows_by_story
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def extract(task: ExtractionTask, ranks: Ranks, clock: Clock) -> dict[str, Any] 
     MemoryError
         One window does not fit.
     """
-    runs = runs_from(read_tensors(task.windows))
+    runs = runs_from(read_tensors(task.windows), list(rows_by_story(task.words)))
     check_word_counts(task.words, runs)
     task.check_order()
     # One random stream goes through all windows, so the first rank takes them all.
@@ -270,11 +272,11 @@ def surprisals(runs: list[RunTokens], parts: Path) -> list[Floats]:
 
 def check_word_counts(words: pd.DataFrame, runs: list[RunTokens]) -> None:
     """Refuse a table of words that does not belong to the windows."""
-    counts = words["run"].value_counts().to_dict()
+    counts = {key: len(rows) for key, rows in rows_by_story(words).items()}
     for run in runs:
-        if counts.get(run.number, 0) != run.n_words:
+        if counts.get(run.key, 0) != run.n_words:
             raise BadInput(
-                f"run {run.number}: the table of words has {counts.get(run.number, 0)} words and "
+                f"{shown(run.key)}: the table of words has {counts.get(run.key, 0)} words and "
                 f"the windows file {run.n_words}; make both with one call of words.py"
             )
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from lateralization.arrays import Array, Integers
 from lateralization.errors import BadInput
+from lateralization.runs import keys_in_order
 from lateralization.words.windows import Pieces
 
 BATCH_TOKENS = {"cpu": 4096, "cuda": 16384}
@@ -21,7 +22,7 @@ class RunTokens:
     Attributes
     ----------
     number : int
-        1-based.
+        Its place among the runs of the windows file, from 1.
     ids, mask : arrays of shape (n_windows, length)
         Tokens; 0 in ``mask`` for padding.
     pieces, segments
@@ -29,6 +30,8 @@ class RunTokens:
     text : array of shape (n_windows, 3)
         Position of the first token of text, of the first that no earlier window has, and the end
         of the text, in each window.
+    key : str
+        Of the run (``runs``): its part of the names of tensors.
     """
 
     number: int
@@ -37,6 +40,7 @@ class RunTokens:
     pieces: Pieces
     segments: Integers
     text: Integers
+    key: str
 
     @property
     def n_words(self) -> int:
@@ -65,28 +69,30 @@ class Share:
         return range(self.rank, n, self.n_ranks)
 
 
-def runs_from(tensors: Mapping[str, Array]) -> list[RunTokens]:
+def runs_from(tensors: Mapping[str, Array], stories: Sequence[str] = ()) -> list[RunTokens]:
     """Rebuild the runs from the tensors of :func:`lateralization.words.words.window_tensors`.
+
+    In the order of ``stories``, keys; numbered runs without them by their numbers.
 
     Raises
     ------
     BadInput
         A tensor is missing.
     """
-    numbers = sorted(int(name[4:-4]) for name in tensors if name.endswith("/ids"))
-    if not numbers:
+    keys = keys_in_order((name[:-4] for name in tensors if name.endswith("/ids")), stories)
+    if not keys:
         raise BadInput("the windows file has no run; make it with words.py")
     runs = []
-    for number in numbers:
+    for number, key in enumerate(keys, start=1):
         try:
             table, enter, leave, ids, mask, text = (
-                tensors[f"run-{number}/{name}"]
+                tensors[f"{key}/{name}"]
                 for name in ("pieces", "enter", "leave", "ids", "mask", "text")
             )
         except KeyError as error:
             raise BadInput(f"the windows file lacks {error}; make it with words.py") from error
         pieces = Pieces(table, enter, leave)
-        runs.append(RunTokens(number, ids, mask, pieces, pieces.segments(), text))
+        runs.append(RunTokens(number, ids, mask, pieces, pieces.segments(), text, key))
     return runs
 
 

@@ -8,7 +8,7 @@ tokens stay where the model expects them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -76,7 +76,7 @@ def limited(run: RunTokens, context: int, forward: bool) -> RunTokens:
         segments[number, 1] = cut
         segments[number, 2:] = sources[source].segments[number, 2:] - shift
     ids, mask, text = _rows(sources, cuts, forward)
-    return RunTokens(run.number, ids, mask, run.pieces, segments, text)
+    return replace(run, ids=ids, mask=mask, segments=segments, text=text)
 
 
 def _wanted(run: RunTokens, context: int, forward: bool) -> Integers:
@@ -111,7 +111,7 @@ def _joined(run: RunTokens) -> tuple[RunTokens, Booleans]:
     segments[:, 1] = 0
     segments[:, 2:] += shift[:, None]
     text = np.array([[lead[0], lead[0], lead[0] + sizes.sum()]])
-    whole = RunTokens(run.number, ids[None], np.ones_like(ids[None]), run.pieces, segments, text)
+    whole = replace(run, ids=ids[None], mask=np.ones_like(ids[None]), segments=segments, text=text)
     return whole, (start >= fresh[window]) & (stop <= end[window])
 
 

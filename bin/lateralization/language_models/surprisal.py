@@ -16,14 +16,13 @@ import pandas as pd
 from lateralization.arrays import Floats
 from lateralization.language_models.batches import RunTokens
 from lateralization.language_models.loading import call_model
+from lateralization.words.by_story import story_column
 
 CHUNK = 512
 """Tokens whose probabilities over the whole vocabulary are held at a time."""
 
 Head = Callable[[Any], Any]
 """Last hidden states (n, width) → logits (n, vocabulary), float32."""
-
-COLUMNS = ("run", "word", "onset", "offset", "surprisal", "n_tokens")
 
 
 def reads_forward(trunk: Any, device: Any) -> bool:
@@ -129,8 +128,8 @@ def surprisal_table(words: pd.DataFrame, runs: list[RunTokens], sums: list[Float
     Returns
     -------
     DataFrame
-        ``run``, ``word``, ``onset``, ``offset``, ``surprisal`` (bits; empty for a word whose first
-        token nothing precedes), ``n_tokens``.
+        ``run`` or ``story``, ``word``, ``onset``, ``offset``, ``surprisal`` (bits; empty for a
+        word whose first token nothing precedes), ``n_tokens``.
     """
     values, counts = [], []
     for run, found in zip(runs, sums, strict=True):
@@ -138,7 +137,7 @@ def surprisal_table(words: pd.DataFrame, runs: list[RunTokens], sums: list[Float
         values.append(np.bincount(owners, weights=found, minlength=run.n_words))
         lengths = run.segments[:, 3] - run.segments[:, 2]
         counts.append(np.bincount(owners, weights=lengths, minlength=run.n_words))
-    table = words[["run", "word", "onset", "offset"]].copy()
+    table = words[[story_column(words), "word", "onset", "offset"]].copy()
     table["surprisal"] = np.concatenate(values).round(6)
     table["n_tokens"] = np.concatenate(counts).astype(int)
-    return table[list(COLUMNS)]
+    return table

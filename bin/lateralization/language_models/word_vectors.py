@@ -20,6 +20,7 @@ from lateralization.arrays import Array, Booleans, Integers, Single
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, save_tensors
 from lateralization.language_models.batches import RunTokens
+from lateralization.runs import shown
 from lateralization.words.windows import Pieces
 
 VECTORS = "vectors.safetensors"
@@ -149,7 +150,7 @@ class Collector:
     def _create(self, widths: Sequence[int]) -> FeaturesFile:
         """Lay out the features file for layers of these widths."""
         shapes = {
-            f"run-{run.number}/layer-{layer}": (run.n_words, width)
+            f"{run.key}/layer-{layer}": (run.n_words, width)
             for run in self._runs
             for layer, width in enumerate(widths)
         }
@@ -184,7 +185,7 @@ def merge(runs: Sequence[RunTokens], parts: Path, out: Path) -> list[int]:
         stack.callback(features.close)
         for run in runs:
             _complete(features, run, handles, len(filled))
-        widths = [features.shapes[f"run-{runs[0].number}/layer-{k}"][1] for k in range(len(filled))]
+        widths = [features.shapes[f"{runs[0].key}/layer-{k}"][1] for k in range(len(filled))]
     os.replace(parts / VECTORS, out)
     return widths
 
@@ -204,7 +205,7 @@ def _complete(
             found.append((handle, here))
             places.append(rest[here, 1])
     if not seen.all():
-        raise RuntimeError(f"run {run.number}: {int((~seen).sum())} stretches of words are missing")
+        raise RuntimeError(f"{shown(run.key)}: {int((~seen).sum())} stretches of words are missing")
     if not found:
         return
     numbers = np.concatenate(places)
@@ -212,7 +213,7 @@ def _complete(
     for layer in range(n_layers):
         name = f"layer-{layer}"
         sums = np.concatenate([handle.get_tensor(name)[here] for handle, here in found])
-        _write_layer(features, f"run-{run.number}/{name}", run, numbers[order], sums[order])
+        _write_layer(features, f"{run.key}/{name}", run, numbers[order], sums[order])
 
 
 def _whole(run: RunTokens, numbers: Integers) -> Booleans:
@@ -229,7 +230,7 @@ def _write(
     """Write whole words of a run, all layers; segments are given in ascending order."""
     if len(numbers):
         for layer, sums in enumerate(layers):
-            _write_layer(features, f"run-{run.number}/layer-{layer}", run, numbers, sums)
+            _write_layer(features, f"{run.key}/layer-{layer}", run, numbers, sums)
 
 
 def _write_layer(

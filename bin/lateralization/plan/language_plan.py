@@ -349,7 +349,7 @@ def _check_clock(
         short = [name for name, duration in durations.items() if words_outside(onsets, duration)]
         if len(short) == len(scans):
             with context.problems.collect(f"--dataset: {path}"):
-                check_clock(run, onsets, max(durations.values()))
+                check_clock(f"{RUN}-{run}", onsets, max(durations.values()))
             return
         if short:
             context.problems.add(

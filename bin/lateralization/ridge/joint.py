@@ -12,6 +12,7 @@ from lateralization import study
 from lateralization.arrays import Array, Floats
 from lateralization.ridge.banded import make_banded
 from lateralization.ridge.choices import STUDY, Choices
+from lateralization.ridge.folds import FoldDesign
 from lateralization.ridge.race import RISK
 from lateralization.ridge.ridge import make_system, nested_ridges
 from lateralization.ridge.search import EncodeResult
@@ -27,10 +28,10 @@ class JointResult:
 
     Attributes
     ----------
-    r : array of shape (n_runs, n_voxels)
-        Pearson's r on each test run; NaN in left-out voxels.
-    alphas : array of shape (n_runs,) or (n_runs, n_voxels)
-    weights : array of shape (n_runs, n_bands) or (n_runs, n_voxels, n_bands)
+    r : array of shape (n_stories, n_voxels)
+        Pearson's r on each test story; NaN in left-out voxels.
+    alphas : array of shape (n_stories,) or (n_stories, n_voxels)
+    weights : array of shape (n_stories, n_bands) or (n_stories, n_voxels, n_bands)
         Of the bands beside the model's 1 (``banded.WEIGHTS``).
     """
 
@@ -48,22 +49,24 @@ def joint_ridges(
     device: str = "cpu",
     risk: float = RISK,
     choices: Choices = STUDY,
+    design: FoldDesign | None = None,
 ) -> list[JointResult]:
     """Predict subjects from a model and confounds together.
 
     Parameters
     ----------
     model : list over runs of arrays (n_scans, n_features)
-        Standardised regressors.
+        Standardised regressors, ``folds.weighted``.
     bands : Bands
+        Likewise.
     subjects : list of Voxels
         Their runs have equal lengths.
-    alphas, device, risk, choices
+    alphas, device, risk, choices, design
         As in ``ridge.encode``.
     """
     system = make_banded(model, bands, alphas, device)
     numbers = system.grid.numbers
-    found = nested_ridges(system, subjects, numbers, risk=risk, choices=choices)
+    found = nested_ridges(system, subjects, numbers, risk=risk, choices=choices, design=design)
     return [JointResult(one.r, *system.grid.read(one.alphas)) for one in found]
 
 
@@ -74,35 +77,51 @@ def confound_ridges(
     *,
     device: str = "cpu",
     choices: Choices = STUDY,
+    design: FoldDesign | None = None,
 ) -> list[EncodeResult]:
     """Predict subjects from the confounds alone; the first band has the weight 1.
 
     Parameters
     ----------
-    bands, subjects, alphas, device, choices
+    bands, subjects, alphas, device, choices, design
         As in ``joint_ridges``.
     """
     if len(bands) > 1:
-        joint = joint_ridges(bands[0], bands[1:], subjects, alphas, device=device, choices=choices)
+        joint = joint_ridges(
+            bands[0], bands[1:], subjects, alphas, device=device, choices=choices, design=design
+        )
         return [EncodeResult(one.r, one.alphas, np.empty(0)) for one in joint]
     system = make_system(bands[0], float(np.min(alphas)), device)
-    return nested_ridges(system, subjects, alphas, choices=choices)
+    return nested_ridges(system, subjects, alphas, choices=choices, design=design)
 
 
 class Joint:
     """What model and confounds predict together, layer by layer, and the confounds alone."""
 
     def __init__(
-        self, bands: Bands, subjects: Sequence[Voxels], choices: Choices, device: str
+        self,
+        bands: Bands,
+        subjects: Sequence[Voxels],
+        choices: Choices,
+        device: str,
+        design: FoldDesign | None = None,
     ) -> None:
-        self.bands, self.subjects, self.choices, self.device = bands, subjects, choices, device
-        self.alone = confound_ridges(bands, subjects, device=device, choices=choices)
+        self.bands, self.subjects = bands, subjects
+        self.choices, self.device, self.design = choices, device, design
+        self.alone = confound_ridges(bands, subjects, device=device, choices=choices, design=design)
         self.layers: list[list[JointResult]] = []
 
     def add(self, model: Sequence[Array]) -> None:
         """Fit the next layer, given its regressors."""
         self.layers.append(
-            joint_ridges(model, self.bands, self.subjects, device=self.device, choices=self.choices)
+            joint_ridges(
+                model,
+                self.bands,
+                self.subjects,
+                device=self.device,
+                choices=self.choices,
+                design=self.design,
+            )
         )
 
     def tensors(self, place: int) -> dict[str, Array]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from lateralization.arrays import Floats
 from lateralization.ridge.correlation import correlate
 from lateralization.ridge.folds import Fold
-from lateralization.ridge.search import TIE, EncodeResult, Hats, Search
+from lateralization.ridge.search import TIE, EncodeResult, Hats, Search, mean_of
 from lateralization.ridge.voxels import Blocks, Voxels
 
 NEAR = 2e-5
@@ -31,26 +31,26 @@ class VoxelSearch(Search):
     """
 
     def fit(self, voxels: Voxels) -> EncodeResult:
-        """See ``Search``; alphas has the shape (n_runs, n_voxels)."""
+        """See ``Search``; alphas has the shape (n_stories, n_voxels)."""
         found = super().fit(voxels)
         alphas = np.full_like(found.alphas, np.nan)
         alphas[:, voxels.order[voxels.kept]] = found.alphas[:, voxels.kept]
         return EncodeResult(found.r, alphas, found.validation_r)
 
     def choose(self, blocks: Blocks) -> tuple[Floats, Floats]:
-        """Take for every test run and voxel the first penalty with the largest r.
+        """Take for every test story and voxel the first penalty with the largest r.
 
         Returns
         -------
-        chosen : array of shape (n_runs, n_voxels), in the order in which voxels are handed out
-        validation_r : array of shape (n_runs, n_alphas)
+        chosen : array of shape (n_stories, n_voxels), in the order in which voxels are handed out
+        validation_r : array of shape (n_stories, n_alphas)
             Mean over voxels.
         """
         voxels = blocks.voxels
         chosen = np.empty((len(self.folds), len(voxels.kept)))
         totals = np.zeros((len(self.folds), len(self.alphas)))
         for folds, hats in self._searches(torch.float64):
-            runs = sorted({run for fold in folds for run in fold.validations})
+            runs = sorted({case.target for fold in folds for case in fold.cases()})
             for part, chunk, combined in blocks:
                 measured = {run: self._measured(voxels, run, part, chunk[run]) for run in runs}
                 for fold, own in zip(folds, hats, strict=True):
@@ -58,8 +58,8 @@ class VoxelSearch(Search):
                     r = self._validated(fold, own, every, combined, measured).double().cpu().numpy()
                     self._settle(r, fold, own, (part, chunk), voxels)
                     best = (r >= r.max(0) - TIE).argmax(0)
-                    chosen[fold.test, part] = self.alphas[best]
-                    totals[fold.test] += r[:, voxels.kept[part]].sum(1)
+                    chosen[fold.story, part] = self.alphas[best]
+                    totals[fold.story] += r[:, voxels.kept[part]].sum(1)
         return chosen, totals / voxels.kept.sum()
 
     def _settle(
@@ -85,7 +85,7 @@ class VoxelSearch(Search):
                 self.system.project(run, double[run]),
                 voxels.lengths[run][part].to(double[run])[columns],
             )
-            for run in fold.validations
+            for run in sorted({case.target for case in fold.cases()})
         }
         every, combined = range(len(self.alphas)), self.system.blocks(double)
         r[:, near] = self._validated(fold, hats, every, combined, measured).cpu().numpy()
@@ -94,25 +94,26 @@ class VoxelSearch(Search):
         """See ``Search``; each penalty is refitted once and predicts the voxels that chose it."""
         voxels = blocks.voxels
         hats = self._test_hats(
-            (fold.test, alpha)
+            (fold.story, alpha)
             for fold in self.folds
-            for alpha in np.unique(chosen[fold.test, voxels.kept]).tolist()
+            for alpha in np.unique(chosen[fold.story, voxels.kept]).tolist()
         )
         r = np.full((len(self.folds), len(voxels.kept)), np.nan)
         for part, chunk, combined in blocks:
             places, kept = voxels.order[part], voxels.kept[part]
             for fold in self.folds:
-                coordinates, lengths = self._measured(voxels, fold.test, part, chunk[fold.test])
+                measured = {run: self._measured(voxels, run, part, chunk[run]) for run in fold.test}
                 responses = self.system.responses(fold.outer, combined)
-                own = chosen[fold.test, part]
+                own = chosen[fold.story, part]
                 for alpha in np.unique(own[kept]).tolist():
                     mine = np.flatnonzero((own == alpha) & kept)
                     columns = torch.from_numpy(mine).to(responses.device)
-                    predicted = correlate(
-                        [hats[fold.test, alpha]],
-                        responses[:, columns],
-                        coordinates[:, columns],
-                        lengths[columns],
-                    )
-                    r[fold.test, places[mine]] = predicted[0].cpu()
+                    fitted = responses[:, columns]
+                    by_run = [
+                        correlate(
+                            [hats[run, alpha]], fitted, coordinates[:, columns], lengths[columns]
+                        )[0]
+                        for run, (coordinates, lengths) in measured.items()
+                    ]
+                    r[fold.story, places[mine]] = mean_of(by_run).cpu()
         return r

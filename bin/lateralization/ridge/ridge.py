@@ -15,7 +15,7 @@ from lateralization.arrays import Array, Booleans, Floats
 from lateralization.errors import BadInput
 from lateralization.ridge.choices import STUDY, Choices
 from lateralization.ridge.components import DualComponents, PrimalComponents
-from lateralization.ridge.folds import nested_folds
+from lateralization.ridge.folds import FoldDesign, nested_folds, one_run_each, weighted
 from lateralization.ridge.per_voxel import VoxelSearch
 from lateralization.ridge.race import RISK
 from lateralization.ridge.search import EncodeResult, Search, positive
@@ -57,6 +57,7 @@ def nested_ridges(
     *,
     risk: float = RISK,
     choices: Choices = STUDY,
+    design: FoldDesign | None = None,
 ) -> list[EncodeResult]:
     """Run the nested search of one set of features on subjects whose runs have equal lengths.
 
@@ -68,13 +69,12 @@ def nested_ridges(
     system : System
     subjects : list of Voxels
         All of one precision.
-    alphas, risk, choices
-        As in ``encode``.
+    alphas, risk, choices, design
+        As in ``encode``; features and responses are ``folds.weighted`` already.
     """
     kind = VoxelSearch if choices.alpha == "per_voxel" else Search
-    search = kind(
-        system, len(subjects[0].runs), alphas, risk=risk, dtype=subjects[0].dtype, choices=choices
-    )
+    design = design or one_run_each(len(subjects[0].runs))
+    search = kind(system, design, alphas, risk=risk, dtype=subjects[0].dtype, choices=choices)
     return [search.fit(voxels) for voxels in subjects]
 
 
@@ -85,9 +85,10 @@ def nested_ridge(
     *,
     risk: float = RISK,
     choices: Choices = STUDY,
+    design: FoldDesign | None = None,
 ) -> EncodeResult:
     """Run the nested search of one set of features on one subject."""
-    return nested_ridges(system, [voxels], alphas, risk=risk, choices=choices)[0]
+    return nested_ridges(system, [voxels], alphas, risk=risk, choices=choices, design=design)[0]
 
 
 def encode(
@@ -101,8 +102,9 @@ def encode(
     device: str = "cpu",
     risk: float = RISK,
     choices: Choices = STUDY,
+    design: FoldDesign | None = None,
 ) -> EncodeResult:
-    """Predict every voxel from the features, run by run, as the study did.
+    """Predict every voxel from the features, story by story, as the study did.
 
     Parameters
     ----------
@@ -111,7 +113,7 @@ def encode(
     bold : list over runs of arrays (n_scans, n_voxels)
         Trimmed and standardised responses.
     alphas : array of shape (n_alphas,)
-        Penalties to try for each test run; one for all voxels, unless ``choices`` says otherwise.
+        Penalties to try for each test story; one for all voxels, unless ``choices`` says otherwise.
     left_out : boolean array of shape (n_voxels,) or (n_runs, n_voxels), optional
         Voxels that get NaN, beside constant and non-finite ones.
     precision : {"float32", "float64"}
@@ -126,16 +128,22 @@ def encode(
         search, whatever the data (see ``race``); 0 scores every penalty on every voxel.
     choices : Choices
         All but ``hrf``, which the features have behind them.
+    design : FoldDesign, optional
+        Which runs are repetitions of one story, and which stories never train; without it every
+        run is a story of its own.
 
     Raises
     ------
     BadInput
-        Fewer than 3 runs, no usable voxel, runs of unequal lengths, penalties that are not > 0.
+        Fewer than 3 stories that train, no usable voxel, runs of unequal lengths, penalties that
+        are not > 0.
     """
     lengths = [len(run) for run in features], [len(run) for run in bold]
     if lengths[0] != lengths[1]:
         raise BadInput(f"features have runs of {lengths[0]} scans, the BOLD data of {lengths[1]}")
-    nested_folds(len(bold))
+    design = design or one_run_each(len(bold))
+    nested_folds(design)
+    features, bold = weighted(features, design), weighted(bold, design)
     voxels = Voxels(bold, left_out, precision=precision, chunk=chunk, device=device)
     system = make_system(features, float(positive(alphas).min()), device, choices.components)
-    return nested_ridge(system, voxels, alphas, risk=risk, choices=choices)
+    return nested_ridge(system, voxels, alphas, risk=risk, choices=choices, design=design)

@@ -1,14 +1,16 @@
 """The nested search of one set of features: penalties, folds, and what they share.
 
-For each test run the penalty is chosen on one validation run (the lowest-numbered training run;
-on all training runs in turn where asked for) and the model is refitted on all training runs. Only
-Pearson's r of the predictions is wanted, never the weights, so whatever does not depend on the
-voxels (``systems``) becomes one small matrix per penalty, and all penalties and test runs share the
-same products of features and voxels.
+For each test story the penalty is chosen on one validation story (the first training story; on all
+training stories in turn where asked for) and the model is refitted on all training stories. A story
+is one run, or the runs of its repetitions: each of them is predicted, and the story has the mean of
+their r. Only Pearson's r of the predictions is wanted, never the weights, so whatever does not
+depend on the voxels (``systems``) becomes one small matrix per penalty, and all penalties and test
+stories share the same products of features and voxels.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeAlias
 
 import numpy as np
@@ -19,7 +21,7 @@ from lateralization.arrays import Floats
 from lateralization.errors import BadInput
 from lateralization.ridge.choices import STUDY, Choices
 from lateralization.ridge.correlation import correlate
-from lateralization.ridge.folds import Fold, nested_folds
+from lateralization.ridge.folds import Fold, FoldDesign, nested_folds
 from lateralization.ridge.race import Race
 from lateralization.ridge.systems import Case, System
 from lateralization.ridge.voxels import Blocks, Voxels
@@ -43,12 +45,12 @@ class EncodeResult:
 
     Attributes
     ----------
-    r : array of shape (n_runs, n_voxels), float64
-        Pearson's r on each test run; NaN in left-out voxels.
-    alphas : array of shape (n_runs,), or (n_runs, n_voxels) where each voxel has its own
-        The penalty chosen for each test run; NaN in left-out voxels.
-    validation_r : array of shape (n_runs, n_alphas)
-        Mean over voxels of r on the validation runs, for each test run and penalty; NaN for
+    r : array of shape (n_stories, n_voxels), float64
+        Pearson's r on each test story; NaN in left-out voxels.
+    alphas : array of shape (n_stories,), or (n_stories, n_voxels) where each voxel has its own
+        The penalty chosen for each test story; NaN in left-out voxels.
+    validation_r : array of shape (n_stories, n_alphas)
+        Mean over voxels of r on the validation stories, for each test story and penalty; NaN for
         penalties that dropped out before the last voxel because they could not be the best.
     """
 
@@ -65,17 +67,22 @@ def positive(alphas: Floats) -> Floats:
     return checked
 
 
+def mean_of(parts: Sequence[Tensor]) -> Tensor:
+    """Average tensors of one shape; one alone is not copied."""
+    return parts[0] if len(parts) == 1 else torch.stack(list(parts)).mean(0)
+
+
 class Search:
     """The nested search of one set of features: penalties, folds, and the matrices that they share.
 
     Prediction matrices hold nothing of the voxels: those of the validation runs are made at the
     start, those of the test runs when the first subject chooses the penalty. Where every training
-    run is a validation run, the matrices of one test run are in memory at a time.
+    story is a validation story, the matrices of one test story are in memory at a time.
 
     Parameters
     ----------
     system : System
-    n_runs : int
+    design : FoldDesign
     alphas, risk
         As in ``ridge.encode``.
     dtype : torch.dtype
@@ -86,7 +93,7 @@ class Search:
     def __init__(
         self,
         system: System,
-        n_runs: int,
+        design: FoldDesign,
         alphas: Floats,
         *,
         risk: float,
@@ -95,7 +102,7 @@ class Search:
     ) -> None:
         self.system, self.risk, self.dtype = system, risk, dtype
         self.alphas = positive(alphas)
-        self.folds = nested_folds(n_runs, choices.inner_validation)
+        self.folds = nested_folds(design, choices.inner_validation)
         self._groups = [self.folds]
         if choices.inner_validation == "all_runs":
             self._groups = [[fold] for fold in self.folds]
@@ -116,14 +123,18 @@ class Search:
         """Return the matrices of each fold's validation runs, (n_alphas, n_rows, k) for each."""
         cases = [case for fold in folds for case in fold.cases()]
         hats = iter(self.system.hats(cases, alphas, dtype))
-        return [[next(hats) for _ in fold.validations] for fold in folds]
+        return [[next(hats) for _ in fold.cases()] for fold in folds]
 
     def _test_hats(self, wanted: Iterable[tuple[int, float]]) -> Mapping[tuple[int, float], Tensor]:
-        """Return the prediction matrices, (n_scans, k), of (test run, penalty); made once."""
+        """Return the prediction matrices, (n_scans, k), of (run, penalty); made once.
+
+        ``wanted`` are test stories and penalties.
+        """
         by_alpha: dict[float, list[Case]] = {}
-        for test, alpha in wanted:
-            if (test, alpha) not in self._made:
-                by_alpha.setdefault(alpha, []).append(Case(self.folds[test].outer, test))
+        for story, alpha in wanted:
+            for run in self.folds[story].test:
+                if (run, alpha) not in self._made:
+                    by_alpha.setdefault(alpha, []).append(Case(self.folds[story].outer, run))
         for alpha, missing in by_alpha.items():
             found = self.system.hats(missing, np.array([alpha]), self.dtype)
             for case, hat in zip(missing, found, strict=True):
@@ -142,24 +153,28 @@ class Search:
         blocks: Sequence[Tensor],
         measured: Mapping[int, Measured],
     ) -> Tensor:
-        """Return r for some penalties, (n_alive, n_chunk): the mean over the validation runs."""
-        parts = []
-        for case, hat in zip(fold.cases(), hats, strict=True):
-            responses = self.system.responses(case.train, blocks)
-            chosen = [hat[index].to(responses.dtype) for index in alive]
-            parts.append(correlate(chosen, responses, *measured[case.target]))
-        return parts[0] if len(parts) == 1 else torch.stack(parts).mean(0)
+        """Return r for some penalties, (n_alive, n_chunk): the mean over the validation stories."""
+        stories, fits = [], zip(fold.cases(), hats, strict=True)
+        for held in fold.validations:
+            own = list(islice(fits, len(held)))
+            responses = self.system.responses(own[0][0].train, blocks)
+            by_run = []
+            for case, hat in own:
+                chosen = [hat[index].to(responses.dtype) for index in alive]
+                by_run.append(correlate(chosen, responses, *measured[case.target]))
+            stories.append(mean_of(by_run))
+        return mean_of(stories)
 
     def _race(
         self, folds: Sequence[Fold], hats: Sequence[Hats], blocks: Blocks, risk: float
     ) -> Floats:
-        """Return the mean r on each fold's validation runs for each penalty, (n_folds, n_alphas).
+        """Return the mean r on each fold's validation stories and penalty, (n_folds, n_alphas).
 
         NaN for penalties that dropped out because they could not be the best any more.
         """
         kept = blocks.voxels.kept
         races = [Race(len(own[0]), int(kept.sum()), risk, NEAR_TIE) for own in hats]
-        runs = {run for fold in folds for run in fold.validations}
+        runs = {case.target for fold in folds for case in fold.cases()}
         for part, chunk, combined in blocks:
             here = torch.from_numpy(kept[part])
             measured = {run: self._measured(blocks.voxels, run, part, chunk[run]) for run in runs}
@@ -176,12 +191,12 @@ class Search:
         return EncodeResult(self.score(blocks, chosen), chosen, validation_r)
 
     def choose(self, blocks: Blocks) -> tuple[Floats, Floats]:
-        """Take for every test run the first penalty with the largest mean r on the validation run.
+        """Take for every test story the first penalty with the largest mean r in validation.
 
         Returns
         -------
-        chosen : array of shape (n_runs,)
-        validation_r : array of shape (n_runs, n_alphas)
+        chosen : array of shape (n_stories,)
+        validation_r : array of shape (n_stories, n_alphas)
             NaN for penalties that dropped out. Where float32 cannot tell the best penalties apart,
             those are scored in float64.
         """
@@ -189,8 +204,8 @@ class Search:
         for folds, hats in self._searches(self.dtype):
             found = self._race(folds, hats, blocks, self.risk / len(self.folds))
             for fold, means in zip(folds, found, strict=True):
-                chosen[fold.test] = self.alphas[self._first_best(fold, means, blocks)]
-                scores[fold.test] = means
+                chosen[fold.story] = self.alphas[self._first_best(fold, means, blocks)]
+                scores[fold.story] = means
         return chosen, scores
 
     def _first_best(self, fold: Fold, means: Floats, blocks: Blocks) -> int:
@@ -204,14 +219,17 @@ class Search:
         return int(near[equal.argmax()])
 
     def score(self, blocks: Blocks, chosen: Floats) -> Floats:
-        """Refit on all training runs; r on the test runs, (n_runs, n_voxels)."""
+        """Refit on all training stories; r on the test stories, (n_stories, n_voxels)."""
         voxels, hats = blocks.voxels, self._test_hats(enumerate(chosen.tolist()))
         r = np.full((len(self.folds), len(voxels.kept)), np.nan)
         for part, chunk, combined in blocks:
             for fold in self.folds:
-                measured = self._measured(voxels, fold.test, part, chunk[fold.test])
                 responses = self.system.responses(fold.outer, combined)
-                hat = hats[fold.test, chosen[fold.test]]
-                r[fold.test, voxels.order[part]] = correlate([hat], responses, *measured)[0].cpu()
+                by_run = []
+                for run in fold.test:
+                    measured = self._measured(voxels, run, part, chunk[run])
+                    hat = hats[run, chosen[fold.story]]
+                    by_run.append(correlate([hat], responses, *measured)[0])
+                r[fold.story, voxels.order[part]] = mean_of(by_run).cpu()
         r[:, voxels.order[~voxels.kept]] = np.nan
         return r

@@ -9,9 +9,9 @@ from himalaya.ridge import RidgeCV as HimalayaRidgeCV
 from himalaya.scoring import correlation_score
 from nilearn.glm.first_level.hemodynamic_models import compute_regressor
 
-from helpers.encode_inputs import encode_layer
+from helpers.encode_inputs import encode_layer, numbered_operators
 from helpers.encoder_oracle import ALPHAS, correlations, made_data, nested_search
-from lateralization.encoding.regressors import regressors, word_operators
+from lateralization.encoding.regressors import regressors
 from lateralization.errors import BadInput
 from lateralization.fmri.hrf import FIR_DELAYS, fir_operators
 from lateralization.ridge.choices import Choices
@@ -216,7 +216,7 @@ def test_a_word_at_a_border_of_scans_keeps_its_scan(tr):
 
 def test_delays_are_columns_of_their_own():
     words = pd.DataFrame({"run": 1, "onset": [0.0, 5.0, 9.0], "offset": [0.5, 5.5, 9.5]})
-    operators = word_operators(words, [12], 2.0, "fir")
+    operators = numbered_operators(words, [12], 2.0, "fir")
     states = np.random.default_rng(0).standard_normal((3, 4))
     made, constant = regressors(states, operators[0], 1)
     expected = np.hstack([(operator @ states)[1:-1] for operator in operators[0]])

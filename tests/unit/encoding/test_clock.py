@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.encode_inputs import change, task
+from helpers.encode_inputs import change, numbered, numbered_operators, task
 from helpers.planning import lines_of, own, plan_of, write_group, write_world
 from helpers.tiny_dataset import SCANS, run_path, write_run
 from lateralization.encoding.encode import encode_files
-from lateralization.encoding.regressors import layer_regressors, word_operators
+from lateralization.encoding.regressors import layer_regressors
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors, save_tensors
 from lateralization.fmri.hrf import words_outside
@@ -34,9 +34,9 @@ CLOCKS = {"milliseconds": (1000, 0), "samples": (44100, 0), "one for the session
 @pytest.mark.parametrize("clock", CLOCKS)
 def test_words_on_another_clock_are_refused(clock):
     with pytest.raises(BadInput, match=r"of run \d: \d+ of 50 begin outside its scans") as caught:
-        word_operators(story(*CLOCKS[clock]), [N_SCANS] * 3, TR)
+        numbered_operators(story(*CLOCKS[clock]), [N_SCANS] * 3, TR)
     assert "must be seconds from the first scan" in str(caught.value)
-    word_operators(story(), [N_SCANS] * 3, TR)
+    numbered_operators(story(), [N_SCANS] * 3, TR)
 
 
 def test_half_of_the_words_may_lie_outside():
@@ -119,10 +119,10 @@ def test_a_run_whose_regressors_are_all_constant_is_refused(files):
 def test_words_in_the_trimmed_ends_predict_nothing():
     words = story()
     words.loc[words["run"] == 2, ["onset", "offset"]] = 118.0
-    operators = word_operators(words, [N_SCANS] * 3, TR)
+    operators = numbered_operators(words, [N_SCANS] * 3, TR)
     states = [np.random.default_rng(run).normal(size=(N_WORDS, 4)) for run in range(3)]
     with pytest.raises(BadInput, match="layer 0, run 2: each of the 4 regressors"):
-        layer_regressors(states, operators, "gpt2, layer 0", 10)
+        layer_regressors(states, operators, numbered(3), "gpt2, layer 0", 10)
 
 
 def test_equal_values_have_no_interval():

@@ -1,5 +1,7 @@
 """What ENCODE refuses, and that it says in a line what is wrong and where."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,15 +30,20 @@ def spoil_short(folder):
 
 def spoil_runs(folder):
     tensors = read_tensors(folder / "bold.safetensors")
-    del tensors["run-9"]
-    tensors["left_out"] = tensors["left_out"][:8]
-    save_tensors(folder / "bold.safetensors", tensors)
+    kept = {name: tensors[name] for name in ("run-2", "run-5")}
+    save_tensors(folder / "bold.safetensors", kept | {"left_out": tensors["left_out"][:2]})
 
 
-def spoil_order(folder):
+def spoil_key(folder):
     tensors = read_tensors(folder / "bold.safetensors")
     tensors["run-11"] = tensors.pop("run-9")
     save_tensors(folder / "bold.safetensors", tensors)
+
+
+def spoil_list(folder):
+    keys = [f"run-{run}" for run in range(1, 11)]
+    tensors = read_tensors(folder / "bold.safetensors")
+    save_tensors(folder / "bold.safetensors", tensors, {"runs": json.dumps(keys)})
 
 
 def spoil_words(folder):
@@ -69,9 +76,10 @@ def spoil_nothing(folder):
         (spoil_nan, "all", "layer 2, run 7: features are NaN or infinite from word 11"),
         (spoil_rows, "all", "layer 0, run 2: 213 rows of features for 214 words"),
         (spoil_short, "all", "run-6: 22 scans are too few"),
-        (spoil_runs, "all", "the BOLD data 8 runs"),
-        (spoil_order, "all", "they must be run-1, run-2"),
-        (spoil_words, "all", "the words have runs [1, 2, 4"),
+        (spoil_runs, "all", "at least 3 runs of different stories to train on, the data have 2"),
+        (spoil_key, "all", "features.safetensors lacks run 11, which the BOLD data have"),
+        (spoil_list, "all", "bold.safetensors lacks run-10; clean it again"),
+        (spoil_words, "all", "the words lack run 3, which the BOLD data have; they are of run 1"),
         (spoil_times, "all", "words of run 1: word 5"),
         (spoil_flags, "all", "left_out has shape (9, 199)"),
         (spoil_file, "all", "cannot read"),

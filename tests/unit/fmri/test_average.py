@@ -1,5 +1,6 @@
 """The average subject: definition, left-out voxels, memory, the way in from NIfTIs."""
 
+import json
 import subprocess
 import sys
 import tracemalloc
@@ -15,6 +16,7 @@ from lateralization.fmri.average import average_run, average_subjects, given_ave
 from lateralization.fmri.clean import MaskFile
 from lateralization.fmri.signals import standardise
 from lateralization.names import IN_SOURCE, OUT_OF_VIEW
+from lateralization.runs import numbered
 from lateralization.volumes import from_volume, save_volume
 
 BIN = Path(__file__).resolve().parents[3] / "bin"
@@ -130,8 +132,9 @@ def test_a_subject_of_another_mask_or_with_a_run_missing_is_named(tmp_path, subj
     with pytest.raises(BadInput, match=r"sub-EN000.*60 voxels, the mask has 61"):
         average_subjects(paths, N_VOXELS + 1)
     del subjects[2]["run-9"]
+    save_tensors(paths[2], subjects[2], {"runs": json.dumps(numbered())})
     with pytest.raises(BadInput, match=r"sub-EN002.* lacks run-9"):
-        average_subjects(write(tmp_path, subjects), N_VOXELS)
+        average_subjects(paths, N_VOXELS)
 
 
 def test_no_subject_is_refused():
@@ -141,11 +144,11 @@ def test_no_subject_is_refused():
 
 def test_the_images_hold_the_average_and_zero_outside(tmp_path, subjects, mask_path):
     out = tmp_path / "average.safetensors"
-    prefix = str(tmp_path / "average_subject_run-")
+    prefix = str(tmp_path / "average_")
     write_average(mask_path, write(tmp_path, subjects), [], out, prefix)
     tensors = read_tensors(out)
     for run in range(1, 10):
-        image = nib.load(f"{prefix}{run}.nii.gz")
+        image = nib.load(f"{prefix}run-{run}.nii.gz")
         assert image.get_data_dtype() == np.float32
         assert image.header.get_zooms()[3] == 2
         data = np.asarray(image.dataobj)
@@ -157,11 +160,11 @@ def test_an_average_given_as_images_comes_back_unchanged(tmp_path, subjects, mas
     for one in subjects:
         silence(one, 3, 7)
     first = tmp_path / "first.safetensors"
-    prefix = str(tmp_path / "average_subject_run-")
+    prefix = str(tmp_path / "average_")
     assert write_average(mask_path, write(tmp_path, subjects), [], first, prefix) == 1
-    images = [Path(f"{prefix}{run}.nii.gz") for run in range(1, 10)]
+    images = [Path(f"{prefix}run-{run}.nii.gz") for run in range(1, 10)]
     again = tmp_path / "again.safetensors"
-    assert write_average(mask_path, [], images, again, str(tmp_path / "again_run-")) == 1
+    assert write_average(mask_path, [], images, again, str(tmp_path / "again_")) == 1
     before, after = read_tensors(first), read_tensors(again)
     assert before.keys() == after.keys()
     for name, values in before.items():
@@ -219,7 +222,7 @@ def test_a_given_average_needs_nine_runs(tmp_path):
 def command(tmp_path, mask_path, *options):
     line = ["--mask", mask_path, "--out", "average.safetensors", *options]
     return subprocess.run(
-        [sys.executable, BIN / "average.py", "--nifti-prefix", "average_subject_run-", *line],
+        [sys.executable, BIN / "average.py", "--nifti-prefix", "average_subject_", *line],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -12,7 +12,7 @@ from lateralization.errors import BadInput
 from lateralization.files import save_tensors
 from lateralization.fmri.checks import check_files, excluded
 from lateralization.fmri.clean import temporal_snr
-from lateralization.fmri.hrf import hrf_operator
+from lateralization.fmri.hrf import Sampling, hrf_operator
 from lateralization.fmri.outliers import (
     compare_subjects,
     low_tsnr,
@@ -169,17 +169,17 @@ def test_low_signal_to_noise_is_far_below_the_group():
 def checked(tmp_path_factory):
     """The table of six subjects, one run shifted, one of low signal-to-noise; correlations."""
     paths, ids, mask, words = files_of_six(tmp_path_factory)
-    return check_files(paths, ids, mask, words, tr=2.0, n_trim=2)
+    return check_files(paths, ids, mask, words, Sampling(2.0), n_trim=2)
 
 
 def test_one_subject_has_a_table_without_correlations(tmp_path_factory):
     paths, ids, mask, words = files_of_six(tmp_path_factory)
-    table, one_out = check_files(paths[1:2], ids[1:2], mask, words, tr=2.0, n_trim=2)
+    table, one_out = check_files(paths[1:2], ids[1:2], mask, words, Sampling(2.0), n_trim=2)
     assert list(table["subject"]) == ["EN901"] * 5 + ["all"] * 5
     assert table[["isc", "isc_lag_s", "follows_run"]].isna().all(axis=None)
     assert table["word_rate_r"].notna().all()
     assert excluded(table) == []
-    assert np.isnan(one_out["EN901"]).all()
+    assert np.isnan(one_out["EN901"][1]).all()
 
 
 def files_of_six(tmp_path_factory):
@@ -228,7 +228,9 @@ def test_the_table_names_the_outliers_and_why(checked):
     assert late["isc_lag_s"] == 8
     assert excluded(table) == ["EN901", "EN903"]
     assert set(one_out) == {f"EN90{place}" for place in range(6)}
-    assert one_out["EN900"].shape[0] == 5
+    stories, r = one_out["EN900"]
+    assert stories == [f"run-{run}" for run in range(1, 6)]
+    assert r.shape[0] == 5
 
 
 def test_words_that_are_late_in_everybody_are_said(checked):
@@ -265,4 +267,4 @@ def test_words_on_another_clock_are_refused_where_they_first_meet_the_scans(tmp_
     paths, ids, mask, words = files_of_six(tmp_path_factory)
     words["onset"] = words["onset"] + 400 * (words["run"] - 1)
     with pytest.raises(BadInput, match=r"words of run 2: \d+ of \d+ begin outside its scans"):
-        check_files(paths, ids, mask, words, tr=2.0, n_trim=2)
+        check_files(paths, ids, mask, words, Sampling(2.0), n_trim=2)

@@ -125,6 +125,17 @@ def test_operator_equals_nilearn_at_other_repetition_times(tr):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("slice_time", [0.0, 0.2, 0.75, 1.46])
+def test_operator_equals_nilearn_at_other_times_within_a_scan(slice_time):
+    rng = np.random.default_rng(4)
+    onsets, durations = made_words(rng, 80, 150)
+    amplitudes = rng.standard_normal(80)
+    ours = hrf_operator(onsets, durations, 101, 1.5, slice_time) @ amplitudes
+    times = slice_time + 1.5 * np.arange(101)
+    theirs = by_convolution(onsets, durations, amplitudes, times)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize(
     ("onset", "duration"),
     [(-30.0, 0.5), (-23.0, 0), (-10.0, 25.0), (47.9, 0.5), (49.0, 3.0), (60.0, 1.0), (8.0, -0.3)],

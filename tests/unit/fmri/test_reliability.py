@@ -13,8 +13,8 @@ from lateralization.errors import BadInput
 from lateralization.files import read_tensors, save_tensors
 from lateralization.fmri import reliability as module
 from lateralization.fmri.reliability import (
+    deal,
     group_means,
-    mean_weights,
     predict_group,
     reliability,
     scan_gram,
@@ -111,7 +111,8 @@ def test_group_means_are_those_of_trimmed_runs_not_standardised_again(
     monkeypatch.setattr(module, "SLAB", slab)
     ordered = sorted(subjects)
     halves = split_halves(5, 3)
-    with group_means(ordered, mean_weights(halves, 5), TRIM, tmp_path) as means:
+    dealt = {f"run-{run}": deal(list(range(5)), halves) for run in range(1, 10)}
+    with group_means(ordered, dealt, TRIM, tmp_path) as means:
         for trial, groups in enumerate(halves):
             for side, members in enumerate(groups):
                 expected = plain_means(subjects, members, TRIM)
@@ -132,7 +133,7 @@ def test_gram_is_summed_over_voxels():
 
 @pytest.mark.slow
 def test_trials_equal_a_plain_ridge_from_voxels_to_voxels(subjects, tmp_path):
-    r, alphas, halves = reliability(
+    r, alphas, halves, _ = reliability(
         subjects, N_VOXELS, tmp_path, n_trials=2, n_trim=TRIM, precision="float64"
     )
     assert r.shape == (2, 9, N_VOXELS)
@@ -168,7 +169,7 @@ def test_an_id_that_begins_another_comes_first(subjects, tmp_path):
     """The split is drawn from the order of the ids, as of sorted folders sub-EN1, sub-EN10."""
     names = [f"sub-{name}_clean.safetensors" for name in ("EN065", "EN1", "EN10", "EN1b", "EN2")]
     renamed = [path.rename(tmp_path / name) for path, name in zip(subjects, names, strict=True)]
-    r, _, _ = reliability(renamed, N_VOXELS, tmp_path, n_trials=3, n_trim=TRIM)
+    r, *_ = reliability(renamed, N_VOXELS, tmp_path, n_trials=3, n_trim=TRIM)
     halves = split_halves(5, 3)
     for trial, groups in enumerate(halves):
         first, second = (
@@ -197,14 +198,14 @@ def test_a_voxel_that_is_0_in_all_subjects_is_nan(subjects, tmp_path):
 
 
 def test_a_voxel_that_a_half_may_lack_in_a_run_is_nan(subjects, tmp_path):
-    before, _, halves_before = reliability(subjects, N_VOXELS, tmp_path, n_trials=1, n_trim=TRIM)
+    before, _, halves_before, _ = reliability(subjects, N_VOXELS, tmp_path, n_trials=1, n_trim=TRIM)
     for place, path in enumerate(subjects):
         left_out = read_tensors(path)["left_out"]
         left_out[3, 7] = 1
         left_out[5, 9] = place < 2  # two of five: the smaller half may be these
         left_out[5, 11] = left_out[6, 11] = place == 2  # every half has somebody with a signal
         change(path, left_out=left_out)
-    r, _, halves = reliability(subjects, N_VOXELS, tmp_path, n_trials=1, n_trim=TRIM)
+    r, _, halves, _ = reliability(subjects, N_VOXELS, tmp_path, n_trials=1, n_trim=TRIM)
     for values, others in ((r, before), (halves, halves_before)):
         assert np.isnan(values[..., [7, 9]]).all()
         np.testing.assert_array_equal(np.delete(values, [7, 9], 2), np.delete(others, [7, 9], 2))
@@ -224,7 +225,7 @@ def test_which_voxels_have_a_reliability_does_not_depend_on_the_halves(
             left_out[3, lacking] = 1
         change(path, run_4=run, left_out=left_out)
     for seed in range(4):
-        r, _, halves = reliability(
+        r, _, halves, _ = reliability(
             used, N_VOXELS, tmp_path, n_trials=1, seed=seed, n_trim=TRIM
         )  # fmt: skip
         for values in (r, halves):
@@ -238,9 +239,9 @@ def test_a_voxel_without_reliability_decides_no_penalty(subjects, tmp_path, monk
     seen = []
     real = module.nested_ridge
 
-    def spy(system, voxels, alphas):
+    def spy(system, voxels, alphas, **more):
         seen.append(voxels.kept[np.argsort(voxels.order)])
-        return real(system, voxels, alphas)
+        return real(system, voxels, alphas, **more)
 
     monkeypatch.setattr(module, "nested_ridge", spy)
     for path in subjects:

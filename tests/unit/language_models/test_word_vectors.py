@@ -21,7 +21,8 @@ def made_run(number: int) -> RunTokens:
     table += [[3, 1, 6, 2, 7], [3, 2, 7, 2, 8], [4, 2, 8, 2, 9]]
     pieces = Pieces(np.array(table), np.array([0, 4, 4]), np.array([10, 10, 10]))
     blank = np.ones((3, 10), np.int64)
-    return RunTokens(number, blank, blank, pieces, pieces.segments(), np.array([[0, 0, 10]] * 3))
+    text = np.array([[0, 0, 10]] * 3)
+    return RunTokens(number, blank, blank, pieces, pieces.segments(), text, f"run-{number}")
 
 
 def sums_of(run: RunTokens, layer: int) -> np.ndarray[Any, Any]:

@@ -132,4 +132,4 @@ def test_encode_refuses_a_model_of_which_nothing_is_left(tmp_path):
     path = tmp_path / "states.safetensors"
     save_tensors(path, {f"run-1/layer-{layer}": np.zeros((2, 2), np.float32) for layer in (0, 1)})
     with pytest.raises(BadInput, match=r"leave no layer of states\.safetensors, which has 0 to 1"):
-        chosen_layers(path, "none", 1)
+        chosen_layers(path, "none", ["run-1"])

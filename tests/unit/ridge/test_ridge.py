@@ -8,7 +8,7 @@ from himalaya.ridge import Ridge as HimalayaRidge
 from helpers.encoder_oracle import ALPHAS, made_data, nested_search
 from lateralization.errors import BadInput
 from lateralization.ridge.correlation import is_usable, moments
-from lateralization.ridge.folds import nested_folds
+from lateralization.ridge.folds import nested_folds, one_run_each
 from lateralization.ridge.ridge import encode, make_system, nested_ridge, nested_ridges
 from lateralization.ridge.systems import Case, Dual, Primal
 from lateralization.ridge.voxels import Voxels
@@ -245,8 +245,8 @@ def test_stacked_subjects_get_what_each_gets_alone(width):
 
 
 def test_folds_are_those_of_the_study():
-    folds = nested_folds(9)
-    assert [fold.validations for fold in folds] == [(1,)] + [(0,)] * 8
+    folds = nested_folds(one_run_each(9))
+    assert [fold.validations for fold in folds] == [((1,),)] + [((0,),)] * 8
     inner = [fold.cases()[0].train for fold in folds]
     assert inner[0] == inner[1] == tuple(range(2, 9))
     assert folds[5].outer == (0, 1, 2, 3, 4, 6, 7, 8)
@@ -254,7 +254,7 @@ def test_folds_are_those_of_the_study():
 
 
 def test_every_training_run_can_be_a_validation_run():
-    fold = nested_folds(5, "all_runs")[2]
+    fold = nested_folds(one_run_each(5), "all_runs")[2]
     assert fold.cases() == [
         Case((1, 3, 4), 0), Case((0, 3, 4), 1), Case((0, 1, 4), 3), Case((0, 1, 3), 4),
     ]  # fmt: skip
