@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,13 @@ from lateralization.command import say
 from lateralization.errors import BadInput, one_line
 from lateralization.files import check_columns, check_fetched, digest_of, numbers, read_table
 from lateralization.problems import listed
+from lateralization.runs import STORY
 from lateralization.words.invisible import is_blank
 
-COLUMNS = ("word", "onset", "offset", "section")
-
+TIMED = ("word", "onset", "offset")
+"""Columns of every table of words."""
+COLUMNS = (*TIMED, "section")
+"""Columns of an annotation whose runs are numbered."""
 
 STANDARD = dict(zip(COLUMNS, COLUMNS, strict=True))
 LAST_ROW = 10**9
@@ -80,7 +83,9 @@ def standard_annotation(path: Path, columns: Mapping[str, str] = STANDARD) -> by
     return written.getvalue().encode("utf-8")
 
 
-def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame:
+def read_rows(
+    path: Path, columns: Mapping[str, str] = STANDARD, needed: Sequence[str] = COLUMNS
+) -> pd.DataFrame:
     """Read all rows of an annotation.
 
     The study's own files are read with pandas' spellings of missing values, as the study did. In
@@ -93,6 +98,8 @@ def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame
         from the start of the run) and for the section (the run, 1-based); others are ignored.
     columns
         Our name of a column → the file's.
+    needed
+        Columns that must be there, by our names.
 
     Returns
     -------
@@ -108,24 +115,25 @@ def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame
     try:
         published = digest_of(path, "md5") in study.ANNOTATION_MD5.values()
         if not published:
-            _check_form(path, columns)
+            _check_form(path, [columns[name] for name in needed])
         content = standard_annotation(path, columns)
         table = pd.read_csv(
             io.BytesIO(content), dtype={"word": str}, encoding="utf-8", low_memory=False
         )
-        if not published and "word" in table:
-            words = pd.read_csv(
-                io.BytesIO(content), dtype=str, encoding="utf-8", usecols=["word"],
+        text = [] if published else [name for name in ("word", STORY) if name in needed]
+        if text and set(text) <= set(table):
+            cells = pd.read_csv(
+                io.BytesIO(content), dtype=str, encoding="utf-8", usecols=text,
                 keep_default_na=False,
             )  # fmt: skip
-            table["word"] = words["word"]
+            table[text] = cells[text]
     except (OSError, ValueError, csv.Error) as error:
         raise BadInput(f"cannot read the annotation {path}: {one_line(error)}") from error
-    missing = [columns[name] for name in COLUMNS if name not in table]
+    missing = [columns[name] for name in needed if name not in table]
     if missing:
         raise BadInput(
             f"annotation {path}: no column {listed(missing)}; it has {listed(_shown(table))}; a "
-            f"comma-separated file with {listed(columns[name] for name in COLUMNS)} is needed, or "
+            f"comma-separated file with {listed(columns[name] for name in needed)} is needed, or "
             "their names in dataset.json"
         )
     if not isinstance(table.index, pd.RangeIndex):
@@ -133,13 +141,12 @@ def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame
     return table
 
 
-def _check_form(path: Path, columns: Mapping[str, str]) -> None:
+def _check_form(path: Path, needed: Sequence[str]) -> None:
     """Refuse a user's annotation that would not be read as it is meant."""
     content = path.read_bytes()
     if not content.strip():
         raise BadInput(f"annotation {path} is empty; fetch or copy it again")
     tabs = path.suffix == ".tsv"
-    needed = [columns[name] for name in COLUMNS]
     check_columns(content, "\t" if tabs else ",", f"annotation {path}", needed, quoting=not tabs)
 
 
