@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from lateralization.bids.entities import in_natural_order
 from lateralization.errors import BadInput
 from lateralization.problems import listed
-from lateralization.sources.dataset import POINTER, runs_in_order
+from lateralization.sources.dataset import POINTER
 from lateralization.sources.description import Description
 
 COLUMNS = ("path", "bytes", "md5", "sha256", "language", "subject", "run")
@@ -126,7 +127,7 @@ def manifest(
     rows = [
         _row(path, files[path], language, subject, str(run))
         for (language, subject), paths in _subjects(description, files).items()
-        for run, path in enumerate(runs_in_order(paths), 1)
+        for run, path in enumerate(in_natural_order(paths), 1)
     ]
     for code, spoken in description.languages.items():
         if spoken.annotation not in files:

@@ -21,11 +21,12 @@ from helpers.tiny_dataset import (
     write_run,
     write_texts,
 )
+from lateralization.bids.heard import Subject
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.problems import Problems
 from lateralization.sources import dataset
-from lateralization.sources.bold_headers import check_headers, check_spaces
+from lateralization.sources.bold_headers import check_counts, check_headers, check_spaces
 from lateralization.sources.description import read_description
 from lateralization.study import ANNOTATION_MD5
 from lateralization.words import stories
@@ -36,7 +37,8 @@ def checked(root, averaged=True):
     problems, notes = Problems(), []
     subjects = dataset.local_subjects(root, STUDY, "en")
     dataset.check_subjects(root, STUDY, subjects, problems)
-    scans = check_headers(subjects, averaged, problems, notes)
+    scans = check_headers(subjects, problems, notes)
+    check_counts(scans, averaged, problems, notes)
     return scans, problems, notes
 
 
@@ -254,7 +256,7 @@ def listener(subject, stories, form="ses-{k}/func/sub-{subject}_ses-{k}_task-{st
         Path("data", f"sub-{subject}", form.format(k=k, subject=subject, story=story))
         for k, story in enumerate(stories, start=1)
     ]
-    return dataset.Subject(subject, paths, [])
+    return Subject(subject, paths, [])
 
 
 def named_wrong(*subjects):
@@ -284,7 +286,7 @@ def test_another_set_of_stories_is_refused():
     assert "names the story naked, that of sub-01 legacy" in line
     (line,) = named_wrong(
         listener("01", STORIES),
-        dataset.Subject("02", [*listener("02", STORIES).bold[:3], Path("sub-02/bold.nii.gz")], []),
+        Subject("02", [*listener("02", STORIES).bold[:3], Path("sub-02/bold.nii.gz")], []),
     )
     assert "names the story nothing, that of sub-01 legacy" in line
 
@@ -423,7 +425,7 @@ def test_the_header_of_a_run_is_asked_for_its_space(tmp_path):
         path.rename(path.with_name(path.name.replace("space-MNIColin27_", "")))
     subjects = dataset.local_subjects(tmp_path, STUDY, "en")
     problems, notes = Problems(), []
-    check_headers(subjects, True, problems, notes)
+    check_headers(subjects, problems, notes)
     assert not problems
     assert "of 18 runs tell their space" in notes[0]
     path = subjects[1].bold[3]
@@ -434,7 +436,7 @@ def test_the_header_of_a_run_is_asked_for_its_space(tmp_path):
         nibabel.save(image, tmp_path / "other.nii.gz")
         (tmp_path / "other.nii.gz").replace(path)
         problems = Problems()
-        check_headers(subjects, True, problems, [])
+        check_headers(subjects, problems, [])
         assert path.name in problems[0]
         assert "the scanner's space by its header" in problems[0]
 
