@@ -32,6 +32,13 @@ class Parcel(TypedDict, total=False):
         A local annotation, and whether the annotation is the study's own.
     columns
         Our name of a column → the data set's.
+    stories
+        Key and path of each story that has a file of its own, in the order of the files; empty
+        where one table has the words of all.
+    tier
+        Tier of the words in TextGrids.
+    joined
+        Whether texts are joined from the words, whose files the parcel then has.
     """
 
     source: list[str]
@@ -48,6 +55,9 @@ class Parcel(TypedDict, total=False):
     path: str | None
     published: bool
     columns: dict[str, str]
+    stories: list[list[str]]
+    tier: str
+    joined: bool
 
 
 @dataclass(frozen=True)

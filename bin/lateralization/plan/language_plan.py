@@ -61,7 +61,7 @@ def plan_language(
         check_spaces(names, context.problems, context.notes)
     annotation = _annotation(manifest, language, context)
     scans = {} if context.remote else _check_local(language, listening, annotation, context)
-    keys = [f"{RUN}-{run}" for run in range(1, n_runs + 1)]
+    keys = _keys(context)
     texts = _texts(language, context) if has_models else None
     _check_told(language, annotation, texts, context)
     known = [subject.subject for subject in listening.known]
@@ -87,6 +87,11 @@ def plan_language(
         slice_time=described.tr / 2,
     )
     return planned, known
+
+
+def _keys(context: Context) -> list[str]:
+    """Return the keys of the stories."""
+    return [f"{RUN}-{run}" for run in range(1, context.described.n_runs + 1)]
 
 
 @dataclass(frozen=True)
@@ -319,7 +324,7 @@ def _check_ends(
 def _check_onsets(language: str, path: str, scans: dict[str, list[int]], context: Context) -> None:
     """Read an annotation, and compare its onsets with the length of the runs."""
     described = context.described
-    words, report = read_words(path, language, None, described.n_runs, described.columns)
+    words, report = read_words(path, language, None, _keys(context), described.columns)
     early = words[words["onset"] < 0]
     if len(early):
         context.problems.add(
@@ -407,15 +412,15 @@ def _check_told(language: str, annotation: Parcel, texts: Parcel | None, context
     """Compare a user's texts with the annotation; what cannot be read has been said."""
     if not (texts and texts["source"] and annotation["path"]):
         return
-    n_runs, columns = context.described.n_runs, context.described.columns
+    keys, columns = _keys(context), context.described.columns
     sources = [Path(source) for source in texts["source"]]
     try:
-        words, _ = read_words(annotation["path"], language, None, n_runs, columns)
-        found = stories.texts_from(sources, language, texts["password"], n_runs)
+        words, _ = read_words(annotation["path"], language, None, keys, columns)
+        found = stories.texts_from(sources, language, texts["password"], keys)
     except (BadInput, OSError):
         return
     with context.problems.collect("--texts"):
-        check_told(words, list(found.items()))
+        check_told(words, dict(zip(keys, found.items(), strict=True)))
 
 
 def _texts(language: str, context: Context) -> Parcel | None:
@@ -423,14 +428,14 @@ def _texts(language: str, context: Context) -> Parcel | None:
     if not context.parameters.sound("texts", "texts_password"):
         return None
     given, password = context.parameters["texts"], context.parameters["texts_password"]
-    n_runs = context.described.n_runs
+    keys = _keys(context)
     pinned = read_json(context.assets / "texts.json")
     known = pinned["texts"].get(language) if context.described.name == STUDY else None
     if given is None:
         if known is None:
             context.problems.add(
                 f"--texts: the study has no texts for {language} of {context.described.name}; give "
-                f"a folder with {stories.text_name(language, 1)} … {n_runs}"
+                f"a folder with {stories.text_name(language, keys[0])} … {len(keys)}"
             )
             return None
         if not context.remote:
@@ -453,7 +458,7 @@ def _texts(language: str, context: Context) -> Parcel | None:
             raise BadInput(f"--texts: {path} does not exist; give a folder or a zip")
         if password is None and known is not None and digest_of(path, "sha256") == known["sha256"]:
             password = pinned["password"]
-        _note_hidden(stories.read_text_zip(path, language, password, n_runs), context)
+        _note_hidden(stories.read_text_zip(path, language, password, keys), context)
     return {"password": password, "source": [str(path)]}
 
 
@@ -470,8 +475,8 @@ def _text_folder(path: Path, language: str, password: str | None, context: Conte
     """Return the texts of a folder."""
     if password is not None:
         raise BadInput(f"--texts_password is given and --texts is a folder ({path}); leave it out")
-    paths = stories.texts_of_folder(path, language, context.described.n_runs)
-    _note_hidden(stories.read_text_files(paths, language, context.described.n_runs), context)
+    paths = stories.texts_of_folder(path, language, _keys(context))
+    _note_hidden(stories.read_text_files(paths, language, _keys(context)), context)
     names = [str(text) for text in paths]
     return {"source": names, "password": None}
 

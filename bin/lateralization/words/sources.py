@@ -293,7 +293,13 @@ def _with_words(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _checked(path: Path, words: pd.DataFrame) -> pd.DataFrame:
-    """Return words that do not end before they start."""
+    """Return words that are text and do not end before they start."""
+    try:
+        "".join(words["word"]).encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(
+            f"{path}: {error.object[error.start]!r} is half of a character; write the file again"
+        ) from error
     backwards = words[(words["offset"] < words["onset"]).to_numpy()]
     if len(backwards):
         first = backwards.iloc[0]
