@@ -9,6 +9,7 @@ from lateralization.errors import BadInput
 from lateralization.files import digest_of
 from lateralization.study import ANNOTATION_MD5
 from lateralization.words.annotation import read_corrections, read_words, standard_annotation
+from lateralization.words.by_story import rows_by_story
 from lateralization.words.stories import read_text, read_texts
 
 ROWS = ["The,0.5,0.7,1", ",0,0,1", '" ",1,1,1', "n/a,1,2,1", "Fox,2.0,2.5,1", "one,0.1,0.4,2"]
@@ -184,3 +185,44 @@ def test_corrections_without_columns_are_refused(tmp_path: Path) -> None:
     path.write_text("language,row\nen,1\n")
     with pytest.raises(BadInput, match="has commas between its columns where tabs"):
         read_corrections(path)
+
+
+KEYS = ["story-01", "story-b_2"]
+
+
+def stories(folder: Path, rows: list[str]) -> Path:
+    path = folder / "annotation.tsv"
+    lines = ["story\tword\tonset\toffset", *(row.replace(",", "\t") for row in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_stories_by_name_come_in_the_order_of_the_plan(tmp_path: Path) -> None:
+    rows = ["b_2,grown,0.5,0.7", "01,null,0.1,0.2", "left out,x,0,1", "b_2,ups,0.8,1", '01,"No,2,3']
+    words, report = read_words(stories(tmp_path, rows), "en", None, KEYS)
+    assert words.columns.tolist() == ["story", "row", "word", "onset", "offset"]
+    assert words["story"].tolist() == ["01", "01", "b_2", "b_2"]
+    assert words["word"].tolist() == ["null", '"No', "grown", "ups"]
+    assert words["row"].tolist() == [1, 4, 0, 3]
+    assert report["n_words"] == 4
+    assert list(rows_by_story(words)) == KEYS
+
+
+def test_a_story_without_words_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no word of 01; every story needs words"):
+        read_words(stories(tmp_path, ["b_2,x,0,1"]), "en", None, KEYS)
+
+
+def test_two_stories_of_one_text_are_refused(tmp_path: Path) -> None:
+    rows = [f"{story},word{i},{i},{i + 0.5}" for story in ("01", "b_2") for i in range(60)]
+    with pytest.raises(BadInput, match="stories 01 and b_2 have the words of one story") as caught:
+        read_words(stories(tmp_path, rows), "en", None, KEYS)
+    assert str(caught.value).endswith("give both one name, or leave one out")
+
+
+def test_corrections_name_rows_of_the_table_of_all_stories(tmp_path: Path) -> None:
+    table = corrections(tmp_path, "en\t1\tset\tfox\tx\tmisspelt", "en\t0\tdrop\t\t\tnoise")
+    rows = ["01,um,0,1", "01,x,1,2", "b_2,y,0,1"]
+    words, report = read_words(stories(tmp_path, rows), "en", table, KEYS)
+    assert words["word"].tolist() == ["fox", "y"]
+    assert len(report["corrections"]["applied"]) == 2

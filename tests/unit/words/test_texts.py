@@ -10,7 +10,13 @@ from helpers.keys import run_keys
 from helpers.planning import lines_of, own, plan_of, write_world
 from lateralization.errors import BadInput
 from lateralization.words.invisible import count_invisible, is_blank
-from lateralization.words.stories import hidden_characters, read_text_zip, read_texts
+from lateralization.words.stories import (
+    hidden_characters,
+    read_text_zip,
+    read_texts,
+    text_name,
+    texts_from,
+)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -103,3 +109,14 @@ def test_a_text_that_is_damaged_is_refused_in_one_line(tmp_path, capsys, content
         archive.writestr("text_en_run1.txt", content)
     with pytest.raises(BadInput):
         read_text_zip(tmp_path / "t.zip", "en", None, run_keys(1))
+
+
+def test_texts_of_stories_are_found_by_their_names(tmp_path):
+    keys = ["story-b_2", "story-01"]
+    for name in ("story-01", "story-b_2", "story-of-nobody", "run1"):
+        (tmp_path / f"text_en_{name}.txt").write_text(f"{name}\r\n")
+    found = read_texts(sorted(tmp_path.iterdir()), "en", keys)
+    assert list(found.items()) == [("story-b_2", "story-b_2\n"), ("story-01", "story-01\n")]
+    assert list(texts_from([tmp_path], "en", None, keys)) == [text_name("en", key) for key in keys]
+    with pytest.raises(BadInput, match="lacks text_en_story-none"):
+        read_texts(sorted(tmp_path.iterdir()), "en", [*keys, "story-none"])
