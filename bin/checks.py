@@ -8,7 +8,7 @@ from lateralization import study
 from lateralization.command import run, say
 from lateralization.files import save_tensors, write_json, write_table
 from lateralization.fmri.checks import check_files, excluded
-from lateralization.words.annotation import read_words
+from lateralization.words.annotation import STUDY_RUNS, read_words
 
 
 def parser() -> argparse.ArgumentParser:
@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--mask", required=True, type=Path, help="their brain mask")
     command.add_argument("--annotation", type=Path, required=True, help="CSV of the data set")
     command.add_argument("--language", required=True, help="en, fr, cn …")
-    command.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of the story")
+    command.add_argument("--stories", nargs="+", default=STUDY_RUNS, help="their keys, in order")
     command.add_argument("--corrections", type=Path, help="TSV; without it none")
     command.add_argument("--tr", type=float, default=study.TR, help="repetition time, s")
     command.add_argument("--trim", type=int, default=study.TRIM, help="scans dropped at each end")
@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Write the table, the outliers and the correlations, say one line per outlier."""
     words, _ = read_words(
-        arguments.annotation, arguments.language, arguments.corrections, arguments.n_runs
+        arguments.annotation, arguments.language, arguments.corrections, arguments.stories
     )
     table, one_out = check_files(
         arguments.clean, arguments.subjects, arguments.mask, words,

@@ -14,7 +14,7 @@ process CHECKS {
     script:
     """
     checks.py --clean ${subjects} --subjects ${meta.subjects.join(' ')} --mask ${mask} \\
-        --tr ${meta.tr} --trim ${meta.trim} --language ${meta.language} --n-runs ${meta.n_runs} \\
+        --tr ${meta.tr} --trim ${meta.trim} --language ${meta.language} --stories ${meta.stories.join(' ')} \\
         --annotation ${annotation} ${corrections ? "--corrections ${corrections}" : ''} \\
         --out-prefix ${meta.id}
     """

@@ -33,12 +33,12 @@ class Parcel(TypedDict, total=False):
     columns
         Our name of a column → the data set's.
     stories
-        Key of a story and path of its file, one by one, in a data set of stories; empty: one table
-        holds the words of all.
+        Key and path of each story that has a file of its own, in the order of the files; empty
+        where one table has the words of all.
     tier
-        Tier of the words in a TextGrid; empty: the one of that name.
+        Tier of the words in TextGrids.
     joined
-        Whether the texts are the words, joined.
+        Whether texts are joined from the words, whose files the parcel then has.
     """
 
     source: list[str]

@@ -18,6 +18,11 @@ def run_key(story: str, repetition: int = 1) -> str:
     return story if repetition == 1 else f"{story}_rep-{repetition}"
 
 
+def numbered_keys(n_runs: int) -> list[str]:
+    """Return the keys of numbered runs, ``run-1`` and so on."""
+    return [f"{RUN}-{number}" for number in range(1, n_runs + 1)]
+
+
 def story_of(key: str) -> str:
     """Return the story of a run's key: ``story-wheels`` of ``story-wheels_rep-2``."""
     return _REPETITION.sub("", key)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pandas._libs.parsers import STR_NA_VALUES
 
 from helpers.fuzzing import WORDS, Case, fuzz, hostile, noted, refused, spoilt, tables
+from helpers.keys import run_keys
 from helpers.tiny_dataset import ASSETS
 from lateralization.baselines.glove import read_glove
 from lateralization.plan.sheets import read_sheet
@@ -84,7 +85,7 @@ def test_an_annotation_is_read_rightly_or_refused(tmp_path: Path) -> None:
 
     def check(case: Case) -> str:
         path.write_bytes(case.content)
-        failed, result = refused(lambda: read_words(path, "en", None, RUNS))
+        failed, result = refused(lambda: read_words(path, "en", None, run_keys(RUNS)))
         if failed:
             return "refused"
         same_words(result[0], case.known if case.valid else second_reading(case.content))
@@ -251,8 +252,8 @@ def test_texts_are_read_rightly_or_refused(tmp_path: Path) -> None:
 
     def check(case: Case) -> str:
         (tmp_path / "text_en_run2.txt").write_bytes(case.content)
-        paths = stories.texts_of_folder(tmp_path, "en", RUNS)
-        failed, found = refused(lambda: stories.read_text_files(paths, "en", RUNS))
+        paths = stories.texts_of_folder(tmp_path, "en", run_keys(RUNS))
+        failed, found = refused(lambda: stories.read_text_files(paths, "en", run_keys(RUNS)))
         if failed:
             return "refused"
         assert found["text_en_run2.txt"] == case.content
@@ -285,7 +286,7 @@ def test_a_zip_of_texts_is_read_rightly_or_refused(tmp_path: Path) -> None:
 
     def check(case: Case) -> str:
         path.write_bytes(case.content)
-        failed, found = refused(lambda: stories.read_text_zip(path, "en", None, RUNS))
+        failed, found = refused(lambda: stories.read_text_zip(path, "en", None, run_keys(RUNS)))
         assert sorted(tmp_path.rglob("*")) == [path.parent, path]
         if failed:
             return "refused"

@@ -24,7 +24,7 @@ from lateralization.bids.runs_table import (
 )
 from lateralization.errors import BadInput
 from lateralization.problems import Problems, listed
-from lateralization.runs import RUN, STORY, run_key
+from lateralization.runs import STORY, numbered_keys, run_key
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Subject:
         """Keys of the runs: by what was heard, or by number."""
         if self.heard:
             return [run_key(f"{STORY}-{one.story}", one.repetition) for one in self.heard]
-        return [f"{RUN}-{number}" for number in range(1, len(self.files) + 1)]
+        return numbered_keys(len(self.files))
 
     @property
     def files(self) -> list[str]:

@@ -15,7 +15,7 @@ from lateralization.plan.context import Context
 from lateralization.plan.parameters import FIRST, Parameters
 from lateralization.problems import Problems, listed
 from lateralization.run_plan import LanguagePlan, Parcel, RunPlan, SubjectPlan
-from lateralization.runs import RUN, label, repetition_of, story_of
+from lateralization.runs import label, numbered_keys, repetition_of, story_of
 from lateralization.sources import dataset, given_files
 from lateralization.sources.bold_headers import (
     check_counts,
@@ -145,7 +145,7 @@ def _heard(manifest: list[dict[str, Any]], language: str, context: Context) -> H
         subjects = dataset.remote_subjects(manifest, language)
     else:
         subjects = dataset.local_subjects(context.root, described, language)
-    return Heard(subjects, [f"{RUN}-{number}" for number in range(1, described.n_runs + 1)])
+    return Heard(subjects, numbered_keys(described.n_runs))
 
 
 def _timing(heard: Heard, listening: Listening, context: Context) -> Timing:

@@ -1,11 +1,12 @@
 """What is heard, in a language's part of the plan: annotation, prosody, texts, corrections."""
 
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from lateralization.arrays import Floats
@@ -17,12 +18,13 @@ from lateralization.fmri.hrf import words_outside
 from lateralization.plan.context import Context
 from lateralization.problems import listed
 from lateralization.run_plan import Parcel
-from lateralization.runs import STORY, label, shown
+from lateralization.runs import STORY, label, numbered_keys, shown
 from lateralization.sources import dataset, given_files
 from lateralization.sources.dataset import is_unfetched
 from lateralization.sources.description import STUDY
 from lateralization.words import stories
-from lateralization.words.annotation import is_published, read_words
+from lateralization.words.annotation import TIMED, is_published, read_words, words_of
+from lateralization.words.by_story import rows_by_story
 from lateralization.words.sources import read_story_words, read_words_table
 from lateralization.words.story_check import check_told, odd_words
 
@@ -126,7 +128,7 @@ def plan_story_texts(
             "leave --texts out"
         )
     if own.text is None:
-        return {"source": [], "files": [], "joined": True, "password": None}
+        return {**plan_words(manifest, own, keys, context), "joined": True, "password": None}
     pairs = _of_stories(own.text, keys)
     place, files = _source(manifest, [path for _, path in pairs], "text", context)
     return {
@@ -198,31 +200,53 @@ def read_stories(
     """
     found: dict[str, pd.DataFrame] = {}
     paths, columns = [Path(path) for path in parcel["source"]], parcel["columns"]
+    said: list[str] = []
     if not parcel["stories"]:
         with context.problems.collect("--dataset"):
-            found = _read_table(paths[0], keys, known, columns, context)
+            found = _read_table(paths[0], keys, known, columns, said)
     for key, path in zip(keys, paths, strict=False) if parcel["stories"] else ():
         if not path.is_file():  # which has been said
             continue
         with context.problems.collect("--dataset"):
             found[key], notes = read_story_words(path, columns, parcel["tier"])
-            context.notes.extend(notes)
-    for key, words in found.items():
-        _check_early(words, shown(key), context)
-        numbered = words.assign(run=label(key), row=np.arange(len(words)))
-        report = {"rows_without_word": 0, "n_rows": len(words)}
-        context.notes.extend(f"{shown(key)}: {odd}" for odd in odd_words(numbered, report))
-    return found
+            said += notes
+    context.notes.extend(_as_one(said))
+    if not found:
+        return {}
+    words = pd.concat(
+        [rows.assign(**{STORY: label(key)})[[STORY, *TIMED]] for key, rows in found.items()],
+        ignore_index=True,
+    )
+    spoken: dict[str, pd.DataFrame] = {}
+    with context.problems.collect("--dataset"):
+        where = context.root / parcel["source"][0] if not parcel["stories"] else "the words"
+        checked, report = words_of(words, where, "", None, list(found))
+        context.notes.extend(odd_words(checked, report))
+        spoken = rows_by_story(checked)
+    for key, rows in spoken.items():
+        _check_early(rows, shown(key), context)
+    return spoken
+
+
+def _as_one(notes: Sequence[str]) -> list[str]:
+    """Bring notes of many files, ``FILE: what``, together where they say one thing."""
+    kinds: dict[str, list[str]] = {}
+    for note in notes:
+        kinds.setdefault(re.sub(r"[0-9]+", "", note.rpartition(": ")[2]), []).append(note)
+    return [
+        first + (f" (and so in {len(others)} files more)" if others else "")
+        for first, *others in kinds.values()
+    ]
 
 
 def _read_table(
-    path: Path, keys: Sequence[str], known: Sequence[str], columns: dict[str, str], context: Context
+    path: Path, keys: Sequence[str], known: Sequence[str], columns: dict[str, str], said: list[str]
 ) -> dict[str, pd.DataFrame]:
     """Read one table of words, and compare its stories with those that have runs."""
     if not path.is_file():
         return {}
     table, notes = read_words_table(path, columns)
-    context.notes.extend(notes)
+    said += notes
     rows = {f"{STORY}-{name}": rows for name, rows in table.groupby(STORY, sort=False)}
     if strange := [label(key) for key in rows if label(key) not in known]:
         raise BadInput(
@@ -292,16 +316,16 @@ def read_sections(
     dict
         Key → words; empty where they cannot be read.
     """
-    path, described = annotation["path"], context.described
+    path, columns = annotation["path"], context.described.columns
     if path is None or annotation["published"]:
         return {}
-    rows: dict[Any, pd.DataFrame] = {}
+    rows: dict[str, pd.DataFrame] = {}
     with context.problems.collect("--dataset"):
-        words, report = read_words(path, language, None, described.n_runs, described.columns)
+        words, report = read_words(path, language, None, keys, columns)
         _check_early(words, path, context)
         context.notes.extend(f"{language}: {path}: {odd}" for odd in odd_words(words, report))
-        rows = dict(iter(words.groupby("run")))
-    return {key: rows[number] for number, key in enumerate(keys, start=1) if rows}
+        rows = rows_by_story(words)
+    return rows
 
 
 def told_of(
@@ -428,30 +452,24 @@ def check_texts(
     language: str, words: Mapping[str, pd.DataFrame], texts: Parcel | None, context: Context
 ) -> None:
     """Compare a local data set's texts with its words; what cannot be read has been said."""
-    if not (texts and texts["source"] and words):
+    if not (texts and texts["source"] and words) or texts.get("joined"):
         return
     sources = [Path(source) for source in texts["source"]]
-    try:
-        if pairs := texts.get("stories"):
-            told = [(path.name, path.read_bytes()) for path in sources]
-            rows = [words[key] for key, _ in pairs]
-            for path, (_, content) in zip(sources, told, strict=True):
-                stories.check_text(content, str(path))
-        else:
-            n_runs = context.described.n_runs
-            found = stories.texts_from(sources, language, texts["password"], n_runs)
-            told, rows = list(found.items()), list(words.values())
-    except BadInput as error:
-        if texts.get("stories"):
-            context.problems.add(str(error).replace("--texts", "--dataset", 1))
-        return
-    except (OSError, KeyError):
-        return
-    if texts.get("stories"):
-        _note_hidden(dict(told), context)
-    numbered = [part.assign(run=number) for number, part in enumerate(rows, start=1)]
-    with context.problems.collect("--texts"):
-        check_told(pd.concat(numbered), told)
+    told: dict[str, tuple[str, bytes]] = {}
+    if pairs := texts.get("stories"):
+        for (key, _), path in zip(pairs, sources, strict=True):
+            if path.is_file():
+                with context.problems.collect("--dataset"):
+                    told[key] = (str(path), stories.read_text(path))
+        _note_hidden(dict(told.values()), context)
+    else:
+        with suppress(BadInput, OSError):
+            found = stories.texts_from(sources, language, texts["password"], list(words))
+            told = dict(zip(words, found.items(), strict=True))
+    spoken = {key: words[key] for key in told if key in words}
+    if spoken:
+        with context.problems.collect("--dataset" if pairs else "--texts"):
+            check_told(pd.concat(spoken.values()), {key: told[key] for key in spoken})
 
 
 def plan_texts(language: str, context: Context) -> Parcel | None:
@@ -459,14 +477,14 @@ def plan_texts(language: str, context: Context) -> Parcel | None:
     if not context.parameters.sound("texts", "texts_password"):
         return None
     given, password = context.parameters["texts"], context.parameters["texts_password"]
-    n_runs = context.described.n_runs
+    keys = numbered_keys(context.described.n_runs)
     pinned = read_json(context.assets / "texts.json")
     known = pinned["texts"].get(language) if context.described.name == STUDY else None
     if given is None:
         if known is None:
             context.problems.add(
                 f"--texts: the study has no texts for {language} of {context.described.name}; give "
-                f"a folder with {stories.text_name(language, 1)} … {n_runs}"
+                f"a folder with {stories.text_name(language, keys[0])} … {len(keys)}"
             )
             return None
         if not context.remote:
@@ -489,7 +507,7 @@ def plan_texts(language: str, context: Context) -> Parcel | None:
             raise BadInput(f"--texts: {path} does not exist; give a folder or a zip")
         if password is None and known is not None and digest_of(path, "sha256") == known["sha256"]:
             password = pinned["password"]
-        _note_hidden(stories.read_text_zip(path, language, password, n_runs), context)
+        _note_hidden(stories.read_text_zip(path, language, password, keys), context)
     return {"password": password, "source": [str(path)]}
 
 
@@ -506,8 +524,9 @@ def _text_folder(path: Path, language: str, password: str | None, context: Conte
     """Return the texts of a folder."""
     if password is not None:
         raise BadInput(f"--texts_password is given and --texts is a folder ({path}); leave it out")
-    paths = stories.texts_of_folder(path, language, context.described.n_runs)
-    _note_hidden(stories.read_text_files(paths, language, context.described.n_runs), context)
+    keys = numbered_keys(context.described.n_runs)
+    paths = stories.texts_of_folder(path, language, keys)
+    _note_hidden(stories.read_text_files(paths, language, keys), context)
     names = [str(text) for text in paths]
     return {"source": names, "password": None}
 

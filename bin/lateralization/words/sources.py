@@ -22,7 +22,7 @@ import pandas as pd
 from lateralization.errors import BadInput
 from lateralization.files import check_fetched, numbers, read_json, writing
 from lateralization.problems import listed
-from lateralization.runs import STORY, label
+from lateralization.runs import STORY, label, shown
 from lateralization.words.annotation import (
     NO_VALUE,
     STANDARD,
@@ -30,6 +30,7 @@ from lateralization.words.annotation import (
     is_word,
     read_rows,
 )
+from lateralization.words.by_story import rows_by_story
 
 TABLES = (".csv", ".tsv")
 TEXT_GRID = ".textgrid"
@@ -44,6 +45,12 @@ WORD_TIERS = ("word", "words")
 
 UNSPACED = ("cn", "zh", "yue", "ja", "th", "lo", "km", "my")
 """Languages whose words are written without spaces between them."""
+
+TOUCH = 0.05
+"""Seconds by which neighbouring words may overlap: people and aligners round."""
+
+MOST_OVERLAPS = 1 / 3
+"""Share of words that overlap the one before, above which two stories lie on each other."""
 
 _TOKEN = re.compile(
     r"""
@@ -86,7 +93,7 @@ def read_story_words(
     found = timed(words)
     if found.empty:
         raise BadInput(f"{path} has no word with a time; align it again, or leave the story out")
-    notes = []
+    notes = _overlaps_noted(path, found)
     if lost := len(words) - len(found):
         notes.append(
             f"{path}: {lost} of {len(words)} words have no time (the aligner did not find them) "
@@ -130,7 +137,7 @@ def read_transcript(
     ------
     BadInput
         The file is missing, of another form or damaged, has no such tier, a time that is no number,
-        or a word that ends before it starts.
+        a word that ends before it starts, or words that lie on each other.
     """
     check_fetched(path)
     form = path.suffix.lower()
@@ -139,7 +146,9 @@ def read_transcript(
             f"{path}: words are read from {listed(FORMS)}; convert the file, or name another"
         )
     if form in TABLES:
-        return _checked(path, _with_words(_table(path, columns, TIMED)))
+        words = _checked(path, _with_words(_table(path, columns, TIMED)))
+        _check_overlaps(str(path), words)
+        return words
     labelled = form == TEXT_GRID
     if labelled:
         rows = _from_tier(path, _text_grid(path), tier)
@@ -153,7 +162,9 @@ def read_transcript(
     if labelled and "".join(words["word"]).isupper():
         words["word"] = words["word"].str.lower()
         words.attrs["lowered"] = True
-    return _checked(path, words)
+    words = _checked(path, words)
+    _check_overlaps(str(path), words)
+    return words
 
 
 def read_words_table(
@@ -184,6 +195,8 @@ def read_words_table(
             f"{path}: {lost} of {len(words)} words have no time and are left out; the text keeps "
             "them"
         )
+    for story, rows in rows_by_story(found).items():
+        notes += _overlaps_noted(f"{path}, {shown(story)}", rows)
     return found, notes
 
 
@@ -205,6 +218,8 @@ def read_table_of_stories(path: Path, columns: Mapping[str, str] = STANDARD) -> 
             f"{path}: {int(without.sum())} words have no story (first: "
             f"{words['word'][without].iloc[0]!r}); name the story in their rows"
         )
+    for story, rows in rows_by_story(words).items():
+        _check_overlaps(f"{path}, {shown(story)}", rows)
     return words
 
 
@@ -267,6 +282,35 @@ def join_words(words: Iterable[str], language: str) -> str:
     return ("" if language in UNSPACED else " ").join(words) + "\n"
 
 
+def _overlaps(where: Path | str, words: pd.DataFrame) -> tuple[float, str]:
+    """Return the share of words that begin before the one before them, in time, has ended.
+
+    And a sentence that says so; empty where no word does.
+    """
+    in_time = words.sort_values("onset", kind="stable")
+    over = in_time[(in_time["onset"] < in_time["offset"].shift() - TOUCH).to_numpy(bool)]
+    if over.empty:
+        return 0.0, ""
+    first = over.iloc[0]
+    return len(over) / len(words), (
+        f"{where}: {len(over)} of {len(words)} words begin before the word before them has ended "
+        f"(first: {first['word']!r} at {first['onset']:g} s)"
+    )
+
+
+def _check_overlaps(where: str, words: pd.DataFrame) -> None:
+    """Refuse words most of which lie on each other: a story that is there twice, or two stories."""
+    share, said = _overlaps(where, words)
+    if share > MOST_OVERLAPS:
+        raise BadInput(f"{said}; is the story in it twice, or another one too? leave one in")
+
+
+def _overlaps_noted(where: Path | str, words: pd.DataFrame) -> list[str]:
+    """Mention words that overlap."""
+    _, said = _overlaps(where, words)
+    return [said] if said else []
+
+
 def _table(path: Path, columns: Mapping[str, str], needed: Sequence[str]) -> pd.DataFrame:
     """Read a table of words; empty times are NaN."""
     names = STANDARD | {STORY: STORY} | dict(columns)
@@ -293,7 +337,13 @@ def _with_words(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _checked(path: Path, words: pd.DataFrame) -> pd.DataFrame:
-    """Return words that do not end before they start."""
+    """Return words that are text and do not end before they start."""
+    try:
+        "".join(words["word"]).encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(
+            f"{path}: {error.object[error.start]!r} is half of a character; write the file again"
+        ) from error
     backwards = words[(words["offset"] < words["onset"]).to_numpy()]
     if len(backwards):
         first = backwards.iloc[0]

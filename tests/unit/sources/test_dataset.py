@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.keys import run_keys
 from helpers.tiny_dataset import (
     AFFINE,
     ANNOTATION,
@@ -465,10 +466,13 @@ def zipped(tmp_path, folder, prefix="lpp_en_text/"):
 
 def test_a_zip_gives_the_same_bytes_as_the_folder(tmp_path):
     folder = write_texts(tmp_path / "t")
-    from_folder = stories.read_text_files(stories.texts_of_folder(folder, "en"), "en")
+    from_folder = stories.texts_from([folder], "en", None, run_keys(9))
     assert list(from_folder) == [f"text_en_run{run}.txt" for run in range(1, 10)]
-    assert stories.read_text_zip(zipped(tmp_path, folder), "en", None) == from_folder
-    assert stories.read_text_zip(zipped(tmp_path, folder, ""), "en", "unused") == from_folder
+    assert stories.read_text_zip(zipped(tmp_path, folder), "en", None, run_keys(9)) == from_folder
+    assert (
+        stories.read_text_zip(zipped(tmp_path, folder, ""), "en", "unused", run_keys(9))
+        == from_folder
+    )
 
 
 @pytest.mark.parametrize(
@@ -486,12 +490,9 @@ def test_a_wrong_text_is_one_line(tmp_path, content, says, as_zip):
     folder = write_texts(tmp_path / "t")
     path = folder / "text_en_run4.txt"
     path.unlink() if content is None else path.write_bytes(content)
-    if as_zip:
-        arguments = (stories.read_text_zip, zipped(tmp_path, folder), "en", None)
-    else:
-        arguments = (stories.read_text_files, stories.texts_of_folder(folder, "en"), "en")
+    origin = zipped(tmp_path, folder) if as_zip else folder
     with pytest.raises(BadInput, match="text_en_run4") as caught:
-        arguments[0](*arguments[1:])
+        stories.texts_from([origin], "en", None, run_keys(9))
     assert says in str(caught.value)
 
 
@@ -499,4 +500,4 @@ def test_a_zip_that_is_none_is_one_line(tmp_path):
     path = tmp_path / "t.zip"
     path.write_bytes(b"<html>")
     with pytest.raises(BadInput, match="cannot be read as a zip"):
-        stories.read_text_zip(path, "en", None)
+        stories.read_text_zip(path, "en", None, run_keys(9))

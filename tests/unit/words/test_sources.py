@@ -286,3 +286,36 @@ def test_the_annotation_of_many_files_is_read_as_it_was_written(tmp_path):
 def test_words_are_joined_as_their_language_writes_them():
     assert join_words(["小", "王子"], "cn") == "小王子\n"
     assert join_words(["le", "petit"], "fr") == "le petit\n"
+
+
+@pytest.mark.parametrize("columns", [[], ["story"]])
+def test_a_story_that_is_there_twice_is_refused(tmp_path, columns):
+    table = pd.DataFrame(WORDS * 2, columns=["word", "onset", "offset"]).assign(story="fox")
+    table = table[["word", "onset", "offset", *columns]]
+    path = tmp_path / "a.csv"
+    table.to_csv(path, index=False)
+    read = read_words_table if columns else read_story_words
+    with pytest.raises(BadInput) as caught:
+        read(path)
+    assert "4 of 8 words begin before the word before them has ended" in str(caught.value)
+    assert ("story fox" in str(caught.value)) == bool(columns)
+    assert "is the story in it twice" in str(caught.value)
+
+
+def test_few_words_that_overlap_are_noted_and_rounding_is_not(tmp_path):
+    table = pd.DataFrame(WORDS, columns=["word", "onset", "offset"])
+    table["offset"] += 0.04
+    table.to_csv(tmp_path / "a.csv", index=False)
+    assert read_story_words(tmp_path / "a.csv")[1] == []
+    table.loc[0, "offset"] = 0.6
+    table.to_csv(tmp_path / "a.csv", index=False)
+    assert read_story_words(tmp_path / "a.csv")[1] == [
+        f"{tmp_path / 'a.csv'}: 1 of 4 words begin before the word before them has ended (first: "
+        "'upon' at 0.5 s)"
+    ]
+
+
+def test_half_of_a_character_is_refused(tmp_path):
+    path = written(tmp_path / "a.json", '{"words": [{"word": "\\ud800", "start": 1, "end": 2}]}')
+    with pytest.raises(BadInput, match="half of a character"):
+        read_story_words(path)
