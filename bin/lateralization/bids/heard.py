@@ -104,7 +104,7 @@ def heard_by_story(
     spoken, own
         The language, and its stories.
     manifest
-        Files that are fetched; None for a data set on disk.
+        Files that are fetched (``path``); None for a data set on disk.
     """
     rows: list[DataRun] = []
     with problems.collect("--dataset"):
@@ -118,6 +118,8 @@ def heard_by_story(
     names = stories_in_order(rows, as_in_table=own.table is not None)
     _check_names(own, names, known, problems, notes)
     _note_without(with_files, rows, notes)
+    if manifest is not None:
+        rows = _fetchable(rows, {row["path"] for row in manifest}, problems)
     return Heard(
         _with_runs(root, rows, names, manifest),
         [f"{STORY}-{name}" for name in names],
@@ -144,17 +146,21 @@ def _rows(
                 f"subjects in {FILE}, or the table"
             )
         return rows
-    if manifest is not None:
-        paths = [row["path"] for row in manifest if row["subject"] != "n/a"]
-        return runs_by_names(paths, own.naming, spoken.has, problems)
-    place = root / own.naming.folder
-    subjects = [name for name in subjects_below(root, own.naming.folder) if spoken.has(name)]
+    folder = own.naming.folder
+    place = f"{folder}/sub-" if folder != "." else "sub-"
+    if manifest is None:
+        paths, there = list(files_below(root, folder)), subjects_below(root, folder)
+    else:
+        paths = list(dict.fromkeys(row["path"] for row in manifest))
+        paths = [path for path in paths if path.startswith(place)]
+        there = list({path.removeprefix(place).split("/")[0] for path in paths})
+    subjects = [name for name in there if spoken.has(name)]
     if not subjects:
         raise BadInput(
-            f"{place} has no folder sub-{shown_subjects(spoken.subjects)}; mend derivatives or "
-            f"subjects in {FILE}"
+            f"{root / folder} has no folder sub-{shown_subjects(spoken.subjects)}; mend "
+            f"derivatives or subjects in {FILE}"
         )
-    rows = runs_by_names(files_below(root, own.naming.folder), own.naming, spoken.has, problems)
+    rows = runs_by_names(paths, own.naming, spoken.has, problems)
     found = {row.subject for row in rows if not row.reason}
     silent = [name for name in in_natural_order(subjects) if name not in found]
     if silent and found:
@@ -162,8 +168,8 @@ def _rows(
         why = next((f": {row.reason}" for row in rows if row.subject == silent[0]), "")
         problems.add(
             f"--dataset: {listed(f'sub-{name}' for name in silent)} have no run with "
-            f"{wanted or 'such a name'} in {place}{why}; add the runs, or leave the subjects out "
-            "of subjects in dataset.json"
+            f"{wanted or 'such a name'} in {root / folder}{why}; add the runs, or leave the "
+            f"subjects out of subjects in {FILE}"
         )
     return rows
 
@@ -205,6 +211,17 @@ def _check_names(
             f"--dataset: the stories {listed(twins)} differ in capitals only; give one story one "
             "name"
         )
+
+
+def _fetchable(rows: Sequence[DataRun], pinned: set[str], problems: Problems) -> list[DataRun]:
+    """Report runs that the manifest does not have; return the others."""
+    missing = [row.bold for row in rows if not row.reason and row.bold not in pinned]
+    if missing:
+        problems.add(
+            f"--dataset: the manifest does not have {listed(missing, 3)}; make it again with "
+            "bin/manifest.py, or mend the table of runs"
+        )
+    return [row for row in rows if row.bold not in missing]
 
 
 def _note_without(found: set[str], rows: Sequence[DataRun], notes: list[str]) -> None:

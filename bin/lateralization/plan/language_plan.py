@@ -256,6 +256,15 @@ def _check_local(
     return check_headers(used, context.problems, context.notes, tr=tr, n_trim=trim)
 
 
+def _note_remote(listening: Listening, context: Context) -> None:
+    """Say what of a data set of stories is not known before it is fetched."""
+    if context.remote and listening.by_story and listening.used:
+        context.notes.append(
+            f"{listening.language}: the scans of the runs are not known before they are fetched: "
+            "the average is refused then where runs of a story differ in length"
+        )
+
+
 def _check_lengths(
     heard: Heard, listening: Listening, scans: dict[str, list[int]], context: Context
 ) -> dict[str, int]:
@@ -265,6 +274,7 @@ def _check_lengths(
             check_counts(scans, listening.group, context.problems, context.notes)
         return {}
     _note_hearers(heard, listening, context)
+    _note_remote(listening, context)
     by_key = {
         one.subject: dict(zip(one.keys, scans[one.subject], strict=True))
         for one in listening.used
