@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from helpers.planning import plan_of
 from helpers.tiny_dataset import write_model, write_run
+from lateralization.errors import BadInput
 
 SPACE = "space-MNI152NLin2009cAsym"
 FMRIPREP = "derivatives/fmriprep"
@@ -103,3 +106,22 @@ def asked(root: Path, **more: Any) -> dict[str, Any]:
         "dataset": str(root), "models": str(model), "baselines": "random_vector",
         "random_dims": 300, "random_seeds": 1, **more,
     }  # fmt: skip
+
+
+def language(tmp_path: Path, root: Path, **more: Any) -> dict[str, Any]:
+    """Return the plan's only language."""
+    only: dict[str, Any]
+    (only,) = plan_of(tmp_path, **asked(root, **more))["languages"]
+    return only
+
+
+def keys(planned: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return subject → keys of its runs."""
+    return {one["subject"]: [run["key"] for run in one["runs"]] for one in planned["subjects"]}
+
+
+def refusal(tmp_path: Path, root: Path, **more: Any) -> str:
+    """Return the line that a plan ends with."""
+    with pytest.raises(BadInput) as caught:
+        plan_of(tmp_path, **asked(root, **more))
+    return str(caught.value)

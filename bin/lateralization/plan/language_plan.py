@@ -81,11 +81,11 @@ def plan_language(
         Its part of the plan's ``data_runs``.
     """
     described, spoken = context.described, context.described.languages[language]
-    given, grid = _given(language, context)
     manifest = []  # a data set on disk has its files, whatever its description names
     if context.remote and described.manifest:
         manifest = dataset.read_manifest(described.manifest)
     heard = _heard(manifest, language, context)
+    given, grid = _given(language, heard.stories, context)
     listening = _listening(language, heard.subjects, given, context)
     _check_group(listening, given, grid, context)
     _check_numbered(heard, listening, context)
@@ -468,7 +468,9 @@ def _runs(
     return made
 
 
-def _given(language: str, context: Context) -> tuple[dict[str, Parcel | None], Grid]:
+def _given(
+    language: str, stories: list[str], context: Context
+) -> tuple[dict[str, Parcel | None], Grid]:
     """Return the parcels of mask, reliability and average subject, and the grid of the mask.
 
     What is computed has None; a mask that is computed or published is on the study's grid.
@@ -485,8 +487,9 @@ def _given(language: str, context: Context) -> tuple[dict[str, Parcel | None], G
                 continue
             path = context.path(value, language)
             found[kind] = {"source": [str(path)], "files": []}  # what depends on it is planned
-            own = given_files.own_file(kind, path, context.described.n_runs, grid)
-            found[kind] = cast(Parcel, own)
+            if stories:
+                own = given_files.own_file(kind, path, stories, grid)
+                found[kind] = cast(Parcel, own)
             if kind == "mask":
                 grid = given_files.grid_of(path)
     return found, grid
