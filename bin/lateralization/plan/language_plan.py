@@ -245,7 +245,7 @@ def _check_local(
     described, used = context.described, listening.used
     if listening.by_story:
         paths = [path for one in used for path in one.bold]
-        dataset.check_fetched(context.root, paths, context.problems)
+        dataset.check_content(context.root, paths, context.problems)
     else:
         if listening.group or "all" in context.parameters["subjects"]:
             dataset.check_group(

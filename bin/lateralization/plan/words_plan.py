@@ -155,7 +155,7 @@ def _source(
     paths = [context.root / name for name in names]
     unfetched = [path for path in paths if is_unfetched(path)]
     missing = [path for path in paths if not path.is_file() and path not in unfetched]
-    dataset.check_fetched(context.root, unfetched, context.problems)
+    dataset.check_content(context.root, unfetched, context.problems)
     if missing:
         more = f" ({len(missing)} of {len(paths)} are missing)" if len(paths) > 1 else ""
         context.problems.add(

@@ -209,7 +209,7 @@ def check_subjects(
                 f"--dataset: the runs of {folder} are numbered {numbers} in the order of "
                 "their names; rename them so that names and numbers ascend together"
             )
-    check_fetched(root, [path for subject in subjects for path in subject.bold], problems)
+    check_content(root, [path for subject in subjects for path in subject.bold], problems)
 
 
 def stories_named(subjects: Sequence[Subject]) -> tuple[dict[str, list[str]], bool]:
@@ -309,7 +309,7 @@ def _people(subjects: Sequence[Subject]) -> str:
     return listed(f"sub-{one.subject}" for one in subjects)
 
 
-def check_fetched(root: Path, paths: list[Path], problems: Problems) -> None:
+def check_content(root: Path, paths: list[Path], problems: Problems) -> None:
     """Report, once, files of a clone that were never fetched."""
     missing = [path for path in paths if is_unfetched(path)]
     if not missing:
@@ -329,7 +329,7 @@ def local_annotation(root: Path, name: str, problems: Problems) -> Path | None:
     """Find an annotation in a local data set; None and a problem when there is none."""
     path = root / name
     if is_unfetched(path):
-        check_fetched(root, [path], problems)
+        check_content(root, [path], problems)
         return None
     if not path.is_file():
         near = sorted(path.parent.glob(f"*{path.suffix}"))
