@@ -26,7 +26,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     """Read the tree, write the manifest, say one line."""
     description = read_description(arguments.description, SCHEMA)
-    rows = manifest(description, pinned_files(arguments.tree, arguments.revision), arguments.also)
+    files = pinned_files(arguments.tree, arguments.revision)
+    rows = manifest(description, files, arguments.also, arguments.description.parent)
     write_table(rows, arguments.out)
     total = rows["bytes"].astype(int).sum() / 1e9
     say(f"{arguments.out}: {len(rows)} files of {description.name}, {total:.1f} GB")

@@ -4,7 +4,6 @@
 import argparse
 from pathlib import Path
 
-from lateralization import study
 from lateralization.command import run, say
 from lateralization.files import save_tensors, write_json, write_table
 from lateralization.language_models.checkpoint import called
@@ -15,6 +14,7 @@ from lateralization.language_models.loading import (
     offline,
     without_torch,
 )
+from lateralization.runs import numbered_keys
 from lateralization.words.annotation import read_words
 from lateralization.words.stories import read_texts
 from lateralization.words.words import (
@@ -29,12 +29,14 @@ from lateralization.words.words import (
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     command = argparse.ArgumentParser(prog="words", description=__doc__)
-    command.add_argument("--annotation", type=Path, required=True, help="CSV of the data set")
+    command.add_argument("--annotation", type=Path, required=True, help="table of all words")
     command.add_argument(
-        "--texts", type=Path, nargs="+", required=True, help="one per run, in order"
+        "--texts", type=Path, nargs="+", required=True, help="text_<language>_<story>.txt of each"
     )
     command.add_argument("--language", required=True, help="en, fr, cn …")
-    command.add_argument("--n-runs", type=int, default=study.N_RUNS, help="runs of the story")
+    command.add_argument(
+        "--stories", nargs="+", default=numbered_keys(), help="their keys, in order"
+    )
     command.add_argument("--corrections", type=Path, help="TSV; without it none")
     command.add_argument("--model-dir", type=Path, required=True, help="folder with the tokenizer")
     command.add_argument("--mapping", default="aligned", choices=("reference", "aligned"))
@@ -48,9 +50,9 @@ def main(arguments: argparse.Namespace) -> None:
     offline()
     without_torch()
     words, report = read_words(
-        arguments.annotation, arguments.language, arguments.corrections, arguments.n_runs
+        arguments.annotation, arguments.language, arguments.corrections, arguments.stories
     )
-    texts = read_texts(arguments.texts, arguments.n_runs)
+    texts = read_texts(arguments.texts, arguments.language, arguments.stories)
     with called(arguments.model_dir, arguments.name):
         tokenizer = load_tokenizer(arguments.model_dir)
         config = load_config(arguments.model_dir)

@@ -16,7 +16,7 @@ process BASELINES {
     cat > baseline.json <<'END_OF_JSON'
     ${described}
     END_OF_JSON
-    baselines.py --spec baseline.json --annotation ${annotation} --language ${meta.language} --n-runs ${meta.n_runs} \\
+    baselines.py --spec baseline.json --annotation ${annotation} --language ${meta.language} --stories ${meta.stories.join(' ')} \\
         ${corrections ? "--corrections ${corrections}" : ''} \\
         ${given ? "--given ${given}" : ''} --out-prefix ${meta.id}
     """

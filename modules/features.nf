@@ -12,7 +12,7 @@ workflow FEATURES {
     take:
     plan // [baselines: [[name: 'glove', kind: 'glove', …]], parameters: [precision: 'float32', …], …]
     models // [[id: 'gpt2', name: 'gpt2', languages: ['en'], …], [config.json, model.safetensors, …], model.json]
-    stories // ['en', [language: 'en', n_runs: 9], [annotation: …, texts: …, corrections: …]]
+    stories // ['en', [language: 'en', stories: ['run-1', …]], [annotation: …, texts: …, corrections: …]]
     prosody // [[id: 'lang-en', language: 'en', …], [prosody.csv]]
     glove // [[id: 'glove'], [glove.zip]]
 

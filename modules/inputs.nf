@@ -33,7 +33,7 @@ workflow INPUTS {
         .join(corrections)
         .map { lang, annotation, texts, applied ->
             def heard = [annotation: annotation, texts: texts ?: [], corrections: corrections_of(applied)]
-            [lang.language, lang.subMap(['language', 'n_runs']), heard]
+            [lang.language, lang.subMap(['language', 'stories']), heard]
         }
 
     bold = of_kind(fetched, 'bold').mix(plan.flatMap { all -> local_runs(all) })
@@ -46,7 +46,7 @@ workflow INPUTS {
     emit:
     bold // [[id: 'sub-EN057', subject: 'EN057', language: 'en', …], [run-1.nii.gz, …]]
     given // ['mask', [id: 'lang-en', …], [mask.nii.gz]]
-    stories // ['en', [language: 'en', n_runs: 9], [annotation: …, texts: …, corrections: …]]
+    stories // ['en', [language: 'en', stories: ['run-1', …]], [annotation: …, texts: …, corrections: …]]
     prosody // [[id: 'lang-en', …], [prosody.csv]]
     glove // [[id: 'glove'], [glove.zip]]
     atlas // [atlas.nii.gz, atlas.tsv]
@@ -74,7 +74,8 @@ def wanted_parcels(plan) {
 // parcel('texts', [id: 'lang-en', …], <the texts in the plan>)
 // -> [[id: 'lang-en_texts', kind: 'texts', owner: [id: 'lang-en', …], …], what to bring as JSON, the user's files]
 def parcel(kind, owner, content) {
-    def told = [kind: kind] + owner.subMap(['language', 'n_runs'])
+    // a subject has runs of its own number
+    def told = [kind: kind] + owner.subMap(['language', 'n_runs']) + content.subMap(['n_runs'])
     def id = [owner.id, kind].unique().join('_')
     [told + [id: id, owner: owner], groovy.json.JsonOutput.toJson(content + told), local_files(content.source)]
 }

@@ -88,15 +88,32 @@ def below(folder) {
 def described(folder, description) {
     try {
         def content = new groovy.json.JsonSlurper().parseText(description.text)
-        def annotations = content.languages.values().collect { language -> language.annotation }
-        def patterns = [content.bold.replace('{subject}', '*')] + annotations + ['simulation.json']
-        return patterns
+        def patterns = content.n_runs == null
+            ? content.languages.values().collectMany { language -> of_stories(folder, content + language) }
+            : [content.bold.replace('{subject}', '*')] + content.languages.values().collect { language -> language.annotation }
+        return (patterns + ['simulation.json'])
+            .unique()
             .collectMany { name -> name.contains('*') ? files("${escaped(folder)}/${name}") : [folder.resolve(name)] }
             .findAll { path -> path.exists() }
     }
     catch (Exception _error) {
         return []
     }
+}
+
+// What tells the runs, times and words of a language of stories: names, tables, sidecars and events
+// -> ['runs.tsv', 'stimuli/*.TextGrid', 'sub-*/**_events.tsv', …]
+def of_stories(folder, language) {
+    def told = [language.words, language.text].findAll { name -> name }*.replace('{story}', '*')
+    def beside = ['*_bold.json', 'sub-*/**_bold.json', 'sub-*/**_events.tsv']
+    if (!language.runs) {
+        return told + beside + ["${language.derivatives}/**_bold.*".toString()]
+    }
+    def table = folder.resolve(language.runs)
+    def (header, rows) = table.readLines()*.split('\t').with { lines -> [lines.head().toList(), lines.tail()] }
+    def named = rows.collect { cells -> cells[header.indexOf('bold')] }
+    def sidecars = named*.replaceFirst(/\.nii(\.gz)?$/, '.json')
+    told + beside + [language.runs] + (named + sidecars).collect { name -> "${folder.relativize(table.parent)}/${name}".toString() }
 }
 
 // A folder's name as part of a glob: its own brackets and stars are not wildcards.

@@ -13,7 +13,7 @@ process WORDS {
 
     script:
     """
-    words.py --annotation ${annotation} --texts ${texts} --language ${meta.language} --n-runs ${meta.n_runs} \\
+    words.py --annotation ${annotation} --texts ${texts} --language ${meta.language} --stories ${meta.stories.join(' ')} \\
         ${corrections ? "--corrections ${corrections}" : ''} --model-dir model \\
         --mapping ${meta.mapping} --name ${meta.id} --out-prefix ${meta.id}
     """

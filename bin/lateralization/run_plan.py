@@ -32,6 +32,13 @@ class Parcel(TypedDict, total=False):
         A local annotation, and whether the annotation is the study's own.
     columns
         Our name of a column → the data set's.
+    stories
+        Key and path of each story that has a file of its own, in the order of the files; empty
+        where one table has the words of all.
+    tier
+        Tier of the words in TextGrids.
+    joined
+        Whether texts are joined from the words, whose files the parcel then has.
     """
 
     source: list[str]
@@ -48,6 +55,9 @@ class Parcel(TypedDict, total=False):
     path: str | None
     published: bool
     columns: dict[str, str]
+    stories: list[list[str]]
+    tier: str
+    joined: bool
 
 
 @dataclass(frozen=True)
@@ -335,6 +345,11 @@ class Plan:
         File in which a simulated data set describes itself.
     glove, atlas
         Where they come from; None where they are not needed.
+    data_runs
+        Every file of BOLD of the data set: ``subject``, ``session``, ``story``, ``repetition``,
+        ``file`` (below the data set's folder), ``n_scans``, ``tr``, ``words_seconds`` (from the
+        first word's onset to the last one's end), ``space``, ``used`` and, where it is not,
+        ``reason``. None: not known before the data are fetched.
     """
 
     parameters: dict[str, Any]
@@ -352,6 +367,7 @@ class Plan:
     truth: str | None
     glove: Parcel | None
     atlas: Parcel | None
+    data_runs: list[dict[str, Any]]
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``plan.json``."""

@@ -7,7 +7,7 @@ from typing import Any
 from lateralization.plan.parameters import load_schema, normalise
 from lateralization.problems import Problems
 from lateralization.ridge.choices import STUDY
-from lateralization.run_plan import Baseline, Claim, LanguagePlan, Model, Plan, SubjectPlan
+from lateralization.run_plan import Baseline, Claim, LanguagePlan, Model, Plan, RunPlan, SubjectPlan
 
 SCHEMA = load_schema(Path(__file__).parents[2])
 
@@ -25,6 +25,7 @@ def made_plan(*, parameters: dict[str, Any] | None = None, **fields: Any) -> Pla
         "cache_dir": "/cache", "layers": "all", "notes": [], "languages": [],
         "models": [], "baselines": [], "fits": [], "encoder": asdict(STUDY), "joint": [],
         "layers_per_task": 8, "claim": CLAIM, "truth": None, "glove": None, "atlas": None,
+        "data_runs": [],
     }  # fmt: skip
     return Plan(made_parameters(**(parameters or {})), **(empty | fields))
 
@@ -41,9 +42,12 @@ def made_language(**fields: Any) -> LanguagePlan:
     return LanguagePlan(**(english | fields))
 
 
-def made_subject(subject: str, *, individual: bool = False, group: bool = True) -> SubjectPlan:
-    """Return a subject whose runs do not matter."""
-    return SubjectPlan(subject, [], None, individual, group, [])
+def made_subject(
+    subject: str, *, individual: bool = False, group: bool = True, scans: int | None = None
+) -> SubjectPlan:
+    """Return a subject with the study's runs, of which only the number of scans may matter."""
+    runs = [RunPlan(f"run-{run}", "", "", scans=scans) for run in range(1, 10)]
+    return SubjectPlan(subject, [], None, individual, group, runs)
 
 
 def made_model(name: str, **fields: Any) -> Model:

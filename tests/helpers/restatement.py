@@ -8,6 +8,7 @@ import torch
 from transformers import AutoConfig
 
 from helpers import tiny_models
+from helpers.keys import by_run, run_keys
 from lateralization.language_models.loading import load_config, load_tokenizer, max_length
 from lateralization.words.annotation import read_words
 from lateralization.words.words import MappedRun, map_words, units
@@ -57,7 +58,7 @@ def write_data(folder: Path, language: str = "en", repeats: tuple[int, ...] = (6
     for run, text in enumerate(texts, start=1):
         words = spoken(text, language)
         rows += [f"{word},{i / 2},{i / 2 + 0.4},{run}" for i, word in enumerate(words)]
-        paths.append(folder / f"text{run}.txt")
+        paths.append(folder / f"text_{language}_run{run}.txt")
         paths[-1].write_text(text, encoding="utf-8", newline="\n")
     (folder / "words.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return folder / "words.csv", paths, texts
@@ -65,21 +66,21 @@ def write_data(folder: Path, language: str = "en", repeats: tuple[int, ...] = (6
 
 def mapped(model: Path, data: Data, mapping: str, language: str = "en") -> list[MappedRun]:
     """Map the words of all runs, as the command does."""
-    words, _ = read_words(data[0], language, None, len(data[2]))
+    words, _ = read_words(data[0], language, None, run_keys(len(data[2])))
     tokenizer = load_tokenizer(model)
     length = max_length(load_config(model), tokenizer, mapping)
     return map_words(
-        tokenizer, words, data[2], language=language, mapping=mapping, max_length=length
+        tokenizer, words, by_run(data[2]), language=language, mapping=mapping, max_length=length
     )
 
 
-def all_states(model: Path, runs: list[MappedRun]) -> dict[int, list[list[np.ndarray[Any, Any]]]]:
+def all_states(model: Path, runs: list[MappedRun]) -> dict[str, list[list[np.ndarray[Any, Any]]]]:
     """Run one window at a time and keep every hidden state: run → window → layer."""
     cls = tiny_models.plain_class(AutoConfig.from_pretrained(model))
     full = cls.from_pretrained(model, dtype=torch.float32).eval()
-    kept: dict[int, list[list[np.ndarray[Any, Any]]]] = {}
+    kept: dict[str, list[list[np.ndarray[Any, Any]]]] = {}
     for run in runs:
-        kept[run.run] = []
+        kept[run.story] = []
         for ids, mask in zip(run.windows.ids, run.windows.mask, strict=True):
             with torch.no_grad():
                 out = full(
@@ -87,7 +88,7 @@ def all_states(model: Path, runs: list[MappedRun]) -> dict[int, list[list[np.nda
                     attention_mask=torch.tensor(mask[None]),
                     output_hidden_states=True,
                 )
-            kept[run.run].append([state[0].numpy() for state in out.hidden_states])
+            kept[run.story].append([state[0].numpy() for state in out.hidden_states])
     return kept
 
 
@@ -97,7 +98,7 @@ def restated(
     """Average all states of each word's tokens, each token of the text once."""
     kept, result = all_states(model, runs), {}
     for run in runs:
-        windows, states = run.windows, kept[run.run]
+        windows, states = run.windows, kept[run.story]
         places = []
         for number in range(len(windows.ids)):
             content = np.flatnonzero(~windows.special[number])
@@ -115,7 +116,7 @@ def restated(
                     for a, b in zip(first, ends, strict=True)
                 ]
             )
-            result[f"run-{run.run}/layer-{layer}"] = np.array(
+            result[f"{run.story}/layer-{layer}"] = np.array(
                 [means[owners == word].mean(axis=0) for word in range(len(run.words))]
             )
     return result

@@ -19,6 +19,7 @@ from helpers.encode_inputs import (
     words_of,
 )
 from helpers.encoder_oracle import made_data
+from helpers.keys import run_keys
 from lateralization.baselines import own_features
 from lateralization.encoding.encode import encode_files, read_bold
 from lateralization.encoding.parts import read_part
@@ -232,7 +233,7 @@ def test_hidden_states_given_back_as_features_score_the_same(files):
     path = files / "twin_lang-en_words.safetensors"
     save_tensors(path, read_tensors(files / "features.safetensors"))
     words = read_table(files / "words.tsv", ("word", "text"))
-    tensors, report = own_features.encodable(path, words, 9)
+    tensors, report = own_features.encodable(path, words, run_keys(9))
     save_tensors(files / "own.safetensors", tensors, report)
     (expected,) = encode_files(task(files), [files / "a.safetensors"])
     (found,) = encode_files(task(files, features=files / "own.safetensors"), [files / "b"])
@@ -250,7 +251,7 @@ def test_rows_of_scans_are_taken_as_they_are(files):
         tables.append(table.assign(run=run))
     path = files / "convolved_lang-en_scans.tsv"
     write_table(pd.concat(tables), path)
-    tensors, report = own_features.encodable(path, words, 9)
+    tensors, report = own_features.encodable(path, words, run_keys(9))
     assert report["rows"] == "scans"
     save_tensors(files / "own.safetensors", tensors, report)
     encode_files(task(files, layers="1"), [files / "a.safetensors"])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from helpers.keys import run_keys
 from lateralization.errors import BadInput
 from lateralization.language_models.loading import load_tokenizer, load_trunk
 from lateralization.simulation import extraction
@@ -26,9 +27,9 @@ MODELS = {"gpt2-fixture": "en", "opt-fixture": "en", "gpt2-fixture-chinese": "cn
 RUNS = range(1, 10)
 
 
-def texts_of(language: str) -> list[str]:
+def texts_of(language: str) -> dict[str, str]:
     folder = FIXTURES / f"texts_{language}"
-    return read_texts([folder / f"text_{language}_run{run}.txt" for run in RUNS])
+    return read_texts(sorted(folder.iterdir()), language, run_keys(9))
 
 
 def mapped(model: str, mapping: str) -> list[MappedRun]:
@@ -120,7 +121,9 @@ def test_the_table_of_words_shows_the_characters_covered(
     assert (table["end_window"] >= table["window"]).all()
 
 
-def changed(row: int, word: str, mapping: str, texts: list[str] | None = None) -> list[MappedRun]:
+def changed(
+    row: int, word: str, mapping: str, texts: dict[str, str] | None = None
+) -> list[MappedRun]:
     """Map the English fixture after a word of the annotation was replaced."""
     words, _ = read_words(
         FIXTURES / "annotation" / "EN" / "lppEN_word_information.csv",
@@ -153,6 +156,6 @@ def test_aligned_words_all_have_tokens_and_the_unaligned_are_listed() -> None:
 
 def test_a_text_of_another_story_is_refused() -> None:
     texts = texts_of("en")
-    texts[3] = "Completely unrelated: 12345 67890, etc.\n" * 40
+    texts["run-4"] = "Completely unrelated: 12345 67890, etc.\n" * 40
     with pytest.raises(BadInput, match="run 4: only"):
         changed(5, "near", "aligned", texts)

@@ -10,7 +10,7 @@ LAYERS = (
     ("plan", "simulation", "report", "figures"),
     ("sources", "encoding", "tables"),
     ("fmri", "language_models", "baselines"),
-    ("ridge", "words", "statistics"),
+    ("ridge", "words", "statistics", "bids"),
 )
 """Rooms from the top down; those of one row do not know each other."""
 

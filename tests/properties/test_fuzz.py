@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pandas._libs.parsers import STR_NA_VALUES
 
 from helpers.fuzzing import WORDS, Case, fuzz, hostile, noted, refused, spoilt, tables
+from helpers.keys import run_keys
 from helpers.tiny_dataset import ASSETS
 from lateralization.baselines.glove import read_glove
 from lateralization.plan.sheets import read_sheet
@@ -84,7 +85,7 @@ def test_an_annotation_is_read_rightly_or_refused(tmp_path: Path) -> None:
 
     def check(case: Case) -> str:
         path.write_bytes(case.content)
-        failed, result = refused(lambda: read_words(path, "en", None, RUNS))
+        failed, result = refused(lambda: read_words(path, "en", None, run_keys(RUNS)))
         if failed:
             return "refused"
         same_words(result[0], case.known if case.valid else second_reading(case.content))
@@ -251,8 +252,8 @@ def test_texts_are_read_rightly_or_refused(tmp_path: Path) -> None:
 
     def check(case: Case) -> str:
         (tmp_path / "text_en_run2.txt").write_bytes(case.content)
-        paths = stories.texts_of_folder(tmp_path, "en", RUNS)
-        failed, found = refused(lambda: stories.read_text_files(paths, "en", RUNS))
+        paths = stories.texts_of_folder(tmp_path, "en", run_keys(RUNS))
+        failed, found = refused(lambda: stories.read_text_files(paths, "en", run_keys(RUNS)))
         if failed:
             return "refused"
         assert found["text_en_run2.txt"] == case.content
@@ -285,7 +286,7 @@ def test_a_zip_of_texts_is_read_rightly_or_refused(tmp_path: Path) -> None:
 
     def check(case: Case) -> str:
         path.write_bytes(case.content)
-        failed, found = refused(lambda: stories.read_text_zip(path, "en", None, RUNS))
+        failed, found = refused(lambda: stories.read_text_zip(path, "en", None, run_keys(RUNS)))
         assert sorted(tmp_path.rglob("*")) == [path.parent, path]
         if failed:
             return "refused"
@@ -383,13 +384,14 @@ def test_a_description_is_read_rightly_or_refused(tmp_path: Path) -> None:
         if failed:
             return "refused"
         content = case.known if case.valid else json.loads(case.content)
-        assert found.tr == content["tr"]
-        assert 0 < found.tr <= 60
         assert type(found.n_runs) is int
-        assert type(found.trim) is int
-        assert (found.n_runs, found.trim) == (content["n_runs"], content.get("trim", 10))
+        assert found.n_runs == content["n_runs"]
         assert found.columns == {c: c for c in COLUMNS} | content.get("columns", {})
         for language in found.languages.values():
+            assert language.tr == content["tr"]
+            assert 0 < language.tr <= 60
+            assert type(language.trim) is int
+            assert language.trim == content.get("trim", 10)
             paths = [language.annotation, found.bold]
             assert not any(text.startswith("/") or ".." in text.split("/") for text in paths)
             for text in [*paths, found.name, language.name]:
@@ -397,6 +399,66 @@ def test_a_description_is_read_rightly_or_refused(tmp_path: Path) -> None:
         return "valid" if case.valid else "read"
 
     fuzz(descriptions(), check)
+
+
+@st.composite
+def story_descriptions(draw):
+    by_name = {"derivatives": "derivatives/fmriprep", "bold": {"space": draw(st.sampled_from(
+        ["MNI152NLin2009cAsym", "MNI152NLin6Asym"]))}, "story": draw(st.sampled_from(
+            [["task"], ["task", "run"]]))}  # fmt: skip
+    runs = (
+        by_name if draw(st.booleans()) else {"runs": draw(st.sampled_from(["runs.tsv", "a/b.tsv"]))}
+    )
+    times = {
+        "tr": draw(st.floats(0.1, 10)),
+        "trim": draw(st.integers(0, 20)),
+        "stories": {"exclude": ["rest*"], "test": draw(st.sampled_from([[], ["a", "b*"]]))},
+    }
+    words = draw(
+        st.sampled_from(["words.tsv", "w/{story}.csv", "w/{story}.TextGrid", "{story}.json"])
+    )
+    english = {
+        "name": draw(WORDS),
+        "subjects": draw(st.sampled_from(["*", ["1", "01"]])),
+        "words": words,
+    }
+    top = {"name": "ds000001", "languages": {"en": english}}
+    for part in (runs, times):
+        (top if draw(st.booleans()) else english).update(part)
+    if draw(st.booleans()):
+        return Case(json.dumps(top).encode(), True, top)
+    place = top if draw(st.booleans()) else english
+    name = draw(st.sampled_from([*place, "extra", "runs", "bold", "n_runs"]))
+    if draw(st.booleans()):
+        place.pop(name, None)
+    else:
+        place[name] = draw(st.sampled_from(ODD))
+    return Case(json.dumps(top).encode(), False)
+
+
+def test_a_description_of_stories_is_read_rightly_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "dataset.json"
+
+    def check(case: Case) -> str:
+        path.write_bytes(case.content)
+        failed, found = refused(lambda: read_description(path, ASSETS / "dataset.schema.json"))
+        if failed:
+            return "refused"
+        content = case.known if case.valid else json.loads(case.content)
+        for code, language in found.languages.items():
+            told = content | content["languages"][code]
+            own = language.stories
+            assert own is not None
+            assert (own.table is None) != (own.naming is None)
+            assert (language.tr, language.trim) == (told.get("tr"), told.get("trim", 10))
+            assert own.test == tuple(told.get("stories", {}).get("test", ()))
+            assert (own.words, own.table) == (told["words"], told.get("runs"))
+            for text in filter(None, (own.words, own.table, own.naming and own.naming.folder)):
+                assert not text.startswith("/")
+                assert ".." not in text.split("/")
+        return "valid" if case.valid else "read"
+
+    fuzz(story_descriptions(), check)
 
 
 def test_a_description_nested_without_end_is_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from helpers.fuzzing import refused
+from helpers.keys import run_keys
 from helpers.tiny_dataset import write_annotation
 from lateralization.errors import BadInput
 from lateralization.files import numbers
@@ -65,7 +66,7 @@ def test_a_zip_that_asks_for_a_later_version(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(NotImplementedError), zipfile.ZipFile(path):
         pass
-    assert refused(lambda: stories.read_text_zip(path, "en", None, 1))[0]
+    assert refused(lambda: stories.read_text_zip(path, "en", None, run_keys(1)))[0]
 
 
 @pytest.mark.parametrize(
@@ -91,4 +92,4 @@ def test_a_zip_whose_names_are_not_the_utf_8_that_they_claim_to_be(
     content[start + names + 5] = 0x80
     path = tmp_path / "texts.zip"
     path.write_bytes(content)
-    assert refused(lambda: stories.read_text_zip(path, "en", None, 1))[0]
+    assert refused(lambda: stories.read_text_zip(path, "en", None, run_keys(1)))[0]

@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 
+from helpers.keys import run_keys
 from helpers.tiny_dataset import ASSETS, PROJECT, write_dataset, write_model, write_texts
 from lateralization.baselines.glove import read_glove
 from lateralization.errors import BadInput
@@ -81,7 +82,7 @@ def test_a_model_in_a_sheet_has_a_name_that_can_be_a_file_s(world, tmp_path, tex
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("read", [lambda path: read_text_zip(path, "en", None, 1),
+@pytest.mark.parametrize("read", [lambda path: read_text_zip(path, "en", None, run_keys(1)),
                                   lambda path: read_glove(path, {"word"}, 300)])  # fmt: skip
 def test_a_zip_of_half_a_gigabyte_of_zeros_is_refused_before_it_is_in_memory(tmp_path, read):
     path = tmp_path / "bomb.zip"

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.keys import run_keys
 from helpers.mutating import (
     SEEDS,
     VALUES,
@@ -179,7 +180,7 @@ def test_bytes_of_a_zip_of_texts(way: int, tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w", way) as archive:
         for run in (1, 2, 3):
             archive.writestr(f"texts/text_en_run{run}.txt", f"Once upon a time, {run}. " * 40)
-    survives(path, damage, lambda path: read_text_zip(path, "en", None, 3))
+    survives(path, damage, lambda path: read_text_zip(path, "en", None, run_keys(3)))
 
 
 # ---- tables ------------------------------------------------------------------------------------
@@ -227,7 +228,7 @@ def test_a_table_of_features(suffix: str, tmp_path: Path) -> None:
     path.write_text("".join(separator.join(row) + "\n" for row in rows))
 
     def read(path: Path) -> list:
-        found = read_features(path, 3)
+        found = read_features(path, run_keys(3))
         return [found.runs, found.words]
 
     def as_written(path: Path) -> list:
@@ -301,7 +302,7 @@ def test_features_in_safetensors(tmp_path: Path) -> None:
                for run in (1, 2, 3) for layer in (0, 1)}, path)  # fmt: skip
 
     def read(path: Path) -> dict:
-        return read_features(path, 3).runs
+        return read_features(path, run_keys(3)).runs
 
     def as_written(path: Path) -> dict:
         found = load_file(path)

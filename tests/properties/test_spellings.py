@@ -12,6 +12,7 @@ import pytest
 from pandas._libs.parsers import STR_NA_VALUES
 
 from helpers.fuzzing import refused
+from helpers.keys import run_keys
 from helpers.planning import lines_of, own, plan_of, write_world
 from helpers.tiny_dataset import spoken
 from lateralization.baselines.confounds import check_table, confound
@@ -51,7 +52,7 @@ class Reader:
 
 
 def words_of(path: Path) -> Any:
-    return read_words(path, "xx", None, 1)[0]["word"].tolist()
+    return read_words(path, "xx", None, run_keys(1))[0]["word"].tolist()
 
 
 def corrections_of(path: Path) -> Any:
@@ -59,8 +60,8 @@ def corrections_of(path: Path) -> Any:
 
 
 def features_of(path: Path) -> Any:
-    found = read_features(path, 1)
-    return found.words[1], found.runs[1][0][:, 0].tolist()
+    found = read_features(path, run_keys(1))
+    return found.words["run-1"], found.runs["run-1"][0][:, 0].tolist()
 
 
 def frequencies_of(path: Path) -> Any:
@@ -69,7 +70,7 @@ def frequencies_of(path: Path) -> Any:
     annotation.write_text(
         "word,onset,offset,section\n" + "".join(f"{word},0,1,1\n" for word in [*SPELT, "é"])
     )
-    words = read_words(annotation, "xx", None, 1)[0]
+    words = read_words(annotation, "xx", None, run_keys(1))[0]
     values, report = confound("word_frequency", words, annotation, path)
     return values[:, 0].tolist(), report["n_unknown"]
 
@@ -77,7 +78,7 @@ def frequencies_of(path: Path) -> Any:
 def sound_of(path: Path) -> Any:
     annotation = path.with_name("annotation.csv")
     annotation.write_text("word,onset,offset,section\na,0,1,1\n")
-    words = read_words(annotation, "xx", None, 1)[0]
+    words = read_words(annotation, "xx", None, run_keys(1))[0]
     check_table(path, (), ("time", "f0"), "")
     return confound("f0", words, annotation, path)[0].tolist()
 
@@ -273,7 +274,7 @@ def test_blanks_of_any_spelling_are_no_words(blank, ending, tmp_path):
     path = tmp_path / f"words.{ending}"
     text = [separator.join(row) for row in [["word", "onset", "offset", "section"], *rows]]
     path.write_text("\n".join(text) + "\n", "utf-8")
-    words, report = read_words(path, "xx", None, 1)
+    words, report = read_words(path, "xx", None, run_keys(1))
     assert words["word"].tolist() == ["a", "b"]
     assert words["row"].tolist() == [0, 2]
     assert report["rows_without_word"] == 1

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.keys import run_keys
 from lateralization.baselines.confounds import check_table
 from lateralization.baselines.glove import glove_vectors
 from lateralization.baselines.own_features import layers_of, read_features
@@ -41,7 +42,7 @@ def sheet(path: Path) -> None:
 
 READERS: dict[str, Callable[[Path], Any]] = {
     "dataset.json": read_json,
-    "a_lang-en_words.tsv": lambda path: read_features(path, 1),
+    "a_lang-en_words.tsv": lambda path: read_features(path, run_keys(1)),
     "a_lang-en_words.safetensors": layers_of,
     "glove.txt": lambda path: glove_vectors(["a"], path),
     "glove.zip": lambda path: glove_vectors(["a"], path),
@@ -86,7 +87,7 @@ def raw_tensor(path: Path, kind: str, size: int) -> Path:
 )
 def test_numbers_that_numpy_lacks_are_named(tmp_path: Path, kind: str, size: int) -> None:
     path = raw_tensor(tmp_path / "a_lang-en_words.safetensors", kind, size)
-    for read in (layers_of, lambda path: read_features(path, 1)):
+    for read in (layers_of, lambda path: read_features(path, run_keys(1))):
         with pytest.raises(BadInput) as caught:
             read(path)
         assert str(caught.value) == (

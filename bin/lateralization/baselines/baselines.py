@@ -15,6 +15,7 @@ from lateralization.arrays import Array, Floats
 from lateralization.baselines import confounds, oasm
 from lateralization.baselines.glove import glove_vectors
 from lateralization.errors import BadInput
+from lateralization.words.by_story import rows_by_story, story_column
 from lateralization.words.words import WORDS_COLUMNS
 
 BASELINE_KINDS = ("random_vector", "random_embedding", "glove", *confounds.KINDS, oasm.KIND)
@@ -99,11 +100,14 @@ def baseline(
 
 
 def split_runs(vectors: Array, words: pd.DataFrame) -> dict[str, Array]:
-    """Return the vectors in the form of a features file: one layer per run."""
-    runs = words["run"].to_numpy()
-    return {f"run-{run}/layer-0": vectors[runs == run] for run in sorted(set(runs.tolist()))}
+    """Return the vectors in the form of a features file: one layer per story."""
+    places = words.reset_index(drop=True)
+    return {
+        f"{story}/layer-0": vectors[rows.index.to_numpy()]
+        for story, rows in rows_by_story(places).items()
+    }
 
 
 def baseline_table(words: pd.DataFrame) -> pd.DataFrame:
     """Return the table of words of a baseline: no tokens, hence empty columns."""
-    return words.reindex(columns=list(WORDS_COLUMNS))
+    return words.reindex(columns=[story_column(words), *WORDS_COLUMNS])

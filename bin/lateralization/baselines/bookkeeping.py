@@ -6,6 +6,7 @@ beside it scores above zero. It is refused by its name, and by its values where 
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -90,7 +91,7 @@ def _rises(runs: Sequence[Array]) -> bool:
     )
 
 
-def stepping_columns(runs: Mapping[int, Array]) -> list[int]:
+def stepping_columns(runs: Mapping[Any, Array]) -> list[int]:
     """Find the columns that change by the same step from row to row of a run.
 
     They count rows, or the time of scans, on any scale and in either direction.
@@ -103,8 +104,8 @@ def stepping_columns(runs: Mapping[int, Array]) -> list[int]:
     return time_columns(runs, {run: np.arange(float(len(runs[run]))) for run in runs})
 
 
-def run_columns(runs: Mapping[int, Array]) -> list[int]:
-    """Find the columns that are the same within a run and grow evenly with its number.
+def run_columns(runs: Mapping[Any, Array]) -> list[int]:
+    """Find the columns that are the same within a run and grow evenly with its place, from 1.
 
     Of two runs, only those that are the number itself, counted from 0 or 1; none of one run.
     """
@@ -112,7 +113,7 @@ def run_columns(runs: Mapping[int, Array]) -> list[int]:
         return []
     firsts = np.stack([values[0].astype(np.float64) for values in runs.values()])
     constant = np.stack([(values == values[0]).all(axis=0) for values in runs.values()]).all(axis=0)
-    numbers = np.array(list(runs), np.float64)
+    numbers = np.arange(1.0, len(runs) + 1)
     if len(runs) == 2:
         even = (firsts == numbers[:, None]).all(axis=0)
         even |= (firsts == numbers[:, None] - 1).all(axis=0)
@@ -122,7 +123,7 @@ def run_columns(runs: Mapping[int, Array]) -> list[int]:
     return [int(column) for column in np.flatnonzero(constant & even)]
 
 
-def time_columns(runs: Mapping[int, Array], times: Mapping[int, Floats]) -> list[int]:
+def time_columns(runs: Mapping[Any, Array], times: Mapping[Any, Floats]) -> list[int]:
     """Find the columns that are a time of the rows, in any unit and on any clock.
 
     Parameters

@@ -16,6 +16,8 @@ from lateralization.arrays import Floats
 from lateralization.errors import BadInput
 from lateralization.files import digest_of, measured, numbers, read_table, read_text_table
 from lateralization.problems import listed
+from lateralization.runs import RUN, STORY
+from lateralization.words.by_story import story_column
 
 FROM_ANNOTATION = ("word_rate", "word_length", "word_position", "word_frequency")
 FROM_SOUND = ("f0", "intensity")
@@ -103,17 +105,20 @@ def _sound(kind: str, words: pd.DataFrame, _annotation: Path, given: Path | None
     """Average the frames between a word's onset and offset."""
     if given is None:
         raise BadInput(f"{kind} needs the data set's prosody table; name it in dataset.json")
-    table = _read(given, ("time", kind, "section"), "name its columns in dataset.json")
-    frames = {name: _measures(table, name, given) for name in ("time", kind, "section")}
+    column = story_column(words)
+    where = "section" if column == RUN else column
+    table = _read(given, ("time", kind, where), "name its columns in dataset.json")
+    frames = {name: _measures(table, name, given) for name in ("time", kind)}
+    of_frame = _measures(table, where, given) if where == "section" else table[where].to_numpy()
     usable = np.isfinite(frames["time"]) & np.isfinite(frames[kind])
     if kind == "f0":
         usable &= frames[kind] > 0  # 0 is what trackers say where there is no voice
     values = np.full(len(words), np.nan)
-    for run in words["run"].unique():
-        mine = usable & (frames["section"] == run)
+    for story in words[column].unique():
+        mine = usable & (of_frame == story)
         order = np.argsort(frames["time"][mine], kind="stable")
         times, sums = frames["time"][mine][order], np.cumsum(frames[kind][mine][order])
-        here = np.flatnonzero(words["run"].to_numpy() == run)
+        here = np.flatnonzero(words[column].to_numpy() == story)
         first = np.searchsorted(times, words["onset"].to_numpy(float)[here])
         last = np.searchsorted(times, words["offset"].to_numpy(float)[here])
         heard = last > first
@@ -127,8 +132,8 @@ def _surprisal(kind: str, words: pd.DataFrame, _annotation: Path, given: Path | 
     """Take the surprisals of a model, which are in the order of the words."""
     if given is None:
         raise BadInput("surprisal needs the table of a model; give --surprisal yes")
-    table = read_table(given, ("word",))
-    if len(table) != len(words) or (table["run"].to_numpy() != words["run"].to_numpy()).any():
+    table, column = read_table(given, ("word", STORY)), story_column(words)
+    if len(table) != len(words) or (table[column].to_numpy() != words[column].to_numpy()).any():
         raise BadInput(f"{given} has {len(table)} words and the annotation {len(words)}")
     return table[kind].to_numpy(np.float64)
 

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from lateralization.arrays import Array, Floats
+from lateralization.words.by_story import rows_by_story
 
 KIND = "oasm"
 """Kind of the baseline in the plan."""
@@ -52,16 +53,16 @@ def blocks(spec: Mapping[str, Any], words: pd.DataFrame) -> tuple[dict[str, Arra
     Returns
     -------
     tensors : dict
-        ``run-R/layer-0`` → int64 array of shape (1, 2): the seed, and a number of the run's words.
+        ``STORY/layer-0`` → int64 array of shape (1, 2): the seed, and a number of its words.
     report : dict
         What a row is, the seed, the width of the blur (scans), and the width of the features.
     """
     seed = int(spec["seed"])
     tensors: dict[str, Array] = {}
-    for run, own in words.groupby("run"):
+    for story, own in rows_by_story(words).items():
         text = "\n".join(map(str, own["word"]))
         number = int.from_bytes(sha256(text.encode()).digest()[:6], "big")
-        tensors[f"run-{run}/layer-0"] = np.array([[seed, number]], np.int64)
+        tensors[f"{story}/layer-0"] = np.array([[seed, number]], np.int64)
     report = {"rows": BLOCKS, "seed": seed, "blur": blur_of(seed), "widths": [DIMS]}
     return tensors, report
 

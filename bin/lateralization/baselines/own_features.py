@@ -3,8 +3,8 @@
 ``NAME_lang-LANGUAGE_words.tsv`` (or ``_scans``; ``.csv`` and ``.safetensors`` too) is fitted like
 a model of that name. Rows of words are convolved with the haemodynamic response like hidden
 states; rows of scans (motion, a physiological trace, an acoustic signal at the TR) are taken as
-they are. A table is one layer, a safetensors file any number (``run-1/layer-0``, …): the form in
-which this pipeline publishes activations.
+they are. A table is one layer, a safetensors file any number (``run-1/layer-0``, …, or
+``story-wheels/layer-0``): the form in which this pipeline publishes activations.
 """
 
 import re
@@ -27,18 +27,21 @@ from lateralization.baselines.bookkeeping import (
 from lateralization.errors import BadInput
 from lateralization.files import numbers, read_tensors, read_text_table, tensor_names
 from lateralization.problems import Problems, listed
+from lateralization.runs import RUN, STORY, label, repetition_of, run_key, shown, story_of
+from lateralization.words.by_story import rows_by_story
 
 KIND = "features"
 """Kind of such a feature space in the plan and in the tables."""
 
 WORDS, SCANS = "words", "scans"
-LABELS = ("run", "word")
-"""Columns of a table that are no features."""
+REPETITION = "repetition"
+LABELS = {RUN: (RUN, "word"), STORY: (STORY, REPETITION, "word")}
+"""Columns of a table that are no features, where runs are numbered and where they are stories."""
 
 _NAME = re.compile(
     r"(?P<name>.+)_lang-(?P<language>[^_]+)_(?P<rows>words|scans)\.(?P<form>tsv|csv|safetensors)"
 )
-_TENSOR = re.compile(r"run-([1-9]\d*)/layer-(0|[1-9]\d*)")
+_TENSOR = re.compile(r"(run-[1-9]\d*|story-[^/]+)/layer-(0|[1-9]\d*)")
 _HINT = "NAME_lang-LANGUAGE_words.tsv (or _scans; .csv, .safetensors)"
 
 
@@ -51,16 +54,17 @@ class Features:
     rows
         What a row is: ``words`` or ``scans``.
     runs
-        Run → array of shape (n_rows, width) for each layer, in the order of the layers.
+        Key of a run (of a story: all its repetitions that have no rows of their own) → array of
+        shape (n_rows, width) for each layer, in the order of the layers.
     words
-        Run → the words that the file says its rows are; empty when it does not say.
+        Key → the words that the file says its rows are; empty when it does not say.
     names
         Of the columns; empty when they have none.
     """
 
     rows: str
-    runs: dict[int, list[Array]]
-    words: dict[int, list[str]] = field(default_factory=dict)
+    runs: dict[str, list[Array]]
+    words: dict[str, list[str]] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
 
 
@@ -117,56 +121,67 @@ def layers_of(path: Path) -> int:
     Raises
     ------
     BadInput
-        A safetensors file has other tensors than ``run-R/layer-L``, or lacks a layer in some run.
+        A safetensors file has other tensors than ``RUN/layer-L``, or lacks a layer in some run.
     """
     if path.suffix != ".safetensors":
         return 1
     return _complete(path, [_pair(path, name) for name in tensor_names(path)])
 
 
-def _pair(path: Path, name: str) -> tuple[int, int]:
-    """Return run and layer of a tensor's name."""
+def _pair(path: Path, name: str) -> tuple[str, int]:
+    """Return key of the run and layer of a tensor's name."""
     found = _TENSOR.fullmatch(name)
     if found is None:
         raise BadInput(f"{path} has a tensor {name!r}; name tensors run-1/layer-0, run-2/layer-0 …")
-    return int(found[1]), int(found[2])
+    return found[1], int(found[2])
 
 
-def _complete(path: Path, pairs: Sequence[tuple[int, int]]) -> int:
+def _complete(path: Path, pairs: Sequence[tuple[str, int]]) -> int:
     """Return the number of layers; every run must have all of them."""
     runs, layers = {run for run, _ in pairs}, {layer for _, layer in pairs}
     wanted = {(run, layer) for run in runs for layer in range(len(layers))}
     missing = sorted(wanted - set(pairs))
     if missing or not pairs:
-        run, layer = missing[0] if missing else (1, 0)
-        raise BadInput(f"{path} has no tensor run-{run}/layer-{layer}; every run needs every layer")
+        run, layer = missing[0] if missing else (f"{RUN}-1", 0)
+        raise BadInput(f"{path} has no tensor {run}/layer-{layer}; every run needs every layer")
     return len(layers)
 
 
-def read_features(path: Path, n_runs: int) -> Features:
+def read_features(path: Path, stories: Sequence[str]) -> Features:
     """Read a file of features.
 
     Parameters
     ----------
     path : Path
-        A table with a column ``run`` (1, 2, …), optionally ``word``, and one column of numbers per
-        feature; or safetensors with a tensor ``run-R/layer-L`` of shape (n_rows, width) for every
-        run and layer.
-    n_runs : int
-        Runs of the story.
+        A table with one column of numbers per feature, and a column ``run`` (1, 2, …), or
+        ``story`` and where it matters ``repetition`` (1, 2, …; empty: 1); optionally ``word``. Or
+        safetensors with a tensor ``RUN/layer-L`` of shape (n_rows, width) for every run and layer.
+    stories : sequence of str
+        Keys of the stories, in order; of others that the file has nothing is kept.
 
     Raises
     ------
     BadInput
-        The file cannot be read, has other runs, no feature, a cell that is no finite number, or a
-        column of bookkeeping (:mod:`lateralization.baselines.bookkeeping`).
+        The file cannot be read, lacks a run or has other numbers of runs, no feature, a cell that
+        is no finite number, or a column of bookkeeping
+        (:mod:`lateralization.baselines.bookkeeping`).
     """
-    features = _from_tensors(path) if path.suffix == ".safetensors" else _from_table(path)
-    if sorted(features.runs) != list(range(1, n_runs + 1)):
-        raise BadInput(
-            f"{path} has the runs {listed(sorted(features.runs)) or 'none'}; the story has 1 to "
-            f"{n_runs}"
-        )
+    by_number = stories[0].startswith(f"{RUN}-")
+    if path.suffix == ".safetensors":
+        features = _from_tensors(path)
+    else:
+        features = _from_table(path, RUN if by_number else STORY)
+    place = {story: number for number, story in enumerate(stories)}
+    known = sorted(
+        (key for key in features.runs if by_number or story_of(key) in place),
+        key=lambda key: (place.get(story_of(key), len(place)), repetition_of(key)),
+    )
+    if by_number and known != list(stories):
+        runs = listed(label(run) for run in known)
+        raise BadInput(f"{path} has the runs {runs or 'none'}; the story has 1 to {len(stories)}")
+    if lacking := [label(story) for story in stories if story not in known]:
+        raise BadInput(f"{path} lacks the stories {listed(lacking)}; add their rows")
+    features.runs = {key: features.runs[key] for key in known}
     what = "counts its rows or their time (every row of a run adds the same step)"
     _refuse(path, features, stepping_columns, what)
     _refuse(path, features, run_columns, "is the number of the run, or grows evenly with it")
@@ -176,11 +191,11 @@ def read_features(path: Path, n_runs: int) -> Features:
 def _refuse(
     path: Path,
     features: Features,
-    find: Callable[[Mapping[int, Array]], list[int]],
+    find: Callable[[Mapping[str, Array]], list[int]],
     what: str,
 ) -> None:
     """Refuse features of which a column is found to be bookkeeping by its values."""
-    for layer in range(len(features.runs[1])):
+    for layer in range(len(next(iter(features.runs.values())))):
         found = find({run: layers[layer] for run, layers in features.runs.items()})
         if found:
             name = features.names[found[0]] if features.names else f"{found[0]} of layer-{layer}"
@@ -191,9 +206,10 @@ def _from_tensors(path: Path) -> Features:
     """Read a safetensors file."""
     tensors = {_pair(path, name): values for name, values in read_tensors(path).items()}
     n_layers = _complete(path, list(tensors))
+    runs = sorted({run for run, _ in tensors}, key=_natural)
     for (run, layer), values in tensors.items():
-        first = tensors.get((1, layer), values)
-        where = f"{path}, run-{run}/layer-{layer}"
+        first = tensors[runs[0], layer]
+        where = f"{path}, {run}/layer-{layer}"
         if values.ndim != 2 or not values.size or values.shape[1] != first.shape[1]:
             raise BadInput(
                 f"{where} has shape {values.shape}; rows × features are needed, and as many "
@@ -203,48 +219,60 @@ def _from_tensors(path: Path) -> Features:
             raise BadInput(f"{where} has a value that is no finite number")
         if len(values) != len(tensors[run, 0]):
             raise BadInput(f"{where} has {len(values)} rows, layer 0 {len(tensors[run, 0])}")
-    runs = sorted({run for run, _ in tensors})
     return Features(
         rows_of(path), {run: [tensors[run, layer] for layer in range(n_layers)] for run in runs}
     )
 
 
-def _from_table(path: Path) -> Features:
-    """Read a TSV or CSV."""
+def _natural(key: str) -> tuple[int, str]:
+    """Return the place of a run's key among others: run-9 stands before run-10."""
+    return len(key) if key.startswith(f"{RUN}-") else 0, key
+
+
+def _from_table(path: Path, column: str) -> Features:
+    """Read a TSV or CSV whose rows are told apart by a column, ``run`` or ``story``."""
     table = read_text_table(path, ())
-    names = [name for name in table.columns if name not in LABELS]
+    names = [name for name in table.columns if name not in LABELS[column]]
+    keys = _keys(table, column, path) if column in table else np.zeros(len(table))
     if bookkeeping := [
-        name for name in names if is_bookkeeping_name(name, partial(_by_run, table, name))
+        name for name in names if is_bookkeeping_name(name, partial(_by_run, table[name], keys))
     ]:
         shown = [_shown(name) for name in bookkeeping]
         raise BadInput(
             f"{path} has the columns {listed(shown)}, which say where a row is and are no "
             "features; remove them, or rename one that is meant as a feature"
         )
-    if "run" not in table or not names:
+    if column not in table or not names:
         raise BadInput(
-            f"{path} has the columns {listed(table.columns) or 'none'}; needed are run and one "
-            "column of numbers per feature"
+            f"{path} has the columns {listed(table.columns) or 'none'}; needed are {column} and "
+            "one column of numbers per feature"
         )
-    run_of_row = _numbers(table, "run", path)
     values = np.column_stack([_numbers(table, name, path) for name in names])
-    runs = sorted(set(run_of_row.tolist()))
+    runs = sorted(set(keys.tolist()), key=_natural)
     spoken = {}
     if "word" in table:
         words = table["word"].to_numpy(object)
-        spoken = {int(run): words[run_of_row == run].tolist() for run in runs}
-    return Features(
-        rows_of(path),
-        {int(run): [values[run_of_row == run]] for run in runs},
-        spoken,
-        names,
-    )
+        spoken = {run: words[keys == run].tolist() for run in runs}
+    return Features(rows_of(path), {run: [values[keys == run]] for run in runs}, spoken, names)
 
 
-def _by_run(table: pd.DataFrame, name: str) -> list[Floats]:
+def _keys(table: pd.DataFrame, column: str, path: Path) -> Array:
+    """Return the key of every row's run, (n_rows,)."""
+    if column == RUN:
+        named = [f"{RUN}-{number:g}" for number in _numbers(table, RUN, path)]
+    else:
+        again = table[REPETITION] if REPETITION in table else pd.Series("", index=table.index)
+        times = _numbers(again.str.strip().replace(["", "n/a"], "1").to_frame(), REPETITION, path)
+        named = [
+            run_key(f"{STORY}-{story.strip()}", int(time))
+            for story, time in zip(table[STORY], times, strict=True)
+        ]
+    return np.array(named, object)
+
+
+def _by_run(column: "pd.Series[Any]", keys: Array) -> list[Floats]:
     """Return a column's values in each run, NaN for what is not a number."""
-    runs = table["run"] if "run" in table else np.zeros(len(table))
-    return [numbers(part) for _, part in table[name].groupby(runs, sort=False)]
+    return [numbers(part) for _, part in column.groupby(keys, sort=False)]
 
 
 def _numbers(table: pd.DataFrame, name: str, path: Path) -> Floats:
@@ -255,7 +283,7 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> Floats:
         cell = table[name].iloc[int(bad[0])]
         raise BadInput(
             f"{path}, line {int(bad[0]) + 2}: {name} is {cell!r}, no finite number"
-            + ("" if name == "run" else "; a row without a value needs one, 0 perhaps")
+            + ("" if name in (RUN, REPETITION) else "; a row without a value needs one, 0 perhaps")
         )
     return values
 
@@ -274,30 +302,34 @@ def check_word_rows(path: Path, features: Features, words: pd.DataFrame) -> None
         Another number of rows than of words, another word where the file says its words, or a
         column that is their onset or offset.
     """
+    rows = rows_by_story(words)
     for run, layers in features.runs.items():
-        spoken = words.loc[words["run"] == run, "word"].tolist()
+        spoken = rows[story_of(run)]["word"].tolist()
         if len(layers[0]) != len(spoken):
             raise BadInput(
-                f"{path}: run {run} has {len(layers[0])} rows, and {len(spoken)} words are "
+                f"{path}: {shown(run)} has {len(layers[0])} rows, and {len(spoken)} words are "
                 "fitted; give one row for each word, in the order of a published _words.tsv"
             )
         pairs = zip(features.words.get(run, []), spoken, strict=False)
         for row, (mine, theirs) in enumerate(pairs, start=1):
             if mine != theirs:
                 raise BadInput(
-                    f"{path}: row {row} of run {run} is of {mine!r}, and the word there is "
+                    f"{path}: row {row} of {shown(run)} is of {mine!r}, and the word there is "
                     f"{theirs!r}; bring the rows into the order of a published _words.tsv"
                 )
     for time in ("onset", "offset"):
-        seconds = {
-            run: words.loc[words["run"] == run, time].to_numpy(float) for run in features.runs
-        }
+        seconds = {run: rows[story_of(run)][time].to_numpy(float) for run in features.runs}
         what = f"is the {time} of the words (--baselines word_position fits it)"
         _refuse(path, features, partial(time_columns, times=seconds), what)
 
 
-def check_scans(path: Path, features: Features, n_scans: Mapping[str, Sequence[int]]) -> None:
+def check_scans(path: Path, features: Features, n_scans: Mapping[str, Mapping[str, int]]) -> None:
     """Check that rows of scans are as many as every subject's run has, before trimming.
+
+    Parameters
+    ----------
+    n_scans
+        Subject → key of a run → its scans.
 
     Raises
     ------
@@ -305,24 +337,24 @@ def check_scans(path: Path, features: Features, n_scans: Mapping[str, Sequence[i
         A subject's run has another number of scans.
     """
     for subject, counts in n_scans.items():
-        for run, wanted in enumerate(counts, start=1):
-            found = len(features.runs[run][0])
+        for run, wanted in counts.items():
+            found = len(features.runs.get(run, features.runs[story_of(run)])[0])
             if found != wanted:
                 raise BadInput(
-                    f"{path}: run {run} has {found} rows, and {wanted} scans in sub-{subject}; "
+                    f"{path}: {shown(run)} has {found} rows, and {wanted} scans in sub-{subject}; "
                     "give one row for each scan, those at the ends too"
                 )
 
 
 def encodable(
-    path: Path, words: pd.DataFrame, n_runs: int
+    path: Path, words: pd.DataFrame, stories: Sequence[str]
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """Read a user's file in the form that ENCODE takes.
 
     Returns
     -------
     tensors : dict
-        ``run-R/layer-L`` → array of shape (n_rows, width).
+        ``RUN/layer-L`` → array of shape (n_rows, width).
     report : dict
         What a row is, and the name of the file.
 
@@ -331,11 +363,11 @@ def encodable(
     BadInput
         See :func:`read_features` and :func:`check_word_rows`.
     """
-    features = read_features(path, n_runs)
+    features = read_features(path, stories)
     if features.rows == WORDS:
         check_word_rows(path, features, words)
     tensors = {
-        f"run-{run}/layer-{layer}": values
+        f"{run}/layer-{layer}": values
         for run, layers in features.runs.items()
         for layer, values in enumerate(layers)
     }

@@ -45,6 +45,12 @@ class Context:
         """Folder of a data set on disk."""
         return self.path(self.parameters["dataset"])
 
+    @property
+    def folder(self) -> Path:
+        """Folder of the description: of a data set on disk its own, else that of the manifest."""
+        manifest = self.described.manifest
+        return manifest.parent if self.remote and manifest else self.root
+
     def path(self, text: str, language: str = "") -> Path:
         """Return the absolute path that a text names; ``{lang}`` is the language."""
         return absolute(text.replace("{lang}", language) if language else text, self.launch)

@@ -10,6 +10,7 @@ from lateralization.baselines import oasm
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.language_models.sizes import BYTES
+from lateralization.names import AVERAGE
 from lateralization.run_plan import LanguagePlan, Model, Plan
 from lateralization.study import GRID_SHAPE, N_RUNS
 
@@ -94,8 +95,23 @@ def gpu_bytes_needed(model: Model, precision: str) -> float | None:
 
 
 def scans_of(language: LanguagePlan) -> int | None:
-    """Return the scans of a subject over all runs, the most that one has; None: not known."""
-    return max((sum(counts) for counts in language.n_scans.values()), default=language.scans)
+    """Return the scans of the average subject, over all its runs; None: not known.
+
+    Of a data set that is not here yet they are what its description says of a subject.
+    """
+    longest: dict[str, int] = {}
+    for subject in language.subjects:
+        for run in subject.runs:
+            if run.scans is not None:
+                longest[run.key] = max(run.scans, longest.get(run.key, 0))
+    return sum(longest.values()) if longest else language.scans
+
+
+def n_runs_of(language: LanguagePlan, subject: str) -> int:
+    """Return the runs that a fit of a subject, or of ``average``, is made of."""
+    own = [len(one.runs) for one in language.subjects if one.subject == subject]
+    keys = {run.key for one in language.subjects for run in one.runs}
+    return own[0] if own else len(keys) or len(language.stories)
 
 
 def without_scans(plan: Plan) -> list[str]:
@@ -116,10 +132,10 @@ def fmri_disk(plan: Plan) -> tuple[int, int]:
     grid = GRID_SHAPE[0] * GRID_SHAPE[1] * GRID_SHAPE[2]
     resampled = cleaned = 0
     for language in plan.languages:
-        known = language.n_scans
         usual = scans_of(language) or 0
         for subject in language.subjects:
-            scans = sum(known[subject.subject]) if subject.subject in known else usual
+            known = [run.scans for run in subject.runs if run.scans is not None]
+            scans = sum(known) if known else usual
             resampled += 4 * scans * grid
             cleaned += 4 * scans * MASK_VOXELS * (subject.group + subject.individual)
         if language.average:
@@ -139,7 +155,7 @@ def reliability_disk(plan: Plan) -> int:
         scans = scans_of(language)
         if language.isc or group < 2 or scans is None:
             continue
-        kept = scans - 2 * language.trim * language.n_runs
+        kept = scans - 2 * language.trim * n_runs_of(language, AVERAGE)
         most += 2 * 4 * trials * kept * MASK_VOXELS
     return most
 
@@ -154,8 +170,9 @@ def scores_disk(plan: Plan, layers: dict[str, int | None]) -> int:
     layers
         Fitted layers of each model; of those that are not known nothing is counted.
     """
-    fitted = sum(layers[fit.model] or 0 for fit in plan.fits)
-    return 3 * 4 * fitted * (N_RUNS + 1) * MASK_VOXELS
+    n_stories = {language.language: len(language.stories) for language in plan.languages}
+    maps = sum((layers[fit.model] or 0) * (n_stories[fit.language] + 1) for fit in plan.fits)
+    return 3 * 4 * maps * MASK_VOXELS
 
 
 def activations_disk(plan: Plan) -> int:
@@ -215,19 +232,22 @@ def estimated_hours(plan: Plan, layers: dict[str, int | None]) -> Hours:
     widths = {model.name: shape_of(model)[1] for model in plan.models}
     widths |= {entry.name: entry.dims for entry in plan.baselines}
     alone = {*plan.joint, *(one.name for one in plan.baselines if one.kind == oasm.KIND)}
+    shares = _shares(plan)
     encode = sum(
-        (layers[fit.model] or 0)
+        shares[fit.language, fit.subject]
+        * (layers[fit.model] or 0)
         * _layer_seconds(plan, widths[fit.model] or 0, gpu)
         * (1 if fit.model in alone else JOINTLY[len(plan.joint)])
         for fit in plan.fits
     )
     weights, seconds = STORY_SECONDS[gpu]
     read = sum(len(model.languages) * (model.n_parameters or 0) for model in plan.models)
-    runs = sum(len(language.subjects) * language.n_runs for language in plan.languages)
+    runs = sum(len(subject.runs) for one in plan.languages for subject in one.subjects)
     group = sum(
-        sum(subject.group for subject in language.subjects)
+        len(subject.runs) / N_RUNS
         for language in plan.languages
-        if not language.isc
+        for subject in language.subjects
+        if subject.group and not language.isc
     )
     stages = {
         "RESAMPLE": runs * RUN_SECONDS,
@@ -241,6 +261,15 @@ def estimated_hours(plan: Plan, layers: dict[str, int | None]) -> Hours:
         frozenset(("ACTIVATIONS", "ENCODE")) if gpu else frozenset(),
         unknown,
     )
+
+
+def _shares(plan: Plan) -> dict[tuple[str, str], float]:
+    """Return of each language and subject of the fits its runs, as a share of the study's nine."""
+    languages = {language.language: language for language in plan.languages}
+    return {
+        (code, subject): n_runs_of(languages[code], subject) / N_RUNS
+        for code, subject in {(fit.language, fit.subject) for fit in plan.fits}
+    }
 
 
 def _layer_seconds(plan: Plan, width: int, gpu: bool) -> float:

@@ -53,7 +53,7 @@ def check_features(
             if path is None:
                 continue
             with context.problems.collect("--features"):
-                features = own_features.read_features(Path(path), language.n_runs)
+                features = own_features.read_features(Path(path), language.stories)
                 _check(Path(path), features, language, context.assets)
 
 
@@ -102,7 +102,11 @@ def _note_unknown(given: Path, path: str, language: LanguagePlan, context: Conte
 def _check(path: Path, features: Features, language: LanguagePlan, assets: Path) -> None:
     """Compare one file with what is known of the data before anything is fetched."""
     if features.rows == SCANS:
-        own_features.check_scans(path, features, language.n_scans)
+        scans = {
+            one.subject: {run.key: run.scans for run in one.runs if run.scans is not None}
+            for one in language.subjects
+        }
+        own_features.check_scans(path, features, scans)
         return
     annotation = language.annotation["path"]
     if annotation is not None:
@@ -113,5 +117,5 @@ def _words(path: str, language: LanguagePlan, assets: Path) -> pd.DataFrame:
     """Read the words of a local annotation as BASELINES will, with the run's corrections."""
     given, columns = language.corrections, language.annotation["columns"]
     corrections = {"none": None, STUDY: assets / STUDY_CORRECTIONS}.get(given, given)
-    words, _ = read_words(path, language.language, corrections, language.n_runs, columns)
+    words, _ = read_words(path, language.language, corrections, language.stories, columns)
     return words

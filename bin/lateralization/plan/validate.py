@@ -63,7 +63,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> Plan:
     described = _described(parameters, assets, launch, problems)
     context = Context(parameters, described, assets, launch, problems, notes)
     models, baselines = choose(context)
-    languages = _languages(context, models, baselines)
+    languages, data_runs = _languages(context, models, baselines)
     _note_kept(context, models)
     _check_joint(parameters, baselines, problems)
     check_layers(models, baselines, context)
@@ -92,6 +92,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> Plan:
         truth=_truth(context),
         glove=glove,
         atlas=atlas,
+        data_runs=data_runs,
     )
     cost = price(plan)
     return replace(plan, notes=[*plan.notes, cost]) if cost else plan
@@ -99,13 +100,21 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> Plan:
 
 def _languages(
     context: Context, models: list[Model], baselines: list[Baseline]
-) -> list[LanguagePlan]:
-    """Plan every language, and check what must fit the words of all; none if it is not known."""
+) -> tuple[list[LanguagePlan], list[dict[str, Any]]]:
+    """Plan every language, and check what must fit the words of all; none if it is not known.
+
+    Returns
+    -------
+    languages
+        Their entries in the plan.
+    data_runs
+        Every file of BOLD, once: a file that one language leaves out may be another's.
+    """
     if not context.parameters.sound("languages", "dataset", "subjects"):
-        return []
-    languages, known = [], []
+        return [], []
+    languages, known, rows = [], list[str](), dict[str, dict[str, Any]]()
     for language in context.parameters["languages"]:
-        planned, subjects = plan_language(
+        planned, subjects, files = plan_language(
             language,
             context,
             has_models=any(language in model.languages for model in models),
@@ -113,10 +122,11 @@ def _languages(
         )
         languages.append(planned)
         known += subjects
+        rows |= {row["file"]: row for row in files if row["used"] or row["file"] not in rows}
     _check_subjects(context, known)
     check_frequencies(baselines, languages, context)
     check_features([one for one in baselines if one.kind == FEATURES], languages, context)
-    return languages
+    return languages, list(rows.values())
 
 
 def _described(

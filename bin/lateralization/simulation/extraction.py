@@ -19,6 +19,7 @@ from lateralization.language_models.loading import (
 )
 from lateralization.language_models.untrained import untrained_trunk
 from lateralization.language_models.word_vectors import merge
+from lateralization.runs import RUN
 from lateralization.words.annotation import read_words
 from lateralization.words.stories import read_texts
 from lateralization.words.words import map_words, window_tensors
@@ -42,7 +43,7 @@ def extract_features(
     annotation : Path
         CSV in the data set's form, used without corrections.
     texts : list of Path
-        One text per run.
+        ``text_<language>_run<k>.txt`` of each run.
     language : str
         A code of the data set, ``en``.
     mapping : str
@@ -56,11 +57,11 @@ def extract_features(
         ``run-<r>/layer-<k>``, shape (n_words, width), float32.
     """
     offline()
-    n = len(texts)
-    words, _ = read_words(annotation, language, None, n)
+    stories = [f"{RUN}-{run}" for run in range(1, len(texts) + 1)]
+    words, _ = read_words(annotation, language, None, stories)
     tokenizer = load_tokenizer(Path(model_dir))
     length = max_length(load_config(Path(model_dir)), tokenizer, mapping)
-    told = read_texts(texts, n)
+    told = read_texts(texts, language, stories)
     mapped = map_words(
         tokenizer, words, told, language=language, mapping=mapping, max_length=length
     )

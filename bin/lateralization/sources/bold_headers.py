@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from lateralization.arrays import Floats
+from lateralization.bids.entities import entities
+from lateralization.bids.heard import Subject
 from lateralization.command import progress
 from lateralization.errors import BadInput
 from lateralization.nifti import is_packed, open_nifti, repetition_time, space_code
 from lateralization.problems import Problems, listed
-from lateralization.sources.dataset import Subject, entities, is_unfetched
+from lateralization.runs import shown
+from lateralization.sources.dataset import is_unfetched
 from lateralization.study import GRID_AFFINE, GRID_SHAPE, MIN_SCANS, TR, TRIM
 from lateralization.volumes import AFFINE_TOLERANCE_MM
 
@@ -118,7 +121,6 @@ def _wrong_shape(shape: Sequence[int], affine: Floats) -> str:
 
 def check_headers(
     subjects: Sequence[Subject],
-    averaged: bool,
     problems: Problems,
     notes: list[str],
     *,
@@ -131,10 +133,9 @@ def check_headers(
     ----------
     subjects
         Subjects of one language of a local data set.
-    averaged
-        Whether the subjects are averaged: then a run must have equally many scans in all.
     tr, n_trim
-        The data set's repetition time in seconds, and the scans dropped at each end.
+        The language's repetition time in seconds (NaN: not known), and the scans dropped at each
+        end.
 
     Returns
     -------
@@ -159,7 +160,6 @@ def check_headers(
         _check_length(name, runs, n_trim, problems)
     scans = {name: [run.n_scans for run in runs] for name, runs in found.items()}
     _note_copies(subjects, notes)
-    _check_counts(scans, averaged, problems, notes)
     # 0 and 1 are what writers put there that do not know the repetition time.
     trs = Counter(run.tr for runs in found.values() for run in runs)
     odd = sorted(t for t in trs if np.isfinite(t) and t != 1 and abs(t - tr) > 1e-3)
@@ -306,12 +306,19 @@ def _check_length(subject: str, runs: Sequence[RunHeader], n_trim: int, problems
         )
 
 
-def _check_counts(
+def check_counts(
     scans: dict[str, list[int]], averaged: bool, problems: Problems, notes: list[str]
 ) -> None:
-    """Report subjects whose run has another number of scans than most subjects'.
+    """Report subjects whose numbered run has another number of scans than most subjects'.
 
     Runs that are as long as those of most subjects, but in another order, are other stories.
+
+    Parameters
+    ----------
+    scans
+        Subject → scans of each run, as :func:`check_headers` returns them.
+    averaged
+        Whether the subjects are averaged: then a run must have equally many scans in all.
     """
     whole = {name: counts for name, counts in scans.items() if len(counts) == _usual(scans)}
     usual = [Counter(counts).most_common(1)[0][0] for counts in zip(*whole.values(), strict=True)]
@@ -344,3 +351,42 @@ def _usual(scans: dict[str, list[int]]) -> int:
     """Return the commonest number of runs."""
     found = Counter(len(counts) for counts in scans.values()).most_common(1)
     return found[0][0] if found else 0
+
+
+def shortest(
+    scans: Mapping[str, Mapping[str, int]], averaged: bool, problems: Problems, notes: list[str]
+) -> dict[str, int]:
+    """Return to how many scans the runs of a story are cut for the average subject.
+
+    Parameters
+    ----------
+    scans
+        Subject → key of a run → its scans.
+    averaged
+        Whether the subjects are averaged: then runs may differ by ``SLACK`` scans at most.
+
+    Returns
+    -------
+    dict
+        Key of a run → scans of the shortest of its hearers.
+    """
+    heard: dict[str, dict[str, int]] = {}
+    for subject, runs in scans.items():
+        for key, n_scans in runs.items():
+            heard.setdefault(key, {})[subject] = n_scans
+    for key, counts in heard.items():
+        usual = Counter(counts.values()).most_common(1)[0][0]
+        if max(counts.values()) - min(counts.values()) <= SLACK:
+            continue
+        odd = [f"sub-{name} {n}" for name, n in counts.items() if abs(n - usual) > SLACK]
+        odd = odd or [f"sub-{name} {n}" for name, n in counts.items() if n != usual]
+        said = f"{shown(key)} has {usual} scans in most subjects and other numbers in {listed(odd)}"
+        if averaged:
+            problems.add(
+                f"--dataset: {said}; for the average at most {SLACK} are cut off at the end of a "
+                "run: mend the runs, or leave the subjects out (subjects in dataset.json, or the "
+                "rows of runs.tsv)"
+            )
+        else:
+            notes.append(f"{said}: are these runs whole, and of the same story?")
+    return {key: min(counts.values()) for key, counts in heard.items()}

@@ -3,15 +3,17 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from lateralization.bids.entities import entities, in_natural_order
+from lateralization.bids.heard import Subject
+from lateralization.bids.language import FILE, shown_subjects
 from lateralization.errors import BadInput
 from lateralization.files import LFS_POINTER, is_lfs_pointer, read_text_table
 from lateralization.problems import Problems, listed
-from lateralization.sources.description import FILE, Description
+from lateralization.sources.description import Description
 from lateralization.volumes import disordered
 from lateralization.words.annotation import REPEATED
 
@@ -20,34 +22,7 @@ POINTER = b"/annex/objects/"
 """What an unlocked, unfetched file of git-annex begins with."""
 
 
-@dataclass
-class Subject:
-    """A subject of the data set and its runs, in order.
-
-    Attributes
-    ----------
-    subject
-        The id, ``EN057``.
-    bold
-        Files of a local data set; empty when they are fetched.
-    remote
-        Entries of the manifest (path, bytes, checksum); empty when the data set is local.
-    """
-
-    subject: str
-    bold: list[Path]
-    remote: list[dict[str, Any]]
-
-    @property
-    def files(self) -> list[str]:
-        """Paths of the runs, here or in the manifest."""
-        return [str(path) for path in self.bold] or [str(row["path"]) for row in self.remote]
-
-
-ENTITY = re.compile(r"(?:^|[_/])([a-z]+)-([A-Za-z0-9]+)")
-"""A BIDS entity of a path, ``task-lppEN``: key and label."""
-
-STORY = ("task", "story")
+NAMES_STORY = ("task", "story")
 """Entities that name what was heard."""
 
 COLUMNS = ("path", "bytes", "language", "subject", "run")
@@ -154,23 +129,11 @@ def is_unfetched(path: Path) -> bool:
         return False
 
 
-Name = TypeVar("Name", str, Path)
-
-
-def runs_in_order(runs: Iterable[Name]) -> list[Name]:
-    """Sort the files of a subject's runs by name, run-9 before run-10 though no zero pads them."""
-
-    def padded(run: Name) -> list[str]:
-        return re.sub(r"\d+", lambda digits: digits[0].zfill(9), str(run)).split("/")
-
-    return sorted(runs, key=padded)
-
-
 def local_subjects(root: Path, description: Description, language: str) -> list[Subject]:
     """Find the subjects of a language in a local data set, and their runs; nothing is checked.
 
-    The order of the runs is that of their file names (:func:`runs_in_order`): numbers need not
-    start at 1 nor be contiguous.
+    The order of the runs is the natural one of their file names: numbers need not start at 1 nor be
+    contiguous.
 
     Parameters
     ----------
@@ -187,7 +150,7 @@ def local_subjects(root: Path, description: Description, language: str) -> list[
         if path.is_dir()
     ]
     return [
-        Subject(name, runs_in_order(folder.glob(description.runs(name))), [])
+        Subject(name, in_natural_order(folder.glob(description.runs(name))), [])
         for name, folder in named
         if description.languages[language].has(name)
     ]
@@ -202,15 +165,15 @@ def check_group(
 ) -> None:
     """Report a local data set that has no folder of subjects, or none of the language."""
     parent, _, pattern = description.folders.rpartition("/")
-    place, spoken = root / parent, description.languages[language]
+    place, shown = root / parent, shown_subjects(description.languages[language].subjects)
     if not place.is_dir():
         problems.add(
             f"--dataset: {root} has no folder {parent}; it must hold "
-            f"{description.bold.replace('{subject}', _shown(spoken.subjects))}, or a {FILE} that "
+            f"{description.bold.replace('{subject}', shown)}, or a {FILE} that "
             "says where the runs are"
         )
     elif not subjects:
-        wanted = pattern.replace("{subject}", _shown(spoken.subjects))
+        wanted = pattern.replace("{subject}", shown)
         problems.add(
             f"--dataset: {place} has no subject {wanted}, so there is nothing for "
             f"--languages {language}; check the folder and the language"
@@ -246,12 +209,7 @@ def check_subjects(
                 f"--dataset: the runs of {folder} are numbered {numbers} in the order of "
                 "their names; rename them so that names and numbers ascend together"
             )
-    _check_fetched(root, [path for subject in subjects for path in subject.bold], problems)
-
-
-def entities(path: str) -> dict[str, str]:
-    """Return the BIDS entities of a path: key to label, of the last that has the key."""
-    return dict(ENTITY.findall(path))
+    check_content(root, [path for subject in subjects for path in subject.bold], problems)
 
 
 def stories_named(subjects: Sequence[Subject]) -> tuple[dict[str, list[str]], bool]:
@@ -270,7 +228,7 @@ def stories_named(subjects: Sequence[Subject]) -> tuple[dict[str, list[str]], bo
     """
     found = {one.subject: [entities(name) for name in one.files] for one in subjects}
     named = {
-        subject: ["_".join(own[key].lower() for key in STORY if key in own) for own in files]
+        subject: ["_".join(own[key].lower() for key in NAMES_STORY if key in own) for own in files]
         for subject, files in found.items()
     }
     if any(story for stories in named.values() for story in stories):
@@ -351,12 +309,7 @@ def _people(subjects: Sequence[Subject]) -> str:
     return listed(f"sub-{one.subject}" for one in subjects)
 
 
-def _shown(subjects: str | tuple[str, ...]) -> str:
-    """Return a language's subjects for a message: the pattern, or the first of a list."""
-    return subjects if isinstance(subjects, str) else subjects[0]
-
-
-def _check_fetched(root: Path, paths: list[Path], problems: Problems) -> None:
+def check_content(root: Path, paths: list[Path], problems: Problems) -> None:
     """Report, once, files of a clone that were never fetched."""
     missing = [path for path in paths if is_unfetched(path)]
     if not missing:
@@ -376,7 +329,7 @@ def local_annotation(root: Path, name: str, problems: Problems) -> Path | None:
     """Find an annotation in a local data set; None and a problem when there is none."""
     path = root / name
     if is_unfetched(path):
-        _check_fetched(root, [path], problems)
+        check_content(root, [path], problems)
         return None
     if not path.is_file():
         near = sorted(path.parent.glob(f"*{path.suffix}"))

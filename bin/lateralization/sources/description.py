@@ -7,51 +7,21 @@ manifest when it is fetched.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from lateralization.bids.language import FILE, Language, Stories
+from lateralization.bids.runs_table import Naming
 from lateralization.errors import BadInput
 from lateralization.files import read_json
+from lateralization.problems import listed
 from lateralization.study import TRIM
 from lateralization.words.annotation import COLUMNS
 
 STUDY = "ds003643"
-FILE = "dataset.json"
-
-
-@dataclass(frozen=True)
-class Language:
-    """One language of a data set.
-
-    Attributes
-    ----------
-    name
-        As the report calls it.
-    subjects
-        A pattern of ids (``EN*``), or their list.
-    annotation
-        Path of the annotation below the data set's folder.
-    scans
-        Scans of a subject over all runs; None when that is not known.
-    prosody
-        Path of the table of f0 and intensity; None when there is none.
-    """
-
-    name: str
-    subjects: str | tuple[str, ...]
-    annotation: str
-    scans: int | None = None
-    prosody: str | None = None
-
-    def has(self, subject: str) -> bool:
-        """Tell whether a subject belongs to the language."""
-        if isinstance(self.subjects, str):
-            return fnmatchcase(subject, self.subjects)
-        return subject in self.subjects
 
 
 @dataclass(frozen=True)
@@ -64,14 +34,10 @@ class Description:
         Accession number and version on OpenNeuro.
     manifest
         Files that are fetched, with their checksums; None for a data set on disk.
-    tr
-        Repetition time, seconds.
     n_runs
-        Runs per subject: the sections of the story.
-    trim
-        Scans dropped at each end of a run.
+        Runs per subject: the sections of the story; 0 in a data set of stories.
     bold
-        Pattern of the runs; ``{subject}`` is part of a folder's name.
+        Pattern of numbered runs; ``{subject}`` is part of a folder's name.
     columns
         Our name of a column of the annotation → the data set's.
     languages
@@ -81,9 +47,7 @@ class Description:
     name: str
     version: str
     manifest: Path | None
-    tr: float
     n_runs: int
-    trim: int
     bold: str
     columns: dict[str, str]
     languages: dict[str, Language]
@@ -146,8 +110,9 @@ def _check_values(content: dict[str, Any], path: Path) -> None:
 
     A schema's ``$`` also stands before a line's end.
     """
-    if not math.isfinite(content["tr"]):
-        raise BadInput(f"{path}: tr is {content['tr']}; give the repetition time in seconds")
+    for entry in (content, *content["languages"].values()):
+        if not math.isfinite(entry.get("tr", 1)):
+            raise BadInput(f"{path}: tr is {entry['tr']}; give the repetition time in seconds")
     for text in _texts(content):
         if not text.isprintable():
             raise BadInput(
@@ -170,18 +135,29 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _description(content: dict[str, Any], path: Path) -> Description:
     """Fill in what a description leaves out."""
-    languages = {}
+    numbered = "n_runs" in content
+    columns = dict(zip(COLUMNS, COLUMNS, strict=True)) | content.get("columns", {})
+    languages, paths = {}, [content["bold"]] if numbered else []
     for code, entry in content["languages"].items():
+        # what a language does not say itself is that of the data set
+        own = entry if numbered else _of_all(content, entry) | entry
         subjects = entry["subjects"]
+        tr = content["tr"] if numbered else own.get("tr")
         languages[code] = Language(
             entry.get("name", code),
             subjects if isinstance(subjects, str) else tuple(subjects),
-            entry["annotation"],
+            entry["annotation"] if numbered else "",
+            None if tr is None else float(tr),
+            int((content if numbered else own).get("trim", TRIM)),
             entry.get("scans"),
             entry.get("prosody"),
+            None if numbered else _stories(own, f"{path}: languages.{code}"),
         )
-    paths = [content["bold"], *(entry.annotation for entry in languages.values())]
-    paths += [entry.prosody for entry in languages.values() if entry.prosody]
+        paths += [
+            own[name]
+            for name in ("annotation", "prosody", "runs", "derivatives", "words", "text")
+            if name in own
+        ]
     outside = [one for one in paths if ".." in one.split("/")]
     if outside:
         raise BadInput(f"{path}: {outside[0]} leaves the data set's folder; mend it there")
@@ -190,12 +166,61 @@ def _description(content: dict[str, Any], path: Path) -> Description:
         content["name"],
         content.get("version", "any"),
         path.parent / manifest if manifest else None,
-        float(content["tr"]),
-        int(content["n_runs"]),  # a schema takes 9.0 for a whole number
-        int(content.get("trim", TRIM)),
-        content["bold"],
-        dict(zip(COLUMNS, COLUMNS, strict=True)) | content.get("columns", {}),
+        int(content.get("n_runs", 0)),  # a schema takes 9.0 for a whole number
+        content["bold"] if numbered else "",
+        columns,
         languages,
+    )
+
+
+BY_TABLE = "runs"
+BY_NAMES = ("derivatives", "bold", "story")
+"""Entries that tell which files are runs: a table, or what their names mean."""
+
+
+def _of_all(content: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+    """Return what holds for all languages of a data set of stories, and so for this one."""
+    other = BY_NAMES if BY_TABLE in entry else (BY_TABLE,) if set(BY_NAMES) & set(entry) else ()
+    names = {BY_TABLE, *BY_NAMES, "stories", "tr", "trim"}.difference(other)
+    return {name: content[name] for name in names if name in content}
+
+
+def _stories(own: dict[str, Any], where: str) -> Stories:
+    """Read the part of a description that tells runs, stories and words."""
+    by_names = [name for name in BY_NAMES if name in own]
+    if BY_TABLE in own and by_names:
+        raise BadInput(
+            f"{where} has both runs and {listed(by_names)}; keep the table of runs, or what the "
+            "names of files mean"
+        )
+    if BY_TABLE not in own and len(by_names) < len(BY_NAMES):
+        missing = [name for name in BY_NAMES if name not in own]
+        raise BadInput(
+            f"{where} lacks {listed(missing)}; give derivatives, bold and story, or a table of "
+            "runs (bin/describe.py drafts both)"
+        )
+    words, form = own["words"], own["words"].rpartition(".")[2].lower()
+    if "{story}" not in words and form not in ("csv", "tsv"):
+        raise BadInput(
+            f"{where}: words is {words!r}, one file of one story; write {{story}} where the paths "
+            "of the stories differ, or give a table (.csv, .tsv) with a column story"
+        )
+    if "tier" in own and form != "textgrid":
+        raise BadInput(f"{where}: tier is of TextGrids, and words is {words!r}; leave it out")
+    patterns = own.get("stories", {})
+    naming = None
+    if BY_TABLE not in own:
+        naming = Naming(own["derivatives"].rstrip("/"), own["bold"], tuple(own["story"]))
+    return Stories(
+        own.get(BY_TABLE),
+        naming,
+        tuple(patterns.get("include", ("*",))),
+        tuple(patterns.get("exclude", ())),
+        tuple(patterns.get("test", ())),
+        words,
+        own.get("text"),
+        own.get("tier", ""),
+        own.get("events", {}).get("trial_type"),
     )
 
 

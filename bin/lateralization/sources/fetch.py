@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pandas as pd
+
 from lateralization.baselines.glove import glove_width
 from lateralization.errors import BadInput, Transient
 from lateralization.files import GIT_BLOB, copy_file, link_or_copy, writing
 from lateralization.nifti import open_nifti, space_code
 from lateralization.problems import Problems
+from lateralization.runs import RUN
 from lateralization.sources import given_files
 from lateralization.sources.atlas import place_atlas
 from lateralization.sources.bold_headers import check_spaces, read_run
@@ -26,6 +29,8 @@ from lateralization.sources.receipts import Receipt, write_receipt
 from lateralization.study import N_RUNS
 from lateralization.words import stories
 from lateralization.words.annotation import STANDARD, read_rows, standard_annotation
+from lateralization.words.by_story import rows_by_story
+from lateralization.words.sources import gather_words, join_words, write_annotation
 
 KINDS = ("bold", "annotation", "prosody", "texts", "glove", "atlas", *given_files.KINDS)
 RAW = "raw"
@@ -63,7 +68,8 @@ def fetch(
         downloads.
     out
         Folder for the parcel: ``run-<1..>.nii.gz``, ``annotation.csv``,
-        ``prosody.csv``, ``text_<lang>_run<1..>.txt``, ``glove.zip``/``glove.txt``,
+        ``prosody.csv``, ``text_<lang>_run<1..>.txt``, in a data set of stories ``annotation.tsv``
+        and ``text_<lang>_story-<name>.txt``, ``glove.zip``/``glove.txt``,
         ``mask.nii.gz``, ``isc.gz``, the runs of an average subject, or ``atlas.nii.gz`` and
         ``atlas.tsv`` (``atlas.json`` says why there are none); a given file keeps its ending.
     policy
@@ -228,6 +234,9 @@ def _given(kind: str, origins: Sequence[Path], out: Path) -> None:
 def _annotation(parcel: dict[str, Any], origins: Sequence[Path], out: Path, *, own: bool) -> None:
     """Give an annotation its standard form and name, once its columns are checked."""
     columns = parcel.get("columns") or STANDARD
+    if "stories" in parcel:
+        write_annotation(_words(parcel, origins), out / "annotation.tsv")
+        return
     if len(origins) != 1:
         raise BadInput(f"{len(origins)} annotations are given and one is needed; check --dataset")
     if own:
@@ -241,10 +250,39 @@ def _standard(path: Path, columns: dict[str, str], target: Path) -> None:
         temporary.write_bytes(standard_annotation(path, columns))
 
 
+def _words(parcel: dict[str, Any], origins: Sequence[Path]) -> pd.DataFrame:
+    """Return the words of all stories, of one file each or of one table."""
+    columns, tier = parcel.get("columns") or STANDARD, parcel.get("tier") or ""
+    return gather_words(origins, _keys(parcel, origins), columns, tier)
+
+
+def _keys(parcel: dict[str, Any], origins: Sequence[Path]) -> list[str]:
+    """Return the key of the story of each file; none where one table has all stories."""
+    keys = [key for key, _ in parcel["stories"]]
+    if len(origins) != (len(keys) or 1):
+        raise BadInput(
+            f"{len(origins)} files are given for {len(keys)} stories, or for one table of words; "
+            "run VALIDATE again"
+        )
+    return keys
+
+
 def _texts(parcel: dict[str, Any], origins: Sequence[Path], out: Path) -> None:
-    """Write the texts of all runs, from a zip or from files; a zip is read in memory."""
-    language, n_runs = parcel["language"], _n_runs(parcel)
-    found = stories.texts_from(origins, language, parcel.get("password"), n_runs)
+    """Write the texts of all stories: of a zip (read in memory), of files, or of their words."""
+    language = parcel["language"]
+    if parcel.get("joined"):
+        found = {
+            stories.text_name(language, story): join_words(rows["word"], language).encode()
+            for story, rows in rows_by_story(_words(parcel, origins)).items()
+        }
+    elif "stories" in parcel:
+        found = {
+            stories.text_name(language, story): stories.read_text(path)
+            for story, path in zip(_keys(parcel, origins), origins, strict=True)
+        }
+    else:
+        runs = [f"{RUN}-{run}" for run in range(1, _n_runs(parcel) + 1)]
+        found = stories.texts_from(origins, language, parcel.get("password"), runs)
     for name, content in found.items():
         with writing(out / name) as temporary:
             temporary.write_bytes(content)

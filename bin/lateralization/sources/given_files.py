@@ -1,5 +1,6 @@
 """A mask, reliability or average subject that is not computed: the user's own, or the study's."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from lateralization.files import read_json, read_text_table
 from lateralization.fmri.joblib_array import check_array, is_nifti
 from lateralization.nifti import open_nifti
 from lateralization.problems import listed
+from lateralization.runs import RUN
 from lateralization.sources.description import STUDY
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.volumes import (
@@ -111,7 +113,7 @@ def study_urls(name: str, assets: Path, endpoint: str | None) -> list[str]:
     return [*mirrors, f"{pinned['server']}/{place}"]
 
 
-def own_file(kind: str, path: Path, n_runs: int, grid: Grid | None) -> dict[str, Any]:
+def own_file(kind: str, path: Path, stories: Sequence[str], grid: Grid | None) -> dict[str, Any]:
     """Check a user's mask, reliability or average subject and return its parcel.
 
     Parameters
@@ -120,8 +122,8 @@ def own_file(kind: str, path: Path, n_runs: int, grid: Grid | None) -> dict[str,
         One of ``KINDS``.
     path
         A file; a folder for an average subject.
-    n_runs
-        Runs of the data set.
+    stories
+        Keys of the stories, or of numbered runs.
     grid
         What the file must lie on; None: any.
 
@@ -133,7 +135,8 @@ def own_file(kind: str, path: Path, n_runs: int, grid: Grid | None) -> dict[str,
     if not path.exists():
         raise BadInput(f"{path} does not exist; check the path")
     if kind == "average_subject":
-        paths = _average_subject(path, n_runs)
+        named = not stories[0].startswith(f"{RUN}-")
+        paths = _by_story(path, stories) if named else _average_subject(path, len(stories))
     elif path.is_dir():
         raise BadInput(f"{path} is a folder; give a file")
     else:
@@ -169,6 +172,20 @@ def _check_image(path: Path, grid: Grid | None, needed: tuple[int, ...]) -> None
     if grid.mask is not None:
         data = next(scan_blocks(path)) if dimensions == 4 else image_data(image, path)
         check_not_mirrored(data, grid.mask, path, grid.name)
+
+
+def _by_story(folder: Path, stories: Sequence[str]) -> list[Path]:
+    """Return the runs of a given average subject of stories, in order."""
+    for ending in ENDINGS:
+        paths = [folder / f"{story}{ending}" for story in stories]
+        if all(path.is_file() for path in paths):
+            return paths
+    names = [f"{story}{ENDINGS[0]}" for story in stories]
+    missing = [name for name in names if not (folder / name).is_file()]
+    raise BadInput(
+        f"{folder} lacks {listed(missing)}; give the folder with one image of each of the "
+        f"{len(stories)} stories"
+    )
 
 
 def _average_subject(folder: Path, n_runs: int) -> list[Path]:

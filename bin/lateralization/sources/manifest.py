@@ -15,9 +15,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from lateralization.bids.entities import in_natural_order
+from lateralization.bids.heard import Heard, heard_by_story
+from lateralization.bids.language import Language, Stories
+from lateralization.command import say
 from lateralization.errors import BadInput
-from lateralization.problems import listed
-from lateralization.sources.dataset import POINTER, runs_in_order
+from lateralization.problems import Problems, listed
+from lateralization.runs import label
+from lateralization.sources.dataset import POINTER
 from lateralization.sources.description import Description
 
 COLUMNS = ("path", "bytes", "md5", "sha256", "language", "subject", "run")
@@ -99,7 +104,10 @@ def _pin(path: str, content: bytes, *, linked: bool) -> Pinned:
 
 
 def manifest(
-    description: Description, files: Mapping[str, Pinned], also: Sequence[str] = ()
+    description: Description,
+    files: Mapping[str, Pinned],
+    also: Sequence[str] = (),
+    folder: Path = Path(),
 ) -> pd.DataFrame:
     """Choose the files of a data set that its description names.
 
@@ -111,6 +119,8 @@ def manifest(
         As :func:`pinned_files` returns them.
     also
         Patterns of further files (audio, tables), which are pinned and fetched by nothing yet.
+    folder
+        Of the description, where a table of runs lies.
 
     Returns
     -------
@@ -121,17 +131,24 @@ def manifest(
     Raises
     ------
     BadInput
-        No subject, a subject with another number of runs, or no annotation.
+        No subject, a subject with another number of runs, no annotation, or what a data set of
+        stories is refused for.
     """
-    rows = [
-        _row(path, files[path], language, subject, str(run))
-        for (language, subject), paths in _subjects(description, files).items()
-        for run, path in enumerate(runs_in_order(paths), 1)
-    ]
+    rows = []
     for code, spoken in description.languages.items():
-        if spoken.annotation not in files:
-            raise BadInput(f"the tree has no annotation {spoken.annotation}; mend dataset.json")
-        rows.append(_row(spoken.annotation, files[spoken.annotation], code, NONE, NONE))
+        own = spoken.stories
+        heard = None if own is None else _heard(spoken, own, files, folder)
+        runs = _subjects(description, files, code) if heard is None else _runs(heard)
+        rows += [
+            _row(path, files[path], code, subject, str(run))
+            for subject, paths in runs.items()
+            for run, path in enumerate(paths, 1)
+        ]
+        told = [spoken.annotation] if heard is None or own is None else _told(own, heard.stories)
+        missing = [path for path in told if path not in files]
+        if missing:
+            raise BadInput(f"the tree has no {listed(missing, 3)} (words); mend dataset.json")
+        rows += [_row(path, files[path], code, NONE, NONE) for path in told]
     known = {row["path"] for row in rows}
     for path, pinned in files.items():
         if path not in known and any(fnmatchcase(path, pattern) for pattern in also):
@@ -148,30 +165,48 @@ def _row(path: str, pinned: Pinned, language: str, subject: str, run: str) -> di
     }  # fmt: skip
 
 
+def _heard(spoken: Language, own: Stories, files: Mapping[str, Pinned], folder: Path) -> Heard:
+    """Find out who heard what in a tree of a data set of stories."""
+    problems, notes = Problems(), list[str]()
+    tree = [{"path": path} for path in files]
+    heard = heard_by_story(folder, spoken, own, problems, notes, manifest=tree)
+    problems.stop()
+    for note in notes:
+        say(note)
+    return heard
+
+
+def _runs(heard: Heard) -> dict[str, list[str]]:
+    """Return subject → paths of its runs, in the order of the stories."""
+    return {subject.subject: subject.files for subject in heard.subjects}
+
+
+def _told(own: Stories, keys: Sequence[str]) -> list[str]:
+    """Return the paths of the words and texts of stories."""
+    patterns = [own.words] + ([own.text] if own.text else [])
+    paths = [pattern.replace("{story}", label(key)) for pattern in patterns for key in keys]
+    return list(dict.fromkeys(paths))
+
+
 def _subjects(
-    description: Description, files: Mapping[str, Pinned]
-) -> dict[tuple[str, str], list[str]]:
-    """Return (language, subject) → paths of the runs."""
-    pattern = _expression(description.bold)
-    found: dict[tuple[str, str], list[str]] = {}
+    description: Description, files: Mapping[str, Pinned], language: str
+) -> dict[str, list[str]]:
+    """Return subject → paths of its numbered runs."""
+    pattern, spoken = _expression(description.bold), description.languages[language]
+    found: dict[str, list[str]] = {}
     for path in files:
         match = pattern.fullmatch(path)
-        if match is None:
-            continue
-        for code, language in description.languages.items():
-            if language.has(match["subject"]):
-                found.setdefault((code, match["subject"]), []).append(path)
-    silent = sorted(set(description.languages) - {code for code, _ in found})
-    if silent:
-        raise BadInput(f"the tree has no run {description.bold} of {listed(silent)}; mend it")
-    odd = {subject: len(paths) for (_, subject), paths in found.items()
-           if len(paths) != description.n_runs}  # fmt: skip
+        if match is not None and spoken.has(match["subject"]):
+            found.setdefault(match["subject"], []).append(path)
+    if not found:
+        raise BadInput(f"the tree has no run {description.bold} of {language}; mend it")
+    odd = {one: len(paths) for one, paths in found.items() if len(paths) != description.n_runs}
     if odd:
         raise BadInput(
             f"not {description.n_runs} runs: {listed(f'{s} has {n}' for s, n in odd.items())}; "
             "mend n_runs or bold, or list the subjects that are whole"
         )
-    return dict(sorted(found.items()))
+    return {subject: in_natural_order(found[subject]) for subject in sorted(found)}
 
 
 def _expression(bold: str) -> re.Pattern[str]:

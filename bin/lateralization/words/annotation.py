@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,14 @@ from lateralization.command import say
 from lateralization.errors import BadInput, one_line
 from lateralization.files import check_columns, check_fetched, digest_of, numbers, read_table
 from lateralization.problems import listed
+from lateralization.runs import RUN, STORY, is_numbered, label, numbered_keys
+from lateralization.words.by_story import rows_by_story, story_column
 from lateralization.words.invisible import is_blank
 
-COLUMNS = ("word", "onset", "offset", "section")
-
+TIMED = ("word", "onset", "offset")
+"""Columns of every table of words."""
+COLUMNS = (*TIMED, "section")
+"""Columns of an annotation whose runs are numbered."""
 
 STANDARD = dict(zip(COLUMNS, COLUMNS, strict=True))
 LAST_ROW = 10**9
@@ -80,7 +84,9 @@ def standard_annotation(path: Path, columns: Mapping[str, str] = STANDARD) -> by
     return written.getvalue().encode("utf-8")
 
 
-def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame:
+def read_rows(
+    path: Path, columns: Mapping[str, str] = STANDARD, needed: Sequence[str] = COLUMNS
+) -> pd.DataFrame:
     """Read all rows of an annotation.
 
     The study's own files are read with pandas' spellings of missing values, as the study did. In
@@ -93,6 +99,8 @@ def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame
         from the start of the run) and for the section (the run, 1-based); others are ignored.
     columns
         Our name of a column → the file's.
+    needed
+        Columns that must be there, by our names.
 
     Returns
     -------
@@ -108,24 +116,25 @@ def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame
     try:
         published = digest_of(path, "md5") in study.ANNOTATION_MD5.values()
         if not published:
-            _check_form(path, columns)
+            _check_form(path, [columns[name] for name in needed])
         content = standard_annotation(path, columns)
         table = pd.read_csv(
             io.BytesIO(content), dtype={"word": str}, encoding="utf-8", low_memory=False
         )
-        if not published and "word" in table:
-            words = pd.read_csv(
-                io.BytesIO(content), dtype=str, encoding="utf-8", usecols=["word"],
+        text = [] if published else [name for name in ("word", STORY) if name in needed]
+        if text and set(text) <= set(table):
+            cells = pd.read_csv(
+                io.BytesIO(content), dtype=str, encoding="utf-8", usecols=text,
                 keep_default_na=False,
             )  # fmt: skip
-            table["word"] = words["word"]
+            table[text] = cells[text]
     except (OSError, ValueError, csv.Error) as error:
         raise BadInput(f"cannot read the annotation {path}: {one_line(error)}") from error
-    missing = [columns[name] for name in COLUMNS if name not in table]
+    missing = [columns[name] for name in needed if name not in table]
     if missing:
         raise BadInput(
             f"annotation {path}: no column {listed(missing)}; it has {listed(_shown(table))}; a "
-            f"comma-separated file with {listed(columns[name] for name in COLUMNS)} is needed, or "
+            f"comma-separated file with {listed(columns[name] for name in needed)} is needed, or "
             "their names in dataset.json"
         )
     if not isinstance(table.index, pd.RangeIndex):
@@ -133,13 +142,12 @@ def read_rows(path: Path, columns: Mapping[str, str] = STANDARD) -> pd.DataFrame
     return table
 
 
-def _check_form(path: Path, columns: Mapping[str, str]) -> None:
+def _check_form(path: Path, needed: Sequence[str]) -> None:
     """Refuse a user's annotation that would not be read as it is meant."""
     content = path.read_bytes()
     if not content.strip():
         raise BadInput(f"annotation {path} is empty; fetch or copy it again")
     tabs = path.suffix == ".tsv"
-    needed = [columns[name] for name in COLUMNS]
     check_columns(content, "\t" if tabs else ",", f"annotation {path}", needed, quoting=not tabs)
 
 
@@ -158,10 +166,10 @@ def read_words(
     path: Path | str,
     language: str,
     corrections: Path | str | None = None,
-    n_runs: int = study.N_RUNS,
+    stories: Sequence[str] = tuple(numbered_keys()),
     columns: Mapping[str, str] = STANDARD,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read the words that were heard, run by run.
+    """Read the words that were heard, story by story.
 
     Parameters
     ----------
@@ -171,14 +179,16 @@ def read_words(
         A code of the data set, as ``en``: selects the corrections.
     corrections : Path or None
         For :func:`read_corrections`; None corrects nothing.
-    n_runs : int
-        Number of runs; every run must have words.
+    stories : sequence of str
+        Keys of the stories; each must have words. Where they are ``run-1``, ``run-2`` …, the
+        annotation has their numbers in the column ``section``; where they are ``story-wheels`` …,
+        it has their names in the column ``story``, and other stories are passed over.
 
     Returns
     -------
     words : DataFrame
-        Columns run, row (label in the file, from 0), word, onset, offset; in the order of the
-        runs, in a run in the order of the file.
+        Columns run (a number) or story (a name), row (label in the file, from 0), word, onset,
+        offset; in the order of ``stories``, in a story in the order of the file.
     report : dict
         ``corrections`` (applied, absent_rows, unexpected), ``n_rows``, ``n_words``,
         ``rows_without_word`` and ``rows_left_out``.
@@ -190,12 +200,43 @@ def read_words(
         backwards, a section is no run, or two sections are one story, in an annotation that is not
         the published one; or a run has no word.
     """
-    table = read_rows(Path(path), columns)
+    if is_numbered(stories[0]):
+        table, published = read_rows(Path(path), columns), is_published(path, language)
+    else:
+        names, published = {STORY: STORY} | dict(columns), False
+        table = read_rows(Path(path), names, (STORY, *TIMED))
+    return words_of(table, path, language, corrections, stories, published=published)
+
+
+def words_of(
+    table: pd.DataFrame,
+    path: Path | str,
+    language: str,
+    corrections: Path | str | None,
+    stories: Sequence[str],
+    *,
+    published: bool = False,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the words of an annotation's rows.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`read_rows` returns it.
+    path
+        Where they come from, for messages.
+    language, corrections, stories
+        As for :func:`read_words`, which says what is returned and raised.
+    published : bool
+        Whether they are those of the study's own annotation.
+    """
     n_rows = len(table)
     table, done = correct(table, language, read_corrections(corrections) if corrections else None)
-    published = is_published(path, language)
     spoken = np.array([is_word(cell, published=published) for cell in table["word"]], bool)
-    words = _spoken(table[spoken], path, n_runs, published=published)
+    kept = table[spoken]
+    if not is_numbered(stories[0]):
+        kept = kept[kept[STORY].isin([label(story) for story in stories])]
+    words = _spoken(kept, path, stories, published=published)
     report = {
         "corrections": done.as_dict(),
         "n_rows": n_rows,
@@ -284,7 +325,7 @@ def correct(
     return table.drop(index=sorted(set(dropped))), report
 
 
-def _of_the_study(kept: pd.DataFrame, n_runs: int) -> pd.DataFrame:
+def _of_the_study(kept: pd.DataFrame, stories: Sequence[str]) -> pd.DataFrame:
     """Return the rows of the published annotation that are used, and say what is odd about others.
 
     As in the study, a row of no run is passed over, and a word that ends before it starts enters
@@ -292,6 +333,7 @@ def _of_the_study(kept: pd.DataFrame, n_runs: int) -> pd.DataFrame:
     lasted to the end of its run: it is left out.
     """
     onset, offset = numbers(kept["onset"]), numbers(kept["offset"])
+    n_runs = len(stories)
     in_run = np.isin(numbers(kept["section"]), np.arange(1, n_runs + 1))
     timed = np.isfinite(onset) & np.isfinite(offset)
     odd = {
@@ -308,13 +350,18 @@ def _of_the_study(kept: pd.DataFrame, n_runs: int) -> pd.DataFrame:
     return kept[in_run & timed]
 
 
-def _spoken(kept: pd.DataFrame, path: Path | str, n_runs: int, *, published: bool) -> pd.DataFrame:
-    """Return the rows with a word, checked, in the order of the runs."""
+def _spoken(
+    kept: pd.DataFrame, path: Path | str, stories: Sequence[str], *, published: bool
+) -> pd.DataFrame:
+    """Return the rows with a word, checked, in the order of the stories."""
     if published:
-        kept = _of_the_study(kept, n_runs)
+        kept = _of_the_study(kept, stories)
+    by_number = is_numbered(stories[0])
+    names: Sequence[Any] = [int(label(one)) if by_number else label(one) for one in stories]
+    column = RUN if by_number else STORY
     words = pd.DataFrame(
         {
-            "run": _sections(kept, path, n_runs),
+            column: _sections(kept, path, len(stories)) if by_number else kept[STORY].to_numpy(),
             "row": kept.index.to_numpy(np.int64),
             "word": kept["word"].to_numpy(object),
             "onset": _seconds(kept, "onset", path),
@@ -323,10 +370,12 @@ def _spoken(kept: pd.DataFrame, path: Path | str, n_runs: int, *, published: boo
     )
     if not published:
         _check_times(words, path)
-    _check_runs(words, path, n_runs)
+    _check_stories(words, path, names)
     if not published:
         _check_repeats(words, path)
-    return words.sort_values("run", kind="stable", ignore_index=True)
+    place = {name: number for number, name in enumerate(names)}
+    order = words[column].map(place).argsort(kind="stable")
+    return words.iloc[order].reset_index(drop=True)
 
 
 def _sections(kept: pd.DataFrame, path: Path | str, n_runs: int) -> np.ndarray[Any, Any]:
@@ -365,27 +414,34 @@ def _check_times(words: pd.DataFrame, path: Path | str) -> None:
         )
 
 
-def _check_runs(words: pd.DataFrame, path: Path | str, n_runs: int) -> None:
-    """Refuse an annotation in which a run has no word."""
-    empty = sorted(set(range(1, n_runs + 1)) - set(words["run"].tolist()))
+def _check_stories(words: pd.DataFrame, path: Path | str, names: Sequence[Any]) -> None:
+    """Refuse an annotation in which a story has no word."""
+    column = story_column(words)
+    spoken = set(words[column].tolist())
+    empty = ", ".join(str(name) for name in names if name not in spoken)
+    if empty and column == RUN:
+        raise BadInput(f"annotation {path}: no word in section {empty}; every run needs words")
     if empty:
-        runs = ", ".join(map(str, empty))
-        raise BadInput(f"annotation {path}: no word in section {runs}; every run needs words")
+        raise BadInput(f"{path}: no word of {empty}; every story needs words, or leave it out")
 
 
 def _check_repeats(words: pd.DataFrame, path: Path | str) -> None:
     """Refuse two runs of one story: sections that share most of their stretches of words."""
-    seen: dict[int, set[tuple[str, ...]]] = {}
-    for run, spoken in words.groupby("run")["word"]:
-        lower = [word.lower() for word in spoken]
+    seen: dict[str, set[tuple[str, ...]]] = {}
+    by_number = story_column(words) == RUN
+    for story, rows in rows_by_story(words).items():
+        lower = [word.lower() for word in rows["word"]]
         own = set(zip(*(lower[start:] for start in range(STRETCH)), strict=False))
         for other, stretches in seen.items():
             if len(own & stretches) > SAME_STORY * min(len(own), len(stretches)):
-                raise BadInput(
-                    f"annotation {path}: sections {other} and {run} have the words of one story; "
-                    f"{REPEATED}: keep one of the two runs (in n_runs too) or their mean"
-                )
-        seen[int(str(run))] = own
+                pair = f"{label(other)} and {label(story)} have the words of one story; {REPEATED}"
+                if by_number:
+                    raise BadInput(
+                        f"annotation {path}: sections {pair}: keep one of the two runs (in n_runs "
+                        "too) or their mean"
+                    )
+                raise BadInput(f"{path}: stories {pair}: give both one name, or leave one out")
+        seen[story] = own
 
 
 def _shown(table: pd.DataFrame) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from lateralization.arrays import Integers
 from lateralization.errors import BadInput
+from lateralization.runs import shown
 
 IGNORED = " -'’“«»—" + "，《》。：“”；？！…、"
 """Characters without which words and tokens are compared."""
@@ -153,10 +154,10 @@ def _moves_on(characters: Sequence[str], number: int, piece: str) -> bool:
     return not matches(characters[number + 1], piece, "cn")
 
 
-def cannot_match(word: str, run: int, row: int) -> BadInput:
+def cannot_match(word: str, story: str, row: int) -> BadInput:
     """Say that the rule failed, where, and what to do instead."""
     return BadInput(
         f"the reference matching rule finds no token for the word {word!r} "
-        f"(run {run}, row {row} of the annotation); use --word_mapping aligned, "
+        f"({shown(story)}, row {row} of the annotation); use --word_mapping aligned, "
         "or correct the annotation (--corrections) or the text of the run"
     )

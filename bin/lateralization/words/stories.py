@@ -1,16 +1,15 @@
 """The texts of the story's runs: in a folder, in a zip, or one by one."""
 
 import lzma
-import re
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from lateralization.errors import BadInput
 from lateralization.files import IS_POINTER, LFS_POINTER
 from lateralization.problems import listed
-from lateralization.study import N_RUNS
+from lateralization.runs import RUN, label
 from lateralization.words.invisible import count_invisible, is_blank, name_counts
 
 LARGEST_TEXT = 20_000_000
@@ -22,9 +21,13 @@ DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def text_name(language: str, run: int) -> str:
-    """Return the file name of a run's text."""
-    return f"text_{language}_run{run}.txt"
+def text_name(language: str, story: str) -> str:
+    """Return the file name of a story's text, by its key.
+
+    ``text_en_run1.txt`` of ``run-1``, ``text_en_story-wheels.txt`` of ``story-wheels``.
+    """
+    known = f"{RUN}{label(story)}" if story.startswith(f"{RUN}-") else story
+    return f"text_{language}_{known}.txt"
 
 
 def check_text(content: bytes, where: str) -> None:
@@ -81,43 +84,56 @@ def hidden_characters(texts: Mapping[str, bytes]) -> list[str]:
     return [f"{name}: {name_counts(counts)}" for name, counts in counted.items() if counts]
 
 
-def read_text_files(paths: list[Path], language: str, n_runs: int = N_RUNS) -> dict[str, bytes]:
-    """Read the texts of a language from files.
+def read_text_files(
+    paths: Sequence[Path], language: str, stories: Sequence[str]
+) -> dict[str, bytes]:
+    """Read the texts of a language from files that have the names of :func:`text_name`.
 
     Returns
     -------
     dict
-        File name (``text_en_run1.txt``) → content, in the order of the runs.
+        File name (``text_en_run1.txt``) → content, in the order of the stories.
 
     Raises
     ------
     BadInput
-        A run is missing, empty or not UTF-8.
+        A text is missing, empty or not UTF-8.
     """
     by_name = {path.name: path for path in paths if path.is_file()}
     folder = paths[0].parent if paths else Path()
-    names = [text_name(language, run) for run in range(1, n_runs + 1)]
+    names = [text_name(language, story) for story in stories]
     missing = [name for name in names if name not in by_name]
     if missing:
         raise BadInput(f"--texts: {folder} lacks {listed(missing)}; put the text of the run there")
-    found = {name: by_name[name].read_bytes() for name in names}
-    for name, content in found.items():
-        check_text(content, str(by_name[name]))
-    return found
+    return {name: read_text(by_name[name]) for name in names}
 
 
-def _members(archive: zipfile.ZipFile, language: str, where: str, n_runs: int) -> dict[str, str]:
+def read_text(path: Path) -> bytes:
+    """Read the text of one story.
+
+    Raises
+    ------
+    BadInput
+        It cannot be read, is empty or not UTF-8.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"cannot read the text {path}: {error.strerror}") from error
+    check_text(content, str(path))
+    return content
+
+
+def _members(archive: zipfile.ZipFile, names: Collection[str], where: str) -> dict[str, str]:
     """Return text's name → entry of the zip, at whatever depth; hidden entries do not count."""
-    pattern = re.compile(rf"(?:.*/)?(text_{language}_run[1-9][0-9]?\.txt)")
     found: dict[str, str] = {}
     for entry in archive.namelist():
-        match = pattern.fullmatch(entry)
-        if not match or entry.startswith("__MACOSX/"):
+        name = entry.rpartition("/")[2]
+        if name not in names or entry.startswith("__MACOSX/"):
             continue
-        if match[1] in found:
-            raise BadInput(f"--texts: {where} has {match[1]} twice; keep one")
-        found[match[1]] = entry
-    names = [text_name(language, run) for run in range(1, n_runs + 1)]
+        if name in found:
+            raise BadInput(f"--texts: {where} has {name} twice; keep one")
+        found[name] = entry
     missing = [name for name in names if name not in found]
     if missing:
         raise BadInput(f"--texts: {where} lacks {listed(missing)}; add the text to the zip")
@@ -125,34 +141,35 @@ def _members(archive: zipfile.ZipFile, language: str, where: str, n_runs: int) -
 
 
 def texts_from(
-    origins: Sequence[Path], language: str, password: str | None, n_runs: int = N_RUNS
+    origins: Sequence[Path], language: str, password: str | None, stories: Sequence[str]
 ) -> dict[str, bytes]:
-    """Read the texts of a language from a zip, a folder, or one file for each run.
+    """Read the texts of a language from a zip, a folder, or one file for each story.
 
     Returns and raises as :func:`read_text_zip` and :func:`read_text_files`.
     """
     if len(origins) == 1 and zipfile.is_zipfile(origins[0]):
-        return read_text_zip(origins[0], language, password, n_runs)
+        return read_text_zip(origins[0], language, password, stories)
     paths = list(origins)
     if len(origins) == 1 and origins[0].is_dir():
-        paths = texts_of_folder(origins[0], language, n_runs)
-    return read_text_files(paths, language, n_runs)
+        paths = texts_of_folder(origins[0], language, stories)
+    return read_text_files(paths, language, stories)
 
 
 def read_text_zip(
-    path: Path, language: str, password: str | None, n_runs: int = N_RUNS
+    path: Path, language: str, password: str | None, stories: Sequence[str]
 ) -> dict[str, bytes]:
     """Read the texts of a language from a zip, in memory: nothing is unpacked to disk.
 
     Raises
     ------
     BadInput
-        No zip, a missing run, a wrong or missing password, an unknown encryption, or a text that
+        No zip, a missing text, a wrong or missing password, an unknown encryption, or a text that
         is empty or not UTF-8.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = _members(archive, language, str(path), n_runs)
+            names = [text_name(language, story) for story in stories]
+            members = _members(archive, names, str(path))
             secret = password.encode() if password else None
             encrypted = [name for name in members.values() if archive.getinfo(name).flag_bits & 0x1]
             if encrypted and secret is None:
@@ -194,29 +211,23 @@ def _read_member(archive: zipfile.ZipFile, entry: str, secret: bytes | None, whe
         raise BadInput(f"--texts: {where} is damaged ({error}); copy it again") from error
 
 
-def texts_of_folder(folder: Path, language: str, n_runs: int = N_RUNS) -> list[Path]:
-    """Return the paths that the texts have in a folder, in the order of the runs."""
-    return [folder / text_name(language, run) for run in range(1, n_runs + 1)]
+def texts_of_folder(folder: Path, language: str, stories: Sequence[str]) -> list[Path]:
+    """Return the paths that the texts have in a folder, in the order of the stories."""
+    return [folder / text_name(language, story) for story in stories]
 
 
-def read_texts(paths: list[Path], n_runs: int = N_RUNS) -> list[str]:
-    """Read the texts of all runs, in the order of the runs: UTF-8, every line end a line feed.
+def read_texts(paths: Sequence[Path], language: str, stories: Sequence[str]) -> dict[str, str]:
+    """Read the texts of all stories: UTF-8, every line end a line feed.
+
+    Returns
+    -------
+    dict
+        Key of the story → its text, in the order of the stories.
 
     Raises
     ------
     BadInput
-        There is not one text per run, or one of them is missing, empty or not UTF-8.
+        As :func:`read_text_files`.
     """
-    if len(paths) != n_runs:
-        raise BadInput(f"one text per run is needed: {n_runs}, not {len(paths)}")
-    return [_read_text(path) for path in paths]
-
-
-def _read_text(path: Path) -> str:
-    """Read the text of one run."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"cannot read the text {path}: {error.strerror}") from error
-    check_text(content, str(path))
-    return decode_text(content)
+    found = read_text_files(paths, language, stories).values()
+    return {story: decode_text(text) for story, text in zip(stories, found, strict=True)}

@@ -10,8 +10,10 @@ import pandas as pd
 
 from lateralization.errors import BadInput
 from lateralization.problems import listed
+from lateralization.runs import shown
 from lateralization.words.alignment import comparable
 from lateralization.words.annotation import REPEATED
+from lateralization.words.by_story import rows_by_story, story_column
 from lateralization.words.invisible import count_invisible, name_counts
 
 LEAST_FOUND = 0.2
@@ -31,35 +33,36 @@ def share_found(words: Sequence[str], text: str) -> float:
     return sum(word in printed for word in told) / len(told) if told else 1.0
 
 
-def check_told(words: pd.DataFrame, texts: Sequence[tuple[str, bytes]]) -> None:
-    """Refuse texts that are not those of the annotated runs.
+def check_told(words: pd.DataFrame, texts: Mapping[str, tuple[str, bytes]]) -> None:
+    """Refuse texts that are not those of the annotated stories.
 
     Parameters
     ----------
-    words : table with columns ``run`` (from 1) and ``word``
+    words : table with columns ``run`` or ``story``, and ``word``
     texts
-        Name and content of each run's text, UTF-8, in the order of the runs.
+        Key of a story → name and content of its text, UTF-8.
 
     Raises
     ------
     BadInput
-        Hardly any word of a run is in its text, or two runs have one text.
+        Hardly any word of a story is in its text, or two stories have one text.
     """
     seen: dict[bytes, str] = {}
-    for name, content in texts:
+    for name, content in texts.values():
         other = seen.setdefault(content.strip(), name)
         if other != name:
             raise BadInput(
                 f"{name} has the text of {other}: give each run the text that was heard in it; if "
                 f"one story was heard in both, {REPEATED}"
             )
-    for run, (name, content) in enumerate(texts, start=1):
-        spoken = words["word"][words["run"] == run].tolist()
+    rows = rows_by_story(words)
+    for story, (name, content) in texts.items():
+        spoken = rows[story]["word"].tolist() if story in rows else []
         share = share_found(spoken, content.decode("utf-8"))
         if share < LEAST_FOUND:
             raise BadInput(
-                f"{name} has {share:.0%} of the words that are annotated in run {run} "
-                f"({listed(spoken, 4)}); give the text that was heard in that run"
+                f"{name} has {share:.0%} of the words that are annotated in {shown(story)} "
+                f"({listed(spoken, 4)}); give the text that was heard in it"
             )
 
 
@@ -96,9 +99,9 @@ def out_of_order(words: pd.DataFrame) -> str:
 
     Parameters
     ----------
-    words : table with columns ``run``, ``row``, ``word``, ``onset``
+    words : table with columns ``run`` or ``story``, ``row``, ``word``, ``onset``
     """
-    steps = words.groupby("run")["onset"].diff()
+    steps = words.groupby(story_column(words))["onset"].diff()
     early = words[(steps < 0).to_numpy()]
     if early.empty:
         return ""

@@ -10,8 +10,10 @@ import pandas as pd
 from lateralization.arrays import Array, Booleans, Integers
 from lateralization.command import progress
 from lateralization.errors import BadInput, as_bad_input
+from lateralization.runs import RUN, label, shown
 from lateralization.words import reference_rule
 from lateralization.words.alignment import Alignment, align
+from lateralization.words.by_story import rows_by_story, story_column
 from lateralization.words.windows import (
     Pieces,
     Windows,
@@ -30,7 +32,6 @@ LEAST_ALIGNED = 0.5
 """Below this share of aligned words in a run, text and annotation do not belong together."""
 
 WORDS_COLUMNS = (
-    "run",
     "word",
     "onset",
     "offset",
@@ -40,20 +41,21 @@ WORDS_COLUMNS = (
     "end_token",
     "text",
 )
+"""Columns of the published table of words, after the one that says the run or the story."""
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"})
 
 
 @dataclass(frozen=True)
 class MappedRun:
-    """One run's words in a model's tokens.
+    """One story's words in a model's tokens.
 
     Attributes
     ----------
-    run : int
-        1-based.
+    story : str
+        Its key, ``run-1`` or ``story-wheels``.
     words : DataFrame
-        The run's rows of :func:`lateralization.words.annotation.read_words`.
+        The story's rows of :func:`lateralization.words.annotation.read_words`.
     windows, pieces
         See :mod:`lateralization.words.windows`.
     anchors : array of shape (n_units, 2)
@@ -62,7 +64,7 @@ class MappedRun:
         Words that the alignment did not find in the text (``aligned`` mapping only).
     """
 
-    run: int
+    story: str
     words: pd.DataFrame
     windows: Windows
     pieces: Pieces
@@ -73,21 +75,21 @@ class MappedRun:
 def map_words(
     tokenizer: Any,
     words: pd.DataFrame,
-    texts: Sequence[str],
+    texts: Mapping[str, str],
     *,
     language: str,
     mapping: str,
     max_length: int,
 ) -> list[MappedRun]:
-    """Map the words of all runs to tokens.
+    """Map the words of all stories to tokens.
 
     Parameters
     ----------
     tokenizer : a fast tokenizer of transformers
     words : DataFrame
         As :func:`lateralization.words.annotation.read_words` returns it.
-    texts : sequence of str
-        One per run.
+    texts : mapping of str to str
+        Key of a story → its text, in the order of the stories.
     language : str
         In ``cn`` a word's vector is the mean over its characters.
     mapping : str
@@ -103,17 +105,19 @@ def map_words(
     """
     if mapping not in MAPPINGS:
         raise BadInput(f"--mapping {mapping}: choose one of {', '.join(MAPPINGS)}")
-    runs = []
-    for number, text in enumerate(progress(texts, f"words to tokens, {mapping}"), start=1):
-        spoken = words[words["run"] == number].reset_index(drop=True)
-        windows = _windows_of(tokenizer, text, max_length, spoken)
+    runs, rows = [], rows_by_story(words)
+    for story in progress(list(texts), f"words to tokens, {mapping}"):
+        spoken, text = rows[story].reset_index(drop=True), texts[story]
+        windows = _windows_of(tokenizer, text, max_length, story, spoken)
         run = _by_rule if mapping == "reference" else _by_alignment
-        runs.append(run(number, spoken, text, windows, language))
+        runs.append(run(story, spoken, text, windows, language))
     return runs
 
 
-def _windows_of(tokenizer: Any, text: str, max_length: int, spoken: pd.DataFrame) -> Windows:
-    """Tokenise the text of a run; name the word that a tokenizer without unknown token fails at."""
+def _windows_of(
+    tokenizer: Any, text: str, max_length: int, story: str, spoken: pd.DataFrame
+) -> Windows:
+    """Tokenise a story's text; name the word that a tokenizer without unknown token fails at."""
     try:
         with as_bad_input("its tokenizer"):
             return make_windows(tokenizer, text, max_length)
@@ -122,14 +126,14 @@ def _windows_of(tokenizer: Any, text: str, max_length: int, spoken: pd.DataFrame
             try:
                 tokenizer(row["word"])
             except Exception as error:  # tokenizers raises nothing more special
-                raise _cannot_encode(row) from error
+                raise _cannot_encode(story, row) from error
         raise
 
 
-def _cannot_encode(row: Mapping[Any, Any]) -> BadInput:
+def _cannot_encode(story: str, row: Mapping[Any, Any]) -> BadInput:
     """Say at which word a tokenizer gives nothing."""
     return BadInput(
-        f"its tokenizer cannot encode the word {row['word']!r} (run {row['run']}, row "
+        f"its tokenizer cannot encode the word {row['word']!r} ({shown(story)}, row "
         f"{row['row']}); choose a model whose tokenizer knows this language, or give its tokenizer "
         "an unknown token (unk_token)"
     )
@@ -144,9 +148,9 @@ def units(words: Sequence[str], language: str) -> tuple[list[str], list[int]]:
 
 
 def _by_rule(
-    run: int, words: pd.DataFrame, text: str, windows: Windows, language: str
+    story: str, words: pd.DataFrame, text: str, windows: Windows, language: str
 ) -> MappedRun:
-    """Map one run with the study's rule."""
+    """Map one story with the study's rule."""
     sought, owners = units(words["word"].tolist(), language)
     pieces = [
         [reference_rule.simplify(text[start:end]) for start, end in window]
@@ -157,51 +161,52 @@ def _by_rule(
         anchors = reference_rule.anchor(sought, grid, language)
     except reference_rule.NotFound as error:
         row = words.iloc[owners[error.number]]
-        raise reference_rule.cannot_match(str(row["word"]), run, int(row["row"])) from None
+        raise reference_rule.cannot_match(str(row["word"]), story, int(row["row"])) from None
     made = reference_pieces(anchors, owners, windows)
-    _check_covered(made, words, run)
-    return MappedRun(run, words, windows, made, anchors)
+    _check_covered(made, words, story)
+    return MappedRun(story, words, windows, made, anchors)
 
 
-def _check_covered(pieces: Pieces, words: pd.DataFrame, run: int) -> None:
+def _check_covered(pieces: Pieces, words: pd.DataFrame, story: str) -> None:
     """Refuse a mapping that leaves a word without a token."""
     missing = set(range(len(words))) - set(pieces.table[:, 0].tolist())
     if missing:
         row = words.iloc[min(missing)]
-        raise reference_rule.cannot_match(str(row["word"]), run, int(row["row"]))
+        raise reference_rule.cannot_match(str(row["word"]), story, int(row["row"]))
 
 
 def _by_alignment(
-    run: int, words: pd.DataFrame, text: str, windows: Windows, language: str
+    story: str, words: pd.DataFrame, text: str, windows: Windows, language: str
 ) -> MappedRun:
-    """Map one run through character positions."""
+    """Map one story through character positions."""
     sought, owners = units(words["word"].tolist(), language)
     alignment = align(sought, text)
     found = _words_found(alignment, owners, len(words))
     if found.mean() < LEAST_ALIGNED:
         raise BadInput(
-            f"run {run}: only {found.mean():.0%} of the annotated words are in the text of the run "
+            f"{shown(story)}: only {found.mean():.0%} of the annotated words are in its text "
             f"(first missing: {words['word'].iloc[int((~found).argmax())]!r}); "
-            "check that text and annotation are of the same language and run"
+            "check that text and annotation are of the same language and story"
         )
     own = np.flatnonzero(alignment.borrowed < 0)
     anchors = tokens_at(alignment.starts, windows)
     lost = without_token(alignment, anchors, text, windows)
     if len(lost):
-        raise _cannot_encode(words.iloc[owners[int(lost[0])]].to_dict())
+        raise _cannot_encode(story, words.iloc[owners[int(lost[0])]].to_dict())
     made = aligned_pieces(anchors[own], [owners[unit] for unit in own], windows)
     made, lenders = _lend(made, alignment, owners)
-    _check_covered(made, words, run)
+    _check_covered(made, words, story)
+    kind, name = story_column(words), label(story)
     unaligned = [
         {
-            "run": run,
+            kind: int(name) if kind == RUN else name,
             "row": int(words["row"].iloc[number]),
             "word": str(words["word"].iloc[number]),
             "tokens_of": str(words["word"].iloc[lenders[number]]) if number in lenders else None,
         }
         for number in np.flatnonzero(~found).tolist()
     ]
-    return MappedRun(run, words, windows, made, anchors, unaligned)
+    return MappedRun(story, words, windows, made, anchors, unaligned)
 
 
 def _words_found(alignment: Alignment, owners: Sequence[int], n_words: int) -> Booleans:
@@ -306,19 +311,19 @@ def check_vocabulary(config: Any, runs: Sequence[MappedRun]) -> None:
         )
 
 
-def words_table(runs: Sequence[MappedRun], texts: Sequence[str]) -> pd.DataFrame:
-    """Return the published table of words: one row per word, all runs."""
-    tables = []
-    for run, text in zip(runs, texts, strict=True):
-        table = run.words[["run", "word", "onset", "offset"]].copy()
+def words_table(runs: Sequence[MappedRun], texts: Mapping[str, str]) -> pd.DataFrame:
+    """Return the published table of words: one row per word, all stories."""
+    tables, column = [], story_column(runs[0].words)
+    for run in runs:
+        table = run.words[[column, "word", "onset", "offset"]].copy()
         places = run.pieces.table
         first = np.searchsorted(places[:, 0], np.arange(len(table)))
         last = np.searchsorted(places[:, 0], np.arange(len(table)), side="right") - 1
         table["window"], table["first_token"] = places[first, 1], places[first, 2]
         table["end_window"], table["end_token"] = places[last, 3], places[last, 4]
-        table["text"] = _covered(run, text)
+        table["text"] = _covered(run, texts[run.story])
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)[list(WORDS_COLUMNS)]
+    return pd.concat(tables, ignore_index=True)[[column, *WORDS_COLUMNS]]
 
 
 def _covered(run: MappedRun, text: str) -> list[str]:
@@ -335,15 +340,15 @@ def _covered(run: MappedRun, text: str) -> list[str]:
 
 
 def window_tensors(runs: Sequence[MappedRun]) -> dict[str, Array]:
-    """Return what the extraction needs to know, by run: windows, and each word's tokens."""
+    """Return what the extraction needs to know, by story: windows, and each word's tokens."""
     tensors: dict[str, Array] = {}
     for run in runs:
-        tensors[f"run-{run.run}/ids"] = run.windows.ids
-        tensors[f"run-{run.run}/mask"] = run.windows.mask
-        tensors[f"run-{run.run}/text"] = text_places(run.windows)
-        tensors[f"run-{run.run}/pieces"] = run.pieces.table
-        tensors[f"run-{run.run}/enter"] = run.pieces.enter
-        tensors[f"run-{run.run}/leave"] = run.pieces.leave
+        tensors[f"{run.story}/ids"] = run.windows.ids
+        tensors[f"{run.story}/mask"] = run.windows.mask
+        tensors[f"{run.story}/text"] = text_places(run.windows)
+        tensors[f"{run.story}/pieces"] = run.pieces.table
+        tensors[f"{run.story}/enter"] = run.pieces.enter
+        tensors[f"{run.story}/leave"] = run.pieces.leave
     return tensors
 
 

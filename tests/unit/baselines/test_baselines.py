@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.keys import run_keys
 from lateralization.baselines.baselines import (
     baseline,
     baseline_table,
@@ -136,7 +137,7 @@ def test_a_damaged_zip_is_one_line_however_it_is_compressed(tmp_path: Path, meth
     with pytest.raises(BadInput, match="GloVe file"):
         glove_vectors(["the"], glove)
     with pytest.raises(BadInput, match="--texts"):
-        read_text_zip(texts, "en", None, 1)
+        read_text_zip(texts, "en", None, run_keys(1))
 
 
 def command(tmp_path: Path, **spec: object) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.keys import run_keys
 from helpers.planning import own, plan_of
 from helpers.tiny_dataset import SCANS, STUDY, write_dataset
 from lateralization.baselines.bookkeeping import is_bookkeeping_name, stepping_columns
@@ -63,7 +64,7 @@ def test_a_column_of_bookkeeping_is_refused_by_name(tmp_path, name, kind):
     table = rows([6, 7]).rename(columns={"f0": name})
     path = write(table, tmp_path / f"a_lang-en_{kind}")
     with pytest.raises(BadInput) as caught:
-        read_features(path, 2)
+        read_features(path, run_keys(2))
     shown = "Unnamed: 1 (it has no name)" if not name else repr(name)
     shown = "Unnamed: 0 (it has no name)" if name == "Unnamed: 0" else shown
     assert f"has the columns {shown}, which say where a row is" in str(caught.value)
@@ -73,8 +74,8 @@ def test_a_column_of_bookkeeping_is_refused_by_name(tmp_path, name, kind):
 @pytest.mark.parametrize("name", FEATURES)
 def test_a_feature_keeps_its_name(tmp_path, name):
     table = rows([6, 7]).rename(columns={"f1": name})
-    found = read_features(write(table, tmp_path / "a_lang-en_words.csv"), 2)
-    np.testing.assert_array_equal(found.runs[2][0][:, -1], table[name][6:])
+    found = read_features(write(table, tmp_path / "a_lang-en_words.csv"), run_keys(2))
+    np.testing.assert_array_equal(found.runs["run-2"][0][:, -1], table[name][6:])
 
 
 @pytest.mark.parametrize("name", MARKS)
@@ -82,14 +83,14 @@ def test_a_mark_of_a_place_is_a_feature_and_its_time_is_none(tmp_path, name):
     table = rows([6, 7]).rename(columns={"f1": name})
     times = table.assign(**{name: [7, 9, 10, 14, 15, 19, 1, 2, 4, 7, 9, 10, 18]})
     with pytest.raises(BadInput, match=rf"has the columns '{name}', which say where a row is"):
-        read_features(write(times, tmp_path / "a_lang-en_words.csv"), 2)
+        read_features(write(times, tmp_path / "a_lang-en_words.csv"), run_keys(2))
     marks = table.assign(**{name: [0, 0, 1, 0, 1, 1, 0, 0, 0, 0, 0, 1, 1]})
-    found = read_features(write(marks, tmp_path / "b_lang-en_words.csv"), 2)
+    found = read_features(write(marks, tmp_path / "b_lang-en_words.csv"), run_keys(2))
     assert found.names == ["f0", name]
     marks[name] = marks[name].astype(object)
     marks.loc[4, name] = "n/a"
     with pytest.raises(BadInput, match=f"line 6: {name} is 'n/a', no finite number"):
-        read_features(write(marks, tmp_path / "c_lang-en_words.csv"), 2)
+        read_features(write(marks, tmp_path / "c_lang-en_words.csv"), run_keys(2))
 
 
 @pytest.mark.parametrize("name", COUNTERS)
@@ -97,10 +98,10 @@ def test_what_may_count_is_refused_if_it_never_falls_within_a_run(tmp_path, name
     table = rows([6, 7]).rename(columns={"f1": name})
     counts = table.assign(**{name: [1, 1, 2, 4, 4, 4, 0, 0, 0, 0, 0, 0, 2]})
     with pytest.raises(BadInput, match=rf"has the columns '{name}', which say where a row is"):
-        read_features(write(counts, tmp_path / "a_lang-en_scans.csv"), 2)
+        read_features(write(counts, tmp_path / "a_lang-en_scans.csv"), run_keys(2))
     for values in ([1, 1, 2, 4, 3, 4, 0, 0, 0, 0, 0, 0, 2], [3] * 13):
         table[name] = values
-        read_features(write(table, tmp_path / "b_lang-en_scans.csv"), 2)
+        read_features(write(table, tmp_path / "b_lang-en_scans.csv"), run_keys(2))
 
 
 def test_a_name_alone_decides_where_there_are_no_values():
@@ -161,7 +162,7 @@ def test_a_column_that_counts_is_refused_by_its_values(tmp_path, count, form, un
     else:
         write(table, path)
     with pytest.raises(BadInput, match=r"column (f1|1 of layer-0) (counts its rows|is the number)"):
-        read_features(path, 3)
+        read_features(path, run_keys(3))
 
 
 def story():
@@ -193,7 +194,7 @@ def test_a_time_of_the_words_is_refused_under_any_name(tmp_path, time):
     words = story()
     table = pd.DataFrame({"run": words["run"], "pitch": TIMES[time](words)})
     path = write(table, tmp_path / "a_lang-en_words.tsv")
-    features = read_features(path, 2)
+    features = read_features(path, run_keys(2))
     with pytest.raises(BadInput, match=r"column pitch is the (onset|offset) of the words"):
         check_word_rows(path, features, words)
 
@@ -204,7 +205,7 @@ def test_what_only_goes_with_time_is_a_feature(tmp_path):
     table = pd.DataFrame({"run": words["run"], "pitch": words["onset"] + rng.normal(0, 1, 80),
                           "length": words["offset"] - words["onset"], "rate": 1.0})  # fmt: skip
     path = write(table, tmp_path / "a_lang-en_words.tsv")
-    check_word_rows(path, read_features(path, 2), words)
+    check_word_rows(path, read_features(path, run_keys(2)), words)
 
 
 def test_the_time_of_scans_is_refused(world, tmp_path):
@@ -234,11 +235,11 @@ def test_constant_and_slow_features_are_no_count(tmp_path):
     table["f0"] = 0.1
     table["f1"] = np.where(table["run"] == 1, 0.1, 0.7)
     table["slow"] = in_run(table) ** 1.2
-    read_features(write(table, tmp_path / "a_lang-en_words.tsv"), 2)
-    read_features(write(table[:N_WORDS], tmp_path / "b_lang-en_words.tsv"), 1)
+    read_features(write(table, tmp_path / "a_lang-en_words.tsv"), run_keys(2))
+    read_features(write(table[:N_WORDS], tmp_path / "b_lang-en_words.tsv"), run_keys(1))
 
 
 def test_few_rows_do_not_show_that_a_column_counts(tmp_path):
     table = rows([4, 2])
     table["f1"] = [3, 4, 5, 6, 2, 9]
-    read_features(write(table, tmp_path / "a_lang-en_words.tsv"), 2)
+    read_features(write(table, tmp_path / "a_lang-en_words.tsv"), run_keys(2))

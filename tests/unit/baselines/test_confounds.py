@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.keys import run_keys
 from helpers.tiny_dataset import ASSETS, PROJECT, write_dataset, write_model, write_texts
 from lateralization.baselines.confounds import confound
 from lateralization.errors import BadInput
@@ -19,7 +20,7 @@ def story(tmp_path):
         "word,onset,offset,section,logfreq\n"
         "Once,0.5,1.0,1,10\nupon,1.0,2.0,1,8.5\n,,,,\nna\\ive,2.0,2.0,1,\ntime,0.0,0.5,2,12\n"
     )
-    words, _ = read_words(path, "en", None, 2)
+    words, _ = read_words(path, "en", None, run_keys(2))
     return path, words
 
 

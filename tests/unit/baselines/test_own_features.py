@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.keys import run_keys
 from helpers.tiny_dataset import ASSETS, PROJECT, SCANS, spoken, write_dataset, write_texts
 from lateralization.baselines import own_features
 from lateralization.errors import BadInput
@@ -135,13 +136,13 @@ def test_tensors_of_another_form_are_refused(tmp_path, tensors, says):
     path = tmp_path / "a_lang-en_words.safetensors"
     save_tensors(path, {name: np.ones(shape) for name, shape in tensors.items()})
     with pytest.raises(BadInput) as caught:
-        own_features.read_features(path, 2)
+        own_features.read_features(path, run_keys(2))
     assert says in str(caught.value)
 
 
 def test_words_like_null_stay_words(tmp_path):
     path = write(rows([2], word=lambda run, i: ("null", "NA")[i]), tmp_path / "a_lang-en_words.tsv")
-    assert own_features.read_features(path, 1).words == {1: ["null", "NA"]}
+    assert own_features.read_features(path, run_keys(1)).words == {"run-1": ["null", "NA"]}
 
 
 def test_a_folder_of_nothing_says_what_to_name(tmp_path):

@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerFast
 
 from helpers import tiny_models
 from helpers.hub_server import serving_hub
+from helpers.keys import run_keys
 from helpers.restatement import spoken, story, write_data
 from lateralization.errors import BadInput
 from lateralization.files import LFS_POINTER
@@ -647,7 +648,7 @@ def test_a_pointer_in_place_of_a_text_an_annotation_or_an_image_is_called_one(
     assert is_unfetched(path)
     for read in (
         lambda: stories.check_text(POINTER, "text_en_run1.txt"),
-        lambda: read_words(path, "en", None, 9),
+        lambda: read_words(path, "en", None, run_keys(9)),
         lambda: load_image(path, 4),
     ):
         with pytest.raises(BadInput, match="is a Git LFS pointer"):
@@ -709,7 +710,12 @@ def test_a_word_that_a_tokenizer_cannot_encode_is_named(tokenizer_of: Any, at: i
     tokenizer = tokenizer_of([TEXT])
     with pytest.raises(BadInput, match="its tokenizer cannot encode the word 'ЖЖЖЖ'"):
         map_words(
-            tokenizer, table_of(text), [text], language="en", mapping="aligned", max_length=96
+            tokenizer,
+            table_of(text),
+            {"run-1": text},
+            language="en",
+            mapping="aligned",
+            max_length=96,
         )
 
 
@@ -718,10 +724,10 @@ def test_a_word_that_is_an_unknown_token_or_known_in_part_is_read() -> None:
     words[5] = "ЖЖЖЖ"
     text = " ".join(words)
     options: dict[str, Any] = {"language": "en", "mapping": "aligned", "max_length": 96}
-    (run,) = map_words(whole_words([TEXT], "[UNK]"), table_of(text), [text], **options)
+    (run,) = map_words(whole_words([TEXT], "[UNK]"), table_of(text), {"run-1": text}, **options)
     assert len(run.words) == len(spoken(text))
     text = text.replace("ЖЖЖЖ", "Жhe")
-    (run,) = map_words(characters([TEXT]), table_of(text), [text], **options)
+    (run,) = map_words(characters([TEXT]), table_of(text), {"run-1": text}, **options)
     assert len(run.words) == len(spoken(text))
 
 
@@ -731,7 +737,7 @@ def test_tokens_that_the_model_does_not_know_are_refused_by_words(
     folder = copied(home, "gpt2", tmp_path)
     tokenizer = load_tokenizer(folder)
     (run,) = map_words(
-        tokenizer, table_of(TEXT), [TEXT], language="en", mapping="aligned", max_length=96
+        tokenizer, table_of(TEXT), {"run-1": TEXT}, language="en", mapping="aligned", max_length=96
     )
     check_vocabulary(load_config(folder), [run])
     configure(folder, vocab_size=100)

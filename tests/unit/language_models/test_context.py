@@ -10,6 +10,7 @@ import transformers
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from helpers import tiny_models
+from helpers.keys import by_run
 from helpers.restatement import Data, mapped, write_data
 from lateralization.files import read_tensors
 from lateralization.language_models.batches import RunTokens, plan_batches, runs_from
@@ -107,7 +108,7 @@ def test_each_word_alone_with_its_context_gives_the_same(
         expected = np.array([word[layer] for word in states])
         bound = 1e-5 * np.abs(expected).max()
         np.testing.assert_allclose(vectors[f"run-1/layer-{layer}"], expected, rtol=0, atol=bound)
-    table = surprisal_table(words_table(found, data[2]), runs, bits)
+    table = surprisal_table(words_table(found, by_run(data[2])), runs, bits)
     mine = table[table.run == 1]
     np.testing.assert_allclose(mine.surprisal, surprisal, rtol=1e-4, atol=1e-4)
     assert np.isnan(mine.surprisal.iloc[0]) == (kind in ("gpt2", "mamba"))
@@ -218,7 +219,7 @@ def test_surprisal_of_whole_windows_is_that_of_the_plain_model(
     found = mapped(model, data, mapping)
     runs = runs_from(window_tensors(found))
     _, bits = extracted(load_model(model), runs, tmp_path / "parts")
-    table = surprisal_table(words_table(found, data[2]), runs, bits)
+    table = surprisal_table(words_table(found, by_run(data[2])), runs, bits)
     for run in found:
         assert len(run.windows.ids) > 2
         tokens, spans, lead = stream(run)

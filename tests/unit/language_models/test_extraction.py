@@ -13,6 +13,7 @@ import transformers
 from transformers import AutoModelForCausalLM
 
 from helpers import tiny_models
+from helpers.keys import by_run, run_keys
 from helpers.restatement import Data, assert_equal_vectors, mapped, restated, write_data
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors
@@ -54,7 +55,7 @@ def test_every_architecture_gives_the_vectors_of_a_plain_restatement(
         (len(runs[0].words), width) for width in WIDTHS.get(kind, [16, 16, 16])
     ]
     assert all(np.isfinite(values).all() and values.any() for values in features.values())
-    table = words_table(runs, data[2])
+    table = words_table(runs, by_run(data[2]))
     covers = [
         comparable(word)[0] in comparable(text)[0]
         for word, text in zip(table.word, table.text, strict=True)
@@ -103,7 +104,7 @@ def test_a_text_that_ends_with_its_window_and_words_across_seams(
     runs = mapped(model, data, "aligned")
     assert runs[0].windows.mask.all()
     assert len(runs[0].windows.ids) > 1
-    table = words_table(runs, data[2])
+    table = words_table(runs, by_run(data[2]))
     assert (table["end_window"] > table["window"]).any()
     features = extraction.extract_features(model, data[0], data[1], "en")
     assert_equal_vectors(features, restated(model, runs))
@@ -284,7 +285,7 @@ def test_words_and_windows_must_belong_together(tmp_path: Path, data: Data) -> N
     model = tiny_models.make(tmp_path / "gpt2", "gpt2", data[2])
     made = mapped(model, data, "reference")
     runs = batches.runs_from(window_tensors(made))
-    table = words_table(made, data[2])
+    table = words_table(made, by_run(data[2]))
     check_word_counts(table, runs)
     with pytest.raises(BadInput, match="run 2"):
         check_word_counts(table.iloc[:-1], runs)
@@ -333,8 +334,10 @@ def test_tokens_that_the_model_does_not_know_are_refused_where_they_are_read(
     tokenizer = load_tokenizer(model)
     tokenizer.add_special_tokens({"pad_token": "[PAD]"})
     assert tokenizer.pad_token_id == len(tokenizer) - 1
-    words, _ = read_words(data[0], "en", None, 2)
-    made = map_words(tokenizer, words, data[2], language="en", mapping="aligned", max_length=96)
+    words, _ = read_words(data[0], "en", None, run_keys(2))
+    made = map_words(
+        tokenizer, words, by_run(data[2]), language="en", mapping="aligned", max_length=96
+    )
     runs = batches.runs_from(window_tensors(made))
     assert any((run.ids == tokenizer.pad_token_id).any() for run in runs)
     trunk = load_trunk(model)

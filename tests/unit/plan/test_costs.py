@@ -25,7 +25,7 @@ from lateralization.plan.costs import (
     without_scans,
 )
 from lateralization.plan.summary import details, peak_bytes
-from lateralization.run_plan import FitPlan
+from lateralization.run_plan import FitPlan, RunPlan, SubjectPlan
 
 RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results"
 
@@ -91,6 +91,31 @@ def test_hours_grow_with_what_a_run_does() -> None:
     assert hours(encoder=slow).stages["ENCODE"] > 8 * plain.stages["ENCODE"]
 
 
+def test_the_work_is_that_of_what_each_person_heard() -> None:
+    """Of stories that nobody heard all of: runs, and the average over every one that was heard."""
+
+    def heard(subject: str, *stories: str) -> SubjectPlan:
+        runs = [RunPlan(f"story-{name}", "", "", scans=300) for name in stories]
+        return SubjectPlan(subject, [], None, True, True, runs)
+
+    people = [heard("01", "a", "b", "c"), heard("02", "b", "c", "d", "d_rep-2", "e")]
+    stories = [f"story-{name}" for name in "abcde"]
+    language = made_language(subjects=people, stories=stories)
+    model = made_model("m", n_parameters=10**8, n_hid=768)
+
+    def encode(subject: str) -> float:
+        plan = made_plan(languages=[language], models=[model], fits=[FitPlan("en", subject, "m")])
+        return estimated_hours(plan, {"m": 1}).stages["ENCODE"]
+
+    assert encode("02") == pytest.approx(5 / 3 * encode("01"))
+    assert encode("average") == pytest.approx(2 * encode("01"))
+    plan = made_plan(languages=[language])
+    assert estimated_hours(plan, {}).stages["RESAMPLE"] == pytest.approx(8 * 1.02 / 3600)
+    voxels = 37 * 46 * 38
+    assert fmri_disk(plan)[0] == 4 * 8 * 300 * voxels
+    assert fmri_disk(plan)[1] == 4 * (2 * 8 + 3 * 6) * 300 * 27_000
+
+
 def test_memory_on_a_gpu_is_the_weights_and_a_window() -> None:
     model = made_model("gpt2-xl", n_parameters=1_557_611_200, n_layers=48, n_hid=1600)
     whole = gpu_bytes_needed(model, "float32")
@@ -152,10 +177,14 @@ def test_the_shape_of_a_folder_is_in_its_configuration(
 
 
 def test_the_reliability_puts_the_means_of_both_halves_aside() -> None:
-    subjects = [made_subject("EN901"), made_subject("EN902"), made_subject("EN903", group=False)]
+    subjects = [
+        made_subject("EN901", scans=100),
+        made_subject("EN902", scans=100),
+        made_subject("EN903", scans=100, group=False),
+    ]
 
     def aside(**fields: Any) -> int:
-        given: dict[str, Any] = {"subjects": subjects, "n_scans": {"EN901": [100] * 9}} | fields
+        given: dict[str, Any] = {"subjects": subjects} | fields
         languages = [made_language(**given)]
         return reliability_disk(made_plan(parameters={"isc_trials": 3}, languages=languages))
 
@@ -166,9 +195,9 @@ def test_the_reliability_puts_the_means_of_both_halves_aside() -> None:
 
 def test_a_size_that_is_not_known_is_called_unknown() -> None:
     subjects = [made_subject("EN901"), made_subject("EN902")]
-    fields: dict[str, Any] = {"subjects": subjects, "annotation": {"files": []}}
-    uncounted = made_language(language="nl", **fields)
-    counted = made_language(n_scans={"EN901": [100] * 9}, **fields)
+    fields: dict[str, Any] = {"annotation": {"files": []}}
+    uncounted = made_language(language="nl", subjects=subjects, **fields)
+    counted = made_language(subjects=[made_subject("EN901", scans=100)], **fields)
 
     def disk(*languages: Any) -> tuple[Any, str, str]:
         plan = made_plan(languages=list(languages))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.keys import by_run
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.simulation import story
@@ -165,7 +166,7 @@ def test_the_studys_matching_rule_walks_through_the_whole_story(
     mapped = map_words(
         train_tokenizer(texts, family, model.vocabulary),
         pd.concat(tables, ignore_index=True),
-        texts,
+        by_run(texts),
         language="en",
         mapping="reference",
         max_length=model.positions,

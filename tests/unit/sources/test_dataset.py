@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.keys import run_keys
 from helpers.tiny_dataset import (
     AFFINE,
     ANNOTATION,
@@ -21,11 +22,12 @@ from helpers.tiny_dataset import (
     write_run,
     write_texts,
 )
+from lateralization.bids.heard import Subject
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.problems import Problems
 from lateralization.sources import dataset
-from lateralization.sources.bold_headers import check_headers, check_spaces
+from lateralization.sources.bold_headers import check_counts, check_headers, check_spaces
 from lateralization.sources.description import read_description
 from lateralization.study import ANNOTATION_MD5
 from lateralization.words import stories
@@ -36,7 +38,8 @@ def checked(root, averaged=True):
     problems, notes = Problems(), []
     subjects = dataset.local_subjects(root, STUDY, "en")
     dataset.check_subjects(root, STUDY, subjects, problems)
-    scans = check_headers(subjects, averaged, problems, notes)
+    scans = check_headers(subjects, problems, notes)
+    check_counts(scans, averaged, problems, notes)
     return scans, problems, notes
 
 
@@ -254,7 +257,7 @@ def listener(subject, stories, form="ses-{k}/func/sub-{subject}_ses-{k}_task-{st
         Path("data", f"sub-{subject}", form.format(k=k, subject=subject, story=story))
         for k, story in enumerate(stories, start=1)
     ]
-    return dataset.Subject(subject, paths, [])
+    return Subject(subject, paths, [])
 
 
 def named_wrong(*subjects):
@@ -284,7 +287,7 @@ def test_another_set_of_stories_is_refused():
     assert "names the story naked, that of sub-01 legacy" in line
     (line,) = named_wrong(
         listener("01", STORIES),
-        dataset.Subject("02", [*listener("02", STORIES).bold[:3], Path("sub-02/bold.nii.gz")], []),
+        Subject("02", [*listener("02", STORIES).bold[:3], Path("sub-02/bold.nii.gz")], []),
     )
     assert "names the story nothing, that of sub-01 legacy" in line
 
@@ -423,7 +426,7 @@ def test_the_header_of_a_run_is_asked_for_its_space(tmp_path):
         path.rename(path.with_name(path.name.replace("space-MNIColin27_", "")))
     subjects = dataset.local_subjects(tmp_path, STUDY, "en")
     problems, notes = Problems(), []
-    check_headers(subjects, True, problems, notes)
+    check_headers(subjects, problems, notes)
     assert not problems
     assert "of 18 runs tell their space" in notes[0]
     path = subjects[1].bold[3]
@@ -434,7 +437,7 @@ def test_the_header_of_a_run_is_asked_for_its_space(tmp_path):
         nibabel.save(image, tmp_path / "other.nii.gz")
         (tmp_path / "other.nii.gz").replace(path)
         problems = Problems()
-        check_headers(subjects, True, problems, [])
+        check_headers(subjects, problems, [])
         assert path.name in problems[0]
         assert "the scanner's space by its header" in problems[0]
 
@@ -463,10 +466,13 @@ def zipped(tmp_path, folder, prefix="lpp_en_text/"):
 
 def test_a_zip_gives_the_same_bytes_as_the_folder(tmp_path):
     folder = write_texts(tmp_path / "t")
-    from_folder = stories.read_text_files(stories.texts_of_folder(folder, "en"), "en")
+    from_folder = stories.texts_from([folder], "en", None, run_keys(9))
     assert list(from_folder) == [f"text_en_run{run}.txt" for run in range(1, 10)]
-    assert stories.read_text_zip(zipped(tmp_path, folder), "en", None) == from_folder
-    assert stories.read_text_zip(zipped(tmp_path, folder, ""), "en", "unused") == from_folder
+    assert stories.read_text_zip(zipped(tmp_path, folder), "en", None, run_keys(9)) == from_folder
+    assert (
+        stories.read_text_zip(zipped(tmp_path, folder, ""), "en", "unused", run_keys(9))
+        == from_folder
+    )
 
 
 @pytest.mark.parametrize(
@@ -484,12 +490,9 @@ def test_a_wrong_text_is_one_line(tmp_path, content, says, as_zip):
     folder = write_texts(tmp_path / "t")
     path = folder / "text_en_run4.txt"
     path.unlink() if content is None else path.write_bytes(content)
-    if as_zip:
-        arguments = (stories.read_text_zip, zipped(tmp_path, folder), "en", None)
-    else:
-        arguments = (stories.read_text_files, stories.texts_of_folder(folder, "en"), "en")
+    origin = zipped(tmp_path, folder) if as_zip else folder
     with pytest.raises(BadInput, match="text_en_run4") as caught:
-        arguments[0](*arguments[1:])
+        stories.texts_from([origin], "en", None, run_keys(9))
     assert says in str(caught.value)
 
 
@@ -497,4 +500,4 @@ def test_a_zip_that_is_none_is_one_line(tmp_path):
     path = tmp_path / "t.zip"
     path.write_bytes(b"<html>")
     with pytest.raises(BadInput, match="cannot be read as a zip"):
-        stories.read_text_zip(path, "en", None)
+        stories.read_text_zip(path, "en", None, run_keys(9))

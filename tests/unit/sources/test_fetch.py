@@ -157,6 +157,85 @@ def test_annotations_are_fetched_or_copied(server, tmp_path):
         assert not (tmp_path / folder / "annotation.csv").is_symlink()
 
 
+# ---- stories ----------------------------------------------------------------------------------
+
+
+def aligned(path, words):
+    entries = [{"case": "success", "word": w, "start": a, "end": b} for w, a, b in words]
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        json.dumps({"words": [*entries, {"case": "not-found-in-audio", "word": "fox"}]})
+    )
+    return path
+
+
+@pytest.fixture
+def story_files(tmp_path):
+    """Files of two stories that have one name, in an order that is not that of names."""
+    told = {"wheels": [("Round", 0.5, 1), ("and", 1, 1.5)], "a_b": [("Once", 0.25, 0.75)]}
+    return {f"story-{name}": aligned(tmp_path / "gentle" / name / "align.json", words)
+            for name, words in told.items()}  # fmt: skip
+
+
+def test_words_of_stories_become_one_table(tmp_path, story_files):
+    pairs = [[key, f"gentle/{key}"] for key in story_files]
+    parcel = {"kind": "annotation", "columns": {"word": "w"}, "tier": "", "stories": pairs}
+    (made,) = fetch(parcel, list(story_files.values()), tmp_path / "cache", tmp_path / "out")
+    assert made.name == "annotation.tsv"
+    assert made.read_text() == (
+        "story\tword\tonset\toffset\nwheels\tRound\t0.5\t1.0\nwheels\tand\t1.0\t1.5\n"
+        "a_b\tOnce\t0.25\t0.75\n"
+    )
+    with pytest.raises(BadInput, match="1 files are given for 2 stories"):
+        fetch(parcel, [story_files["story-a_b"]], tmp_path / "cache", tmp_path / "out")
+
+
+def test_one_table_of_words_is_brought_into_the_same_form(tmp_path):
+    table = tmp_path / "words.csv"
+    table.write_text('talk,word,onset,offset,logfreq\nx,"a, b",0,1,2.5\ny,c,1,2,\nx,d,,,1\n')
+    parcel = {"kind": "annotation", "columns": {"story": "talk"}, "tier": "", "stories": []}
+    (made,) = fetch(parcel, [table], tmp_path / "cache", tmp_path / "out")
+    assert made.read_text() == (
+        "story\tword\tonset\toffset\tlogfreq\nx\ta, b\t0.0\t1.0\t2.5\ny\tc\t1.0\t2.0\t\n"
+    )
+    parcel |= {"kind": "texts", "language": "en", "joined": True}
+    made = fetch(parcel, [table], tmp_path / "cache", tmp_path / "texts")
+    assert {path.name: path.read_text() for path in made} == {
+        "text_en_story-x.txt": "a, b d\n",
+        "text_en_story-y.txt": "c\n",
+    }
+
+
+@pytest.mark.parametrize(("language", "space"), [("en", " "), ("cn", "")])
+def test_texts_are_joined_from_the_words_those_without_a_time_too(
+    tmp_path, story_files, language, space
+):
+    pairs = [[key, ""] for key in story_files]
+    parcel = {"kind": "texts", "language": language, "stories": pairs, "joined": True}
+    made = fetch(parcel, list(story_files.values()), tmp_path / "cache", tmp_path / "out")
+    assert {path.name: path.read_text() for path in made} == {
+        f"text_{language}_story-wheels.txt": space.join(["Round", "and", "fox"]) + "\n",
+        f"text_{language}_story-a_b.txt": space.join(["Once", "fox"]) + "\n",
+    }
+
+
+def test_texts_of_stories_are_paired_by_the_order_of_the_plan(tmp_path):
+    paths = [tmp_path / name / "transcript.txt" for name in ("z", "a")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(f"Story {path.parent.name}.\n")
+    pairs = [["story-z", "z/transcript.txt"], ["story-a", "a/transcript.txt"]]
+    parcel = {"kind": "texts", "language": "en", "stories": pairs}
+    made = fetch(parcel, paths, tmp_path / "cache", tmp_path / "out")
+    assert {path.name: path.read_text() for path in made} == {
+        "text_en_story-a.txt": "Story a.\n",
+        "text_en_story-z.txt": "Story z.\n",
+    }
+    paths[1].write_text("")
+    with pytest.raises(BadInput, match=r"a/transcript.txt is empty"):
+        fetch(parcel, paths, tmp_path / "cache", tmp_path / "out")
+
+
 # ---- texts --------------------------------------------------------------------------------------
 
 

@@ -7,8 +7,10 @@ import sys
 import pandas as pd
 import pytest
 
+from helpers.planning import plan_of
 from helpers.tiny_dataset import ASSETS, PROJECT, STUDY
 from lateralization.errors import BadInput
+from lateralization.files import write_table
 from lateralization.sources.dataset import read_manifest
 from lateralization.sources.description import read_description
 from lateralization.sources.manifest import KEY, manifest, pinned_files
@@ -143,3 +145,95 @@ def test_a_key_without_length_and_a_folder_without_git_are_refused(other, tmp_pa
     (tmp_path / "none").mkdir()
     with pytest.raises(BadInput, match="give a clone"):
         pinned_files(tmp_path / "none" / "deeper")
+
+
+STORIES = {
+    "name": "ds000008",
+    "version": "1.0.0",
+    "manifest": "manifest.tsv",
+    "tr": 1.5,
+    "derivatives": "derivatives/fmriprep",
+    "bold": {"space": "MNI152NLin2009cAsym"},
+    "story": ["task"],
+    "languages": {"nl": {"subjects": "*", "words": "words/{story}.TextGrid"}},
+}
+
+
+@pytest.fixture
+def told(tmp_path):
+    """A tree of stories: their order differs over sessions, and one is heard twice."""
+    tree = tmp_path / "tree"
+    heard = {"01": "abcb", "02": "cab", "03": "ab"}
+    for subject, stories in heard.items():
+        for session, story in enumerate(stories, start=1):
+            for space in ("T1w", "MNI152NLin2009cAsym"):
+                stem = f"sub-{subject}_ses-{session}_task-{story}_space-{space}_bold.nii.gz"
+                path = f"derivatives/fmriprep/sub-{subject}/ses-{session}/func/{stem}"
+                annexed(tree, path, f"MD5E-s{session}00--{session:032x}.nii.gz")
+    for story in "abcd":
+        annexed(tree, f"words/{story}.TextGrid", f"MD5E-s50--{ord(story):032x}.TextGrid")
+    git(tree, "init", "-q")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-q", "-m", "1")
+    (tmp_path / "dataset.json").write_text(json.dumps(STORIES))
+    return tmp_path
+
+
+def story_manifest(folder):
+    description = read_description(folder / "dataset.json", ASSETS / "dataset.schema.json")
+    return manifest(description, pinned_files(folder / "tree"), (), folder)
+
+
+def test_a_fetched_data_set_of_stories_is_planned_from_its_names(told):
+    rows = story_manifest(told)
+    assert len(rows) == 9 + 3  # runs in one space, words of stories that have runs
+    write_table(rows, told / "manifest.tsv")
+    plan = plan_of(told, dataset="dataset.json", languages="nl", models="none",
+                   baselines="random_vector")  # fmt: skip
+    (language,) = plan["languages"]
+    assert language["stories"] == ["story-a", "story-b", "story-c"]
+    first = language["subjects"][0]
+    assert [run["key"] for run in first["runs"]] == [
+        "story-a", "story-b", "story-b_rep-2", "story-c",
+    ]  # fmt: skip
+    assert [run["session"] for run in first["runs"]] == ["1", "2", "4", "3"]
+    assert [file["path"] for file in first["remote"]["files"]] == [
+        run["bold"] for run in first["runs"]
+    ]
+    assert first["remote"]["n_runs"] == 4
+    assert {run["scans"] for one in language["subjects"] for run in one["runs"]} == {None}
+    assert [file["path"] for file in language["annotation"]["files"]] == [
+        f"words/{story}.TextGrid" for story in "abc"
+    ]
+    assert any("not known before they are fetched" in note for note in plan["notes"])
+    assert [row["n_scans"] for row in plan["data_runs"]] == [None] * 9
+
+
+def test_a_fetched_data_set_may_have_a_table_of_runs(told):
+    heard = [("01", "b", "2"), ("01", "a", "1"), ("01", "c", "3"), ("02", "b", "3")]
+    rows = ["subject\tstory\tbold\tstart"] + [
+        f"{s}\t{story}\tderivatives/fmriprep/sub-{s}/ses-{k}/func/sub-{s}_ses-{k}_task-{story}"
+        "_space-MNI152NLin2009cAsym_bold.nii.gz\t3"
+        for s, story, k in heard
+    ]
+    (told / "runs.tsv").write_text("\n".join(rows) + "\n")
+    content = {k: v for k, v in STORIES.items() if k not in ("derivatives", "bold", "story")}
+    (told / "dataset.json").write_text(json.dumps(content | {"runs": "runs.tsv"}))
+    write_table(story_manifest(told), told / "manifest.tsv")
+    plan = plan_of(told, dataset="dataset.json", languages="nl", models="none",
+                   baselines="random_vector")  # fmt: skip
+    assert plan["languages"][0]["stories"] == ["story-b", "story-a", "story-c"]
+    assert plan["languages"][0]["starts"] == [3.0] * 3
+    (told / "runs.tsv").write_text("\n".join([*rows, "03\ta\tgone_bold.nii\t3"]) + "\n")
+    with pytest.raises(BadInput, match=r"the manifest does not have gone_bold\.nii"):
+        story_manifest(told)
+
+
+def test_what_a_tree_of_stories_lacks_is_refused(told):
+    content = STORIES | {"languages": {"nl": {"subjects": "*", "words": "words/{story}.json"}}}
+    (told / "dataset.json").write_text(json.dumps(content))
+    with pytest.raises(BadInput, match=r"the tree has no words/a\.json, .* \(words\)"):
+        story_manifest(told)
+    (told / "dataset.json").write_text(json.dumps(STORIES | {"bold": {}}))
+    with pytest.raises(BadInput, match="bold names no space, and there are files in several"):
+        story_manifest(told)

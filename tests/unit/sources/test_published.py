@@ -15,6 +15,7 @@ from lateralization.errors import BadInput
 from lateralization.files import GIT_BLOB, digest_of, read_tensors
 from lateralization.fmri.average import write_average
 from lateralization.fmri.reliability import write_given
+from lateralization.runs import numbered_keys
 from lateralization.sources.download import Policy
 from lateralization.sources.fetch import fetch
 from lateralization.sources.given_files import grid_of, own_file, published_files, study_urls
@@ -147,11 +148,13 @@ def test_an_average_subject_is_the_same_in_both_forms(tmp_path, mask):
     assert set(found["joblib"]) == {*(f"run-{run}" for run in range(1, 10)), "left_out"}
     for name, values in found["joblib"].items():
         np.testing.assert_array_equal(values, found["nifti"][name])
-    parcel = own_file("average_subject", tmp_path, 9, grid_of(path))
+    parcel = own_file("average_subject", tmp_path, numbered_keys(9), grid_of(path))
     assert parcel["source"] == [str(one) for one in by_form["nifti"]]
     for one in by_form["nifti"]:
         one.unlink()
-    parcel = own_file("average_subject", tmp_path, 9, grid_of(path))
+    parcel = own_file("average_subject", tmp_path, numbered_keys(9), grid_of(path))
     assert parcel["source"] == [str(one) for one in by_form["joblib"]]
     with pytest.raises(BadInput, match="belongs to it"):
-        own_file("average_subject", tmp_path, 9, replace(grid_of(path), mask=voxels[:16]))
+        own_file(
+            "average_subject", tmp_path, numbered_keys(9), replace(grid_of(path), mask=voxels[:16])
+        )

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from helpers.keys import run_keys
 from lateralization.errors import BadInput
 from lateralization.files import digest_of
 from lateralization.study import ANNOTATION_MD5
 from lateralization.words.annotation import read_corrections, read_words, standard_annotation
-from lateralization.words.stories import read_texts
+from lateralization.words.by_story import rows_by_story
+from lateralization.words.stories import read_text, read_texts
 
 ROWS = ["The,0.5,0.7,1", ",0,0,1", '" ",1,1,1', "n/a,1,2,1", "Fox,2.0,2.5,1", "one,0.1,0.4,2"]
 ASSETS = Path(__file__).parents[3] / "assets"
@@ -27,7 +29,7 @@ def corrections(folder: Path, *rows: str) -> Path:
 
 
 def test_rows_without_a_word_are_left_out_and_labels_stay(tmp_path: Path) -> None:
-    words, report = read_words(annotation(tmp_path, ROWS), "en", None, 2)
+    words, report = read_words(annotation(tmp_path, ROWS), "en", None, run_keys(2))
     assert words["word"].tolist() == ["The", "Fox", "one"]
     assert words["row"].tolist() == [0, 4, 5]
     assert words["run"].tolist() == [1, 1, 2]
@@ -39,12 +41,12 @@ def test_columns_of_other_names_and_tabs_are_read(tmp_path: Path) -> None:
     path = tmp_path / "words.tsv"
     path.write_text('text\tstart\tend\tpart\tword\na"b\t0.5\t1\t1\tx\n')
     columns = {"word": "text", "onset": "start", "offset": "end", "section": "part"}
-    words, _ = read_words(path, "en", None, 1, columns)
+    words, _ = read_words(path, "en", None, run_keys(1), columns)
     assert words.to_dict("records") == [
         {"run": 1, "row": 0, "word": 'a"b', "onset": 0.5, "offset": 1.0}
     ]
     with pytest.raises(BadInput, match="no column ending; it has word, onset, end, section"):
-        read_words(path, "en", None, 1, columns | {"offset": "ending"})
+        read_words(path, "en", None, run_keys(1), columns | {"offset": "ending"})
 
 
 def test_the_standard_form_stays_byte_for_byte(tmp_path: Path) -> None:
@@ -53,7 +55,7 @@ def test_the_standard_form_stays_byte_for_byte(tmp_path: Path) -> None:
 
 
 def test_a_number_stays_a_word(tmp_path: Path) -> None:
-    words, _ = read_words(annotation(tmp_path, ["1440,0,1,1"]), "en", None, 1)
+    words, _ = read_words(annotation(tmp_path, ["1440,0,1,1"]), "en", None, run_keys(1))
     assert words["word"].tolist() == ["1440"]
 
 
@@ -61,7 +63,7 @@ def test_corrections_set_and_drop_by_label(tmp_path: Path) -> None:
     table = corrections(
         tmp_path, "en\t0\tset\tA\tThe\tarticle", "en\t4\tdrop\t\t\t", "fr\t5\tdrop\t\t\t"
     )
-    words, report = read_words(annotation(tmp_path, ROWS), "en", table, 2)
+    words, report = read_words(annotation(tmp_path, ROWS), "en", table, run_keys(2))
     assert words["word"].tolist() == ["A", "one"]
     assert [entry["row"] for entry in report["corrections"]["applied"]] == [0, 4]
     assert report["corrections"]["unexpected"] == []
@@ -69,14 +71,14 @@ def test_corrections_set_and_drop_by_label(tmp_path: Path) -> None:
 
 def test_corrections_of_absent_rows_are_reported(tmp_path: Path) -> None:
     table = corrections(tmp_path, "en\t3919\tdrop\t\t\t", "en\t77\tset\tx\t\t")
-    words, report = read_words(annotation(tmp_path, ROWS), "en", table, 2)
+    words, report = read_words(annotation(tmp_path, ROWS), "en", table, run_keys(2))
     assert len(words) == 3
     assert report["corrections"]["absent_rows"] == [3919, 77]
 
 
 def test_a_correction_that_finds_another_word_is_applied_and_reported(tmp_path: Path) -> None:
     table = corrections(tmp_path, "en\t4\tset\tCat\tDog\t")
-    words, report = read_words(annotation(tmp_path, ROWS), "en", table, 2)
+    words, report = read_words(annotation(tmp_path, ROWS), "en", table, run_keys(2))
     assert "Cat" in words["word"].tolist()
     assert report["corrections"]["unexpected"][0]["expected"] == "Dog"
 
@@ -108,7 +110,7 @@ def test_the_studys_corrections_are_the_published_ones() -> None:
 )
 def test_bad_annotations_are_named(tmp_path: Path, rows: list[str], header: str, said: str) -> None:
     with pytest.raises(BadInput) as caught:
-        read_words(annotation(tmp_path, rows, header), "en", None, 1)
+        read_words(annotation(tmp_path, rows, header), "en", None, run_keys(1))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -122,9 +124,9 @@ def test_odd_rows_of_the_published_annotation_are_passed_over_or_used_as_in_the_
 ) -> None:
     path = annotation(tmp_path, ODD)
     with pytest.raises(BadInput):
-        read_words(path, "en", None, 2)
+        read_words(path, "en", None, run_keys(2))
     monkeypatch.setitem(ANNOTATION_MD5, "en", digest_of(path, "md5"))
-    words, report = read_words(path, "en", None, 2)
+    words, report = read_words(path, "en", None, run_keys(2))
     assert words["word"].tolist() == ["The", "said", "one"]
     assert words["row"].tolist() == [0, 3, 6]
     assert (report["n_words"], report["rows_left_out"]) == (3, 4)
@@ -134,33 +136,34 @@ def test_odd_rows_of_the_published_annotation_are_passed_over_or_used_as_in_the_
     assert "1 words, first at row 3 (line 5): they end before they start" in said
     # of another language it is not the published one
     with pytest.raises(BadInput):
-        read_words(path, "fr", None, 2)
+        read_words(path, "fr", None, run_keys(2))
 
 
 def test_other_encodings_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "words.csv"
     path.write_bytes("word,onset,offset,section\nété,0,1,1\n".encode("latin-1"))
     with pytest.raises(BadInput, match="not UTF-8"):
-        read_words(path, "fr", None, 1)
+        read_words(path, "fr", None, run_keys(1))
     with pytest.raises(BadInput, match="not UTF-8"):
-        read_texts([path], 1)
+        read_text(path)
 
 
 def test_missing_and_empty_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("")
     for path in (tmp_path / "empty", tmp_path / "absent"):
         with pytest.raises(BadInput):
-            read_words(path, "en", None, 1)
+            read_words(path, "en", None, run_keys(1))
         with pytest.raises(BadInput):
-            read_texts([path], 1)
+            read_text(path)
 
 
 def test_line_ends_of_a_text_are_those_of_python_s_text_mode(tmp_path: Path) -> None:
-    path = tmp_path / "text"
+    path = tmp_path / "text_en_run1.txt"
     path.write_bytes("a\r\n\r\nb\rc\n\u2028d\x85\x0ce\n".encode())
-    assert read_texts([path], 1) == [path.read_text("utf-8")] == ["a\n\nb\nc\n\u2028d\x85\x0ce\n"]
-    with pytest.raises(BadInput, match="one text per run"):
-        read_texts([path], 2)
+    (text,) = read_texts([path], "en", run_keys(1)).values()
+    assert text == path.read_text("utf-8") == "a\n\nb\nc\n\u2028d\x85\x0ce\n"
+    with pytest.raises(BadInput, match="lacks text_en_run2"):
+        read_texts([path], "en", run_keys(2))
 
 
 @pytest.mark.parametrize(
@@ -182,3 +185,44 @@ def test_corrections_without_columns_are_refused(tmp_path: Path) -> None:
     path.write_text("language,row\nen,1\n")
     with pytest.raises(BadInput, match="has commas between its columns where tabs"):
         read_corrections(path)
+
+
+KEYS = ["story-01", "story-b_2"]
+
+
+def stories(folder: Path, rows: list[str]) -> Path:
+    path = folder / "annotation.tsv"
+    lines = ["story\tword\tonset\toffset", *(row.replace(",", "\t") for row in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_stories_by_name_come_in_the_order_of_the_plan(tmp_path: Path) -> None:
+    rows = ["b_2,grown,0.5,0.7", "01,null,0.1,0.2", "left out,x,0,1", "b_2,ups,0.8,1", '01,"No,2,3']
+    words, report = read_words(stories(tmp_path, rows), "en", None, KEYS)
+    assert words.columns.tolist() == ["story", "row", "word", "onset", "offset"]
+    assert words["story"].tolist() == ["01", "01", "b_2", "b_2"]
+    assert words["word"].tolist() == ["null", '"No', "grown", "ups"]
+    assert words["row"].tolist() == [1, 4, 0, 3]
+    assert report["n_words"] == 4
+    assert list(rows_by_story(words)) == KEYS
+
+
+def test_a_story_without_words_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no word of 01; every story needs words"):
+        read_words(stories(tmp_path, ["b_2,x,0,1"]), "en", None, KEYS)
+
+
+def test_two_stories_of_one_text_are_refused(tmp_path: Path) -> None:
+    rows = [f"{story},word{i},{i},{i + 0.5}" for story in ("01", "b_2") for i in range(60)]
+    with pytest.raises(BadInput, match="stories 01 and b_2 have the words of one story") as caught:
+        read_words(stories(tmp_path, rows), "en", None, KEYS)
+    assert str(caught.value).endswith("give both one name, or leave one out")
+
+
+def test_corrections_name_rows_of_the_table_of_all_stories(tmp_path: Path) -> None:
+    table = corrections(tmp_path, "en\t1\tset\tfox\tx\tmisspelt", "en\t0\tdrop\t\t\tnoise")
+    rows = ["01,um,0,1", "01,x,1,2", "b_2,y,0,1"]
+    words, report = read_words(stories(tmp_path, rows), "en", table, KEYS)
+    assert words["word"].tolist() == ["fox", "y"]
+    assert len(report["corrections"]["applied"]) == 2

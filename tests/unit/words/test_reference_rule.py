@@ -103,7 +103,7 @@ def test_a_text_that_ends_early_is_no_index_error() -> None:
 
 
 def test_the_message_names_the_word_and_the_way_out() -> None:
-    message = str(cannot_match("fox", 3, 812))
+    message = str(cannot_match("fox", "run-3", 812))
     for part in ("'fox'", "run 3", "row 812", "--word_mapping aligned"):
         assert part in message
     assert isinstance(anchor(["a"], grid(["a"]), "en"), np.ndarray)

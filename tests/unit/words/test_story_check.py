@@ -5,6 +5,7 @@ import shutil
 import pandas as pd
 import pytest
 
+from helpers.keys import by_run
 from helpers.planning import lines_of, own, plan_of, write_world
 from helpers.tiny_dataset import ANNOTATION, PROJECT, run_path, write_run
 from lateralization.errors import BadInput
@@ -33,9 +34,9 @@ def test_words_are_sought_in_the_text(words, text, share):
 
 def test_a_text_of_another_story_is_named_with_its_run():
     words = pd.DataFrame({"run": [1, 1, 2, 2], "word": ["once", "when", "grown", "ups"]})
-    check_told(words, [("one", b"once upon when"), ("two", b"grown-ups")])
+    check_told(words, by_run([("one", b"once upon when"), ("two", b"grown-ups")]))
     with pytest.raises(BadInput, match=r"two has 0% of the words .* run 2 \(grown, ups\); give"):
-        check_told(words, [("one", b"once when"), ("two", b"der kleine Prinz")])
+        check_told(words, by_run([("one", b"once when"), ("two", b"der kleine Prinz")]))
 
 
 @pytest.mark.parametrize("content", [b"Nichts davon.\n", b"\1\1!\n"])
@@ -49,7 +50,7 @@ def test_a_text_that_tells_something_else_is_refused(world, capsys, content):
 def test_a_text_that_two_runs_share_is_refused():
     words = pd.DataFrame({"run": [1, 2], "word": ["once", "once"]})
     with pytest.raises(BadInput, match="two has the text of one: give each run the text"):
-        check_told(words, [("one", b"once upon"), ("two", b"once upon\n")])
+        check_told(words, by_run([("one", b"once upon"), ("two", b"once upon\n")]))
 
 
 def test_two_sections_of_one_story_are_refused(world, capsys):

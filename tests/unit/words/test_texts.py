@@ -6,10 +6,17 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from helpers.keys import run_keys
 from helpers.planning import lines_of, own, plan_of, write_world
 from lateralization.errors import BadInput
 from lateralization.words.invisible import count_invisible, is_blank
-from lateralization.words.stories import hidden_characters, read_text_zip, read_texts
+from lateralization.words.stories import (
+    hidden_characters,
+    read_text_zip,
+    read_texts,
+    text_name,
+    texts_from,
+)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -17,15 +24,16 @@ def test_line_ends_are_those_of_python_s_text_mode(tmp_path, seed):
     """The study read its texts in that mode; nothing but line ends changes."""
     rng = np.random.default_rng(seed)
     pieces = ["a", "é", " ", "\r", "\n", "\r\n", "\f", "\v", "\x85", "\u2028", "\u00a0", "\ufeff"]
-    path = tmp_path / "text.txt"
+    path = tmp_path / "text_en_run1.txt"
     path.write_bytes(("b" + "".join(rng.choice(pieces, 60))).encode())
-    assert read_texts([path], 1) == [path.read_text("utf-8")]
+    assert read_texts([path], "en", run_keys(1)) == {"run-1": path.read_text("utf-8")}
 
 
 def test_texts_of_windows_and_of_unix_are_the_same_text(tmp_path):
-    for name, end in (("unix", "\n"), ("windows", "\r\n"), ("mac", "\r")):
+    names = [f"text_en_run{run}.txt" for run in (1, 2, 3)]
+    for name, end in zip(names, ("\n", "\r\n", "\r"), strict=True):
         (tmp_path / name).write_bytes(f"The fox came.{end}{end}He said:{end}".encode())
-    (text,) = {read_texts([path], 1)[0] for path in sorted(tmp_path.iterdir())}
+    (text,) = set(read_texts([tmp_path / name for name in names], "en", run_keys(3)).values())
     assert text == "The fox came.\n\nHe said:\n"
 
 
@@ -100,4 +108,15 @@ def test_a_text_that_is_damaged_is_refused_in_one_line(tmp_path, capsys, content
     with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
         archive.writestr("text_en_run1.txt", content)
     with pytest.raises(BadInput):
-        read_text_zip(tmp_path / "t.zip", "en", None, 1)
+        read_text_zip(tmp_path / "t.zip", "en", None, run_keys(1))
+
+
+def test_texts_of_stories_are_found_by_their_names(tmp_path):
+    keys = ["story-b_2", "story-01"]
+    for name in ("story-01", "story-b_2", "story-of-nobody", "run1"):
+        (tmp_path / f"text_en_{name}.txt").write_text(f"{name}\r\n")
+    found = read_texts(sorted(tmp_path.iterdir()), "en", keys)
+    assert list(found.items()) == [("story-b_2", "story-b_2\n"), ("story-01", "story-01\n")]
+    assert list(texts_from([tmp_path], "en", None, keys)) == [text_name("en", key) for key in keys]
+    with pytest.raises(BadInput, match="lacks text_en_story-none"):
+        read_texts(sorted(tmp_path.iterdir()), "en", [*keys, "story-none"])

@@ -18,7 +18,9 @@ def test_words_that_share_a_token_each_get_it(tmp_path: Path) -> None:
     table = pd.DataFrame({"run": 1, "row": range(len(words)), "word": words})
     table = table.assign(onset=0.0, offset=0.4)
     tokenizer = tiny_models.across_words([text])
-    run = map_words(tokenizer, table, [text], language="en", mapping="aligned", max_length=96)[0]
+    run = map_words(
+        tokenizer, table, {"run-1": text}, language="en", mapping="aligned", max_length=96
+    )[0]
     assert not run.unaligned
     places = [tuple(row) for row in run.pieces.table[:, 1:].tolist()]
     shared = [at for at in range(len(words) - 1) if places[at][:2] == places[at + 1][:2]]
