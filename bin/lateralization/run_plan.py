@@ -315,6 +315,8 @@ class Plan:
     ----------
     parameters
         Parameter → value, in its one form; a password is not shown.
+    data_name
+        Name of the data set, as its description has it.
     cache_dir
         Folder of what is fetched, absolute.
     layers
@@ -335,9 +337,12 @@ class Plan:
         File in which a simulated data set describes itself.
     glove, atlas
         Where they come from; None where they are not needed.
+    data_runs
+        Rows of ``tables/runs.tsv``: each file of the data set, and whether it is used.
     """
 
     parameters: dict[str, Any]
+    data_name: str
     cache_dir: str
     layers: list[int] | str
     notes: list[str]
@@ -352,6 +357,7 @@ class Plan:
     truth: str | None
     glove: Parcel | None
     atlas: Parcel | None
+    data_runs: list[dict[str, Any]] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``plan.json``."""

@@ -1,5 +1,6 @@
 """Plans for tests of what reads them: whole, and empty but for what a test gives."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,15 @@ from typing import Any
 from lateralization.plan.parameters import load_schema, normalise
 from lateralization.problems import Problems
 from lateralization.ridge.choices import STUDY
-from lateralization.run_plan import Baseline, Claim, LanguagePlan, Model, Plan, SubjectPlan
+from lateralization.run_plan import (
+    Baseline,
+    Claim,
+    LanguagePlan,
+    Model,
+    Plan,
+    RunPlan,
+    SubjectPlan,
+)
 
 SCHEMA = load_schema(Path(__file__).parents[2])
 
@@ -22,7 +31,7 @@ def made_parameters(**given: Any) -> dict[str, Any]:
 def made_plan(*, parameters: dict[str, Any] | None = None, **fields: Any) -> Plan:
     """Return a plan in which nothing is fitted, with the parameters and fields given."""
     empty: dict[str, Any] = {
-        "cache_dir": "/cache", "layers": "all", "notes": [], "languages": [],
+        "data_name": "made", "cache_dir": "/cache", "layers": "all", "notes": [], "languages": [],
         "models": [], "baselines": [], "fits": [], "encoder": asdict(STUDY), "joint": [],
         "layers_per_task": 8, "claim": CLAIM, "truth": None, "glove": None, "atlas": None,
     }  # fmt: skip
@@ -41,9 +50,12 @@ def made_language(**fields: Any) -> LanguagePlan:
     return LanguagePlan(**(english | fields))
 
 
-def made_subject(subject: str, *, individual: bool = False, group: bool = True) -> SubjectPlan:
-    """Return a subject whose runs do not matter."""
-    return SubjectPlan(subject, [], None, individual, group, [])
+def made_subject(
+    subject: str, *, individual: bool = False, group: bool = True, heard: Sequence[str] = ()
+) -> SubjectPlan:
+    """Return a subject that heard the runs of these keys, in files that do not matter."""
+    runs = [RunPlan(key, "", f"sub-{subject}_{key}.nii.gz") for key in heard]
+    return SubjectPlan(subject, [], None, individual, group, runs)
 
 
 def made_model(name: str, **fields: Any) -> Model:
