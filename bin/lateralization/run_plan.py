@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
+from lateralization import runs
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 
@@ -172,6 +173,22 @@ class LanguagePlan:
     def individuals(self) -> list[str]:
         """Ids of the subjects that are fitted one by one."""
         return [one.subject for one in self.subjects if one.individual]
+
+    @property
+    def kind_of_runs(self) -> str:
+        """What the stories are called: ``run`` where they are numbered, else ``story``."""
+        return runs.RUN if self.stories[0].startswith(f"{runs.RUN}-") else runs.STORY
+
+    @property
+    def hearers(self) -> dict[str, int]:
+        """Story → number of people who heard it, in the order of the stories."""
+        heard = [{runs.story_of(run.key) for run in one.runs} for one in self.subjects]
+        return {story: sum(story in own for own in heard) for story in self.stories}
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether somebody lacks a story."""
+        return any(n < len(self.subjects) for n in self.hearers.values())
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "LanguagePlan":

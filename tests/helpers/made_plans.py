@@ -23,6 +23,10 @@ SCHEMA = load_schema(Path(__file__).parents[2])
 CLAIM = Claim("reliable", "strict", "best_cv", "auto", "ln_n_parameters", "0" * 64)
 
 
+RUNS = tuple(f"run-{run}" for run in range(1, 10))
+"""Keys of the study's runs."""
+
+
 def made_parameters(**given: Any) -> dict[str, Any]:
     """Return every parameter with its default, but those given."""
     return normalise({}, SCHEMA, Problems()).values | given
@@ -44,14 +48,14 @@ def made_language(**fields: Any) -> LanguagePlan:
         "language": "en", "name": "English", "scans": None, "n_runs": 9, "tr": 2.0, "trim": 10,
         "annotation": {}, "prosody": None, "texts": None, "corrections": "none", "mask": None,
         "isc": None, "average_subject": None, "subjects": [], "average": True, "stacks": [],
-        "n_scans": {}, "stories": [f"run-{run}" for run in range(1, 10)], "test": [],
+        "n_scans": {}, "stories": list(RUNS), "test": [],
         "starts": [0.0] * 9, "slice_time": 1.0,
     }  # fmt: skip
     return LanguagePlan(**(english | fields))
 
 
 def made_subject(
-    subject: str, *, individual: bool = False, group: bool = True, heard: Sequence[str] = ()
+    subject: str, *, individual: bool = False, group: bool = True, heard: Sequence[str] = RUNS
 ) -> SubjectPlan:
     """Return a subject that heard the runs of these keys, in files that do not matter."""
     runs = [RunPlan(key, "", f"sub-{subject}_{key}.nii.gz") for key in heard]

@@ -8,6 +8,7 @@ import pytest
 
 from helpers.made_runs import MadeRun, made_mask, write_run
 from lateralization.errors import BadInput
+from lateralization.figures.claim_figure import models_of_claim
 from lateralization.files import read_json, read_tensors, save_tensors, write_json
 from lateralization.statistics.ceilings import average_ceiling, chosen_elsewhere
 from lateralization.tables.lateralize import build, lateralize
@@ -69,6 +70,27 @@ def test_in_the_claim_each_person_counts_alike_with_its_own_stories(made):
     assert row["slope_low"] < row["slope"] < row["slope_high"]
     shares = [row[f"share_{name}"] for name in ("models", "runs", "people")]
     assert sum(shares) == pytest.approx(1)
+
+
+def test_the_figure_of_the_claim_draws_what_the_claim_is_of(made):
+    row, models = models_of_claim(made[1], "en")
+    assert models["left_minus_right"].mean() == pytest.approx(row["mean_l_minus_r"], rel=1e-9)
+
+
+def test_every_file_of_the_data_set_is_in_the_table_of_runs(tmp_path):
+    inputs = write_run(tmp_path / "in", run(subjects=("average",)))
+    told = {
+        "subject": "01", "session": "", "story": "007", "repetition": 1, "file": "sub-01/a.nii.gz",
+        "n_scans": 300, "tr": 1.5, "words_seconds": 441.5, "space": "MNI", "used": "yes",
+        "reason": "",
+    }  # fmt: skip
+    left = told | {"n_scans": None, "tr": None, "used": "no", "reason": "excluded by stories"}
+    write_json(read_json(inputs.plan) | {"data_runs": [told, left]}, inputs.plan)
+    lateralize(inputs, tmp_path / "tables")
+    first, second = read_tables(tmp_path / "tables")["runs"].to_dict("records")
+    assert first == told
+    assert np.isnan([second.pop("n_scans"), second.pop("tr")]).all()
+    assert second == {key: value for key, value in left.items() if value is not None}
 
 
 def test_the_order_in_which_people_heard_the_stories_does_not_matter(made, tmp_path):
