@@ -32,7 +32,7 @@ def measure(n_models: int, n_voxels: int, n_layers: int, n_runs: int = 9) -> tup
     for k in range(n_models):
         r = rng.normal(0.2, 0.05, (n_layers, n_runs, n_voxels)).astype(np.float32)
         started = time.perf_counter()
-        values = specify(FitScores(r), brain, range(n_layers), n_layers - 1)
+        values = specify(FitScores(r), brain, range(n_layers), n_layers - 1, "run-1")
         spent += time.perf_counter() - started
         models.append(Reading(float(k), f"family {k % 8}", values))
     started = time.perf_counter()

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
+from lateralization import runs
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 
@@ -183,6 +184,22 @@ class LanguagePlan:
         """Ids of the subjects that are fitted one by one."""
         return [one.subject for one in self.subjects if one.individual]
 
+    @property
+    def kind_of_runs(self) -> str:
+        """What the stories are called: ``run`` where they are numbered, else ``story``."""
+        return runs.RUN if self.stories[0].startswith(f"{runs.RUN}-") else runs.STORY
+
+    @property
+    def hearers(self) -> dict[str, int]:
+        """Story → number of people who heard it, in the order of the stories."""
+        heard = [{runs.story_of(run.key) for run in one.runs} for one in self.subjects]
+        return {story: sum(story in own for own in heard) for story in self.stories}
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether somebody lacks a story."""
+        return any(n < len(self.subjects) for n in self.hearers.values())
+
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "LanguagePlan":
         """Return the language of a JSON object of ``languages``."""
@@ -325,6 +342,8 @@ class Plan:
     ----------
     parameters
         Parameter → value, in its one form; a password is not shown.
+    data_name
+        Name of the data set, as its description has it.
     cache_dir
         Folder of what is fetched, absolute.
     layers
@@ -353,6 +372,7 @@ class Plan:
     """
 
     parameters: dict[str, Any]
+    data_name: str
     cache_dir: str
     layers: list[int] | str
     notes: list[str]

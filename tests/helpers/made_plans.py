@@ -1,5 +1,6 @@
 """Plans for tests of what reads them: whole, and empty but for what a test gives."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,23 @@ from typing import Any
 from lateralization.plan.parameters import load_schema, normalise
 from lateralization.problems import Problems
 from lateralization.ridge.choices import STUDY
-from lateralization.run_plan import Baseline, Claim, LanguagePlan, Model, Plan, RunPlan, SubjectPlan
+from lateralization.run_plan import (
+    Baseline,
+    Claim,
+    LanguagePlan,
+    Model,
+    Plan,
+    RunPlan,
+    SubjectPlan,
+)
 
 SCHEMA = load_schema(Path(__file__).parents[2])
 
 CLAIM = Claim("reliable", "strict", "best_cv", "auto", "ln_n_parameters", "0" * 64)
+
+
+RUNS = tuple(f"run-{run}" for run in range(1, 10))
+"""Keys of the study's runs."""
 
 
 def made_parameters(**given: Any) -> dict[str, Any]:
@@ -22,7 +35,7 @@ def made_parameters(**given: Any) -> dict[str, Any]:
 def made_plan(*, parameters: dict[str, Any] | None = None, **fields: Any) -> Plan:
     """Return a plan in which nothing is fitted, with the parameters and fields given."""
     empty: dict[str, Any] = {
-        "cache_dir": "/cache", "layers": "all", "notes": [], "languages": [],
+        "data_name": "made", "cache_dir": "/cache", "layers": "all", "notes": [], "languages": [],
         "models": [], "baselines": [], "fits": [], "encoder": asdict(STUDY), "joint": [],
         "layers_per_task": 8, "claim": CLAIM, "truth": None, "glove": None, "atlas": None,
         "data_runs": [],
@@ -36,17 +49,22 @@ def made_language(**fields: Any) -> LanguagePlan:
         "language": "en", "name": "English", "scans": None, "n_runs": 9, "tr": 2.0, "trim": 10,
         "annotation": {}, "prosody": None, "texts": None, "corrections": "none", "mask": None,
         "isc": None, "average_subject": None, "subjects": [], "average": True, "stacks": [],
-        "n_scans": {}, "stories": [f"run-{run}" for run in range(1, 10)], "test": [],
+        "n_scans": {}, "stories": list(RUNS), "test": [],
         "starts": [0.0] * 9, "slice_time": 1.0,
     }  # fmt: skip
     return LanguagePlan(**(english | fields))
 
 
 def made_subject(
-    subject: str, *, individual: bool = False, group: bool = True, scans: int | None = None
+    subject: str,
+    *,
+    individual: bool = False,
+    group: bool = True,
+    heard: Sequence[str] = RUNS,
+    scans: int | None = None,
 ) -> SubjectPlan:
-    """Return a subject with the study's runs, of which only the number of scans may matter."""
-    runs = [RunPlan(f"run-{run}", "", "", scans=scans) for run in range(1, 10)]
+    """Return a subject that heard the runs of these keys, in files that do not matter."""
+    runs = [RunPlan(key, "", f"sub-{subject}_{key}.nii.gz", scans=scans) for key in heard]
     return SubjectPlan(subject, [], None, individual, group, runs)
 
 

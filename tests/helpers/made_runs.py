@@ -27,6 +27,10 @@ class MadeRun:
     )
     layers: int = 4
     n_runs: int = 9
+    stories: tuple[str, ...] = ()
+    """Keys of the stories in place of numbered runs."""
+    lacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Subject → keys of the stories that it did not hear."""
     subjects: tuple[str, ...] = ("average",)
     isc: bool = True
     rois: bool = True
@@ -46,6 +50,15 @@ class MadeRun:
     notes: tuple[str, ...] = ()
     mask: np.ndarray | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of all stories, in order."""
+        return list(self.stories) or [f"run-{run}" for run in range(1, self.n_runs + 1)]
+
+    def heard_by(self, subject: str) -> list[str]:
+        """Keys of the stories of one subject."""
+        return [key for key in self.keys if key not in self.lacks.get(subject, ())]
 
 
 STUDY_MODELS = {
@@ -107,8 +120,9 @@ def scores_of(run: MadeRun, n_parameters: float, mask: np.ndarray, seed: int) ->
     best = (0.1 + 0.01 * size) * bump + run.rise * size * side - 0.02 * side * bump
     depth = np.linspace(-1, 1, run.layers) if run.layers > 1 else np.zeros(1)
     profile = 0.05 - 0.05 * depth**2
-    noise = rng.normal(0, run.noise, (run.layers, run.n_runs, place.shape[0]))
-    shift = rng.normal(0, 0.002, (1, run.n_runs, 1)) + rng.normal(0, run.run_noise, run.n_runs)[
+    n_runs = len(run.keys)
+    noise = rng.normal(0, run.noise, (run.layers, n_runs, place.shape[0]))
+    shift = rng.normal(0, 0.002, (1, n_runs, 1)) + rng.normal(0, run.run_noise, n_runs)[
         None, :, None
     ] * np.sign(side)
     r = (best[None, None, :] + profile[:, None, None] + noise + shift).astype(np.float32)
@@ -196,8 +210,11 @@ def _plan(run: MadeRun, language: str) -> Plan:
     spoken = made_language(
         language=language,
         name={"en": "English", "fr": "French", "cn": "Chinese"}[language],
-        subjects=[made_subject(f"EN{i}") for i in range(901, 907)],
-    )
+        subjects=[
+            made_subject(f"EN{i}", heard=run.heard_by(f"EN{i}")) for i in range(901, 907)
+        ],
+        stories=run.keys, starts=[0.0] * len(run.keys),
+    )  # fmt: skip
     return made_plan(
         parameters=parameters | run.parameters, notes=list(run.notes), languages=[spoken],
         models=models, baselines=baselines, fits=fits,
@@ -221,8 +238,10 @@ def write_run(folder: Path, run: MadeRun | None = None, language: str = "en") ->
         size = sizes.get(fit.model, 0)
         r = scores_of(run, size, mask, number)
         r = r if size else r[:1] - 0.08
+        stories = run.heard_by(fit.subject)
+        r = r[:, [run.keys.index(key) for key in stories]]
         revision = asked.get(fit.model) or ""
-        _write_fit(folder, language, fit.subject, fit.model, r, revision=revision)
+        _write_fit(folder, language, fit.subject, fit.model, r, revision=revision, stories=stories)
     if run.truth:
         steps = np.linspace(-0.02, 0.02, len(run.models))
         models = [

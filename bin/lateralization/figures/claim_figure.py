@@ -24,7 +24,7 @@ from lateralization.tables.registry.tables import Tables
 
 
 def models_of_claim(tables: Tables, language: str) -> tuple[pd.Series, pd.DataFrame]:
-    """Return the claim of a language, and each of its models averaged over runs and people.
+    """Return the claim of a language, and each of its models averaged over runs, then people.
 
     Raises
     ------
@@ -36,9 +36,9 @@ def models_of_claim(tables: Tables, language: str) -> tuple[pd.Series, pd.DataFr
     people = runs["subject"] != AVERAGE
     runs = runs[people if row["subjects"] == "people" else runs["subject"] == row["subjects"]]
     runs = runs[np.isfinite(runs["value"].astype(float))]
-    means = runs.groupby(["model", "family"], sort=False)[
-        ["value", "left", "right", "left_minus_right"]
-    ].mean()
+    columns = ["value", "left", "right", "left_minus_right"]
+    own = runs.groupby(["model", "family", "subject"], sort=False)[columns].mean()
+    means = own.groupby(["model", "family"], sort=False).mean()  # people count alike, as there
     return row, need(means.reset_index().sort_values("value"), 2, "models of a known predictor")
 
 

@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from lateralization.run_plan import LanguagePlan, Plan
+from lateralization.runs import STORY
 from lateralization.study import ISC_PERCENTILE, SMOOTHING_MM
 
 Absent = Mapping[str, Sequence[str]]
 """Language → subjects that are in no mean over subjects."""
 
 NOBODY: Absent = MappingProxyType({})
+
+LEAST_HEARERS = 4
+"""A story that fewer people heard has no halves of two people each."""
 
 
 def _but(languages: Sequence[LanguagePlan], absent: Absent) -> str:
@@ -57,9 +61,11 @@ def _subjects_text(languages: Sequence[LanguagePlan], absent: Absent) -> str:
     if any(entry.average_subject is not None for entry in languages):
         found.append("The average subject was taken from the files given.")
     elif any(entry.average for entry in languages):
+        gaps = any(entry.has_gaps for entry in languages)
+        heard = ", in each story over those who heard it" if gaps else ""
         found.append(
             "The average subject is the mean over all subjects of a language"
-            f"{_but(languages, absent)}, standardised again."
+            f"{_but(languages, absent)}{heard}, standardised again."
         )
     if any(entry.individuals for entry in languages):
         found.append(
@@ -70,8 +76,17 @@ def _subjects_text(languages: Sequence[LanguagePlan], absent: Absent) -> str:
 
 def describe_reliability(plan: Plan) -> str:
     """Describe the inter-subject reliability."""
+    few = [
+        n < LEAST_HEARERS
+        for entry in plan.languages if entry.kind_of_runs == STORY
+        for n in entry.hearers.values()
+    ]  # fmt: skip
     if any(entry.isc is not None for entry in plan.languages):
         start = "Inter-subject reliability was taken from the files given"
+    elif few and all(few):
+        return (
+            "No story was heard by four people or more, so there is no inter-subject reliability."
+        )
     else:
         n_trials, seed = plan.parameters["isc_trials"], plan.parameters["isc_seed"]
         start = (
@@ -80,4 +95,5 @@ def describe_reliability(plan: Plan) -> str:
             f"{seed}); voxels were left out of every trial where so many subjects had no signal in "
             "a run that a half could consist of them alone"
         )
+        start += ", and so were stories heard by fewer than four people" if any(few) else ""
     return f"{start}; voxels strictly above its {ISC_PERCENTILE}th percentile are called reliable."

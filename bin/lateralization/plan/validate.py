@@ -78,6 +78,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> Plan:
     problems.stop()
     plan = Plan(
         parameters=_shown(parameters),
+        data_name=described.name,
         cache_dir=places["cache_dir"],
         layers=parameters["layers"],
         notes=list(dict.fromkeys(notes)),

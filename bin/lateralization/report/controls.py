@@ -9,8 +9,9 @@ import pandas as pd
 from lateralization import wording
 from lateralization.names import ALL_MODELS, AVERAGE, LN_N, MODEL
 from lateralization.report.sentences import Remark, state
+from lateralization.runs import RUN, STORY
 from lateralization.study import MIN_SUBJECTS
-from lateralization.tables.read import of, selection_of
+from lateralization.tables.read import has_stories, of, runs_counted, selection_of
 from lateralization.tables.registry.tables import PUBLISHED, Tables
 
 PER_TENFOLD = float(np.log(10))
@@ -58,10 +59,16 @@ def _change(row: pd.Series, value: str, low: str, high: str) -> str:
     return f"{wording.signed(change, digits)} per tenfold size, {interval}"
 
 
-def _over(row: pd.Series) -> str:
+def _over(tables: Tables, language: str, row: pd.Series) -> str:
     """Write over how many models and runs an interval is."""
     models = wording.plural(int(row["n_models"]), "model")
-    return f"over {models} and {wording.plural(int(row['n_runs']), 'test run')}"
+    runs = runs_counted(tables, language, int(row["n_runs"]), "test run")
+    return f"over {models} and {runs}"
+
+
+def units_of_runs(tables: Tables, language: str, numbered: str = "test runs") -> str:
+    """Name the units of an interval over runs: ``numbered``, or ``stories`` where they are."""
+    return "stories" if has_stories(tables, language) else numbered
 
 
 def _without_families(rows: pd.DataFrame) -> str:
@@ -97,7 +104,7 @@ def about_size_given_score(tables: Tables, language: str, subject: str) -> Remar
     beside, through = clear(direct), clear(indirect)
     name = "size_beyond_score" if beside else "score_carries" if through else "score_undecided"
     return state(
-        name, who=who(subject), over=_over(direct), families=families,
+        name, who=who(subject), over=_over(tables, language, direct), families=families,
         direct=_change(direct, "coefficient", "ci_low", "ci_high"),
         indirect=_change(indirect, "coefficient", "ci_low", "ci_high"),
     )  # fmt: skip
@@ -140,7 +147,7 @@ def about_unique(tables: Tables, language: str, subject: str) -> Remark | None:
         "beyond_confounds" if side else "not_beyond_confounds", side=SIDES.get(side, ""),
         who=who(subject), model=model, adds=wording.number(float(both["unique_r"])),
         confounds=both["confounds"], alone=wording.number(float(both["confounds_r"])),
-        difference=f"{beyond} ({interval}, over test runs)",
+        difference=f"{beyond} ({interval}, over {units_of_runs(tables, language)})",
     )  # fmt: skip
 
 
@@ -159,7 +166,8 @@ def about_data(tables: Tables, language: str, subject: str) -> Remark | None:
     if bad.empty and not said:
         few = people["subject"].nunique() < MIN_SUBJECTS
         return state("runs_not_judged" if few else "runs_in_place", over=over, needed=MIN_SUBJECTS)
-    listed = [f"{row.subject}, run {row.run}, {row.reason}" for row in bad.itertuples()]
+    kind = STORY if has_stories(tables, language) else RUN
+    listed = [f"{row.subject}, {kind} {row.run}, {row.reason}" for row in bad.itertuples()]
     text = "; ".join([*listed[:6], *dict.fromkeys(said)])
     more = f"; and {len(listed) - 6} more" if len(listed) > 6 else ""
     return state("runs_out_of_place", over=over, n=len(bad), which=text + more)
@@ -178,7 +186,7 @@ def about_ceilings(tables: Tables, language: str, subject: str) -> Remark | None
         "share_leans" if side else "share_even", side=SIDES.get(side, ""), who=who(subject),
         model=model, share=wording.percent(float(both["share"]), 0),
         difference=f"{wording.percent(float(sides['share']))} of it (95 % interval {limits[0]} to "
-        f"{limits[1]}, over test runs)",
+        f"{limits[1]}, over {units_of_runs(tables, language)})",
     )  # fmt: skip
 
 
@@ -205,7 +213,9 @@ def about_twins(tables: Tables, language: str, subject: str) -> Remark | None:
     with_training, without = clear(added, *ends), clear(before, *ends)
     name = "with_training" if with_training else "before_training" if without else "neither_certain"
     slopes = [_change(row, "slope", *ends) for row in (added, before)]
-    return state(name, **head, added=slopes[0], before=slopes[1], over=_over(added))
+    return state(
+        name, **head, added=slopes[0], before=slopes[1], over=_over(tables, language, added)
+    )
 
 
 def about_specifications(tables: Tables, language: str, subject: str) -> Remark | None:

@@ -11,14 +11,21 @@ from lateralization import wording
 from lateralization.baselines import oasm
 from lateralization.names import AVERAGE, BASELINE, LN_N, MODEL, UNTRAINED
 from lateralization.problems import listed
-from lateralization.report.controls import about_size_given_score, clear, side_of_zero, who
+from lateralization.report.controls import (
+    about_size_given_score,
+    clear,
+    side_of_zero,
+    units_of_runs,
+    who,
+)
 from lateralization.report.not_tested import about_leakage
 from lateralization.report.sentences import BAD, GOOD, NOTE, Remark, state
 from lateralization.report.units import about_cerebellum, about_units
 from lateralization.run_plan import Plan
+from lateralization.statistics.asymmetry import RELIABLE
 from lateralization.statistics.intervals import MIN_SUBJECTS
 from lateralization.statistics.permutation import SMALL
-from lateralization.tables.read import WORDS, models_of, of, selection_of
+from lateralization.tables.read import WORDS, models_of, of, runs_counted, selection_of
 from lateralization.tables.registry.tables import PUBLISHED, RELIABILITY, Tables
 
 PER_TENFOLD = float(np.log(10))
@@ -99,7 +106,8 @@ def _largest(tables: Tables, row: pd.Series) -> str:
     return (
         f" Left minus right of {one['model']} is "
         f"{wording.signed(float(one['left_minus_right']), digits)} in units of r, "
-        f"{wording.interval(low, high, digits)} over runs alone."
+        f"{wording.interval(low, high, digits)} over "
+        f"{units_of_runs(tables, str(row['language']), 'runs')} alone."
     )
 
 
@@ -109,10 +117,11 @@ def _families(row: pd.Series) -> str:
     return f" of {wording.plural(n, 'family')}" if n > 1 else " of one family"
 
 
-def _counted(row: pd.Series) -> str:
+def _counted(tables: Tables, row: pd.Series) -> str:
     """Say over what the interval of the claim is."""
     models = wording.plural(int(row["n_models"]), "model") + _families(row)
-    runs, n = wording.plural(int(row["n_runs"]), "run"), int(row["n_subjects"])
+    runs = runs_counted(tables, str(row["language"]), int(row["n_runs"]))
+    n = int(row["n_subjects"])
     return f"over {models}, {runs}{f', {n} people' if n > 1 else ''} together"
 
 
@@ -141,7 +150,7 @@ def headline(tables: Tables, language: str, name: str) -> Remark:
     change = wording.signed(float(row["slope"]) * scale, digits)
     numbers = (
         f"{place}, left minus right changes by {change} in units of r {unit}, "
-        f"{wording.interval(low, high, digits)} {_counted(row)}.{_leaning(row)}"
+        f"{wording.interval(low, high, digits)} {_counted(tables, row)}.{_leaning(row)}"
     )
     if row["family_rule"] == "within":
         families = wording.plural(int(row["n_families"]), "family")
@@ -160,14 +169,17 @@ def about_claim(tables: Tables, language: str) -> list[Remark]:
         asked, used = (
             WORDS.get(str(row[key]), str(row[key])) for key in ("asked_region", "region")
         )
-        found.append(state("other_region", asked=asked, used=used))
+        known = (of(tables["scores"], language=language)["region"] == RELIABLE).any()
+        name = "other_region" if known or row["asked_region"] != RELIABLE else "no_reliability"
+        found.append(state(name, asked=asked, used=used))
     shares = {name: float(row[f"share_{name}"]) for name in ("models", "runs", "people")}
     if np.isfinite([row["slope_low"], row["slope_high"]]).all():
         models, runs, people = (
             wording.percent(share, 0) if np.isfinite(share) else "" for share in shares.values()
         )
+        units = units_of_runs(tables, language, "runs")
         found.append(
-            state("shares", models=models, runs=f"{',' if people else ' and'} {runs} over runs",
+            state("shares", models=models, runs=f"{',' if people else ' and'} {runs} over {units}",
                 people=f" and {people} over people" if people else "")
         )  # fmt: skip
     return found
@@ -197,7 +209,7 @@ def about_published_rule(tables: Tables, language: str, subject: str) -> Remark 
     return state("published_rule_differs" if differs else "published_rule", numbers=numbers)
 
 
-def _lean_numbers(row: pd.Series, whose: str) -> str:
+def _lean_numbers(row: pd.Series, whose: str, runs: str) -> str:
     """Write who leans how far, by how much, and how both were chosen."""
     low, high = float(row["ci_low"]), float(row["ci_high"])
     digits = wording.digits_within(low, high)
@@ -210,8 +222,7 @@ def _lean_numbers(row: pd.Series, whose: str) -> str:
         f"leans most, has a left minus right of {control}, and {row['model']}, of "
         f"{wording.plural(int(row['n_models']), 'model')} the one that does, {model}. In size "
         f"they differ by {lead}, {wording.interval(low, high, digits)} over "
-        f"{wording.plural(int(row['n_runs']), 'test run')} of {whose} alone; both were chosen "
-        "because they lean most."
+        f"{runs} of {whose} alone; both were chosen because they lean most."
     )
 
 
@@ -230,7 +241,8 @@ def about_baselines(tables: Tables, language: str, subject: str) -> Remark | Non
         return None if controls.any() else state("no_control")
     row = found.iloc[0]
     name = {1: "control_leans_more", -1: "model_leans_more"}.get(clear(row), "leans_undecided")
-    return state(name, numbers=_lean_numbers(row, who(subject)))
+    runs = runs_counted(tables, language, int(row["n_runs"]), "test run")
+    return state(name, numbers=_lean_numbers(row, who(subject), runs))
 
 
 def about_ceiling(tables: Tables, language: str, subject: str) -> Remark | None:

@@ -18,7 +18,7 @@ from lateralization.report.methods import CITATIONS, paragraphs
 from lateralization.report.not_tested import not_tested
 from lateralization.report.pictures import picture
 from lateralization.report.sections import SECTIONS, answers
-from lateralization.report.tables import all_tables, css, linked, shown
+from lateralization.report.tables import all_tables, css, linked, written
 from lateralization.run_plan import Claim, Plan, read_plan
 from lateralization.tables.read import WORDS, read_tables, subjects_drawn
 from lateralization.tables.registry.tables import TABLES, Tables
@@ -201,7 +201,7 @@ def render(report: dict[str, Any], template: Path, figures: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["shown"] = shown
+    environment.filters["written"] = written
     environment.filters["linked"] = linked
     environment.filters["css"] = css
     environment.globals["embedded"] = lambda figure: embedded_page(figures, figure)

@@ -62,7 +62,7 @@ def _by_name(sentences: Iterable[Sentence]) -> dict[str, Sentence]:
 
 
 _SLOPE = (
-    "changes by {change} per tenfold size ({over_models} over {models}; {over_runs} over test runs)"
+    "changes by {change} per tenfold size ({over_models} over {models}; {over_runs} over {runs})"
 )
 _IN_CEILING = (
     f"As share of the noise ceiling, in voxels where that is high, left minus right {_SLOPE}"
@@ -128,6 +128,11 @@ SENTENCES = _by_name((
         "shares", NOTE, "the claim has an interval",
         "Of the variance of this slope {models} is over models{runs}{people}; the interval counts "
         "all of it.",
+    ),
+    Sentence(
+        "no_reliability", NOTE, "the claim asks for reliable voxels, and there is no reliability",
+        "The claim asks for {asked}, and this run has no inter-subject reliability: it is about "
+        "the {used} instead.",
     ),
     Sentence(
         "other_region", NOTE, "the voxels of the claim are missing on a side",

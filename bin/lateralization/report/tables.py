@@ -50,7 +50,7 @@ def plain(value: Any) -> Any:
     return None if value == "" else value
 
 
-def shown(value: Any, column: str) -> str:
+def written(value: Any, column: str) -> str:
     """Write a cell for reading; the value itself stays beside it for sorting and download."""
     if value is None:
         return ""
@@ -75,7 +75,7 @@ def one_table(table: Table, content: pd.DataFrame) -> dict[str, Any] | None:
     rows = chosen_rows(content, table.rows)
     if rows.empty:
         return None
-    names = list(table.shown)
+    names = list(table.shown or table.names)
     cells = [[plain(value) for value in row] for row in rows[names].head(MAX_ROWS).to_numpy(object)]
     used = [
         i for i, name in enumerate(names)

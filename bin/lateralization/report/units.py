@@ -13,7 +13,7 @@ import pandas as pd
 from lateralization import wording
 from lateralization.names import LN_N, MODEL
 from lateralization.report import sentences
-from lateralization.report.controls import side_of_zero
+from lateralization.report.controls import side_of_zero, units_of_runs
 from lateralization.report.sentences import Remark
 from lateralization.statistics.asymmetry import BEST_CV, CEREBELLUM, STRICT
 from lateralization.tables.read import WORDS, of, selection_of
@@ -46,7 +46,7 @@ def about_units(tables: Tables, language: str, subject: str) -> list[Remark]:
     in_r = side_of_zero(float(claim.iloc[0]["slope_low"]), float(claim.iloc[0]["slope_high"]))
     outcomes = {"ceiling": "in_ceiling_reliable", "index": f"laterality_index_{selection}"}
     return [
-        _compared(unit, lines[outcome], in_r, WORDS[selection])
+        _compared(unit, lines[outcome], in_r, WORDS[selection], units_of_runs(tables, language))
         for unit, outcome in outcomes.items()
         if outcome in lines
     ]
@@ -60,8 +60,8 @@ def _direction(line: pd.Series) -> int:
     return int((limits > 0).all()) - int((limits < 0).all())
 
 
-def _compared(unit: str, line: pd.Series, in_r: int, region: str) -> Remark:
-    """Choose the sentence about the slope in one unit beside the one in r."""
+def _compared(unit: str, line: pd.Series, in_r: int, region: str, runs: str) -> Remark:
+    """Choose the sentence about the slope in one unit beside the one in r; ``runs``: their noun."""
     if not np.isfinite(line["slope"]):
         return sentences.state(f"{unit}_empty", reason=line["reason"])
     here = _direction(line)
@@ -77,7 +77,7 @@ def _compared(unit: str, line: pd.Series, in_r: int, region: str) -> Remark:
     over_models, over_runs = (wording.interval(low, high, digits) for low, high in limits)
     return sentences.state(
         f"{unit}_{verdict}", region=region, change=wording.signed(change, digits),
-        over_models=over_models, over_runs=over_runs,
+        over_models=over_models, over_runs=over_runs, runs=runs,
         models=wording.plural(int(line["n_models"]), "model"),
     )  # fmt: skip
 

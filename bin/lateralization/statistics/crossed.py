@@ -12,15 +12,19 @@ Models of one family are copies of each other. With ``MIN_FAMILIES`` families or
 are the units of a jackknife (CR3: Bell & McCaffrey 2002; MacKinnon, Nielsen & Webb 2023,
 J. Econometrics 232:272-299); with fewer no variance between families can be estimated, so each
 has its own intercept, and the slope is that within families.
+
+Where some people lack some runs, each person counts alike, and the variances are those of an
+incomplete crossed design: mean squares over people and over runs, equated with what they are
+expected to be (Henderson 1953, Biometrics 9:226-252). With nothing missing they are the same.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
-from lateralization.arrays import Floats
+from lateralization.arrays import Booleans, Floats
 from lateralization.statistics.intervals import LEVEL
 from lateralization.statistics.lines import slope_on
 
@@ -38,6 +42,10 @@ ROUNDING = 1e-9
 """A standard error below this share of the slope is rounding: measures never agree so well."""
 
 MODELS, RUNS, PEOPLE = "models", "runs", "people"
+
+TOO_FEW_SHARED = (
+    "people share too few runs for what is of people and what is of runs to be told apart"
+)
 
 
 @dataclass(frozen=True)
@@ -153,13 +161,94 @@ def _interaction(weights: Floats, y: Floats, x: Floats, nuisance: Floats) -> flo
     return float(mean_square * (weights @ weights) / (n_people * n_runs))
 
 
-def _why_not(x: Floats, y: Floats, member: Floats, within: bool) -> str:
+def over_cells(y: Floats, heard: Booleans) -> Floats:
+    """Average over the runs that each person heard, and over people, each alike.
+
+    Parameters
+    ----------
+    y : (n_people, n_models, n_runs)
+    heard : (n_people, n_runs)
+
+    Returns
+    -------
+    (n_models,)
+    """
+    if heard.all():
+        found: Floats = y.mean(axis=(0, 2))
+        return found
+    own: Floats = np.where(heard[:, None], y, 0.0).sum(axis=2) / heard.sum(axis=1)[:, None]
+    found = own.mean(axis=0)
+    return found
+
+
+def _expected(means: Floats, effects: Floats) -> float:
+    """Return how often the variance of an effect is in the mean square of some means.
+
+    means: (n_means, n_cells), the weights of each; effects: (n_cells, n_units), 1 where a cell has
+    the unit's effect.
+    """
+    moved = means @ effects
+    moved = moved - moved.mean(axis=0)
+    return float((moved**2).sum()) / (len(means) - 1)
+
+
+def _complete(
+    weights: Floats, y: Floats, x: Floats, nuisance: Floats
+) -> tuple[float, dict[str, Component]]:
+    """Mean slope and its variances over runs and people, where everybody has all runs.
+
+    y: (n_people, n_models, n_runs); ``weights`` @ y is the slope of a run of a person.
+    """
+    slopes = np.einsum("m,pmk->pk", weights, y)
+    n_people, n_runs = slopes.shape
+    noise = _interaction(weights, y, x, nuisance)
+    parts = {RUNS: _over_units(slopes.mean(axis=0), noise, 1 / (n_runs - 1))}
+    if n_people > 1:
+        parts[PEOPLE] = _over_units(slopes.mean(axis=1), noise)
+    return float(slopes.mean()), parts
+
+
+def _incomplete(
+    weights: Floats, y: Floats, x: Floats, nuisance: Floats, heard: Booleans
+) -> tuple[float, dict[str, Component]] | None:
+    """Give what :func:`_complete` does, where some people lack some runs.
+
+    None where people share too few runs for people, runs and chance to be told apart.
+    """
+    person, run = np.nonzero(heard)
+    people, runs = (np.eye(n)[of] for n, of in zip(heard.shape, (person, run), strict=True))
+    both = np.column_stack([people, runs])
+    df = (len(x) - nuisance.shape[1] - 1) * (len(person) - int(np.linalg.matrix_rank(both)))
+    if not df:
+        return None
+    rest = _residual(np.moveaxis(y, 1, 0), np.column_stack([nuisance, x]))[:, person, run]
+    rest = _residual(rest.T, both)
+    chance = float((rest**2).sum()) / df * float(weights @ weights)
+    slopes = np.einsum("m,pmk->pk", weights, y)[person, run]
+    means = [(units / units.sum(axis=0)).T for units in (runs, people)]
+    squares = [
+        float((one @ slopes).var(ddof=1)) - chance * _expected(one, np.eye(len(person)))
+        for one in means
+    ]
+    expected = np.array([[_expected(one, units) for units in (runs, people)] for one in means])
+    of_run, of_person = optimize.nnls(expected, np.array(squares))[0]
+    own = heard.sum(axis=1)
+    cells = (people / own).sum(axis=1) / len(own)
+    # the training runs that a person's folds share count as in ``corrected_t``
+    counted = float(((cells @ runs) ** 2).sum()) + float((1 / (own - 1)).mean())
+    return float(cells @ slopes), {
+        RUNS: Component(float(of_run) * counted, heard.shape[1] - 1),
+        PEOPLE: Component(float(of_person) / len(own), len(own) - 1),
+    }
+
+
+def _why_not(x: Floats, y: Floats, heard: Booleans, member: Floats, within: bool) -> str:
     n_models, n_runs = y.shape[1:]
     if n_models < MIN_MODELS:
         return f"{n_models} model{'' if n_models == 1 else 's'}, {MIN_MODELS} needed"
     if n_runs < MIN_RUNS:
         return f"{n_runs} test runs, {MIN_RUNS} needed"
-    if not np.isfinite(y).all():
+    if not np.isfinite(y[np.broadcast_to(heard[:, None], y.shape)]).all():
         return "a side of the region has no usable voxel in some fit"
     if np.ptp(x) == 0:
         return "all models have one value of the predictor"
@@ -171,7 +260,9 @@ def _why_not(x: Floats, y: Floats, member: Floats, within: bool) -> str:
     return ""
 
 
-def crossed_slope(x: Floats, y: Floats, families: Sequence[str]) -> CrossedSlope:
+def crossed_slope(
+    x: Floats, y: Floats, families: Sequence[str], heard: Booleans | None = None
+) -> CrossedSlope:
     """Slope over models of an outcome that several people and runs share, with one interval.
 
     Parameters
@@ -183,38 +274,42 @@ def crossed_slope(x: Floats, y: Floats, families: Sequence[str]) -> CrossedSlope
         brain, whose variance over people is then not counted.
     families : (n_models,)
         Family of each model.
+    heard : (n_people, n_runs)
+        The runs that each person has, at least two; None: all. Elsewhere ``y`` does not matter.
 
     Returns
     -------
     CrossedSlope
         Without an interval, and with the reason, below 5 models or 3 runs, where a value is not
-        finite, where families and size go together, or where nothing varies.
+        finite, where families and size go together, where people share too few runs, or where
+        nothing varies.
     """
+    heard = np.ones((len(y), y.shape[2]), bool) if heard is None else heard
     member = _indicator(families)
     n_families = member.shape[1]
     within = 1 < n_families < MIN_FAMILIES
-    reason = _why_not(x, y, member, within)
+    reason = _why_not(x, y, heard, member, within)
     if reason:
         return CrossedSlope(n_families=n_families, within=within, reason=reason)
     nuisance = member if within else np.ones((len(x), 1))
     centred = _residual(x, nuisance)
     weights = centred / float(centred @ centred)
-    slopes = np.einsum("m,pmk->pk", weights, y)
-    n_people, n_runs = slopes.shape
-    noise = _interaction(weights, y, x, nuisance)
-    parts = {
-        MODELS: _over_models(x, y.mean(axis=(0, 2)), member, within),
-        RUNS: _over_units(slopes.mean(axis=0), noise, 1 / (n_runs - 1)),
-    }
-    if n_people > 1:
-        parts[PEOPLE] = _over_units(slopes.mean(axis=1), noise)
-    slope = float(slopes.mean())
+    average = over_cells(y, heard)
+    found = (
+        _complete(weights, y, x, nuisance)
+        if heard.all()
+        else _incomplete(weights, np.where(heard[:, None], y, 0.0), x, nuisance, heard)
+    )
+    if found is None:
+        return CrossedSlope(n_families=n_families, within=within, reason=TOO_FEW_SHARED)
+    slope, beside = found
+    parts = {MODELS: _over_models(x, average, member, within), **beside}
     variance = sum(part.variance for part in parts.values())
     if not (np.isfinite(variance) and np.sqrt(variance) > ROUNDING * abs(slope)):
         return CrossedSlope(
             slope, parts=parts, n_families=n_families, within=within,
             reason="the slope does not vary over models: nothing was measured",
         )  # fmt: skip
-    df = variance**2 / sum(part.variance**2 / part.df for part in parts.values())
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, df)) * np.sqrt(variance)
-    return CrossedSlope(slope, slope - half, slope + half, df, parts, n_families, within)
+    df_all = variance**2 / sum(part.variance**2 / part.df for part in parts.values())
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, df_all)) * np.sqrt(variance)
+    return CrossedSlope(slope, slope - half, slope + half, df_all, parts, n_families, within)

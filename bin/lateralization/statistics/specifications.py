@@ -41,7 +41,7 @@ MIN_MODELS = 5
 ROIS = "rois"
 MIDLINES = (SHARED, STRICT, PAIRED)
 SUMMARIES = ("mean", "p90", "index", "over_ceiling")
-ALL_RUNS, WITHOUT_FIRST = "all", "without_run_1"
+ALL_RUNS = "all"
 ALL_FAMILIES = "all"
 FACTORS = ("layer", "voxels", "midline", "summary", "runs", "families")
 
@@ -57,14 +57,16 @@ class Specification:
     runs: str
 
 
-def run_sets(scores: FitScores) -> dict[str, FitScores]:
+def run_sets(scores: FitScores, first: str) -> dict[str, FitScores]:
     """Return the scores of all test runs, and of those without the first where two are left.
 
-    Run 1 of the English and Chinese sessions also showed pictures, and it is the validation run
-    of every other fold.
+    The first is the validation run of every other fold, and run 1 of the English and Chinese
+    sessions of ds003643 also showed pictures.
     """
-    more = scores.r.shape[1] > 2
-    return {ALL_RUNS: scores} | ({WITHOUT_FIRST: FitScores(scores.r[:, 1:])} if more else {})
+    found = {ALL_RUNS: scores}
+    if scores.r.shape[1] > 2:
+        found[f"without_{first.replace('-', '_', 1)}"] = FitScores(scores.r[:, 1:])
+    return found
 
 
 def voxel_sets(brain: Brain) -> Iterator[Region]:
@@ -106,7 +108,7 @@ def _read(scores: RunScores, region: Region, isc: Floats | None) -> dict[str, fl
 
 
 def specify(
-    scores: FitScores, brain: Brain, layers: Sequence[int], depth: float
+    scores: FitScores, brain: Brain, layers: Sequence[int], depth: float, first: str
 ) -> dict[Specification, float]:
     """Read one model's scores in every way.
 
@@ -114,6 +116,8 @@ def specify(
     ----------
     layers, depth
         Numbers of the fitted layers, and the number of the model's last one (NaN: not known).
+    first
+        Key of the first test run.
 
     Returns
     -------
@@ -121,7 +125,7 @@ def specify(
     """
     found: dict[Specification, float] = {}
     selections = list(voxel_sets(brain))
-    for runs, some in run_sets(scores).items():
+    for runs, some in run_sets(scores, first).items():
         fixed = some.layer(fixed_layer(layers, depth))
         for region in selections:
             of_rules = {

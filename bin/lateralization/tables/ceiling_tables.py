@@ -1,12 +1,13 @@
 """The ceilings of a run's subjects, brought to the voxels that their scores are in."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lateralization.arrays import Array, Booleans, Floats, Row
-from lateralization.files import read_tensors
+from lateralization.files import read_metadata, read_tensors
 from lateralization.names import AVERAGE
 from lateralization.statistics.asymmetry import SHARED, STRICT, Brain, FitScores
 from lateralization.statistics.ceilings import (
@@ -47,10 +48,18 @@ class Ceilings:
             self._read[name] = {} if path is None else read_tensors(path)
         return self._read[name]
 
+    def stories(self, language: str, subject: str) -> list[str]:
+        """Return the keys of the stories that a subject has a ceiling of, in their order."""
+        name = f"lang-{language}{HALVES if subject == AVERAGE else OTHERS}"
+        if name not in self.paths:
+            return []
+        told = json.loads(read_metadata(self.paths[name])["stories"])
+        return list(told if subject == AVERAGE else told.get(subject, []))
+
     def of(self, language: str, subject: str, space: Space) -> tuple[str, Floats] | None:
         """Return the kind of ceiling and its values, (n_runs, n_voxels); None where there is none.
 
-        An individual's voxels outside the group's mask have NaN.
+        Runs are those of :meth:`stories`. An individual's voxels outside the group's mask have NaN.
         """
         if subject == AVERAGE:
             halves = self._tensors(f"lang-{language}{HALVES}").get("split_half")
@@ -65,7 +74,7 @@ class Ceilings:
     def trials(self, language: str, subject: str) -> Floats:
         """Return the ceiling of each split of the subjects, (n_trials, n_runs, n_voxels).
 
-        No trials for an individual, whose ceiling has none.
+        Runs as of :meth:`of`. No trials for an individual, whose ceiling has none.
         """
         halves = self._tensors(f"lang-{language}{HALVES}").get("split_half")
         if subject != AVERAGE or halves is None:
@@ -80,15 +89,19 @@ class Ceilings:
     ) -> tuple[list[Row], dict[str, ShareDifference]]:
         """Give the rows of the table ``ceilings`` of one fit, and its left minus right by midline.
 
-        Both are empty where there is no ceiling.
+        Both are over the stories that have a score and a ceiling, and empty where none has.
         """
         found = self.of(fit.language, fit.subject, space)
-        if found is None:
+        known = self.stories(fit.language, fit.subject)
+        shared = [story for story in fit.stories if story in known]
+        if found is None or not shared:
             return [], {}
-        kind, ceiling = found
-        r = scores.best_cv.values
+        mine, theirs = ([keys.index(story) for story in shared] for keys in (fit.stories, known))
+        kind, ceiling = found[0], found[1][theirs]
+        r = scores.best_cv.values[mine]
         rows = list(ceiling_rows(fit, r, ceiling, space.brain, kind))
         trials = self.trials(fit.language, fit.subject)
+        trials = trials[:, theirs] if len(trials) else trials
         return rows, share_differences(r, ceiling, trials, space.brain)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lateralization import runs
 from lateralization.arrays import Booleans, Floats, Row
 from lateralization.names import AVERAGE, LN_N
 from lateralization.run_plan import Claim, Plan
@@ -20,7 +21,14 @@ from lateralization.statistics.asymmetry import (
     Region,
     side_means,
 )
-from lateralization.statistics.crossed import MODELS, PEOPLE, RUNS, CrossedSlope, crossed_slope
+from lateralization.statistics.crossed import (
+    MODELS,
+    PEOPLE,
+    RUNS,
+    CrossedSlope,
+    crossed_slope,
+    over_cells,
+)
 from lateralization.statistics.intervals import MIN_PEOPLE
 from lateralization.tables.fits import Fit, Space
 from lateralization.volumes import to_volume
@@ -37,7 +45,8 @@ class ClaimScores:
     region
         Name of the voxels: those of the claim, or the whole brain where there are none.
     sides : (2, n_runs)
-        Mean over the voxels of the left and of the right in each test run.
+        Mean over the voxels of the left and of the right in each test run, in the order of the
+        fit's stories.
     """
 
     fit: Fit
@@ -104,11 +113,12 @@ def claim_run_rows(claim: Claim, found: Sequence[ClaimScores]) -> Iterator[Row]:
     """Give rows of ``claim_runs``: both sides of every model in each test run."""
     for one in found:
         value = predictor_of(one.fit, claim.predictor)
-        for run, (left, right) in enumerate(one.sides.T, start=1):
+        for story, (left, right) in zip(one.fit.stories, one.sides.T, strict=True):
             yield one.fit.columns | {
-                "region": one.region, "midline": claim.midline, "layer": claim.layer, "run": run,
-                "left": left, "right": right, "left_minus_right": left - right,
-                "predictor": claim.predictor, "value": value, "family": one.fit.family,
+                "region": one.region, "midline": claim.midline, "layer": claim.layer,
+                "run": runs.label(story), "left": left, "right": right,
+                "left_minus_right": left - right, "predictor": claim.predictor,
+                "value": value, "family": one.fit.family,
             }  # fmt: skip
 
 
@@ -126,21 +136,46 @@ def _common(claim: Claim, subjects: Sequence[str], found: Sequence[ClaimScores])
     ]
 
 
-def _slopes(claim: Claim, models: Sequence[Fit], sides: Floats) -> dict[str, CrossedSlope]:
-    """Return the slopes of the difference and of each side.
+def _by_story(
+    subjects: Sequence[str], models: Sequence[Fit], mine: Sequence[ClaimScores]
+) -> tuple[Floats, Booleans]:
+    """Bring the scores of all people to one list of stories.
 
-    sides: (n_people, n_models, 2, n_runs).
+    Returns
+    -------
+    sides, heard
+        (n_people, n_models, 2, n_stories), NaN where a person lacks a story, and
+        (n_people, n_stories), which each has.
     """
+    by_key = {(one.fit.subject, one.fit.model): one for one in mine}
+    stories = list(dict.fromkeys(story for one in mine for story in one.fit.stories))
+    sides = np.full((len(subjects), len(models), 2, len(stories)), np.nan)
+    heard = np.zeros((len(subjects), len(stories)), bool)
+    for person, subject in enumerate(subjects):
+        for place, fit in enumerate(models):
+            one = by_key[subject, fit.model]
+            own = [stories.index(story) for story in one.fit.stories]
+            sides[person, place][:, own] = one.sides
+            heard[person, own] = True
+    return sides, heard
+
+
+def _slopes(
+    claim: Claim, models: Sequence[Fit], sides: Floats, heard: Booleans
+) -> dict[str, CrossedSlope]:
+    """Return the slopes of the difference and of each side; arguments as :func:`_by_story`."""
     x = np.array([predictor_of(fit, claim.predictor) for fit in models])
     families = [fit.family for fit in models]
     left, right = sides[:, :, 0], sides[:, :, 1]
     values = {"": left - right, "left_": left, "right_": right}
-    return {name: crossed_slope(x, y, families) for name, y in values.items()}
+    return {name: crossed_slope(x, y, families, heard) for name, y in values.items()}
 
 
-def _numbers(models: Sequence[Fit], sides: Floats, slopes: dict[str, CrossedSlope]) -> Row:
+def _numbers(
+    models: Sequence[Fit], sides: Floats, heard: Booleans, slopes: dict[str, CrossedSlope]
+) -> Row:
     main = slopes[""]
-    lead = (sides[:, :, 0] - sides[:, :, 1]).mean(axis=(0, 2))
+    lead = over_cells(sides[:, :, 0] - sides[:, :, 1], heard)
     rule = "within" if main.within else "units" if 1 < main.n_families < len(models) else ""
     row: Row = {
         "n_models": len(models), "n_runs": sides.shape[3], "n_subjects": sides.shape[0],
@@ -160,8 +195,6 @@ def _why_not(subjects: Sequence[str], mine: Sequence[ClaimScores], models: Seque
         return "no model of a known predictor was fitted to all of the subjects"
     if len({one.region for one in mine}) > 1:
         return "some subjects have no reliable voxel on a side"
-    if len({one.sides.shape for one in mine}) > 1:
-        return "the subjects have different numbers of runs"
     if 1 < len(subjects) < MIN_PEOPLE:
         return f"{len(subjects)} individuals, {MIN_PEOPLE} needed"
     return "" if subjects else "nobody is fitted"
@@ -182,11 +215,8 @@ def claim_rows(claim: Claim, plan: Plan, found: Sequence[ClaimScores]) -> Iterat
             "n_subjects": len(subjects), "reason": _why_not(subjects, mine, models),
         }  # fmt: skip
         if not row["reason"]:
-            by_key = {(one.fit.subject, one.fit.model): one.sides for one in mine}
-            sides = np.stack(
-                [[by_key[subject, fit.model] for fit in models] for subject in subjects]
-            )
-            row |= _numbers(models, sides, _slopes(claim, models, sides))
+            sides, heard = _by_story(subjects, models, mine)
+            row |= _numbers(models, sides, heard, _slopes(claim, models, sides, heard))
         yield row
 
 

@@ -59,6 +59,9 @@ class Fit:
         ``features`` (the user's own).
     layers
         Numbers of the fitted layers, in the order of the scores.
+    stories
+        Keys of the stories that were predicted, in the order of the scores: what one subject has
+        need not be what another has.
     predictors
         Numeric columns of the model sheet (``ppl``, ``hellaswag``, …).
     record
@@ -75,6 +78,7 @@ class Fit:
     n_hid: float = np.nan
     seed: float = np.nan
     layers: tuple[int, ...] = ()
+    stories: tuple[str, ...] = ()
     predictors: dict[str, float] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
 
@@ -180,7 +184,8 @@ def describe_fit(record: dict[str, Any], plan: Plan) -> Fit:
     kind = kind_of(entry, plan.models)
     fit = Fit(
         language, record["subject"], name, kind, family=kind, seed=float(entry.seed),
-        layers=tuple(int(layer) for layer in record["layers"]), record=record,
+        layers=tuple(int(layer) for layer in record["layers"]),
+        stories=tuple(record["stories"]), record=record,
     )  # fmt: skip
     if isinstance(entry, Baseline):
         return fit
@@ -232,8 +237,9 @@ def iterate_fits(
     ------
     BadInput
         See :func:`pair_files` and :func:`describe_fit`; or scores have another form than the record
-        says.
+        says, or two fits of a subject are of different stories.
     """
+    heard: dict[tuple[str, str], Fit] = {}
     sums: dict[tuple[str, str, str], tuple[Fit, Floats, int]] = {}
     for description, tensor in progress(pair_files(scores, runs), "fits"):
         r = Rows(tensor, "r")
@@ -243,6 +249,16 @@ def iterate_fits(
         fit = describe_fit(record, plan)
         if len(fit.layers) != len(r):
             raise BadInput(f"{description} lists {len(fit.layers)} layers, {tensor} has {len(r)}")
+        if len(fit.stories) != r.shape[1]:
+            raise BadInput(
+                f"{description} lists {len(fit.stories)} stories, {tensor} has {r.shape[1]}"
+            )
+        first = heard.setdefault(fit.key[:2], fit)
+        if fit.stories != first.stories:
+            raise BadInput(
+                f"{' '.join(fit.key)} and {first.model} are scored on different stories; give fits "
+                "of the same BOLD data"
+            )
         yield fit, r
         named = RANDOM_SEED.fullmatch(fit.model)
         if named:
@@ -251,7 +267,10 @@ def iterate_fits(
             sums[key] = (fit, total + np.stack(list(r)), count + 1)
     for (language, subject, name), (fit, total, count) in sums.items():
         record = {"n_seeds": count, "left_out": fit.record.get("left_out")}
-        mean = Fit(language, subject, name, BASELINE, "baseline", layers=fit.layers, record=record)
+        mean = Fit(
+            language, subject, name, BASELINE, "baseline", layers=fit.layers, stories=fit.stories,
+            record=record,
+        )  # fmt: skip
         yield mean, total / count
 
 

@@ -301,7 +301,9 @@ def _reduce(fit: Fit, r: Layers, scores: FitScores, tops: Ceilings, read: Read) 
     read.summaries.append(replace(summarise(fit, scores, space.brain), shares=shares))
     read.unique.extend(unique_of(fit, r, space.brain))
     if fit.kind == MODEL and fit.n_parameters > 0:
-        read.readings[fit.key] = specify(scores, space.brain, fit.layers, fit.n_layers)
+        read.readings[fit.key] = specify(
+            scores, space.brain, fit.layers, fit.n_layers, fit.stories[0]
+        )
 
 
 def read_areas(
@@ -362,6 +364,7 @@ def build(inputs: Inputs) -> Built:
         "subjects": subject_rows(summaries, found, {row["roi"] for row in roi}),
         "voxel_pairs": pairs,
         "planted": planted_rows(summaries, truth) if truth else [],
+        "runs": plan.data_runs,
     }
     tables = {name: frame(name, content) for name, content in rows.items()}
     compared, why_not = _published(plan, tables, spaces, inputs.published)

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lateralization import wording
 from lateralization.errors import BadInput
 from lateralization.files import read_table
 from lateralization.names import LN_N
+from lateralization.runs import RUN, STORY
 from lateralization.tables.registry.tables import PUBLISHED, TABLES, Tables
 
 NO_RELIABILITY = "no reliability map"
@@ -55,6 +57,20 @@ def subjects_drawn(tables: Tables) -> list[tuple[str, str]]:
         subjects = sorted(mine["subject"])
         drawn.append((str(language), "average" if "average" in subjects else subjects[0]))
     return drawn
+
+
+def runs_counted(tables: Tables, language: str, n: int, numbered: str = RUN) -> str:
+    """Write how many runs: ``9 runs`` where they have numbers, ``6 stories`` where they have names.
+
+    ``numbered``: the noun for numbered runs.
+    """
+    return wording.plural(n, STORY if has_stories(tables, language) else numbered)
+
+
+def has_stories(tables: Tables, language: str) -> bool:
+    """Tell whether the runs of a language have names: those of stories."""
+    labels = of(tables["claim_runs"], language=language)["run"].astype(str)
+    return not labels.str.fullmatch(r"\d+").all()
 
 
 class TooFewError(Exception):

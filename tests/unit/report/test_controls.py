@@ -103,6 +103,10 @@ def one(**columns):
     return pd.DataFrame([columns])
 
 
+NUMBERED, NAMED = ({"claim_runs": one(language="en", run=run)} for run in ("3", "wheels"))
+"""Tables of numbered runs, and of named stories."""
+
+
 def said(remark):
     assert SENTENCES[remark.name].tone == remark.tone
     assert "nan" not in remark.text
@@ -131,8 +135,8 @@ def score_tables(direct, indirect, reason=""):
                   "slope": slope, "slope_low": slope - 0.001, "slope_high": slope + 0.001}
         for name, slope in (("a", 0.002), ("b", 0.004), ("c", 0.003))
     ]  # fmt: skip
-    return {"asymmetry": one(**REGION), "mediation": pd.DataFrame(paths),
-            "controls": pd.DataFrame(families)}  # fmt: skip
+    return NUMBERED | {"asymmetry": one(**REGION), "mediation": pd.DataFrame(paths),
+                       "controls": pd.DataFrame(families)}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -164,8 +168,11 @@ def test_controls_lead_by_the_interval_of_their_lead(low, high, name):
                     "n_runs": 9, "control_l_minus_r": -0.03, "model_l_minus_r": 0.02,
                     "lead": 0.01, "ci_low": low, "ci_high": high}  # fmt: skip
     tables = {"asymmetry": one(**REGION, kind="model", model="gpt2"), "leans": one(**row)}
+    tables |= NUMBERED
     remark = about_baselines(tables, "en", "average")
     assert said(remark) == name
+    assert " over 9 test runs of the average subject alone" in remark.text
+    assert " over 9 stories of the " in about_baselines(tables | NAMED, "en", "average").text
     assert "of 3 controls the one that leans most" in remark.text
     assert "chosen because they lean most" in remark.text
     tables["leans"] = tables["leans"].iloc[:0]
@@ -182,11 +189,13 @@ def test_a_side_decides_no_tone(low, high, tone):
             "ci_high": high, "unique_r": 0.1, "confounds_r": 0.1, "confounds": "word rate",
             "share": 0.5}  # fmt: skip
     rows = pd.DataFrame([both | {"hemisphere": side} for side in ("both", "left_minus_right")])
-    tables = {"asymmetry": one(**REGION), "unique": rows, "ceilings": rows}
+    tables = NUMBERED | {"asymmetry": one(**REGION), "unique": rows, "ceilings": rows}
     for about, name in ((about_unique, "beyond_confounds"), (about_ceilings, "share_leans")):
         remark = about(tables, "en", "average")
         assert (said(remark), remark.tone) == (name, tone)
         assert f" {side}" in remark.text
+        assert "over test runs)" in remark.text
+        assert "over stories)" in about(tables | NAMED, "en", "average").text
     zero = rows.assign(ci_low=-0.1, ci_high=0.1)
     assert about_unique(tables | {"unique": zero}, "en", "average").tone == BAD
     assert about_ceilings(tables | {"ceilings": zero}, "en", "average").tone == NOTE
@@ -206,8 +215,10 @@ def test_twins_are_spoken_of_by_their_slopes(added, before, name):
                   "n_models": 6, "n_runs": 9}
         for outcome, (low, high) in {"l_minus_r_gain": added, "untrained_l_minus_r": before}.items()
     ]  # fmt: skip
-    tables = {"asymmetry": one(**REGION), "twins": one(**REGION, l_minus_r_gain=0.01),
-              "twin_regressions": pd.DataFrame(lines)}  # fmt: skip
+    tables = NUMBERED | {
+        "asymmetry": one(**REGION), "twins": one(**REGION, l_minus_r_gain=0.01),
+        "twin_regressions": pd.DataFrame(lines),
+    }  # fmt: skip
     assert said(about_twins(tables, "en", "average")) == name
 
 

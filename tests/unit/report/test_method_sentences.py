@@ -19,6 +19,21 @@ def plan(*, parameters=None, language=None, **fields):
     return made_plan(parameters=parameters, **given)
 
 
+def stories(*heard, extra="C", again="", test=()):
+    """Return a plan of named stories: letters that each person heard, and ``extra`` all."""
+    names = sorted({*"".join(heard), *extra})
+    subjects = [
+        made_subject(
+            f"EN{place}",
+            heard=[f"story-{name}" for name in own + extra]
+            + [f"story-{name}_rep-2" for name in again],
+        )
+        for place, own in enumerate(heard, start=1)
+    ]
+    keys = [f"story-{name}" for name in names]
+    return plan(language={"subjects": subjects, "stories": keys, "test": list(test)})
+
+
 def encoder(**choices):
     return plan(encoder={**plan().encoder, **choices})
 
@@ -125,7 +140,43 @@ CASES = {
     "of listeners to a story in ": ("always", BARE, ALWAYS),
     "; repetition time ": ("always", BARE, ALWAYS),
     "functional MRI of the data set ds003643 [": (
-        "ds003643", plan(parameters={"dataset": "ds003643"}), plan(parameters={"dataset": "mine"}),
+        "ds003643", plan(parameters={"dataset": "ds003643"}, data_name="ds003643"),
+        plan(parameters={"dataset": "mine"}, data_name="ds003643"),
+    ),
+    "functional MRI of the data set made of": ("always", BARE, plan(truth="simulation.json")),
+    "of listeners to several stories (English: 3 stories of 2 people": (
+        "stories have names", stories("AB", "AB"), BARE,
+    ),
+    "3 stories, each heard by 1 to 2 of 2 people": (
+        "somebody lacks a story", stories("AB", "A"), stories("AB", "AB"),
+    ),
+    ", each heard by 2 of 3 people": (
+        "as many heard each", stories("AB", "BC", "CA", extra=""), stories("AB", "A"),
+    ),
+    ", in each story over those who heard it": (
+        "somebody lacks a story", stories("AB", "A"), stories("AB", "AB"),
+    ),
+    "each run in turn was predicted from the others": ("numbered runs", BARE, stories("AB", "AB")),
+    "each story in turn was predicted from the others": (
+        "named stories", stories("AB", "AB"), BARE,
+    ),
+    "but A, which nothing was fitted to": (
+        "stories.test", stories("AB", "AB", test=["story-A"]), stories("AB", "AB"),
+    ),
+    ", a story that was heard k times with all its runs, each of weight 1/k": (
+        "a story is repeated", stories("AB", "AB", again="A"), stories("AB", "AB"),
+    ),
+    ", and so were stories heard by fewer than four people": (
+        "three people heard one story, four all others",
+        stories("A", "A", "A", ""), stories("A", "A", "A", "A"),
+    ),
+    "No story was heard by four people or more": (
+        "three people", stories("A", "A", "A"), stories("A", "A", "A", ""),
+    ),
+    "averaged over the 9 test runs": ("numbered runs", BARE, stories("AB", "AB")),
+    "averaged over the 3 stories.": ("all heard all", stories("AB", "AB"), stories("AB", "A")),
+    "the stories that were heard": (
+        "somebody lacks a story", stories("AB", "A"), stories("AB", "AB"),
     ),
     "Published-style numbers take each voxel’s best layer": ("always", BARE, ALWAYS),
     "by the matching rule of the published study [": (

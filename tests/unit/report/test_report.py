@@ -339,6 +339,7 @@ def test_methods_tell_how_models_were_read_and_which_layers_count():
 def test_every_source_that_a_sentence_cites_is_listed():
     plan = made_plan(
         parameters={"dataset": "ds003643"},
+        data_name="ds003643",
         languages=[made_language(subjects=[made_subject("EN057")])],
         models=[made_model("m", mapping="reference")],
         baselines=[made_baseline("glove", "glove"), made_baseline("oasm_seed1", "oasm")],

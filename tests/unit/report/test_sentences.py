@@ -117,6 +117,12 @@ def about_claim(tables):
     return findings.about_claim(tables, "en")
 
 
+def elsewhere(known):
+    """Return the tables of a claim about reliable voxels that is made in the whole brain."""
+    scores = tables_of(scores=[{"language": "en", "subject": "average", "region": known}])
+    return claim(region="whole") | {"scores": scores["scores"]}
+
+
 def about_rule(tables):
     return [findings.about_published_rule(tables, *PLACE)]
 
@@ -147,7 +153,8 @@ CASES = {
     "nothing_to_claim": (headline, tables_of(), claim()),
     "nobody_to_claim": (headline, claim(n_models=0, reason="nobody is fitted"), tables_of()),
     "shares": (about_claim, claim(), claim(NOTHING)),
-    "other_region": (about_claim, claim(region="whole"), claim()),
+    "other_region": (about_claim, elsewhere("reliable"), elsewhere("whole")),
+    "no_reliability": (about_claim, elsewhere("whole"), elsewhere("reliable")),
     "published_rule_differs": (
         about_rule, published(-0.02, -0.01), published(-0.02, -0.01, subjects="people"),
     ),
@@ -213,6 +220,19 @@ def test_a_sentence_has_a_condition_and_ends_as_one():
         )
     with pytest.raises(KeyError):
         state("left_gains", models="Larger models")
+
+
+@pytest.mark.parametrize(
+    ("run", "counted", "alone"),
+    [("3", "9 runs", "over runs"), ("wheels", "9 stories", "over stories")],
+)
+def test_numbered_runs_are_runs_and_named_ones_stories(run, counted, alone):
+    found = claim()
+    rows = tables_of(claim_runs=[{"language": "en", "run": run}, {"language": "fr", "run": "1"}])
+    found["claim_runs"] = rows["claim_runs"]
+    assert f", {counted} together" in headline(found)[0].text
+    (shares,) = [one for one in about_claim(found) if one.name == "shares"]
+    assert f"40 % {alone}" in shares.text
 
 
 MIRROR = {"left_gains": "right_gains", "right_loses": "left_loses",

@@ -173,3 +173,60 @@ def test_where_there_is_no_interval_the_reason_is_given(change, reason):
     else:
         assert reason in found.reason
         assert np.isnan([found.low, found.high]).all()
+
+
+def missing(n_people, n_runs, share, rng):
+    """Draw who heard what: everybody at least three runs, every run somebody."""
+    while True:
+        heard = rng.random((n_people, n_runs)) > share
+        if heard.sum(axis=1).min() >= 3 and heard.any(axis=0).all():
+            return heard
+
+
+def test_what_a_person_did_not_hear_enters_nothing():
+    x, y = drawn(n_people=6, n_runs=7)
+    heard = missing(6, 7, 0.3, np.random.default_rng(0))
+    found = crossed_slope(x, y, one_family(7), heard)
+    away = np.where(heard[:, None], y, np.nan)
+    assert crossed_slope(x, away, one_family(7), heard) == found
+    own = [slope_on(x, one[:, mine]).mean() for one, mine in zip(y, heard, strict=True)]
+    assert found.slope == pytest.approx(np.mean(own), rel=1e-10)
+
+
+def test_with_one_missing_run_the_interval_is_nearly_that_of_all():
+    x, y = drawn(n_people=30, n_runs=30)
+    heard = np.ones((30, 30), bool)
+    heard[3, 5] = False
+    found, all_heard = (crossed_slope(x, y, one_family(7), who) for who in (heard, None))
+    for name in (MODELS, RUNS, PEOPLE):
+        assert found.parts[name].variance == pytest.approx(all_heard.parts[name].variance, rel=0.02)
+        assert found.parts[name].df == all_heard.parts[name].df
+
+
+@pytest.mark.parametrize(("of_people", "of_runs"), [(0.5, 0.0), (0.0, 0.5), (0.4, 0.4)])
+def test_variances_of_people_who_lack_runs_are_those_put_in(of_people, of_runs):
+    rng, parts, inside = np.random.default_rng(7), [], 0
+    x = np.linspace(18, 24, 8)
+    for _ in range(300):
+        heard = missing(8, 8, 0.3, rng)
+        y = rng.standard_normal((8, 8, 8)) + 0.5 * rng.standard_normal((1, 8, 1))
+        slopes = of_people * rng.standard_normal((8, 1)) + of_runs * rng.standard_normal((1, 8))
+        y += slopes[:, None] * (x - x.mean())[None, :, None]
+        found = crossed_slope(x, y, one_family(8), heard)
+        inside += found.low <= 0 <= found.high
+        parts.append([found.parts[name].variance for name in (PEOPLE, RUNS)])
+    people, runs = np.mean(parts, axis=0)
+    assert inside / 300 >= 0.93
+    # clipped at 0, so a variance that is not there comes out a little above it
+    assert people == pytest.approx(of_people**2 / 8, rel=0.2, abs=0.002)
+    assert runs == pytest.approx(of_runs**2 * (1 / 8 + 1 / 4.6), rel=0.25, abs=0.005)
+
+
+def test_people_who_share_no_run_have_no_interval():
+    x, y = drawn(n_people=2, n_runs=6)
+    heard = np.repeat([[True, False], [False, True]], 3, axis=1)
+    found = crossed_slope(x, y, one_family(7), heard)
+    assert "share too few runs" in found.reason
+    assert np.isnan(found.low)
+    heard[1, :3] = True
+    assert not crossed_slope(x, y, one_family(7), heard).reason

@@ -54,7 +54,7 @@ def scores(seed, n_layers=4, n_runs=5):
 
 def test_the_published_specification_is_the_number_of_the_asymmetry_table(brain):
     r = scores(1)
-    found = specify(FitScores(r), brain, range(4), 3)
+    found = specify(FitScores(r), brain, range(4), 3, "run-1")
     for region in regions(brain):
         if region.name not in ("whole", "reliable"):
             continue
@@ -73,23 +73,23 @@ def test_without_run_1_nothing_of_run_1_is_used(brain):
     changed = r.copy()
     changed[:, 0] = np.random.default_rng(9).uniform(-1, 1, changed[:, 0].shape)
     first, second = (
-        specify(FitScores(r), brain, range(4), 3),
-        specify(FitScores(changed), brain, range(4), 3),
+        specify(FitScores(r), brain, range(4), 3, "run-1"),
+        specify(FitScores(changed), brain, range(4), 3, "run-1"),
     )
     for one, value in first.items():
         if one.runs == "without_run_1":
             assert second[one] == value
         elif one.voxels == "whole":
             assert second[one] != value
-    assert list(run_sets(FitScores(r[:, :2]))) == ["all"]
+    assert list(run_sets(FitScores(r[:, :2]), "run-1")) == ["all"]
 
 
 def test_left_out_voxels_and_missing_reliability_leave_the_rest_whole(brain):
     r = scores(3)
     r[:, :, 7] = np.nan
-    found = specify(FitScores(r), brain, range(4), 3)
+    found = specify(FitScores(r), brain, range(4), 3, "run-1")
     assert np.isfinite(list(found.values())).all()
-    bare = specify(FitScores(r), Brain(brain.halves), range(4), 3)
+    bare = specify(FitScores(r), Brain(brain.halves), range(4), 3, "run-1")
     assert {one.voxels for one in bare} == {"whole"}
     assert "over_ceiling" not in {one.summary for one in bare}
     assert {one.midline for one in bare} == {SHARED, STRICT}
@@ -107,7 +107,9 @@ def planted(brain, rise, n_models=10):
     for k in range(n_models):
         r = scores(10 + k)
         r[:, :, : N_VOXELS // 2] += rise * k
-        models.append(Reading(float(k), "ab"[k % 2], specify(FitScores(r), brain, range(4), 3)))
+        models.append(
+            Reading(float(k), "ab"[k % 2], specify(FitScores(r), brain, range(4), 3, "run-1"))
+        )
     return models
 
 

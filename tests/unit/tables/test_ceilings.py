@@ -95,8 +95,10 @@ def test_every_fit_gets_the_ceiling_of_its_subject(tmp_path):
     halves = rng.uniform(0.2, 0.5, (2, 9, n_voxels)).astype(np.float32)
     others = rng.uniform(0.1, 0.4, (9, n_voxels)).astype(np.float32)
     paths = [tmp_path / f"lang-en_{name}.safetensors" for name in ("isc_runs", "leave_one_out")]
-    save_tensors(paths[0], {"split_half": halves})
-    save_tensors(paths[1], {"EN901": others, "EN902": others})
+    runs = MadeRun().keys
+    save_tensors(paths[0], {"split_half": halves}, {"stories": json.dumps(runs)})
+    told = json.dumps({"EN901": runs, "EN902": runs})
+    save_tensors(paths[1], {"EN901": others, "EN902": others}, {"stories": told})
     built = build(replace(inputs, ceilings=paths))
     table = built.tables["ceilings"]
     assert len(table) == 2 * 4 * 2 * 4  # subjects, models, midlines, sides

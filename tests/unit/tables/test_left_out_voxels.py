@@ -78,7 +78,7 @@ def test_pairs_of_the_specifications_have_both_voxels(tables):
     space = read_space(read[0], read[1], [], "en").without(range(N_LEFT_OUT))
     r = np.random.default_rng(0).uniform(0.1, 0.5, (2, 4, len(X)))
     r[:, :, ~USED] = np.nan
-    values = specify(FitScores(r), space.brain, range(2), 1)
+    values = specify(FitScores(r), space.brain, range(2), 1, "run-1")
     best, pairs = r.mean(axis=1).max(axis=0), USED & mirrored(USED)
     expected = best[pairs & LEFT].mean() - best[pairs & RIGHT].mean()
     (one,) = [

@@ -1,5 +1,6 @@
 """LATERALIZE on files and on their mirror image: left and right are exchanged in every table."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from helpers.made_runs import MadeRun, made_mask, write_run
 from helpers.mirror import compare_tables, mirrored
-from lateralization.files import read_json, read_tensors, save_tensors, write_json
+from lateralization.files import read_json, read_metadata, read_tensors, save_tensors, write_json
 from lateralization.tables.lateralize import Inputs, build
 from lateralization.volumes import mirror_index
 
@@ -20,7 +21,7 @@ def mirror_of(inputs: Inputs, folder: Path, mirror: np.ndarray) -> Inputs:
     folder.mkdir()
     for path in [*inputs.runs, *inputs.ceilings]:
         tensors = {key: value[..., mirror] for key, value in read_tensors(path).items()}
-        save_tensors(folder / path.name, tensors)
+        save_tensors(folder / path.name, tensors, read_metadata(path))
     for path in inputs.scores:
         record = read_json(path)
         for voxel in record["left_out"]["voxels"]:
@@ -46,7 +47,8 @@ def tables(tmp_path_factory):
         write_json(read_json(path) | {"n_layers": 1 + place**2 % 7}, path)
     n_voxels = int(mask.sum())
     halves = np.random.default_rng(0).uniform(0.1, 0.6, (2, 9, n_voxels)).astype(np.float32)
-    save_tensors(folder / "plain" / HALVES, {"split_half": halves})
+    stories = {"stories": json.dumps(run.keys)}
+    save_tensors(folder / "plain" / HALVES, {"split_half": halves}, stories)
     inputs = replace(inputs, ceilings=[folder / "plain" / HALVES])
     other = mirror_of(inputs, folder / "mirror", mirror_index(mask))
     return build(inputs).tables, build(other).tables

@@ -1,5 +1,6 @@
 """Asymmetries in other units than r, and of the cerebellum, from files to rows."""
 
+import json
 from dataclasses import astuple, replace
 
 import numpy as np
@@ -42,7 +43,8 @@ def made(tmp_path_factory):
     signal = 0.3 + 0.02 * (place < 0) + rng.normal(0, 0.05, len(place))
     halves = signal + rng.normal(0, 0.1, (N_TRIALS, N_RUNS, len(place)))
     paths = [folder / "lang-en_isc_runs.safetensors"]
-    save_tensors(paths[0], {"split_half": halves.astype(np.float32)})
+    stories = json.dumps([f"run-{run}" for run in range(1, N_RUNS + 1)])
+    save_tensors(paths[0], {"split_half": halves.astype(np.float32)}, {"stories": stories})
     tables = build(replace(inputs, ceilings=paths)).tables
     r = {
         model: read_tensors(folder / f"lang-en_sub-average_model-{model}_runs.safetensors")["r"]

@@ -62,6 +62,9 @@ def study_plan(folder):
     return make_plan(request, ASSETS)
 
 
+STORIES = [f"run-{run}" for run in range(1, N_RUNS + 1)]
+
+
 def write_fits(folder, plan):
     """Write scores of three layers for every fit of a plan."""
     models = {model.name: model for model in plan.models}
@@ -74,7 +77,7 @@ def write_fits(folder, plan):
         trained = models.get(fit.model.removesuffix("_untrained_seed1"))
         size = {"n_parameters": 6.9e9, "n_layers": 2, "n_hid": 64}  # where no list says it
         size |= {name: known for name in size if (known := getattr(trained, name, None))}
-        record = asdict(fit) | size | {"layers": list(range(n_layers))}
+        record = asdict(fit) | size | {"layers": list(range(n_layers)), "stories": STORIES}
         write_json(record, f"{stem}_scores.json")
     return sorted(folder.glob("*_scores.json")), sorted(folder.glob("*_runs.safetensors"))
 

@@ -140,7 +140,7 @@ COLUMNS = (
             "left minus right of: mean; p90 (90th percentiles); index ((left - right) / (left + "
             "right) of means); over_ceiling (means divided by the mean reliability of their side)"
         ),
-        "runs": "test runs that are averaged: all, or without_run_1",
+        "runs": "test runs that are averaged: all, or without_run_1 (without_story_<name>)",
         "families": "all, or without one family",
         "choice": "what could have been chosen in another way",
         "option": "what was chosen",
@@ -152,6 +152,23 @@ COLUMNS = (
         "control": "baseline or untrained model whose mean leans most to a side",
         "outlier": "yes, no",
         "reason": "why the row's numbers are empty",
+    })
+    | _columns(TEXT, "", {
+        "run": "number of the run, or name of the story",
+        "follows_run": "run of the others that it follows best: its own where all is well",
+        "session": "label of the session; empty where there is none",
+        "story": "what was heard: the number of the run, or the name of the story",
+        "file": "path below the data set's folder",
+        "space": "space that the file's name gives; empty: none",
+        "used": "yes, or no",
+    })
+    | _columns(WHOLE, "", {
+        "repetition": "how often this person had heard the story by then, from 1",
+    })
+    | _columns(NUMBER, "s", {
+        "tr": "repetition time",
+        "words_seconds": "from the beginning of the story to the end of its last word; empty: "
+        "not known",
     })
     | _columns(FLAG, "", {
         "is_best": "True for the layer of the highest mean_r in its region",
@@ -178,8 +195,6 @@ COLUMNS = (
         "seed": "seed of an untrained model or baseline; 0: trained",
         "order": "place in the planted order (increasing model size)",
         "recovered_order": "place in the order of what was recovered",
-        "run": "run of the story, from 1",
-        "follows_run": "run of the others that it follows best: its own number where all is well",
     })
     | _columns(WHOLE, "runs", {
         "n_runs": "test runs that entered",

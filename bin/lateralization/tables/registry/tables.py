@@ -40,7 +40,7 @@ class Table:
     title, caption
         What stands above it in the report.
     shown
-        Columns that the report shows, in order.
+        Columns that the report shows, in order; empty: all.
     rows
         Column → value of the rows that the report shows; empty: it shows all.
     """
@@ -306,10 +306,6 @@ TABLES = _by_name((
         ),
         empty="no individual subject was fitted: nothing is inferred about people",
         section="people", title="Voxels against their mirror images, over people",
-        shown=_names(
-            "language quantity model n_subjects n_pairs t_threshold n_left n_right t_max t_min "
-            "p_min p_smallest reason"
-        ),
         caption="Each pair is tested over people, all pairs together: what is counted would turn "
         "up anywhere by chance in one of twenty studies.",
     ),
@@ -335,7 +331,6 @@ TABLES = _by_name((
         _columns("quantity published ours difference tolerance agrees language subject"),
         empty="this run has no counterpart of a published value",
         section="published", title="Published and ours",
-        shown=_names("quantity published ours difference tolerance agrees language subject"),
         caption="A difference beyond the tolerance on unchanged data points to another version of "
         "data or models; values read off figures carry the tolerance of the reading.",
     ),
@@ -369,7 +364,6 @@ TABLES = _by_name((
         ),
         empty="every planned fit has scores",
         section="trust", title="Fits that failed",
-        shown=_names("language subject model reason"),
         caption="These were planned and are missing from every table, figure and sentence.",
     ),
     Table(
@@ -384,7 +378,6 @@ TABLES = _by_name((
         ),
         empty="no voxel was left out",
         section="trust", title="Voxels left out",
-        shown=_names("language subject model n_voxels n_left_out share reason"),
         caption="A share above a few percent speaks of a field of view that cuts the brain.",
     ),
     Table(
@@ -397,10 +390,6 @@ TABLES = _by_name((
         ),
         empty="no trained model has a known size",
         section="trust", title="Other thresholds",
-        shown=_names(
-            "language subject percentile midline n_left n_right n_models left_minus_right r p "
-            "slope slope_low slope_high reason"
-        ),
         caption="The published slope under other reliability cuts and midline rules.",
     ),
     Table(
@@ -598,10 +587,6 @@ TABLES = _by_name((
         ),
         empty="no model was fitted",
         section="trajectories", title="Change points",
-        shown=_names(
-            "language subject outcome predictor subset n_models scale place low high before after "
-            "level r2_line r2_bent p reason"
-        ),
         caption="Two straight lines that meet at the change point. Believe a place only where p "
         "is small and its interval is narrow; with few models most lines need no bend.",
     ),
@@ -613,13 +598,20 @@ TABLES = _by_name((
         ),
         empty="fewer than 5 trained models of known size",
         section="specifications", title="What each choice does",
-        shown=_names(
-            "language subject choice option n_specifications least_models most_models median_r "
-            "share_positive share_above_0 share_below_0"
-        ),
         caption="Where the median r of one option is far from that of another, the result hangs on "
         "this choice. Specifications share their data: their number is no evidence. The file "
         "specifications.tsv has every combination.",
+    ),
+    Table(
+        "runs", "Every file of the data set: who heard what, and whether it is used",
+        _columns(
+            "subject session story repetition file n_scans tr words_seconds space used reason",
+            reason="why the file is not used",
+            n_scans="scans of the file; empty: not known before it is fetched",
+        ),
+        empty="the data set was given as an average",
+        section="data", title="Files of the data set",
+        caption="What a person heard in which file. A file that is not used has its reason.",
     ),
 ))
 """Name → table."""
