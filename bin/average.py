@@ -7,7 +7,7 @@ from pathlib import Path
 from lateralization import study
 from lateralization.command import run, say
 from lateralization.fmri.average import write_average
-from lateralization.runs import numbered
+from lateralization.runs import numbered_keys
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--mask", required=True, type=Path, help="brain mask")
     command.add_argument("--tr", type=float, default=study.TR, help="repetition time, s")
     command.add_argument(
-        "--stories", nargs="+", default=numbered(), help="keys of the stories, in order"
+        "--stories", nargs="+", default=numbered_keys(), help="keys of the stories, in order"
     )
     command.add_argument("--out", required=True, type=Path, help="safetensors file to write")
     command.add_argument("--nifti-prefix", required=True, help="start of the NIfTIs' names")

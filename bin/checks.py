@@ -10,7 +10,7 @@ from lateralization.command import beginning, run, say
 from lateralization.files import save_tensors, write_json, write_table
 from lateralization.fmri.checks import check_files, excluded
 from lateralization.fmri.hrf import Sampling
-from lateralization.runs import RUN, STORY, is_numbered, numbered
+from lateralization.runs import RUN, STORY, is_numbered, numbered_keys
 from lateralization.words.annotation import read_words
 
 
@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--annotation", type=Path, required=True, help="CSV of the data set")
     command.add_argument("--language", required=True, help="en, fr, cn …")
     command.add_argument(
-        "--stories", nargs="+", default=numbered(), help="keys of the stories, in order"
+        "--stories", nargs="+", default=numbered_keys(), help="keys of the stories, in order"
     )
     command.add_argument(
         "--starts", nargs="*", default=[], type=beginning, metavar="STORY=SECONDS",

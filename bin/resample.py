@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lateralization.command import run, say
 from lateralization.fmri.resample import resample_subject
-from lateralization.runs import numbered
+from lateralization.runs import numbered_keys
 from lateralization.sources.receipts import given_receipt
 from lateralization.sources.release import remove_raw
 
@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         help="4-D NIfTIs, in the order of --runs, or FETCH's receipt",
     )
-    command.add_argument("--runs", nargs="+", default=numbered(), help="their keys, in order")
+    command.add_argument("--runs", nargs="+", default=numbered_keys(), help="their keys, in order")
     command.add_argument("--out-prefix", required=True, help="start of the names of the files")
     return command
 

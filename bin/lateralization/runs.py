@@ -30,7 +30,7 @@ def run_key(story: str, repetition: int = 1) -> str:
     return story if repetition == 1 else f"{story}_rep-{repetition}"
 
 
-def numbered(n_runs: int = N_RUNS) -> list[str]:
+def numbered_keys(n_runs: int = N_RUNS) -> list[str]:
     """Return the keys of numbered runs, ``run-1`` ….
 
     Without a number those of the study.

@@ -18,7 +18,7 @@ from lateralization.arrays import Array, Booleans
 from lateralization.errors import BadInput
 from lateralization.files import writing
 from lateralization.nifti import check_end, open_nifti, reading, streamed
-from lateralization.runs import is_numbered, numbered
+from lateralization.runs import is_numbered, numbered_keys
 
 Midline = Literal["shared", "strict"]
 
@@ -242,7 +242,7 @@ def check_not_mirrored(data: Array, mask: Booleans, path: Path | str, other: Pat
 
 
 def check_runs(
-    paths: Sequence[Path | str], what: str, keys: Sequence[str] = tuple(numbered())
+    paths: Sequence[Path | str], what: str, keys: Sequence[str] = tuple(numbered_keys())
 ) -> None:
     """Refuse another number of files than of runs, or their names in disorder.
 

@@ -22,7 +22,7 @@ from lateralization.runs import (
     STORY,
     is_numbered,
     keys_in_order,
-    numbered,
+    numbered_keys,
     repetition_of,
     run_key,
     run_names,
@@ -232,7 +232,7 @@ def keys_of_given(paths: Sequence[Path], stories: Sequence[str]) -> list[str]:
 
 
 def given_average(
-    paths: Sequence[Path], brain: MaskFile, stories: Sequence[str] = tuple(numbered())
+    paths: Sequence[Path], brain: MaskFile, stories: Sequence[str] = tuple(numbered_keys())
 ) -> dict[str, Array]:
     """Read a given average subject; its values are kept as they are.
 
@@ -307,7 +307,7 @@ def write_average(
     nifti_prefix: str,
     *,
     tr: float = TR,
-    stories: Sequence[str] = tuple(numbered()),
+    stories: Sequence[str] = tuple(numbered_keys()),
 ) -> int:
     """Write the average subject as a bold file and as one NIfTI per run.
 

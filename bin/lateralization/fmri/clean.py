@@ -15,7 +15,7 @@ from lateralization.errors import BadInput
 from lateralization.files import save_tensors
 from lateralization.fmri.signals import clean
 from lateralization.names import AFTER_RESAMPLING, IN_SOURCE
-from lateralization.runs import RUNS, numbered
+from lateralization.runs import RUNS, numbered_keys
 from lateralization.volumes import (
     check_runs,
     check_same_grid,
@@ -182,7 +182,7 @@ def clean_subject(
     BadInput
         Number of runs, grids, or scans are wrong; no voxel has a signal in every run.
     """
-    keys = keys or numbered(len(bold))
+    keys = keys or numbered_keys(len(bold))
     check_runs(bold, "--bold", keys)
     scans = scans or [0] * len(bold)
     if len(scans) != len(bold):

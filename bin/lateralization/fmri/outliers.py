@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lateralization.arrays import Booleans, Floats
 from lateralization.fmri.signals import standardise
-from lateralization.runs import numbered, shown, story_of
+from lateralization.runs import numbered_keys, shown, story_of
 from lateralization.study import MIN_SUBJECTS
 
 Series = NDArray[np.floating]
@@ -198,7 +198,7 @@ def compare_subjects(runs: Runs, tr: float, keys: Sequence[str] = ()) -> list[Ch
     One Check for each run that each subject heard, in order. Of a run with fewer than 3 hearers
     nothing is judged, and with one nothing is measured.
     """
-    keys = keys or numbered(len(runs[0]))
+    keys = keys or numbered_keys(len(runs[0]))
     group = Group(runs, keys)
     middle, spread = chance(group)
     shortest = min(len(run) for own in group.runs for run in own.values())

@@ -20,7 +20,7 @@ from lateralization.fmri.mask import epi_mask
 from lateralization.fmri.spline import axis_weights, interpolate
 from lateralization.names import IN_SOURCE, OUT_OF_VIEW
 from lateralization.nifti import repetition_time
-from lateralization.runs import numbered, shown
+from lateralization.runs import numbered_keys, shown
 from lateralization.study import CONSTANT, GRID_AFFINE, GRID_SHAPE
 from lateralization.volumes import check_runs, check_same_grid, load_image, save_volume, scan_blocks
 
@@ -219,7 +219,7 @@ class ConstantVoxels:
         return flagged
 
 
-def check_sources(paths: Sequence[Path], keys: Sequence[str] = tuple(numbered())) -> list[Any]:
+def check_sources(paths: Sequence[Path], keys: Sequence[str] = tuple(numbered_keys())) -> list[Any]:
     """Open the runs of a subject, one for each key, and check that they belong together.
 
     Returns
@@ -268,7 +268,7 @@ def resample_subject(
     subject: str,
     paths: Sequence[Path],
     out_prefix: str,
-    keys: Sequence[str] = tuple(numbered()),
+    keys: Sequence[str] = tuple(numbered_keys()),
 ) -> None:
     """Resample a subject's runs and write them with their EPI masks and constant-voxel maps.
 

@@ -16,7 +16,7 @@ from lateralization.fmri.average import average_run, average_subjects, given_ave
 from lateralization.fmri.clean import MaskFile
 from lateralization.fmri.signals import standardise
 from lateralization.names import IN_SOURCE, OUT_OF_VIEW
-from lateralization.runs import numbered
+from lateralization.runs import numbered_keys
 from lateralization.volumes import from_volume, save_volume
 
 BIN = Path(__file__).resolve().parents[3] / "bin"
@@ -132,7 +132,7 @@ def test_a_subject_of_another_mask_or_with_a_run_missing_is_named(tmp_path, subj
     with pytest.raises(BadInput, match=r"sub-EN000.*60 voxels, the mask has 61"):
         average_subjects(paths, N_VOXELS + 1)
     del subjects[2]["run-9"]
-    save_tensors(paths[2], subjects[2], {"runs": json.dumps(numbered())})
+    save_tensors(paths[2], subjects[2], {"runs": json.dumps(numbered_keys())})
     with pytest.raises(BadInput, match=r"sub-EN002.* lacks run-9"):
         average_subjects(paths, N_VOXELS)
 

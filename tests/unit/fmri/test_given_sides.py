@@ -8,7 +8,7 @@ from lateralization.errors import BadInput
 from lateralization.fmri.average import given_average
 from lateralization.fmri.clean import MaskFile
 from lateralization.fmri.reliability import write_given
-from lateralization.runs import numbered
+from lateralization.runs import numbered_keys
 from lateralization.sources.fetch import fetch
 from lateralization.sources.given_files import grid_of, own_file
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
@@ -60,7 +60,7 @@ def test_a_mirrored_average_is_refused_by_validate_and_its_stage(mask_path, tmp_
     with pytest.raises(BadInput, match=r"run-2\.nii\.gz is mirrored from left to right"):
         own_file("average_subject", tmp_path / "average", 3, grid_of(mask_path))
     with pytest.raises(BadInput, match=r"run-2\.nii\.gz is mirrored from left to right"):
-        given_average(paths, MaskFile(mask, affine, mask_path), numbered(3))
+        given_average(paths, MaskFile(mask, affine, mask_path), numbered_keys(3))
 
 
 def test_voxels_without_a_value_are_counted_and_left_out(mask_path, tmp_path, capsys):
@@ -71,7 +71,7 @@ def test_voxels_without_a_value_are_counted_and_left_out(mask_path, tmp_path, ca
     assert "has no value in 7 of the 1900 voxels" in capsys.readouterr().err
     runs = [write(tmp_path / "average" / f"run-{run}.nii.gz", mask, N_SCANS, False, missing=7)
             for run in (1, 2, 3)]  # fmt: skip
-    found = given_average(runs, MaskFile(mask, affine, mask_path), numbered(3))
+    found = given_average(runs, MaskFile(mask, affine, mask_path), numbered_keys(3))
     assert found["left_out"].sum() == 21
     assert "run-3.nii.gz has no signal in 7 of 1900 voxels" in capsys.readouterr().err
 

@@ -12,7 +12,7 @@ import pytest
 from helpers.bad_server import serving
 from helpers.tiny_dataset import PROJECT, write_run
 from lateralization.errors import BadInput
-from lateralization.runs import numbered
+from lateralization.runs import numbered_keys
 from lateralization.sources.download import Policy
 from lateralization.sources.fetch import fetch
 from lateralization.sources.receipts import RECEIPT, given_receipt
@@ -52,7 +52,7 @@ def raw_files(folder):
 def test_raw_runs_go_when_they_are_resampled_and_the_receipt_stays(fetched):
     assert [path.name for path in fetched.iterdir()] == [RECEIPT]
     assert len(raw_files(fetched)) == 2 * N_RUNS
-    done = resample(fetched, "--runs", *numbered(3))
+    done = resample(fetched, "--runs", *numbered_keys(3))
     assert done.returncode == 0, done.stderr
     assert "raw BOLD removed" in done.stderr
     assert raw_files(fetched) == []
@@ -60,14 +60,14 @@ def test_raw_runs_go_when_they_are_resampled_and_the_receipt_stays(fetched):
         image = nibabel.load(fetched.parent / f"sub-X_run-{run}.nii")
         assert image.shape[3] == 30 + run
         assert np.asarray(image.dataobj).any()
-    again = resample(fetched, "--runs", *numbered(3))
+    again = resample(fetched, "--runs", *numbered_keys(3))
     assert again.returncode == 65
     assert f"remove the folder {fetched.parent}" in again.stderr.splitlines()[-1]
 
 
 @pytest.mark.slow
 def test_a_failed_task_removes_nothing(fetched):
-    assert resample(fetched, "--runs", *numbered(9)).returncode == 65
+    assert resample(fetched, "--runs", *numbered_keys(9)).returncode == 65
     assert len(raw_files(fetched)) == 2 * N_RUNS
 
 
