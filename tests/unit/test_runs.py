@@ -63,7 +63,7 @@ def test_runs_are_in_the_order_of_their_stories_and_repetitions() -> None:
 def test_a_file_tells_its_runs_in_order_or_has_numbered_ones(tmp_path: Path) -> None:
     path, run = tmp_path / "bold.safetensors", np.zeros((2, 3), np.float32)
     keys = ["story-z", "story-a"]
-    tensors = {key: run for key in [*keys, *numbered_keys(11), "left_out", "tsnr"]}
+    tensors = dict.fromkeys([*keys, *numbered_keys(11), "left_out", "tsnr"], run)
     save_tensors(path, tensors, {"runs": '["story-z", "story-a"]'})
     assert run_names(path) == keys
     save_tensors(path, {key: tensors[key] for key in [*numbered_keys(11), "left_out", "tsnr"]})
