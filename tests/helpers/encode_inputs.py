@@ -14,6 +14,7 @@ from lateralization.fmri.hrf import Sampling
 from lateralization.fmri.signals import standardise, trim
 from lateralization.ridge.choices import STUDY
 from lateralization.ridge.ridge import encode
+from lateralization.runs import numbered_keys
 from lateralization.words.by_story import rows_by_story
 
 PROJECT = Path(__file__).parents[2]
@@ -75,20 +76,16 @@ def change(path, **tensors):
     )
 
 
-def numbered(n_runs):
-    return [f"run-{run}" for run in range(1, n_runs + 1)]
-
-
 def numbered_operators(words, n_scans, tr, hrf="glover"):
     """Build the operators of numbered runs that are sampled in the middle of a scan."""
-    scans = dict(zip(numbered(len(n_scans)), n_scans, strict=True))
+    scans = dict(zip(numbered_keys(len(n_scans)), n_scans, strict=True))
     return word_operators(rows_by_story(words), scans, Sampling(tr), hrf)
 
 
 def encode_layer(states, words, bold, n_trim=10, precision="float32", choices=STUDY):
     """Score one layer in memory: word vectors and words against untrimmed runs."""
     operators = numbered_operators(words, [len(run) for run in bold], 2.0, choices.hrf)
-    keys = numbered(len(bold))
+    keys = numbered_keys(len(bold))
     made, _ = layer_regressors(states, operators, keys, "layer of the states", n_trim)
     series = [standardise(trim(run, n_trim)) for run in bold]
     return encode(made, series, precision=precision, choices=choices)

@@ -13,7 +13,6 @@ from helpers.encode_inputs import (
     change,
     encode_command,
     encode_layer,
-    numbered,
     numbered_operators,
     task,
     words_of,
@@ -28,6 +27,7 @@ from lateralization.errors import BadInput
 from lateralization.files import read_table, read_tensors, save_tensors, write_table
 from lateralization.names import AFTER_TRIMMING, OUT_OF_VIEW
 from lateralization.ridge.choices import Choices
+from lateralization.runs import numbered_keys
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -44,7 +44,7 @@ def test_regressors_are_the_study_s(model, bold):
     operators = numbered_operators(words_of(activations), [len(run) for run in bold.values()], 2.0)
     for layer in range(3):
         states = [activations[f"run-{run}/layer-{layer}"] for run in RUNS]
-        made, constant = layer_regressors(states, operators, numbered(9), str(layer))
+        made, constant = layer_regressors(states, operators, numbered_keys(9), str(layer))
         assert constant == {}
         np.testing.assert_allclose(
             np.vstack(made), expected["regressors"][layer], rtol=0, atol=1e-8

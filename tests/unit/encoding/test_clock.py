@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.encode_inputs import change, numbered, numbered_operators, task
+from helpers.encode_inputs import change, numbered_operators, task
 from helpers.planning import lines_of, own, plan_of, write_group, write_world
 from helpers.tiny_dataset import SCANS, run_path, write_run
 from lateralization.encoding.encode import encode_files
@@ -12,6 +12,7 @@ from lateralization.encoding.regressors import layer_regressors
 from lateralization.errors import BadInput
 from lateralization.files import read_tensors, save_tensors
 from lateralization.fmri.hrf import words_outside
+from lateralization.runs import numbered_keys
 from lateralization.statistics.intervals import jackknife_interval, t_interval, widened
 
 TR, N_SCANS, N_WORDS = 2.0, 60, 50
@@ -122,7 +123,7 @@ def test_words_in_the_trimmed_ends_predict_nothing():
     operators = numbered_operators(words, [N_SCANS] * 3, TR)
     states = [np.random.default_rng(run).normal(size=(N_WORDS, 4)) for run in range(3)]
     with pytest.raises(BadInput, match="layer 0, run 2: each of the 4 regressors"):
-        layer_regressors(states, operators, numbered(3), "gpt2, layer 0", 10)
+        layer_regressors(states, operators, numbered_keys(3), "gpt2, layer 0", 10)
 
 
 def test_equal_values_have_no_interval():
