@@ -2,6 +2,7 @@
 """Draft dataset.json and runs.tsv of a data set from the names of its files (BIDS)."""
 
 import argparse
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -39,7 +40,7 @@ def main(arguments: argparse.Namespace) -> None:
         raise BadInput(
             f"{out} has {' and '.join(there)} already; take them away, or give --out another folder"
         )
-    made = draft(root, root.name)
+    made = draft(root, re.sub(r"[^A-Za-z0-9._-]+", "-", root.name).strip("-_.") or "dataset")
     out.mkdir(parents=True, exist_ok=True)
     write_json(made.description, out / FILE)
     write_table(table(made), out / TABLE)

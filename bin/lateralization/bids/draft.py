@@ -5,10 +5,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from lateralization.bids.entities import entities, in_natural_order
+from lateralization.bids.entities import entities, in_natural_order, natural_key
 from lateralization.bids.runs_table import (
     STORY_NAME,
     VOLUMES,
@@ -18,7 +19,7 @@ from lateralization.bids.runs_table import (
     runs_by_names,
     with_repetitions,
 )
-from lateralization.bids.sidecars import EVENTS, Sidecars, trial_types
+from lateralization.bids.sidecars import EVENTS, SIDECAR, Sidecars, trial_types
 from lateralization.errors import BadInput
 from lateralization.problems import Problems, listed
 
@@ -89,22 +90,50 @@ def draft(root: Path, name: str) -> Draft:
     chosen = _filters(bold, questions)
     naming = _naming(folder, chosen, bold, questions)
     rows, exclude = _rows(files, naming, questions)
-    used = [row for row in rows if not row.reason]
+    used = sorted((row for row in rows if not row.reason), key=_place)
     beside = Sidecars(root)
-    stories = in_natural_order({row.story for row in used})
-    english: dict[str, Any] = {"name": "English", "subjects": _subjects(bold, used, questions)}
-    english |= _words(tree, stories, questions)
     event = _event(root, tree, questions)
-    if event:
-        english["events"] = {"trial_type": event}
     content: dict[str, Any] = {"name": name} | _repetition_time(used, beside, questions)
     content |= {"derivatives": folder, "bold": dict(naming.bold), "story": list(naming.story)}
     if exclude:
         content["stories"] = {"exclude": exclude}
-    content["languages"] = {"en": english}
+    content["languages"] = {}
+    for code, pattern in _languages(used, bold, questions).items():
+        own = [row for row in used if _is_of(row.subject, pattern)]
+        stories = in_natural_order({row.story for row in own})
+        entry = {"name": code, "subjects": pattern} | _words(tree, stories, questions)
+        content["languages"][code] = entry | ({"events": {"trial_type": event}} if event else {})
+        _count(code, own, stories, questions)
+    return Draft(content, _with_starts(used, beside, event), list(dict.fromkeys(questions)))
+
+
+def _languages(
+    used: Sequence[DataRun], bold: Sequence[str], questions: list[str]
+) -> dict[str, str | list[str]]:
+    """Return code → subjects: by the letters that ids begin with, where these heard other stories.
+
+    Otherwise one, of all.
+    """
+    heard: dict[str, set[str]] = defaultdict(set)
+    for row in used:
+        heard[re.sub(r"[0-9].*", "", row.subject)].add(row.story)
+    stories = [story for own in heard.values() for story in own]
+    by_letters = all(re.fullmatch(r"[A-Za-z]{2,8}", letters) for letters in heard)
+    if len(heard) > 1 and by_letters and len(stories) == len(set(stories)):
+        questions.append(f"languages: taken by the letters of ids, {listed(heard)}")
+        return {letters.lower(): f"{letters}*" for letters in in_natural_order(heard)}
     questions.append('languages: taken as one, en; give each its own entry, with its "subjects"')
-    _count(used, stories, questions)
-    return Draft(content, _with_starts(used, beside, event), questions)
+    return {"en": _subjects(bold, used, questions)}
+
+
+def _is_of(subject: str, pattern: str | list[str]) -> bool:
+    """Tell whether a subject is one of a pattern or list."""
+    return fnmatchcase(subject, pattern) if isinstance(pattern, str) else subject in pattern
+
+
+def _place(row: DataRun) -> tuple[list[str], list[str], int]:
+    """Return the place of a row: in a table the stories are in the order of their first rows."""
+    return natural_key(row.story), natural_key(row.subject), row.repetition
 
 
 def _derivatives(tree: Iterable[str], root: Path, questions: list[str]) -> str:
@@ -165,30 +194,26 @@ def _rank(label: str) -> int:
     """Return how much a label is preferred."""
     if label in PREFERRED:
         return len(PREFERRED) + 1 - PREFERRED.index(label)
-    return int("MNI" in label)
+    return int("MNI" in label) - int("mask" in label.lower())
 
 
 def _naming(
     folder: str, bold: Mapping[str, str], files: Sequence[str], questions: list[str]
 ) -> Naming:
-    """Choose the entities that name a story: the task, and the run where there is one task."""
-    found = [entities(path) for path in files]
-    runs: dict[str, set[str]] = defaultdict(set)
-    tasks = {own.get("task", "") for own in found}
-    for own in found:
+    """Choose the entities that name a story: the task; and the run, where people have one task."""
+    runs: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for own in map(entities, files):
         if _tells_story(own.get("task", "")):
-            runs[own["sub"]].add(own.get("run", ""))
-    heard = {task for task in tasks if _tells_story(task)}
-    several = sum(len(own) > 1 for own in runs.values())
-    by_run = several > len(runs) / 2 and len(heard) <= max(1, len({*map(frozenset, runs.values())}))
-    if len(heard) > 2 or not by_run:
+            runs[own["sub"]][own.get("task", "")].add(own.get("run", ""))
+    single = [own for own in runs.values() if len(own) == 1 and len(*own.values()) > 1]
+    if len(single) <= len(runs) / 2:
         return Naming(folder, bold, ("task",))
-    numberings = Counter(frozenset(own) for own in runs.values())
+    numberings = Counter[frozenset[str]](frozenset(*own.values()) for own in single)
     if len(numberings) > 1:
         questions.append(
             f"story: runs are numbered in {len(numberings)} ways over the subjects "
-            f"({listed(_shown(one) for one in numberings)}), so a number does not tell what was "
-            "heard; write the stories into the table by hand, or take file k as section k with "
+            f"({listed((_shown(one) for one in numberings), 3)}), so a number does not tell what "
+            "was heard; write the stories into the table by hand, or take file k as section k with "
             "n_runs (the older form)"
         )
     else:
@@ -243,11 +268,11 @@ def _words(tree: Iterable[str], stories: Sequence[str], questions: list[str]) ->
     for path in tree:
         if path.startswith("sub-") or "/sub-" in path:
             continue
-        if not path.lower().endswith((*TOLD, ".txt")):
+        if not path.lower().endswith((*TOLD, ".txt")) or path.endswith((SIDECAR, EVENTS)):
             continue
         for story in stories:
-            if re.search(rf"(?<![A-Za-z0-9]){re.escape(story)}(?![A-Za-z0-9])", path):
-                named = rf"(?<![A-Za-z0-9]){re.escape(story)}(?![A-Za-z0-9])"
+            named = rf"(?<![A-Za-z0-9]){re.escape(story)}(?![A-Za-z0-9])"
+            if re.search(named, path):
                 patterns[re.sub(named, "{story}", path)].add(story)
     ranked = sorted(patterns, key=lambda one: (-len(patterns[one]), _form(one), len(one), one))
     words = [one for one in ranked if not one.lower().endswith(".txt")]
@@ -310,7 +335,9 @@ def _repetition_time(
     return {}
 
 
-def _count(used: Sequence[DataRun], stories: Sequence[str], questions: list[str]) -> None:
+def _count(
+    code: str, used: Sequence[DataRun], stories: Sequence[str], questions: list[str]
+) -> None:
     """Say who heard few stories, and which stories few heard."""
     heard: dict[str, set[str]] = defaultdict(set)
     for row in used:
@@ -318,13 +345,13 @@ def _count(used: Sequence[DataRun], stories: Sequence[str], questions: list[str]
     few = [one for one, names in heard.items() if len(names) < MIN_STORIES]
     if few:
         questions.append(
-            f"subjects: {len(few)} of {len(heard)} heard fewer than {MIN_STORIES} stories: they "
-            "count in the average, and cannot be fitted alone"
+            f"subjects: {len(few)} of {len(heard)} of {code} heard fewer than {MIN_STORIES} "
+            "stories: they count in the average, and cannot be fitted alone"
         )
     if used and len(stories) < MIN_STORIES:
         questions.append(
-            f"stories: there are {len(stories)} ({listed(stories)}), and {MIN_STORIES} are needed: "
-            "each is predicted from the others"
+            f"stories: {code} has {len(stories)} ({listed(stories)}), and {MIN_STORIES} are "
+            "needed: each is predicted from the others"
         )
     bad = [story for story in stories if not STORY_NAME.fullmatch(story)]
     if bad:

@@ -154,6 +154,12 @@ def runs_by_names(
             "dataset.json, or give a runs.tsv"
         )
     used = [row for row in rows if row.story and not row.reason]
+    strays = [row for row in used if f"/sub-{row.subject}/" not in f"/{row.bold}"]
+    if strays:
+        problems.add(
+            f"--dataset: {listed((row.bold for row in strays), 3)}: the name is of another subject "
+            "than the folder; find out whose it is, and rename or remove it"
+        )
     if "space" not in naming.bold:
         _check_one_space(used, problems)
     if not used and rows:

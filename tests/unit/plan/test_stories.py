@@ -119,6 +119,13 @@ def test_files_that_differ_in_another_entity_are_doubles(tmp_path, root, second,
     assert says in line
 
 
+def test_a_file_in_the_folder_of_another_subject_is_refused(tmp_path, root):
+    stray = run_file("01", "ants").replace("sub-01/", "sub-04/")
+    write_story_run(root, stray)
+    line = refusal(tmp_path, root)
+    assert f"{stray}: the name is of another subject than the folder" in line
+
+
 def test_doubles_are_told_apart_by_bold(tmp_path, root):
     for path in sorted((root / FMRIPREP).rglob("*_bold.nii.gz")):
         shutil.copy(path, path.with_name(path.name.replace("_desc", "_res-2_desc")))
