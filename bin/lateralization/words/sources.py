@@ -448,6 +448,8 @@ def _interval_tiers(tokens: Sequence[str]) -> Iterator[tuple[str, list[Row]]]:
         if width == 3:
             times = (map(float, body[start::3]) for start in (0, 1))
             yield name, list(zip(map(_string, body[2::3]), *times, strict=True))
+    if at < len(tokens):
+        raise ValueError("the file goes on after its last tier")
 
 
 def _string(token: str) -> str:
