@@ -320,7 +320,7 @@ def test_words_in_a_textgrid(tmp_path: Path) -> None:
     def as_written(path: Path) -> list[list]:
         """Read numbers and strings after the tier's header, three by three."""
         text = path.read_bytes().decode("utf-8-sig").split("size =", 2)[2]
-        parts = re.findall(r'(?<!\S)"((?:[^"]|"")*)"|(?<!\S)([-+]?\d\S*)(?!\S)', text)
+        parts = re.findall(r'(?<!\S)"((?:[^"]|"")*)"|(?<!\S)([-+]?\d[\d.]*)(?!\S)', text)
         size, *tokens = [string or number for string, number in parts]
         assert len(tokens) == 3 * int(size)
         rows = zip(tokens[2::3], map(float, tokens[::3]), map(float, tokens[1::3]), strict=True)
