@@ -262,7 +262,9 @@ def _keys(table: pd.DataFrame, column: str, path: Path) -> Array:
         named = [f"{RUN}-{number:g}" for number in _numbers(table, RUN, path)]
     else:
         again = table[REPETITION] if REPETITION in table else pd.Series("", index=table.index)
-        times = _numbers(again.str.strip().replace(["", "n/a"], "1").to_frame(), REPETITION, path)
+        times = _numbers(
+            again.str.strip().replace(["", "n/a"], "1").to_frame(REPETITION), REPETITION, path
+        )
         named = [
             run_key(f"{STORY}-{story.strip()}", int(time))
             for story, time in zip(table[STORY], times, strict=True)

@@ -1,5 +1,6 @@
 """``--features`` in the plan: which feature spaces a folder has, and whether they fit the data."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,8 @@ from lateralization.plan.context import Context
 from lateralization.problems import Problems
 from lateralization.run_plan import Baseline, LanguagePlan, Parcel
 from lateralization.sources.description import STUDY
-from lateralization.words.annotation import read_rows, read_words
+from lateralization.words.annotation import read_rows, read_words, words_of
+from lateralization.words.sources import gather_words, timed
 
 STUDY_CORRECTIONS = "corrections_ds003643.tsv"
 
@@ -63,22 +65,25 @@ def check_frequencies(
     """Report word frequencies that are missing: a local annotation's column, or words of a list."""
     entry = next((one for one in entries if one.kind == "word_frequency"), None)
     for language in languages:
-        path = language.annotation["path"]
-        if entry is None or path is None:
+        if entry is None or not language.annotation["source"]:
             continue
         given = entry.files.get(language.language)
         option = "--baselines: word_frequency" if given is None else "--word_frequencies"
         with context.problems.collect(option):
             if given is None:
-                _check_frequency_column(path, language.annotation)
+                _check_frequency_column(language.annotation)
             else:
-                _note_unknown(Path(given), path, language, context)
+                _note_unknown(Path(given), language, context)
 
 
-def _check_frequency_column(path: str, annotation: Parcel) -> None:
+def _check_frequency_column(annotation: Parcel) -> None:
     """Refuse an annotation without frequencies, or with numbers in another notation."""
-    columns = annotation["columns"]
-    table = read_rows(Path(path), columns)
+    columns, path = annotation["columns"], annotation["source"][0]
+    table = (
+        _rows_of_stories(annotation) if "stories" in annotation else read_rows(Path(path), columns)
+    )
+    if table is None:
+        return
     if FREQUENCY not in table:
         raise BadInput(
             f"{path} has no column {columns.get(FREQUENCY, FREQUENCY)}; give --word_frequencies, "
@@ -88,10 +93,12 @@ def _check_frequency_column(path: str, annotation: Parcel) -> None:
         measured(table[FREQUENCY], path)
 
 
-def _note_unknown(given: Path, path: str, language: LanguagePlan, context: Context) -> None:
+def _note_unknown(given: Path, language: LanguagePlan, context: Context) -> None:
     """Mention words of the story that a list of frequencies does not have."""
-    words = _words(path, language, context.assets)
-    unknown = confound("word_frequency", words, Path(path), given)[1]["n_unknown"]
+    words = _words(language, context.assets)
+    if words is None:
+        return
+    unknown = confound("word_frequency", words, given, given)[1]["n_unknown"]
     if unknown:
         context.notes.append(
             f"{language.language}: --word_frequencies: {unknown} of {len(words)} words have no "
@@ -108,14 +115,31 @@ def _check(path: Path, features: Features, language: LanguagePlan, assets: Path)
         }
         own_features.check_scans(path, features, scans)
         return
-    annotation = language.annotation["path"]
-    if annotation is not None:
-        own_features.check_word_rows(path, features, _words(annotation, language, assets))
+    words = _words(language, assets)
+    if words is not None:
+        own_features.check_word_rows(path, features, words)
 
 
-def _words(path: str, language: LanguagePlan, assets: Path) -> pd.DataFrame:
-    """Read the words of a local annotation as BASELINES will, with the run's corrections."""
-    given, columns = language.corrections, language.annotation["columns"]
+def _words(language: LanguagePlan, assets: Path) -> pd.DataFrame | None:
+    """Read the words of a local data set as BASELINES will, with the run's corrections.
+
+    None where they are not here yet, or cannot be read, which has been said of them.
+    """
+    given, annotation = language.corrections, language.annotation
+    if not annotation["source"]:
+        return None
     corrections = {"none": None, STUDY: assets / STUDY_CORRECTIONS}.get(given, given)
-    words, _ = read_words(path, language.language, corrections, language.stories, columns)
-    return words
+    code, keys, source = language.language, language.stories, annotation["source"][0]
+    if "stories" not in annotation:
+        return read_words(source, code, corrections, keys, annotation["columns"])[0]
+    rows = _rows_of_stories(annotation)
+    return None if rows is None else words_of(rows, source, code, corrections, keys)[0]
+
+
+def _rows_of_stories(annotation: Parcel) -> pd.DataFrame | None:
+    """Return the words of all stories that have a time; None where a file cannot be read."""
+    keys = [key for key, _ in annotation["stories"]]
+    paths = [Path(path) for path in annotation["source"]]
+    with suppress(BadInput):
+        return timed(gather_words(paths, keys, annotation["columns"], annotation["tier"]))
+    return None

@@ -68,8 +68,8 @@ def fetch(
         downloads.
     out
         Folder for the parcel: ``run-<1..>.nii.gz``, ``annotation.csv``,
-        ``prosody.csv``, ``text_<lang>_run<1..>.txt``, in a data set of stories ``annotation.tsv``
-        and ``text_<lang>_story-<name>.txt``, ``glove.zip``/``glove.txt``,
+        ``prosody.csv``, ``text_<lang>_run<1..>.txt``, in a data set of stories
+        ``text_<lang>_story-<name>.txt``, ``glove.zip``/``glove.txt``,
         ``mask.nii.gz``, ``isc.gz``, the runs of an average subject, or ``atlas.nii.gz`` and
         ``atlas.tsv`` (``atlas.json`` says why there are none); a given file keeps its ending.
     policy
@@ -235,7 +235,7 @@ def _annotation(parcel: dict[str, Any], origins: Sequence[Path], out: Path, *, o
     """Give an annotation its standard form and name, once its columns are checked."""
     columns = parcel.get("columns") or STANDARD
     if "stories" in parcel:
-        write_annotation(_words(parcel, origins), out / "annotation.tsv")
+        write_annotation(_words(parcel, origins), out / "annotation.csv")
         return
     if len(origins) != 1:
         raise BadInput(f"{len(origins)} annotations are given and one is needed; check --dataset")

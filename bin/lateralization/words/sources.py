@@ -258,20 +258,17 @@ def gather_words(
 def write_annotation(words: pd.DataFrame, path: Path) -> None:
     """Write the words that have a time as the annotation that all later stages read.
 
-    A TSV without quotes with the columns ``story``, ``word``, ``onset``, ``offset`` and others.
-    Times are written so that they are read as the same numbers.
+    A CSV with the columns ``story``, ``word``, ``onset``, ``offset`` and others. Times are written
+    so that they are read as the same numbers; a cell stands on one line.
     """
     found = timed(words)
-    others = found.columns.difference([STORY, *TIMED], sort=False)
-    cells = {
-        name: [repr(value) for value in found[name].astype(float)]
-        if name in TIMED[1:]
-        else ["" if pd.isna(value) else " ".join(str(value).split()) for value in found[name]]
-        for name in [STORY, *TIMED, *others]
-    }
-    rows = [list(cells), *zip(*cells.values(), strict=True)]
+    first = [STORY, *TIMED]
+    found = found[[*first, *found.columns.difference(first, sort=False)]]
+    for name in found.columns.difference([*TIMED[1:]]):
+        cells = found[name].astype(object)
+        found[name] = [" ".join(str(cell).split()) if pd.notna(cell) else "" for cell in cells]
     with writing(path) as temporary:
-        temporary.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+        found.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def join_words(words: Iterable[str], language: str) -> str:
@@ -449,8 +446,12 @@ def _interval_tiers(tokens: Sequence[str]) -> Iterator[tuple[str, list[Row]]]:
             raise ValueError("the file ends within a tier")
         at += len(body)
         if width == 3:
-            times = (map(float, body[start::3]) for start in (0, 1))
-            yield name, list(zip(map(_string, body[2::3]), *times, strict=True))
+            begins, ends = ([float(time) for time in body[start::3]] for start in (0, 1))
+            if begins != sorted(begins):
+                raise ValueError("the intervals do not follow each other")
+            yield name, list(zip(map(_string, body[2::3]), begins, ends, strict=True))
+    if at < len(tokens):
+        raise ValueError("the file goes on after its last tier")
 
 
 def _string(token: str) -> str:

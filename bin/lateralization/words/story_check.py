@@ -1,20 +1,23 @@
-"""Whether annotation and texts tell one story, as far as that is seen without a tokenizer.
+"""Whether words and texts can be used, and tell one story, as far as no tokenizer is needed.
 
 A module of its own because VALIDATE alone asks: it would be code of WORDS without being run there.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from lateralization.errors import BadInput
-from lateralization.problems import listed
-from lateralization.runs import shown
+from lateralization.problems import Problems, listed
+from lateralization.runs import label, shown
 from lateralization.words.alignment import comparable
 from lateralization.words.annotation import REPEATED
 from lateralization.words.by_story import rows_by_story, story_column
 from lateralization.words.invisible import count_invisible, name_counts
+from lateralization.words.sources import read_story_words
 
 LEAST_FOUND = 0.2
 """Share of a run's words that must be somewhere in its text. Another chapter of the same book has
@@ -23,6 +26,57 @@ alignment to say."""
 
 SHORT = 2
 """Letters of a word that is in nearly every text."""
+
+
+_VARIES = re.compile(r"\d[\d.]*|'[^']*'|\"[^\"]*\"")
+"""What differs between messages of one kind: numbers and words."""
+
+
+def read_story_files(
+    files: Mapping[str, Path], columns: Mapping[str, str], tier: str, problems: Problems
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Read the words of stories that have a file each; what is wrong with several is one problem.
+
+    Parameters
+    ----------
+    files
+        Key of a story → its file.
+    columns, tier
+        As for :func:`lateralization.words.sources.read_transcript`.
+    problems
+        What cannot be used is noted here.
+
+    Returns
+    -------
+    words : dict
+        Key → words that have a time, of the stories that can be read.
+    notes : list of str
+        What the user should know, one for all stories that it is true of.
+    """
+    words: dict[str, pd.DataFrame] = {}
+    refused, noted = list[tuple[str, Path, str]](), list[tuple[str, Path, str]]()
+    for key, path in files.items():
+        try:
+            words[key], notes = read_story_words(path, columns, tier)
+        except BadInput as error:
+            refused.append((key, path, str(error)))
+        else:
+            noted += [(key, path, note) for note in notes]
+    for line in _together(refused):
+        problems.add(f"--dataset: {line}")
+    return words, _together(noted)
+
+
+def _together(said: Iterable[tuple[str, Path, str]]) -> list[str]:
+    """Join what is said of several stories and differs in file, numbers and words alone."""
+    alike: dict[str, list[tuple[str, str]]] = {}
+    for key, path, message in said:
+        kind = _VARIES.sub("", message.replace(str(path), ""))
+        alike.setdefault(kind, []).append((label(key), message))
+    return [
+        message + (f" (and so of {listed(name for name, _ in others)})" if others else "")
+        for (_, message), *others in alike.values()
+    ]
 
 
 def share_found(words: Sequence[str], text: str) -> float:

@@ -179,3 +179,29 @@ def test_the_command_writes_what_the_rows_of_oasm_are_drawn_from(tmp_path: Path)
     described = json.loads((tmp_path / "r_activations.json").read_text())
     assert described["widths"] == [300]
     assert 0.1 <= described["blur"] <= 4.8
+
+
+def test_the_command_writes_stories_in_the_order_of_their_keys(tmp_path: Path) -> None:
+    table = "story,word,onset,offset\n01,fox,0,1\nb_2,the,0,1\nrest,x,0,1\n01,null,1,2\n"
+    (tmp_path / "annotation.csv").write_text(table)
+    spec = {"name": "random_vector_2d_seed1", "kind": "random_vector", "dims": 2, "seed": 1}
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    subprocess.run(
+        [
+            *(sys.executable, Path(__file__).parents[3] / "bin/baselines.py"),
+            *("--spec", "spec.json", "--annotation", "annotation.csv", "--language", "en"),
+            *("--stories", "story-b_2", "story-01", "--out-prefix", "r"),
+        ],
+        cwd=tmp_path,
+        check=True,
+    )
+    words = read_table(tmp_path / "r_words.tsv", ("word", "story"))
+    assert words[["story", "word"]].to_numpy().tolist() == [
+        ["b_2", "the"],
+        ["01", "fox"],
+        ["01", "null"],
+    ]
+    features, draws = read_tensors(tmp_path / "r_activations.safetensors"), np.random.RandomState(1)
+    for name, n_words in (("story-b_2/layer-0", 1), ("story-01/layer-0", 2)):
+        np.testing.assert_array_equal(features.pop(name), draws.randn(n_words, 2))
+    assert features == {}

@@ -151,3 +151,21 @@ def test_the_names_of_columns_are_the_data_set_s(tmp_path):
     path.write_text("t\tpitch\tdb\tpart\n0.1\t100\t60\t1\n")
     columns = {"time": "t", "f0": "pitch", "intensity": "db", "section": "part"}
     assert standard_annotation(path, columns).startswith(b"time,f0,intensity,section\n")
+
+
+def test_stories_have_frequencies_sound_and_surprisal_of_their_own(tmp_path):
+    path = tmp_path / "annotation.csv"
+    path.write_text(
+        'story,word,onset,offset,logfreq\n01,"say ""no""",0,1,3\nrest,x,0,1,9\nb_2,y,0,1,4\n'
+    )
+    words, _ = read_words(path, "en", None, ["story-b_2", "story-01"])
+    assert confound("word_frequency", words, path)[0][:, 0].tolist() == [4, 3]
+    frames = tmp_path / "prosody.csv"
+    frames.write_text("time,intensity,story\n0.5,7,01\n0.5,5,b_2\n0.5,1,1\n")
+    assert confound("intensity", words, path, frames)[0][:, 0].tolist() == [5, 7]
+    given = tmp_path / "surprisal.tsv"
+    given.write_text("story\tword\tsurprisal\nb_2\ty\t1.5\n01\tx\t2.5\n")
+    assert confound("surprisal", words, path, given)[0][:, 0].tolist() == [1.5, 2.5]
+    given.write_text("story\tword\tsurprisal\n01\ty\t1.5\nb_2\tx\t2.5\n")
+    with pytest.raises(BadInput, match="has 2 words"):
+        confound("surprisal", words, path, given)

@@ -149,3 +149,74 @@ def test_a_folder_of_nothing_says_what_to_name(tmp_path):
     problems = Problems()
     assert own_features.find_spaces(tmp_path, ["en"], problems) == []
     assert "name a file NAME_lang-LANGUAGE_words.tsv" in problems[0]
+
+
+STORIES = ["story-b_2", "story-01"]
+
+
+def told(per_run):
+    """Return a table of features with so many rows per (story, repetition)."""
+    pairs = [(story, again) for story, again, n in per_run for _ in range(n)]
+    table = pd.DataFrame(pairs, columns=["story", "repetition"])
+    numbers = np.random.default_rng(0).normal(size=(len(pairs), 2))
+    return table.assign(f0=numbers[:, 0], f1=numbers[:, 1])
+
+
+def test_stories_come_in_the_order_of_the_plan_and_others_are_left(tmp_path):
+    table = told([("01", "", 2), ("b_2", "", 3), ("rest", "", 4)]).drop(columns="repetition")
+    table.insert(1, "word", [f"w{i}" for i in range(9)])
+    path = write(table, tmp_path / "a_lang-en_words.csv")
+    features = own_features.read_features(path, STORIES)
+    assert {key: layers[0].shape for key, layers in features.runs.items()} == {
+        "story-b_2": (3, 2),
+        "story-01": (2, 2),
+    }
+    assert features.words["story-01"] == ["w0", "w1"]
+    words = pd.DataFrame({"story": ["b_2"] * 3 + ["01"] * 2, "word": ["w2", "w3", "w4", "w0", "w1"],
+                          "onset": np.arange(5.0), "offset": np.arange(5.0) + 0.5})  # fmt: skip
+    tensors, report = own_features.encodable(path, words, STORIES)
+    assert list(tensors) == ["story-b_2/layer-0", "story-01/layer-0"]
+    np.testing.assert_array_equal(tensors["story-01/layer-0"], table[["f0", "f1"]][:2])
+    assert report["rows"] == "words"
+    with pytest.raises(BadInput, match="row 2 of story 01 is of 'w1', and the word there is 'x'"):
+        own_features.encodable(path, words.replace("w1", "x"), STORIES)
+    with pytest.raises(BadInput, match="story b_2 has 3 rows, and 2 words are fitted"):
+        own_features.encodable(path, words.drop(index=0), STORIES)
+
+
+def test_a_repetition_has_scans_of_its_own_where_it_matters(tmp_path):
+    table = told([("01", "2", 7), ("01", "1", 5), ("b_2", "n/a", 6)])
+    features = own_features.read_features(write(table, tmp_path / "a_lang-en_scans.tsv"), STORIES)
+    assert {key: len(layers[0]) for key, layers in features.runs.items()} == {
+        "story-b_2": 6,
+        "story-01": 5,
+        "story-01_rep-2": 7,
+    }
+    heard = {"story-b_2": 6, "story-b_2_rep-2": 6, "story-01": 5, "story-01_rep-2": 7}
+    own_features.check_scans(tmp_path / "a", features, {"X": heard})
+    with pytest.raises(BadInput, match="story 01, repetition 2 has 7 rows, and 8 scans in sub-X"):
+        own_features.check_scans(tmp_path / "a", features, {"X": heard | {"story-01_rep-2": 8}})
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        (told([("01", "", 3)]), "lacks the stories b_2; add their rows"),
+        (rows([3, 3]), "has the columns 'run', which say where a row is"),
+        (rows([3, 3]).drop(columns="run"), "needed are story and one column"),
+        (told([("01", "", 3), ("b_2", "twice", 3)]), "line 5: repetition is 'twice'"),
+    ],
+)
+def test_a_table_of_stories_that_does_not_fit_is_refused(tmp_path, table, says):
+    path = write(table, tmp_path / "a_lang-en_words.tsv")
+    with pytest.raises(BadInput) as caught:
+        own_features.read_features(path, STORIES)
+    assert says in str(caught.value)
+
+
+def test_tensors_of_stories_are_read(tmp_path):
+    path = tmp_path / "a_lang-en_words.safetensors"
+    shapes = {"story-01/layer-0": (2, 4), "story-b_2/layer-0": (3, 4), "story-x/layer-0": (1, 4)}
+    save_tensors(path, {name: np.ones(shape) for name, shape in shapes.items()})
+    assert list(own_features.read_features(path, STORIES).runs) == STORIES
+    assert own_features.layers_of(path) == 1

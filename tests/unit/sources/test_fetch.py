@@ -181,10 +181,9 @@ def test_words_of_stories_become_one_table(tmp_path, story_files):
     pairs = [[key, f"gentle/{key}"] for key in story_files]
     parcel = {"kind": "annotation", "columns": {"word": "w"}, "tier": "", "stories": pairs}
     (made,) = fetch(parcel, list(story_files.values()), tmp_path / "cache", tmp_path / "out")
-    assert made.name == "annotation.tsv"
+    assert made.name == "annotation.csv"
     assert made.read_text() == (
-        "story\tword\tonset\toffset\nwheels\tRound\t0.5\t1.0\nwheels\tand\t1.0\t1.5\n"
-        "a_b\tOnce\t0.25\t0.75\n"
+        "story,word,onset,offset\nwheels,Round,0.5,1.0\nwheels,and,1.0,1.5\na_b,Once,0.25,0.75\n"
     )
     with pytest.raises(BadInput, match="1 files are given for 2 stories"):
         fetch(parcel, [story_files["story-a_b"]], tmp_path / "cache", tmp_path / "out")
@@ -196,7 +195,7 @@ def test_one_table_of_words_is_brought_into_the_same_form(tmp_path):
     parcel = {"kind": "annotation", "columns": {"story": "talk"}, "tier": "", "stories": []}
     (made,) = fetch(parcel, [table], tmp_path / "cache", tmp_path / "out")
     assert made.read_text() == (
-        "story\tword\tonset\toffset\tlogfreq\nx\ta, b\t0.0\t1.0\t2.5\ny\tc\t1.0\t2.0\t\n"
+        'story,word,onset,offset,logfreq\nx,"a, b",0.0,1.0,2.5\ny,c,1.0,2.0,\n'
     )
     parcel |= {"kind": "texts", "language": "en", "joined": True}
     made = fetch(parcel, [table], tmp_path / "cache", tmp_path / "texts")

@@ -191,18 +191,21 @@ KEYS = ["story-01", "story-b_2"]
 
 
 def stories(folder: Path, rows: list[str]) -> Path:
-    path = folder / "annotation.tsv"
-    lines = ["story\tword\tonset\toffset", *(row.replace(",", "\t") for row in rows)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
+    return annotation(folder, rows, "story,word,onset,offset")
 
 
 def test_stories_by_name_come_in_the_order_of_the_plan(tmp_path: Path) -> None:
-    rows = ["b_2,grown,0.5,0.7", "01,null,0.1,0.2", "left out,x,0,1", "b_2,ups,0.8,1", '01,"No,2,3']
+    rows = [
+        "b_2,grown,0.5,0.7",
+        "01,null,0.1,0.2",
+        "left out,x,0,1",
+        "b_2,ups,0.8,1",
+        '01,"No, no",2,3',
+    ]
     words, report = read_words(stories(tmp_path, rows), "en", None, KEYS)
     assert words.columns.tolist() == ["story", "row", "word", "onset", "offset"]
     assert words["story"].tolist() == ["01", "01", "b_2", "b_2"]
-    assert words["word"].tolist() == ["null", '"No', "grown", "ups"]
+    assert words["word"].tolist() == ["null", "No, no", "grown", "ups"]
     assert words["row"].tolist() == [1, 4, 0, 3]
     assert report["n_words"] == 4
     assert list(rows_by_story(words)) == KEYS

@@ -275,8 +275,8 @@ def test_the_annotation_of_many_files_is_read_as_it_was_written(tmp_path):
     first = written(tmp_path / "a.json", gentle([found(*word) for word in odd]))
     second = written(tmp_path / "b.csv", "word,onset,offset,logfreq\nx,1,2,0.25\ny,,,1\n")
     words = gather_words([first, second], ["story-b_2", "story-a"])
-    write_annotation(words, tmp_path / "annotation.tsv")
-    read, _ = read_words_table(tmp_path / "annotation.tsv")
+    write_annotation(words, tmp_path / "annotation.csv")
+    read, _ = read_words_table(tmp_path / "annotation.csv")
     assert list(read) == ["story", "word", "onset", "offset", "logfreq"]
     assert read["story"].tolist() == ["b_2"] * 3 + ["a"]
     assert rows(read) == [odd[0], ("two words", 1e-7, 0.7), odd[2], ("x", 1.0, 2.0)]

@@ -10,7 +10,14 @@ from helpers.planning import lines_of, own, plan_of, write_world
 from helpers.tiny_dataset import ANNOTATION, PROJECT, run_path, write_run
 from lateralization.errors import BadInput
 from lateralization.plan.validate import make_plan
-from lateralization.words.story_check import check_told, out_of_order, share_found
+from lateralization.problems import Problems
+from lateralization.words.annotation import STANDARD
+from lateralization.words.story_check import (
+    check_told,
+    out_of_order,
+    read_story_files,
+    share_found,
+)
 
 
 @pytest.fixture
@@ -143,3 +150,44 @@ def test_results_do_not_go_where_they_are_lost_or_overwrite_data(world, outdir, 
     for allowed in ("data/derivatives/lateralization", "workshop", "s3://bucket/out"):
         request["params"]["outdir"] = allowed
         assert make_plan(request, PROJECT / "assets").fits
+
+
+def test_what_is_wrong_with_several_stories_is_one_problem(tmp_path):
+    tables = {
+        "ok": "fox,0,1\ncrow,1,2\n",
+        "early": "fox,2,1\n",
+        "lost": "fox,0,1\ncrow,,\n",
+        "gone": "fox,0,1\ncrow,1.5,2\na,,\nb,,\n",
+        "late": "crow,3.5,3.25\n",
+        "mute": "fox,,\n",
+    }
+    files = {}
+    for name, rows in tables.items():
+        files[f"story-{name}"] = tmp_path / name / "words.csv"
+        files[f"story-{name}"].parent.mkdir()
+        files[f"story-{name}"].write_text(f"word,onset,offset\n{rows}")
+    problems = Problems()
+    words, notes = read_story_files(files, STANDARD, "", problems)
+    assert {key: len(rows) for key, rows in words.items()} == {
+        "story-ok": 2,
+        "story-lost": 1,
+        "story-gone": 2,
+    }
+    early, mute = problems
+    assert early.startswith(f"--dataset: {files['story-early']}: 'fox' ends at 1 s, before")
+    assert early.endswith("mend its times (and so of late)")
+    assert "mute" in mute
+    assert "no word with a time" in mute
+    (note,) = notes
+    assert note.startswith(f"{files['story-lost']}: 1 of 2 words have no time")
+    assert note.endswith("(and so of gone)")
+
+
+def test_a_text_of_another_story_by_name_is_refused():
+    words = pd.DataFrame({"story": ["01", "01", "b_2"], "word": ["once", "when", "grown"]})
+    texts = {"story-b_2": ("b.txt", b"grown-ups"), "story-01": ("a.txt", b"once upon when")}
+    check_told(words, texts)
+    with pytest.raises(
+        BadInput, match=r"a\.txt has 0% .* in story 01 \(once, when\); give the text"
+    ):
+        check_told(words, texts | {"story-01": ("a.txt", b"der kleine Prinz")})

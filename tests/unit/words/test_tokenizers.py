@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from helpers import tiny_models
 from helpers.restatement import mapped, spoken, story, write_data
+from lateralization.errors import BadInput
 from lateralization.simulation.extraction import extract_features
-from lateralization.words.words import map_words
+from lateralization.words.words import map_words, mapping_report, window_tensors, words_table
 
 
 def test_words_that_share_a_token_each_get_it(tmp_path: Path) -> None:
@@ -50,3 +52,24 @@ def test_a_row_without_a_word_shifts_no_character_of_the_words_after_it(tmp_path
             for name, values in plain.items():
                 np.testing.assert_array_equal(found[name], values)
         assert found["run-1/layer-0"].shape == plain["run-1/layer-0"].shape
+
+
+def test_stories_by_name_keep_their_names_and_their_order() -> None:
+    texts = {"story-b_2": "The crow sat.\n", "story-01": "The fox came. The crow sat.\n"}
+    spoken_words = {"01": ["fox", "zyxw", "crow"], "b_2": ["crow", "sat"]}
+    rows = [(story, word) for story, words in spoken_words.items() for word in words]
+    table = pd.DataFrame(rows, columns=["story", "word"]).assign(
+        row=range(5), onset=0.0, offset=1.0
+    )
+    tokenizer = tiny_models.across_words(list(texts.values()))
+    runs = map_words(tokenizer, table, texts, language="en", mapping="aligned", max_length=96)
+    assert [run.story for run in runs] == list(texts)
+    words = words_table(runs, texts)
+    assert words.columns.tolist()[:4] == ["story", "word", "onset", "offset"]
+    assert words["story"].tolist() == ["b_2", "b_2", "01", "01", "01"]
+    assert {name.split("/")[0] for name in window_tensors(runs)} == set(texts)
+    (missing,) = mapping_report(runs, "aligned")["unaligned"]
+    assert (missing["story"], missing["word"]) == ("01", "zyxw")
+    with pytest.raises(BadInput, match="story b_2: only 0% of the annotated words are in its text"):
+        map_words(tokenizer, table, texts | {"story-b_2": "12 34 56"}, language="en",
+                  mapping="aligned", max_length=96)  # fmt: skip
