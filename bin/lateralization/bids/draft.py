@@ -15,6 +15,7 @@ from lateralization.bids.runs_table import (
     VOLUMES,
     DataRun,
     Naming,
+    check_one_space,
     choose_stories,
     runs_by_names,
     with_repetitions,
@@ -243,6 +244,7 @@ def _rows(
     names = {row.story for row in rows if row.story and not row.reason}
     left_out = in_natural_order(name for name in names if not _tells_story(name))
     rows = choose_stories(rows, ("*",), left_out)
+    check_one_space(rows, naming, problems)
     rows = with_repetitions(rows, naming, problems)
     if left_out:
         questions.append(f"stories: {listed(left_out)} are taken as no stories, by their names")

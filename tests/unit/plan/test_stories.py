@@ -157,6 +157,12 @@ def test_space_may_be_missing_where_all_share_one(tmp_path, root):
     assert path in line
 
 
+def test_the_space_of_what_is_left_out_does_not_matter(tmp_path, root):
+    write_story_run(root, run_file("02", "rest", space="space-MNI152NLin6Asym"))
+    write_description(root, bold={"desc": "preproc"}, stories={"exclude": ["rest"]})
+    assert len(language(tmp_path, root)["stories"]) == 4
+
+
 def test_a_subject_without_files_in_the_space_is_refused_unless_it_is_left_out(tmp_path, root):
     for path in sorted((root / FMRIPREP / "sub-02").rglob("*_bold.nii.gz")):
         path.rename(path.with_name(path.name.replace(SPACE, "space-T1w")))
