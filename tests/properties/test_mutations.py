@@ -44,6 +44,7 @@ from lateralization.problems import Problems
 from lateralization.sources.bold_headers import read_run
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.volumes import load_mask, scan_blocks
+from lateralization.words.sources import read_story_words
 from lateralization.words.stories import read_text_zip
 
 pytestmark = pytest.mark.slow
@@ -243,8 +244,9 @@ def test_a_table_of_features(suffix: str, tmp_path: Path) -> None:
             runs[int(run)].append([number(row[at[name]]) for name in names])
             if "word" in at:
                 words[int(run)].append(row[at["word"]])
-        values = {run: [np.array(found)] for run, found in runs.items()}
-        return [values, words if "word" in at else {}]
+        values = {f"run-{run}": [np.array(found)] for run, found in runs.items()}
+        said = {f"run-{run}": found for run, found in words.items()}
+        return [values, said if "word" in at else {}]
 
     survives(path, table_damage(separator), read, as_written)
 
@@ -279,6 +281,54 @@ def test_a_list_of_frequencies(suffix: str, tmp_path: Path) -> None:
     survives(path, table_damage(separator), read, as_written)
 
 
+# ---- transcripts -------------------------------------------------------------------------------
+
+TOLD = [(f"word{i}", i / 2, i / 2 + 0.25) for i in range(24)]
+
+
+def words_of(path: Path) -> list[list]:
+    return read_story_words(path)[0][["word", "onset", "offset"]].to_numpy().tolist()
+
+
+@pytest.mark.parametrize("entries", ["words", "word_segments"])
+def test_words_in_json(entries: str, tmp_path: Path) -> None:
+    path = tmp_path / "align.json"
+    words = [{"word": w, "start": a, "end": b, "case": "success"} for w, a, b in TOLD]
+    path.write_text(json.dumps({"transcript": "x", entries: words}, indent=1))
+
+    def as_written(path: Path) -> list[list]:
+        content = json.loads(path.read_text("utf-8-sig"))
+        found = content.get("words") or content["word_segments"]
+        rows = [[one["word"].strip(), one.get("start"), one.get("end")] for one in found
+                if one.get("case", "success") == "success"]  # fmt: skip
+        return [row for row in rows if row[0] and None not in row]
+
+    survives(path, damage, words_of, as_written)
+
+
+def test_words_in_a_textgrid(tmp_path: Path) -> None:
+    path = tmp_path / "a.TextGrid"
+    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", "xmax = 20"]
+    lines += ["tiers? <exists>", "size = 1", "item []:", "    item [1]:"]
+    lines += ['        class = "IntervalTier"', '        name = "word"', "        xmin = 0"]
+    lines += ["        xmax = 20", f"        intervals: size = {len(TOLD)}"]
+    for place, (word, begin, end) in enumerate(TOLD, start=1):
+        lines += [f"        intervals [{place}]:", f"            xmin = {begin:.3f}"]
+        lines += [f"            xmax = {end:.3f}", f'            text = "{word}"']
+    path.write_text("\n".join(lines) + "\n")
+
+    def as_written(path: Path) -> list[list]:
+        """Read numbers and strings after the tier's header, three by three."""
+        text = path.read_bytes().decode("utf-8-sig").split("size =", 2)[2]
+        parts = re.findall(r'(?<!\S)"((?:[^"]|"")*)"|(?<!\S)([-+]?\d[\d.]*)(?!\S)', text)
+        size, *tokens = [string or number for string, number in parts]
+        assert len(tokens) == 3 * int(size)
+        rows = zip(tokens[2::3], map(float, tokens[::3]), map(float, tokens[1::3]), strict=True)
+        return [[word.strip(), begin, end] for word, begin, end in rows if word.strip()]
+
+    survives(path, damage, words_of, as_written)
+
+
 # ---- safetensors and models --------------------------------------------------------------------
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "models" / "gpt2-fixture"
@@ -307,7 +357,7 @@ def test_features_in_safetensors(tmp_path: Path) -> None:
     def as_written(path: Path) -> dict:
         found = load_file(path)
         assert len(found) == 6
-        return {run: [found[f"run-{run}/layer-{layer}"] for layer in (0, 1)] for run in (1, 2, 3)}
+        return {run: [found[f"{run}/layer-{layer}"] for layer in (0, 1)] for run in run_keys(3)}
 
     survives(path, header_damage, read, as_written)
 

@@ -12,6 +12,7 @@ from lateralization.bids.language import FILE, Language, Stories, shown_subjects
 from lateralization.bids.runs_table import (
     OTHER_SUBJECT,
     DataRun,
+    check_one_space,
     choose_stories,
     chosen,
     files_below,
@@ -114,6 +115,7 @@ def heard_by_story(
     known = stories_in_order(rows, as_in_table=own.table is not None)
     rows = choose_stories(rows, own.include, own.exclude)
     if own.naming is not None:
+        check_one_space(rows, own.naming, problems)
         rows = with_repetitions(rows, own.naming, problems)
     names = stories_in_order(rows, as_in_table=own.table is not None)
     _check_names(own, names, known, problems, notes)

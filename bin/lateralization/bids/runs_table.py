@@ -130,7 +130,7 @@ def runs_by_names(
     has
         Tells whether a subject belongs to the language.
     problems
-        Gathers what cannot be decided: files of no story, of several spaces, or no file at all.
+        Gathers what cannot be decided: files of no story or of two subjects, or no file at all.
 
     Returns
     -------
@@ -154,8 +154,12 @@ def runs_by_names(
             "dataset.json, or give a runs.tsv"
         )
     used = [row for row in rows if row.story and not row.reason]
-    if "space" not in naming.bold:
-        _check_one_space(used, problems)
+    strays = [row for row in used if f"/sub-{row.subject}/" not in f"/{row.bold}"]
+    if strays:
+        problems.add(
+            f"--dataset: {listed((row.bold for row in strays), 3)}: the name is of another subject "
+            "than the folder; find out whose it is, and rename or remove it"
+        )
     if not used and rows:
         problems.add(f"--dataset: {_none_of(rows, naming)}")
     return rows
@@ -204,10 +208,12 @@ def _none_of(rows: Sequence[DataRun], naming: Naming) -> str:
     )
 
 
-def _check_one_space(rows: Sequence[DataRun], problems: Problems) -> None:
-    """Refuse files of several spaces where ``bold`` names none."""
+def check_one_space(rows: Sequence[DataRun], naming: Naming, problems: Problems) -> None:
+    """Refuse runs in several spaces where ``bold`` names none."""
     spaces: dict[str, str] = {}
-    for row in rows:
+    for row in () if "space" in naming.bold else rows:
+        if row.reason:
+            continue
         spaces.setdefault(entities(row.bold).get("space", ""), row.bold)
     if len(spaces) > 1:
         said = listed(f"space-{s} ({p})" if s else f"no space- ({p})" for s, p in spaces.items())

@@ -14,6 +14,7 @@ from typing import Any
 
 from lateralization.bids.entities import entities, recording
 from lateralization.errors import BadInput
+from lateralization.problems import listed
 
 SIDECAR, EVENTS = "_bold.json", "_events.tsv"
 
@@ -141,19 +142,33 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _first_onset(path: Path, trial_type: str) -> float:
-    """Return the earliest onset of a type of events, seconds."""
+def _events(path: Path) -> list[dict[str, str]]:
+    """Read a table of events."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as opened:
-            rows = list(csv.DictReader(opened, delimiter="\t", quoting=csv.QUOTE_NONE))
+            return list(csv.DictReader(opened, delimiter="\t", quoting=csv.QUOTE_NONE))
     except (OSError, ValueError, csv.Error) as error:
         raise BadInput(f"cannot read the events {path} ({error}); fetch or mend it") from error
-    found = [row.get("onset") or "" for row in rows if row.get("trial_type") == trial_type]
+
+
+def trial_types(path: Path) -> list[str]:
+    """Return the types of the events of a file, sorted.
+
+    Raises
+    ------
+    BadInput
+        The file cannot be read.
+    """
+    return sorted({row.get("trial_type") or "" for row in _events(path)} - {""})
+
+
+def _first_onset(path: Path, trial_type: str) -> float:
+    """Return the earliest onset of a type of events, seconds."""
+    found = [row.get("onset") or "" for row in _events(path) if row.get("trial_type") == trial_type]
     if not found:
-        types = sorted({row.get("trial_type") or "" for row in rows})
         raise BadInput(
-            f"{path} has no event with trial_type {trial_type} (it has {', '.join(types) or 'no'} "
-            "events); mend it, or events in dataset.json"
+            f"{path} has no event with trial_type {trial_type} (it has "
+            f"{listed(trial_types(path)) or 'no'} events); mend it, or events in dataset.json"
         )
     try:
         first = min(map(float, found))

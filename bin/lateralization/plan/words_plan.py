@@ -1,6 +1,5 @@
 """What is heard, in a language's part of the plan: annotation, prosody, texts, corrections."""
 
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,8 +24,8 @@ from lateralization.sources.description import STUDY
 from lateralization.words import stories
 from lateralization.words.annotation import TIMED, is_published, read_words, words_of
 from lateralization.words.by_story import rows_by_story
-from lateralization.words.sources import read_story_words, read_words_table
-from lateralization.words.story_check import check_told, odd_words
+from lateralization.words.sources import read_words_table
+from lateralization.words.story_check import check_told, odd_words, read_story_files
 
 EARLY = 0.2
 """Share of a run. Times may be minutes where all words end before it, and scans where the last
@@ -102,8 +101,9 @@ def plan_words(
         Of the stories.
     """
     described = context.described
-    pairs = _of_stories(own.words, keys) if "{story}" in own.words else []
-    names = [path for _, path in pairs] or [own.words]
+    each = "{story}" in own.words
+    pairs = _of_stories(own.words, keys) if each else []
+    names = [path for _, path in pairs] if each else [own.words]
     place, files = _source(manifest, names, "words", context)
     return {
         "path": None,
@@ -200,17 +200,13 @@ def read_stories(
     """
     found: dict[str, pd.DataFrame] = {}
     paths, columns = [Path(path) for path in parcel["source"]], parcel["columns"]
-    said: list[str] = []
-    if not parcel["stories"]:
+    if parcel["stories"] or not paths:
+        there = {key: path for key, path in zip(keys, paths, strict=True) if path.is_file()}
+        found, notes = read_story_files(there, columns, parcel["tier"], context.problems)
+        context.notes.extend(notes)
+    else:
         with context.problems.collect("--dataset"):
-            found = _read_table(paths[0], keys, known, columns, said)
-    for key, path in zip(keys, paths, strict=False) if parcel["stories"] else ():
-        if not path.is_file():  # which has been said
-            continue
-        with context.problems.collect("--dataset"):
-            found[key], notes = read_story_words(path, columns, parcel["tier"])
-            said += notes
-    context.notes.extend(_as_one(said))
+            found = _read_table(paths[0], keys, known, columns, context)
     if not found:
         return {}
     words = pd.concat(
@@ -228,25 +224,14 @@ def read_stories(
     return spoken
 
 
-def _as_one(notes: Sequence[str]) -> list[str]:
-    """Bring notes of many files, ``FILE: what``, together where they say one thing."""
-    kinds: dict[str, list[str]] = {}
-    for note in notes:
-        kinds.setdefault(re.sub(r"[0-9]+", "", note.rpartition(": ")[2]), []).append(note)
-    return [
-        first + (f" (and so in {len(others)} files more)" if others else "")
-        for first, *others in kinds.values()
-    ]
-
-
 def _read_table(
-    path: Path, keys: Sequence[str], known: Sequence[str], columns: dict[str, str], said: list[str]
+    path: Path, keys: Sequence[str], known: Sequence[str], columns: dict[str, str], context: Context
 ) -> dict[str, pd.DataFrame]:
     """Read one table of words, and compare its stories with those that have runs."""
     if not path.is_file():
         return {}
     table, notes = read_words_table(path, columns)
-    said += notes
+    context.notes.extend(notes)
     rows = {f"{STORY}-{name}": rows for name, rows in table.groupby(STORY, sort=False)}
     if strange := [label(key) for key in rows if label(key) not in known]:
         raise BadInput(

@@ -2,9 +2,10 @@
 
 import filecmp
 import re
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,12 @@ BY_NAME = "of fMRIPrep: *_space-MNI152NLin2009cAsym_*"
 SCANNER, ALIGNED = 1, 2
 NORMALISED = {3: "Talairach", 4: "MNI", 5: "another template"}
 """Codes of sform and qform."""
+
+HEADER, NIFTI_1 = 352, ((348).to_bytes(4, "little"), (348).to_bytes(4, "big"))
+"""Bytes of a NIfTI-1 header, and its first four: its length without the flag of extensions."""
+
+BLOCK = 4096
+"""Bytes of a file in which its header is, packed or not."""
 
 CHECKSUM = 8
 """Bytes at the end of a gzip file: checksum and length of what it holds."""
@@ -107,6 +114,40 @@ def read_run(path: Path, problems: Problems) -> RunHeader | None:
     )
 
 
+def _read(path: Path, seen: dict[bytes, RunHeader], problems: Problems) -> RunHeader | None:
+    """Read a run, or take what was read of one with the same header; ``seen`` is added to."""
+    start, run = _like_another(path, seen)
+    if run is None:
+        run = read_run(path, problems)
+    if run is not None:
+        seen.setdefault(start, run)
+    return run
+
+
+def _like_another(path: Path, seen: Mapping[bytes, RunHeader]) -> tuple[bytes, RunHeader | None]:
+    """Return a run's first bytes, and what was read of another run that has the same header.
+
+    Runs of one scanner and preprocessing have one header in many files. Only a whole file, by its
+    length (the one in the end of a gzip file), is taken as read.
+    """
+    try:
+        with path.open("rb") as raw:
+            start, end = raw.read(BLOCK), raw.seek(-4, 2) + 4
+            length = int.from_bytes(raw.read(4), "little") if is_packed(path) else end
+        if is_packed(path):
+            start = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(start, HEADER)
+    except (OSError, zlib.error):  # which is said where the run is read
+        return b"", None
+    start = start[:HEADER]
+    whole = len(start) == HEADER and start[:4] in NIFTI_1
+    found = seen.get(start) if whole else None
+    if found is not None and length == (
+        found.n_bytes % 2**32 if is_packed(path) else found.n_bytes
+    ):
+        return start, replace(found, path=path)
+    return start, None
+
+
 def _wrong_shape(shape: Sequence[int], affine: Floats) -> str:
     """Say what is wrong with a run's shape or place; empty when nothing is."""
     if len(shape) != 4:
@@ -145,10 +186,11 @@ def check_headers(
     if not subjects:
         return {}
     found: dict[str, list[RunHeader]] = {}
+    seen: dict[bytes, RunHeader] = {}
     for subject in progress(subjects, "headers", len(subjects)):
         if any(is_unfetched(path) for path in subject.bold):
             continue
-        runs = [run for path in subject.bold if (run := read_run(path, problems))]
+        runs = [run for path in subject.bold if (run := _read(path, seen, problems))]
         if not runs or len(runs) < len(subject.bold):
             continue
         found[subject.subject] = runs

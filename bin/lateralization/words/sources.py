@@ -446,8 +446,12 @@ def _interval_tiers(tokens: Sequence[str]) -> Iterator[tuple[str, list[Row]]]:
             raise ValueError("the file ends within a tier")
         at += len(body)
         if width == 3:
-            times = (map(float, body[start::3]) for start in (0, 1))
-            yield name, list(zip(map(_string, body[2::3]), *times, strict=True))
+            begins, ends = ([float(time) for time in body[start::3]] for start in (0, 1))
+            if begins != sorted(begins):
+                raise ValueError("the intervals do not follow each other")
+            yield name, list(zip(map(_string, body[2::3]), begins, ends, strict=True))
+    if at < len(tokens):
+        raise ValueError("the file goes on after its last tier")
 
 
 def _string(token: str) -> str:

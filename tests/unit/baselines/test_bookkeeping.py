@@ -213,7 +213,7 @@ def test_the_time_of_scans_is_refused(world, tmp_path):
     table["drift"] = np.cos(np.pi * in_run(table) / n_in_run(table))
     write(table, tmp_path / "good" / "a_lang-en_scans.tsv")
     plan_with(world, tmp_path / "good")
-    table["f0"] = STUDY.tr * (in_run(table) + 0.5)
+    table["f0"] = STUDY.languages["en"].tr * (in_run(table) + 0.5)
     write(table, tmp_path / "bad" / "a_lang-en_scans.tsv")
     with pytest.raises(BadInput, match="column f0 counts its rows or their time"):
         plan_with(world, tmp_path / "bad")

@@ -119,6 +119,13 @@ def test_files_that_differ_in_another_entity_are_doubles(tmp_path, root, second,
     assert says in line
 
 
+def test_a_file_in_the_folder_of_another_subject_is_refused(tmp_path, root):
+    stray = run_file("01", "ants").replace("sub-01/", "sub-04/")
+    write_story_run(root, stray)
+    line = refusal(tmp_path, root)
+    assert f"{stray}: the name is of another subject than the folder" in line
+
+
 def test_doubles_are_told_apart_by_bold(tmp_path, root):
     for path in sorted((root / FMRIPREP).rglob("*_bold.nii.gz")):
         shutil.copy(path, path.with_name(path.name.replace("_desc", "_res-2_desc")))
@@ -148,6 +155,12 @@ def test_space_may_be_missing_where_all_share_one(tmp_path, root):
     line = refusal(tmp_path, root)
     assert "bold names no space, and there are files in several: space-MNI152NLin2009c" in line
     assert path in line
+
+
+def test_the_space_of_what_is_left_out_does_not_matter(tmp_path, root):
+    write_story_run(root, run_file("02", "rest", space="space-MNI152NLin6Asym"))
+    write_description(root, bold={"desc": "preproc"}, stories={"exclude": ["rest"]})
+    assert len(language(tmp_path, root)["stories"]) == 4
 
 
 def test_a_subject_without_files_in_the_space_is_refused_unless_it_is_left_out(tmp_path, root):

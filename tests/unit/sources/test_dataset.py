@@ -1,5 +1,6 @@
 """Finding and checking a data set: subjects, runs, headers, annotation, texts."""
 
+import gzip
 import json
 import zipfile
 from dataclasses import replace
@@ -15,6 +16,7 @@ from helpers.tiny_dataset import (
     ASSETS,
     SCANS,
     STUDY,
+    gz,
     run_path,
     truncate,
     write_annotation,
@@ -26,8 +28,8 @@ from lateralization.bids.heard import Subject
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.problems import Problems
-from lateralization.sources import dataset
-from lateralization.sources.bold_headers import check_counts, check_headers, check_spaces
+from lateralization.sources import bold_headers, dataset
+from lateralization.sources.bold_headers import check_counts, check_headers, check_spaces, read_run
 from lateralization.sources.description import read_description
 from lateralization.study import ANNOTATION_MD5
 from lateralization.words import stories
@@ -154,6 +156,40 @@ def test_a_truncated_run_is_found(tmp_path, share):
     _, (line,), _ = checked(tmp_path)
     assert str(path) in line
     assert "fetch or copy it again" in line
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+def test_a_header_is_read_once_and_every_file_must_be_whole(tmp_path, monkeypatch, ending):
+    paths = [tmp_path / f"run-{run}_bold{ending}" for run in range(6)]
+    for run, path in enumerate(paths):
+        write_run(path, 40 if run < 5 else 41, seed=run)
+    read = []
+
+    def counted(path, problems):
+        read.append(path.name[4])
+        return read_run(path, problems)
+
+    monkeypatch.setattr(bold_headers, "read_run", counted)
+
+    def found():
+        read.clear()
+        problems = Problems()
+        scans = check_headers([Subject("01", paths, [])], problems, [], n_trim=0)
+        return "".join(read), scans, problems
+
+    assert found() == ("05", {"01": [40] * 5 + [41]}, [])
+    truncate(paths[3], 0.99)
+    seen, scans, problems = found()
+    assert (seen, scans) == ("035", {})
+    assert str(paths[3]) in problems[0]
+    paths[3].write_bytes(b"")
+    assert found()[0] == "035"
+    # what the header says is compared to its last byte
+    content = bytearray(gzip.decompress(paths[2].read_bytes()) if ending == ".nii.gz"
+                        else paths[2].read_bytes())  # fmt: skip
+    content[254:256] = (0).to_bytes(2, "little")  # the code of the sform
+    paths[2].write_bytes(gz(bytes(content)) if ending == ".nii.gz" else bytes(content))
+    assert found()[0] == "0235"
 
 
 def test_an_error_page_is_no_run(tmp_path):
