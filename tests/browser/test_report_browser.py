@@ -116,10 +116,18 @@ def test_no_sideways_scrolling_of_the_page(browser):
     assert wide <= window
 
 
-def test_every_picture_is_visible(browser):
+EVERYTHING = """document.querySelectorAll('details').forEach(one => one.open = true);
+    const style = document.createElement('style');
+    style.textContent = '.chooser > .panels > .panel { display: block !important }';
+    document.head.append(style);"""
+"""Unfolds the page, and shows all figures at once."""
+
+
+def test_every_picture_is_visible(browser, page):
+    opened_anew(browser, page.as_uri())
+    browser.execute_script(EVERYTHING)
     sizes = browser.execute_async_script(
         """const done = arguments[0];
-        document.querySelectorAll('details').forEach(one => one.open = true);
         const images = [...document.querySelectorAll('figure img')];
         const drawings = [...document.querySelectorAll('figure svg.drawing')];
         Promise.all(images.map(image => image.decode())).then(() => done([
@@ -149,12 +157,19 @@ def test_no_table_is_cut_off_on_paper(browser):
     assert [one for one in wide if one[1] > one[2] + 1] == []
 
 
+def choose(browser, section, name):
+    """Choose a figure of a section."""
+    button = browser.find_element(By.ID, f"show-{section}-{name}")
+    browser.execute_script("arguments[0].click()", button)
+
+
 def enter_viewer(browser):
     """Bring the interactive brain to the middle of the screen, at once, and look into its frame.
 
     What is off the screen may wait with drawing for as long as it stays there.
     """
     browser.switch_to.default_content()
+    choose(browser, "brain", "interactive_score")
     frame = browser.find_element(By.CSS_SELECTOR, "iframe.viewer")
     browser.execute_script(
         "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", frame
@@ -225,15 +240,93 @@ def test_the_interactive_brain_names_the_area_that_is_clicked(browser):
 
 
 def test_the_answer_is_on_the_first_screen(browser):
-    answer = browser.find_element(By.CSS_SELECTOR, ".answer")
-    place = browser.execute_script(
-        "scrollTo(0, 0); return arguments[0].getBoundingClientRect().bottom", answer
+    """On a telephone the question and the sentence; else the chips, the figure and the facts."""
+    parts = ["h1", ".answer"]
+    if browser.kind != "telephone":
+        parts += [".chips", ".first svg.drawing", ".facts"]
+    browser.execute_script("scrollTo({top: 0, behavior: 'instant'})")
+    for part in parts:
+        one = browser.find_element(By.CSS_SELECTOR, part)
+        place = browser.execute_script("return arguments[0].getBoundingClientRect().bottom", one)
+        assert place < browser.execute_script("return innerHeight"), part
+
+
+def test_the_page_has_at_most_ten_screens(browser, page):
+    if browser.kind == "telephone":
+        pytest.skip("a telephone's screens are small")
+    opened_anew(browser, page.as_uri())
+    tall = browser.execute_script("return document.documentElement.scrollHeight")
+    assert tall <= 10 * WIDTHS["desk"][1]
+
+
+def test_every_chip_leads_to_its_place(browser, page):
+    opened_anew(browser, page.as_uri())
+    places = browser.execute_script(
+        "return [...document.querySelectorAll('a.chip')].map(one => one.hash.slice(1))"
     )
-    assert place < browser.execute_script("return innerHeight")
+    assert len(places) >= 9
+    for name in dict.fromkeys(places):
+        opened_anew(browser, page.as_uri())
+        chip = browser.find_element(By.CSS_SELECTOR, f".chip[href='#{name}']")
+        browser.execute_script("arguments[0].click()", chip)
+        assert landed(browser, name), name
 
 
-def test_hostile_names_do_nothing(browser):
-    assert browser.title.startswith("Left-right asymmetry")
+SHOWN = """return [...document.getElementById(arguments[0]).querySelectorAll('.panel')]
+    .map((one, place) => one.getBoundingClientRect().height > 40 ? place : -1)
+    .filter(place => place >= 0)"""
+"""Places of the figures of a section that can be seen."""
+
+
+def without_script(page):
+    """Return the page as a browser without JavaScript has it."""
+    text = page.read_text(encoding="utf-8")
+    bare = page.with_name("bare.html")
+    bare.write_text(re.sub(r"(?s)<script>.*</script>", "", text), encoding="utf-8")
+    return bare
+
+
+def test_a_choice_shows_its_figure_and_no_other_even_without_a_script(browser, page):
+    opened_anew(browser, without_script(page).as_uri())
+    choosers = browser.find_elements(By.CSS_SELECTOR, ".chooser")
+    assert len(choosers) >= 5
+    for chooser in choosers:
+        radios = chooser.find_elements(By.CSS_SELECTOR, "input[type=radio]")
+        section = chooser.get_attribute("id")
+        assert browser.execute_script(SHOWN, section) == [0]
+        for place, radio in enumerate(radios):
+            browser.execute_script("arguments[0].click()", radio)
+            assert browser.execute_script(SHOWN, section) == [place], (section, place)
+
+
+def test_figures_are_chosen_by_keyboard(browser, page):
+    opened_anew(browser, page.as_uri())
+    first = browser.find_element(By.CSS_SELECTOR, "#figures-hemispheres input:checked")
+    first.send_keys(Keys.ARROW_RIGHT)
+    assert browser.execute_script(SHOWN, "figures-hemispheres") == [1]
+    browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    assert browser.execute_script(SHOWN, "figures-hemispheres") == [2]
+    outline = browser.execute_script(
+        "return getComputedStyle(document.activeElement.nextElementSibling).outlineStyle"
+    )
+    assert outline == "solid"
+
+
+def test_on_paper_all_figures_are_there(browser, page):
+    opened_anew(browser, page.as_uri())
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        n = len(browser.find_elements(By.CSS_SELECTOR, "#figures-hemispheres .panel"))
+        shown = browser.execute_script(SHOWN, "figures-hemispheres")
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert shown == list(range(n))
+
+
+def test_hostile_names_do_nothing(browser, page):
+    opened_anew(browser, page.as_uri())
+    browser.execute_script(EVERYTHING)
+    assert browser.title == "Simulated data: left minus right against ln N, reliable voxels"
     assert HOSTILE in browser.find_element(By.TAG_NAME, "body").text
 
 
@@ -375,7 +468,7 @@ def test_every_link_of_the_contents_lands_on_its_heading(browser, page, how):
 
 def test_a_link_to_a_figure_or_a_table_lands_there(browser, page):
     opened_anew(browser, page.as_uri())
-    shown = browser.find_elements(By.CSS_SELECTOR, ".figures > figure, section > details.table")
+    shown = browser.find_elements(By.CSS_SELECTOR, ".panel .one, details.table")
     names = [one.get_attribute("id") for one in shown]
     for name in (names[0], names[len(names) // 2], names[-1]):
         opened_anew(browser, f"{page.as_uri()}#{name}")
@@ -490,9 +583,9 @@ def test_nothing_is_a_white_plate_in_the_dark(browser, page):
     try:
         emulate(browser, "dark")
         opened_anew(browser, page.as_uri())
+        browser.execute_script(EVERYTHING)
         white = browser.execute_script(
-            """document.querySelectorAll('details').forEach(one => one.open = true);
-            const light = colour => {
+            """const light = colour => {
                 const [r, g, b, a = 1] = (colour.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
                 return a > 0.5 && Math.min(r, g, b) > 230;
             };
@@ -521,7 +614,7 @@ def test_every_control_has_a_name_for_a_screen_reader(browser):
 def test_axe_finds_nothing(browser, page, shade):
     emulate(browser, shade)
     opened_anew(browser, page.as_uri())
-    browser.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
+    browser.execute_script(EVERYTHING)
     browser.execute_script((resources.files("axe_playwright_python") / "axe.min.js").read_text())
     browser.set_script_timeout(WAIT)
     found = browser.execute_async_script(
@@ -544,6 +637,7 @@ def test_pictures_of_the_page_are_kept_where_asked(browser):
     Path(folder).mkdir(parents=True, exist_ok=True)
     # As a reader finds it: what other tests opened is closed, brains have had time to draw.
     browser.refresh()
+    choose(browser, "brain", "interactive_score")
     browser.execute_script("document.querySelector('iframe.viewer').scrollIntoView()")
     time.sleep(3)
     size = browser.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
