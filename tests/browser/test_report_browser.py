@@ -1,101 +1,31 @@
-"""The report in a real browser: from disk, without network, on a desk and on a telephone.
-
-Needs Debian's ``chromium`` and ``chromium-driver``. Without them the tests are skipped, or fail
-where ``REQUIRE_ENGINES=1`` says that they must run.
-"""
+"""The report in a real browser: from disk, without network, on a desk and on a telephone."""
 
 import base64
 import os
 import re
-import shutil
 import time
 from importlib import resources
 from pathlib import Path
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from helpers.made_runs import MadeRun, write_run
-from lateralization.figures.figures import draw_all
-from lateralization.report.report import write_report
-from lateralization.tables.lateralize import lateralize
+from helpers.browsing import (
+    EVERYTHING,
+    HOSTILE,
+    MAX_ROWS,
+    WAIT,
+    choose,
+    landed,
+    opened_anew,
+    settled,
+)
 
 pytestmark = pytest.mark.browser
 
-TEMPLATE = Path(__file__).parents[2] / "assets" / "report.html.j2"
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--disable-quic", "--disable-dev-shm-usage",
-)  # fmt: skip
-HOSTILE = "<script>document.title='owned'</script>"
-WAIT = 600
-"""Seconds until something counts as broken: a busy machine is not."""
-
 SHOT = 4000
 """Pixels of the page in one picture."""
-
-WIDTHS = {"desk": (1280, 900), "wide": (1920, 1080), "telephone": (400, 800)}
-
-MAX_ROWS = 20
-"""Rows that the page of these tests shows of a table: some are cut, as the study's are."""
-
-
-def browser_files():
-    """Paths of browser and driver; skip, or fail where they are compulsory."""
-    found = [shutil.which(name) for name in ("chromium", "chromedriver")]
-    if None in found:
-        missing = "chromium and chromedriver are not both installed"
-        if os.environ.get("REQUIRE_ENGINES") == "1":
-            pytest.fail(f"{missing}: apt-get install chromium chromium-driver")
-        pytest.skip(missing)
-    return found
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    browser_files()
-    folder = tmp_path_factory.mktemp("page")
-    run = MadeRun(
-        models={"tiny": 1e6, HOSTILE: 1e7, "large": 1e8, "huge": 1e9},
-        missing=("large",),
-        truth=True,
-        atlas=True,
-    )
-    inputs = write_run(folder / "in", run)
-    lateralize(inputs, folder / "tables")
-    draw_all(folder / "tables", folder / "figures")
-    out = folder / "report.html"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lateralization.report.tables.MAX_ROWS", MAX_ROWS)
-        write_report(inputs.plan, folder / "tables", folder / "figures", TEMPLATE, out)
-    return out
-
-
-@pytest.fixture(scope="module", params=WIDTHS)
-def browser(request, page, tmp_path_factory):
-    chromium, driver = browser_files()
-    width, height = WIDTHS[request.param]
-    downloads = tmp_path_factory.mktemp("downloads")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    window = webdriver.Chrome(options=options, service=Service(driver))
-    try:
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        window.get(page.as_uri())
-        window.downloads = downloads
-        window.kind = request.param
-        yield window
-    finally:
-        window.quit()
 
 
 def test_it_opens_without_console_messages_or_requests(browser, page):
@@ -114,13 +44,6 @@ def test_no_sideways_scrolling_of_the_page(browser):
         "return [document.documentElement.scrollWidth, innerWidth]"
     )
     assert wide <= window
-
-
-EVERYTHING = """document.querySelectorAll('details').forEach(one => one.open = true);
-    const style = document.createElement('style');
-    style.textContent = '.chooser > .panels > .panel { display: block !important }';
-    document.head.append(style);"""
-"""Unfolds the page, and shows all figures at once."""
 
 
 def test_every_picture_is_visible(browser, page):
@@ -155,12 +78,6 @@ def test_no_table_is_cut_off_on_paper(browser):
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", again)
     assert len(wide) > 5
     assert [one for one in wide if one[1] > one[2] + 1] == []
-
-
-def choose(browser, section, name):
-    """Choose a figure of a section."""
-    button = browser.find_element(By.ID, f"show-{section}-{name}")
-    browser.execute_script("arguments[0].click()", button)
 
 
 def enter_viewer(browser):
@@ -237,90 +154,6 @@ def test_the_interactive_brain_names_the_area_that_is_clicked(browser):
     assert visible
     assert len({text.split()[0] for text in named}) == 2, told
     assert "No area of the atlas here." in told
-
-
-def test_the_answer_is_on_the_first_screen(browser):
-    """On a telephone the question and the sentence; else the chips, the figure and the facts."""
-    parts = ["h1", ".answer"]
-    if browser.kind != "telephone":
-        parts += [".chips", ".first svg.drawing", ".facts"]
-    browser.execute_script("scrollTo({top: 0, behavior: 'instant'})")
-    for part in parts:
-        one = browser.find_element(By.CSS_SELECTOR, part)
-        place = browser.execute_script("return arguments[0].getBoundingClientRect().bottom", one)
-        assert place < browser.execute_script("return innerHeight"), part
-
-
-def test_the_page_has_at_most_ten_screens(browser, page):
-    if browser.kind == "telephone":
-        pytest.skip("a telephone's screens are small")
-    opened_anew(browser, page.as_uri())
-    tall = browser.execute_script("return document.documentElement.scrollHeight")
-    assert tall <= 10 * WIDTHS["desk"][1]
-
-
-def test_every_chip_leads_to_its_place(browser, page):
-    opened_anew(browser, page.as_uri())
-    places = browser.execute_script(
-        "return [...document.querySelectorAll('a.chip')].map(one => one.hash.slice(1))"
-    )
-    assert len(places) >= 9
-    for name in dict.fromkeys(places):
-        opened_anew(browser, page.as_uri())
-        chip = browser.find_element(By.CSS_SELECTOR, f".chip[href='#{name}']")
-        browser.execute_script("arguments[0].click()", chip)
-        assert landed(browser, name), name
-
-
-SHOWN = """return [...document.getElementById(arguments[0]).querySelectorAll('.panel')]
-    .map((one, place) => one.getBoundingClientRect().height > 40 ? place : -1)
-    .filter(place => place >= 0)"""
-"""Places of the figures of a section that can be seen."""
-
-
-def without_script(page):
-    """Return the page as a browser without JavaScript has it."""
-    text = page.read_text(encoding="utf-8")
-    bare = page.with_name("bare.html")
-    bare.write_text(re.sub(r"(?s)<script>.*</script>", "", text), encoding="utf-8")
-    return bare
-
-
-def test_a_choice_shows_its_figure_and_no_other_even_without_a_script(browser, page):
-    opened_anew(browser, without_script(page).as_uri())
-    choosers = browser.find_elements(By.CSS_SELECTOR, ".chooser")
-    assert len(choosers) >= 5
-    for chooser in choosers:
-        radios = chooser.find_elements(By.CSS_SELECTOR, "input[type=radio]")
-        section = chooser.get_attribute("id")
-        assert browser.execute_script(SHOWN, section) == [0]
-        for place, radio in enumerate(radios):
-            browser.execute_script("arguments[0].click()", radio)
-            assert browser.execute_script(SHOWN, section) == [place], (section, place)
-
-
-def test_figures_are_chosen_by_keyboard(browser, page):
-    opened_anew(browser, page.as_uri())
-    first = browser.find_element(By.CSS_SELECTOR, "#figures-hemispheres input:checked")
-    first.send_keys(Keys.ARROW_RIGHT)
-    assert browser.execute_script(SHOWN, "figures-hemispheres") == [1]
-    browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
-    assert browser.execute_script(SHOWN, "figures-hemispheres") == [2]
-    outline = browser.execute_script(
-        "return getComputedStyle(document.activeElement.nextElementSibling).outlineStyle"
-    )
-    assert outline == "solid"
-
-
-def test_on_paper_all_figures_are_there(browser, page):
-    opened_anew(browser, page.as_uri())
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    try:
-        n = len(browser.find_elements(By.CSS_SELECTOR, "#figures-hemispheres .panel"))
-        shown = browser.execute_script(SHOWN, "figures-hemispheres")
-    finally:
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
-    assert shown == list(range(n))
 
 
 def test_hostile_names_do_nothing(browser, page):
@@ -415,36 +248,6 @@ def test_pictures_enlarge_and_close(browser):
     assert large.get_attribute("alt") or large.get_attribute("aria-label")
     browser.execute_script("arguments[0].querySelector('button').click()", dialog)
     assert not dialog.is_displayed()
-
-
-def settled(browser, name):
-    """Wait until the page stands still; give a heading's distance from the top, and the end's."""
-    browser.set_script_timeout(WAIT)
-    return browser.execute_async_script(
-        """const [name, done] = arguments, end = document.documentElement;
-        let before = NaN, still = 0;
-        const look = () => {
-            const top = document.getElementById(name).getBoundingClientRect().top;
-            still = top === before ? still + 1 : 0;
-            before = top;
-            const below = end.scrollHeight - innerHeight - scrollY;
-            still > 20 ? done([top, below]) : requestAnimationFrame(look);
-        };
-        requestAnimationFrame(look);""",
-        name,
-    )
-
-
-def landed(browser, name):
-    """Tell whether a heading is within 40 pixels of the top, or the page ends above that."""
-    top, below = settled(browser, name)
-    return abs(top) <= 40 or (top > 0 and below < 2)
-
-
-def opened_anew(browser, address):
-    """Open a page of which nothing is decoded or laid out yet."""
-    browser.get("about:blank")
-    browser.get(address)
 
 
 @pytest.mark.parametrize("how", ["click", "deep link"])
