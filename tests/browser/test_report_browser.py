@@ -1,101 +1,31 @@
-"""The report in a real browser: from disk, without network, on a desk and on a telephone.
-
-Needs Debian's ``chromium`` and ``chromium-driver``. Without them the tests are skipped, or fail
-where ``REQUIRE_ENGINES=1`` says that they must run.
-"""
+"""The report in a real browser: from disk, without network, on a desk and on a telephone."""
 
 import base64
 import os
 import re
-import shutil
 import time
 from importlib import resources
 from pathlib import Path
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from helpers.made_runs import MadeRun, write_run
-from lateralization.figures.figures import draw_all
-from lateralization.report.report import write_report
-from lateralization.tables.lateralize import lateralize
+from helpers.browsing import (
+    EVERYTHING,
+    HOSTILE,
+    MAX_ROWS,
+    WAIT,
+    choose,
+    landed,
+    opened_anew,
+    settled,
+)
 
 pytestmark = pytest.mark.browser
 
-TEMPLATE = Path(__file__).parents[2] / "assets" / "report.html.j2"
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--disable-quic", "--disable-dev-shm-usage",
-)  # fmt: skip
-HOSTILE = "<script>document.title='owned'</script>"
-WAIT = 600
-"""Seconds until something counts as broken: a busy machine is not."""
-
 SHOT = 4000
 """Pixels of the page in one picture."""
-
-WIDTHS = {"desk": (1280, 900), "wide": (1920, 1080), "telephone": (400, 800)}
-
-MAX_ROWS = 20
-"""Rows that the page of these tests shows of a table: some are cut, as the study's are."""
-
-
-def browser_files():
-    """Paths of browser and driver; skip, or fail where they are compulsory."""
-    found = [shutil.which(name) for name in ("chromium", "chromedriver")]
-    if None in found:
-        missing = "chromium and chromedriver are not both installed"
-        if os.environ.get("REQUIRE_ENGINES") == "1":
-            pytest.fail(f"{missing}: apt-get install chromium chromium-driver")
-        pytest.skip(missing)
-    return found
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    browser_files()
-    folder = tmp_path_factory.mktemp("page")
-    run = MadeRun(
-        models={"tiny": 1e6, HOSTILE: 1e7, "large": 1e8, "huge": 1e9},
-        missing=("large",),
-        truth=True,
-        atlas=True,
-    )
-    inputs = write_run(folder / "in", run)
-    lateralize(inputs, folder / "tables")
-    draw_all(folder / "tables", folder / "figures")
-    out = folder / "report.html"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lateralization.report.tables.MAX_ROWS", MAX_ROWS)
-        write_report(inputs.plan, folder / "tables", folder / "figures", TEMPLATE, out)
-    return out
-
-
-@pytest.fixture(scope="module", params=WIDTHS)
-def browser(request, page, tmp_path_factory):
-    chromium, driver = browser_files()
-    width, height = WIDTHS[request.param]
-    downloads = tmp_path_factory.mktemp("downloads")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    window = webdriver.Chrome(options=options, service=Service(driver))
-    try:
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        window.get(page.as_uri())
-        window.downloads = downloads
-        window.kind = request.param
-        yield window
-    finally:
-        window.quit()
 
 
 def test_it_opens_without_console_messages_or_requests(browser, page):
@@ -116,10 +46,11 @@ def test_no_sideways_scrolling_of_the_page(browser):
     assert wide <= window
 
 
-def test_every_picture_is_visible(browser):
+def test_every_picture_is_visible(browser, page):
+    opened_anew(browser, page.as_uri())
+    browser.execute_script(EVERYTHING)
     sizes = browser.execute_async_script(
         """const done = arguments[0];
-        document.querySelectorAll('details').forEach(one => one.open = true);
         const images = [...document.querySelectorAll('figure img')];
         const drawings = [...document.querySelectorAll('figure svg.drawing')];
         Promise.all(images.map(image => image.decode())).then(() => done([
@@ -155,6 +86,7 @@ def enter_viewer(browser):
     What is off the screen may wait with drawing for as long as it stays there.
     """
     browser.switch_to.default_content()
+    choose(browser, "brain", "interactive_score")
     frame = browser.find_element(By.CSS_SELECTOR, "iframe.viewer")
     browser.execute_script(
         "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", frame
@@ -224,16 +156,10 @@ def test_the_interactive_brain_names_the_area_that_is_clicked(browser):
     assert "No area of the atlas here." in told
 
 
-def test_the_answer_is_on_the_first_screen(browser):
-    answer = browser.find_element(By.CSS_SELECTOR, ".answer")
-    place = browser.execute_script(
-        "scrollTo(0, 0); return arguments[0].getBoundingClientRect().bottom", answer
-    )
-    assert place < browser.execute_script("return innerHeight")
-
-
-def test_hostile_names_do_nothing(browser):
-    assert browser.title.startswith("Left-right asymmetry")
+def test_hostile_names_do_nothing(browser, page):
+    opened_anew(browser, page.as_uri())
+    browser.execute_script(EVERYTHING)
+    assert browser.title == "Simulated data: left minus right against ln N, reliable voxels"
     assert HOSTILE in browser.find_element(By.TAG_NAME, "body").text
 
 
@@ -324,36 +250,6 @@ def test_pictures_enlarge_and_close(browser):
     assert not dialog.is_displayed()
 
 
-def settled(browser, name):
-    """Wait until the page stands still; give a heading's distance from the top, and the end's."""
-    browser.set_script_timeout(WAIT)
-    return browser.execute_async_script(
-        """const [name, done] = arguments, end = document.documentElement;
-        let before = NaN, still = 0;
-        const look = () => {
-            const top = document.getElementById(name).getBoundingClientRect().top;
-            still = top === before ? still + 1 : 0;
-            before = top;
-            const below = end.scrollHeight - innerHeight - scrollY;
-            still > 20 ? done([top, below]) : requestAnimationFrame(look);
-        };
-        requestAnimationFrame(look);""",
-        name,
-    )
-
-
-def landed(browser, name):
-    """Tell whether a heading is within 40 pixels of the top, or the page ends above that."""
-    top, below = settled(browser, name)
-    return abs(top) <= 40 or (top > 0 and below < 2)
-
-
-def opened_anew(browser, address):
-    """Open a page of which nothing is decoded or laid out yet."""
-    browser.get("about:blank")
-    browser.get(address)
-
-
 @pytest.mark.parametrize("how", ["click", "deep link"])
 def test_every_link_of_the_contents_lands_on_its_heading(browser, page, how):
     opened_anew(browser, page.as_uri())
@@ -375,7 +271,7 @@ def test_every_link_of_the_contents_lands_on_its_heading(browser, page, how):
 
 def test_a_link_to_a_figure_or_a_table_lands_there(browser, page):
     opened_anew(browser, page.as_uri())
-    shown = browser.find_elements(By.CSS_SELECTOR, ".figures > figure, section > details.table")
+    shown = browser.find_elements(By.CSS_SELECTOR, ".panel .one, details.table")
     names = [one.get_attribute("id") for one in shown]
     for name in (names[0], names[len(names) // 2], names[-1]):
         opened_anew(browser, f"{page.as_uri()}#{name}")
@@ -490,9 +386,9 @@ def test_nothing_is_a_white_plate_in_the_dark(browser, page):
     try:
         emulate(browser, "dark")
         opened_anew(browser, page.as_uri())
+        browser.execute_script(EVERYTHING)
         white = browser.execute_script(
-            """document.querySelectorAll('details').forEach(one => one.open = true);
-            const light = colour => {
+            """const light = colour => {
                 const [r, g, b, a = 1] = (colour.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
                 return a > 0.5 && Math.min(r, g, b) > 230;
             };
@@ -521,7 +417,7 @@ def test_every_control_has_a_name_for_a_screen_reader(browser):
 def test_axe_finds_nothing(browser, page, shade):
     emulate(browser, shade)
     opened_anew(browser, page.as_uri())
-    browser.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
+    browser.execute_script(EVERYTHING)
     browser.execute_script((resources.files("axe_playwright_python") / "axe.min.js").read_text())
     browser.set_script_timeout(WAIT)
     found = browser.execute_async_script(
@@ -544,6 +440,7 @@ def test_pictures_of_the_page_are_kept_where_asked(browser):
     Path(folder).mkdir(parents=True, exist_ok=True)
     # As a reader finds it: what other tests opened is closed, brains have had time to draw.
     browser.refresh()
+    choose(browser, "brain", "interactive_score")
     browser.execute_script("document.querySelector('iframe.viewer').scrollIntoView()")
     time.sleep(3)
     size = browser.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]

@@ -47,91 +47,119 @@ class Figure:
 
     Attributes
     ----------
-    more
-        A variant that the report shows folded away below the figures of its section.
+    label, variant
+        Its name where the report lets one choose between the figures of a section, and what sets
+        it apart from others of that label: a region, a form.
     interactive
         An HTML page instead of a picture.
     """
 
     name: str
+    label: str
     section: str
     draw: Callable[..., Any]
     brain: bool = False
     individuals: bool = False
-    more: bool = False
     interactive: bool = False
+    variant: str = ""
+
+
+VARIANTS = {
+    "whole": "whole brain", "reliable": "reliable voxels", "whole_p90": "90th percentile",
+    "reliable_iscnorm": "divided by reliability", "reliable_paired": "mirror pairs",
+    "over_random": "over random embedding", "ceiling": "with reliability",
+    "best": "best model", "worst": "worst model",
+    "score": "score", "left_minus_right": "left minus right", "isc": "reliability",
+}  # fmt: skip
+"""Value of an option → what the report calls it."""
 
 
 def _variants(
-    name: str, section: str, draw: Callable[..., Any], key: str, values: Sequence[str],
-    **kinds: Any,
+    name: str, label: str, section: str, draw: Callable[..., Any],
+    option: tuple[str, Sequence[str]], **kinds: Any,
 ) -> list[Figure]:  # fmt: skip
     """One figure per value of an option: the study's figures that differ in one choice."""
+    key, values = option
     return [
-        Figure(f"{name}_{value}", section, partial(draw, **{key: value}), **kinds)
+        Figure(
+            f"{name}_{value}", label, section, partial(draw, **{key: value}),
+            variant=VARIANTS[value], **kinds,
+        )
         for value in values
-    ]
+    ]  # fmt: skip
 
 
-REGIONS = ("whole", "reliable")
+BY_REGION = ("region", ("whole", "reliable"))
 SELECTIONS = ("whole", "whole_p90", "reliable_iscnorm", "reliable_paired")
+FORMS = {"score": "score", "sides": "both sides", "difference": "left minus right"}
+STATISTICS = {"mean_r": "mean", "p90_r": "90th percentile"}
 
 FIGURES = (
-    Figure("claim", "answer", claim_figure.claim),
-    Figure("planted", "trust", model_figures.planted),
-    Figure("sensitivity", "trust", robustness.sensitivity),
-    Figure("baselines", "trust", model_figures.baselines),
-    *_variants("densities", "trust", robustness.densities, "region", REGIONS, more=True),
-    Figure("asymmetry_by_size", "published", model_figures.asymmetry_by_size),
-    Figure("choices", "published", model_figures.choices),
-    *_variants("asymmetry", "hemispheres", model_figures.asymmetry_by_size, "selection",
-               SELECTIONS),
-    Figure("score_by_size", "size", model_figures.score_by_size),
-    Figure("predictors", "size", predictor_figures.predictors),
-    *_variants("skill", "size", predictor_figures.scatters, "region", REGIONS),
-    *_variants("skill_large", "size", partial(predictor_figures.scatters,
-               subset=LARGE_SUBSET), "region", REGIONS, more=True),
-    *_variants("families", "size", family_figures.families_together, "region", REGIONS, more=True),
-    *_variants("families_apart", "size", family_figures.families_apart, "region", REGIONS,
-               more=True),
-    Figure("specification_curve", "specifications", robustness.specification_curve),
-    Figure("score_and_sides", "score", robustness.score_and_sides),
-    Figure("trajectories", "trajectories", trajectory_figures.trajectories),
-    Figure("untrained", "training", training_figures.untrained),
-    Figure("steps", "training", training_figures.steps),
-    Figure("layers", "layers", layer_figures.layers),
-    Figure("best_layer", "layers", predictor_figures.best_layer),
-    *_variants("layers_by_family", "layers", family_figures.layers_by_family, "region", REGIONS,
-               more=True),
-    *_variants("layer_asymmetry_by_family", "layers", partial(family_figures.layers_by_family,
-               column="left_minus_right"), "region", REGIONS, more=True),
-    Figure("brain_score", "brain", brain_figures.score_brain, brain=True),
-    *_variants("interactive", "brain", interactive_brain.viewer, "what",
-               tuple(interactive_brain.INTERACTIVE), brain=True, interactive=True),
-    Figure("brain_left_minus_right", "brain", brain_figures.asymmetry_brain, brain=True),
-    Figure("brain_isc", "brain", brain_figures.isc_brain, brain=True),
-    Figure("isc_distribution", "brain", brain_figures.isc_distribution, brain=True),
-    *_variants("surface", "brain", brain_figures.surface_over_random, "which", ("best", "worst"),
-               brain=True),
-    Figure("brain_slope", "brain", brain_figures.slope_brain, brain=True),
-    Figure("brain_slope_strong", "brain", brain_figures.strong_slope_brain, brain=True, more=True),
-    Figure("brain_rois", "regions", brain_figures.roi_brain, brain=True),
-    Figure("rois", "regions", region_figures.rois),
-    Figure("roi_slopes", "regions", region_figures.roi_slopes),
-    *_variants("rois", "regions", region_figures.rois, "form", ("over_random", "ceiling"),
-               more=True),
-    Figure("brain_areas", "regions", brain_figures.area_brain, brain=True, more=True),
-    Figure("area_difference", "regions", area_figures.area_difference),
-    Figure("area_reliability", "regions", area_figures.area_reliability, more=True),
-    Figure("area_slopes", "regions", area_figures.area_slopes),
-    Figure("area_scores", "regions", area_figures.area_scores, more=True),
-    Figure("people", "people", people_figures.people, individuals=True),
-    Figure("brain_pairs", "people", brain_figures.pair_brain, brain=True, individuals=True),
+    Figure("claim", "Claim", "answer", claim_figure.claim),
+    Figure("planted", "Planted and recovered", "trust", model_figures.planted),
+    Figure("sensitivity", "Threshold", "trust", robustness.sensitivity),
+    Figure("baselines", "Baselines", "trust", model_figures.baselines),
+    *_variants("densities", "Scores over voxels", "trust", robustness.densities, BY_REGION),
+    Figure("asymmetry_by_size", "Left minus right", "published", model_figures.asymmetry_by_size),
+    Figure("choices", "Choices", "published", model_figures.choices),
+    *_variants("asymmetry", "Left minus right", "hemispheres", model_figures.asymmetry_by_size,
+               ("selection", SELECTIONS)),
+    Figure("score_by_size", "Score by size", "size", model_figures.score_by_size),
+    Figure("predictors", "All predictors", "size", predictor_figures.predictors),
+    *_variants("skill", "Skill", "size", predictor_figures.scatters, BY_REGION),
+    *_variants("skill_large", "Skill, large models", "size", partial(predictor_figures.scatters,
+               subset=LARGE_SUBSET), BY_REGION),
+    *_variants("families", "Families", "size", family_figures.families_together, BY_REGION),
+    *_variants("families_apart", "Families apart", "size", family_figures.families_apart,
+               BY_REGION),
+    Figure("specification_curve", "Curve", "specifications", robustness.specification_curve),
+    Figure("score_and_sides", "Left on right", "score", robustness.score_and_sides),
+    Figure("trajectories", "Bends", "trajectories", trajectory_figures.trajectories),
+    Figure("untrained", "Untrained twins", "training", training_figures.untrained),
+    Figure("steps", "Training steps", "training", training_figures.steps),
+    Figure("layers", "Layer by layer", "layers", layer_figures.layers),
+    Figure("best_layer", "Best layer", "layers", predictor_figures.best_layer),
+    *_variants("layers_by_family", "Score by family", "layers", family_figures.layers_by_family,
+               BY_REGION),
+    *_variants("layer_asymmetry_by_family", "Left minus right by family", "layers",
+               partial(family_figures.layers_by_family, column="left_minus_right"), BY_REGION),
+    Figure("brain_score", "Score", "brain", brain_figures.score_brain, brain=True),
+    *_variants("interactive", "Interactive", "brain", interactive_brain.viewer,
+               ("what", tuple(interactive_brain.INTERACTIVE)), brain=True, interactive=True),
+    Figure("brain_left_minus_right", "Left minus right", "brain", brain_figures.asymmetry_brain,
+           brain=True),
+    Figure("brain_isc", "Reliability", "brain", brain_figures.isc_brain, brain=True,
+           variant="map"),
+    Figure("isc_distribution", "Reliability", "brain", brain_figures.isc_distribution, brain=True,
+           variant="distribution"),
+    *_variants("surface", "Surface", "brain", brain_figures.surface_over_random, ("which",
+               ("best", "worst")), brain=True),
+    Figure("brain_slope", "Slope on size", "brain", brain_figures.slope_brain, brain=True,
+           variant="all voxels"),
+    Figure("brain_slope_strong", "Slope on size", "brain", brain_figures.strong_slope_brain,
+           brain=True, variant="beyond doubt"),
+    Figure("brain_rois", "Places", "regions", brain_figures.roi_brain, brain=True,
+           variant="regions"),
+    Figure("rois", "Regions", "regions", region_figures.rois, variant="score"),
+    Figure("roi_slopes", "Slopes", "regions", region_figures.roi_slopes),
+    *_variants("rois", "Regions", "regions", region_figures.rois, ("form",
+               ("over_random", "ceiling"))),
+    Figure("brain_areas", "Places", "regions", brain_figures.area_brain, brain=True,
+           variant="areas"),
+    Figure("area_difference", "Areas", "regions", area_figures.area_difference,
+           variant="left minus right"),
+    Figure("area_reliability", "Areas", "regions", area_figures.area_reliability,
+           variant="reliability"),
+    Figure("area_slopes", "Areas", "regions", area_figures.area_slopes, variant="slopes"),
+    Figure("area_scores", "Areas", "regions", area_figures.area_scores, variant="scores"),
+    Figure("people", "Over people", "people", people_figures.people, individuals=True),
+    Figure("brain_pairs", "Pairs of voxels", "people", brain_figures.pair_brain, brain=True,
+           individuals=True),
     *[
-        Figure(f"individuals_{form}_{column}", "people",
+        Figure(f"individuals_{form}_{column}", f"Each person, {STATISTICS[column]}", "people",
                partial(people_figures.individuals, form=form, column=column),
-               individuals=True, more=(form, column) != ("difference", "mean_r"))
-        for column in ("mean_r", "p90_r") for form in ("score", "sides", "difference")
+               individuals=True, variant=FORMS[form])
+        for column in STATISTICS for form in ("difference", "score", "sides")
     ],
 )  # fmt: skip
 
@@ -177,7 +205,7 @@ def draw_one(figure: Figure, tables: Tables, maps: Maps, place: tuple[str, str],
     stem = re.sub(r"[^\w.-]", "_", f"{language}_{shown}_{figure.name}")
     entry = {
         "name": figure.name, "section": figure.section, "language": language, "subject": shown,
-        "more": figure.more, "interactive": figure.interactive,
+        "label": figure.label, "variant": figure.variant, "interactive": figure.interactive,
     }  # fmt: skip
     noted = _Noted(tables)
     with style():

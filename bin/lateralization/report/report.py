@@ -2,24 +2,29 @@
 
 import platform
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from lateralization import __version__
+from lateralization import __version__, wording
 from lateralization.errors import BadInput
 from lateralization.files import digest_of, read_json, write_json, writing
-from lateralization.names import LN_N
+from lateralization.names import LN_N, MODEL
 from lateralization.report import findings
+from lateralization.report.chips import chips
 from lateralization.report.glossary import GLOSSARY
 from lateralization.report.methods import CITATIONS, paragraphs
 from lateralization.report.not_tested import not_tested
+from lateralization.report.panels import panels_of
 from lateralization.report.pictures import picture
 from lateralization.report.sections import SECTIONS, answers
+from lateralization.report.sentences import BAD
 from lateralization.report.tables import all_tables, css, linked, written
 from lateralization.run_plan import Claim, Plan, read_plan
+from lateralization.sources.methods import data_name, stories_heard
 from lateralization.tables.read import WORDS, read_tables, subjects_drawn
 from lateralization.tables.registry.tables import TABLES, Tables
 
@@ -118,10 +123,55 @@ def claim_words(claim: Claim) -> str:
     return ", ".join([region, *(CLAIM_WORDS[one] for one in others), predictor])
 
 
+def question(claim: Claim) -> str:
+    """Write the question that the claim answers."""
+    of_size = claim.predictor == LN_N
+    models = "larger language models" if of_size else f"models of higher {claim.predictor}"
+    return f"Do {models} gain more on one side of the brain?"
+
+
+def title(plan: Plan) -> str:
+    """Name the data set and the claim, for the tab of a browser."""
+    region = WORDS.get(plan.claim.region, plan.claim.region)
+    predictor = CLAIM_WORDS.get(plan.claim.predictor, f"against {plan.claim.predictor}")
+    name = data_name(plan)
+    return f"{name[0].upper() + name[1:]}: left minus right {predictor}, {region}"
+
+
+def facts(plan: Plan, tables: Tables, known: Mapping[str, str], day: str) -> list[dict[str, str]]:
+    """Say on what data, of whom, by which models, when and by which code the answer was found.
+
+    Parameters
+    ----------
+    known
+        Versions, with the ``revision`` of the code.
+    day
+        On which the page was written, ``2026-01-31``.
+    """
+    several = len(plan.languages) > 1
+    kinds = tables["models"].drop_duplicates("model")["kind"]
+    models = int((kinds == MODEL).sum())
+    heard = [
+        f"{entry.name}: {stories_heard(entry)}" if several else stories_heard(entry)
+        for entry in plan.languages
+    ]
+    people = sum(len(entry.subjects) for entry in plan.languages)
+    rows = {
+        "Data set": data_name(plan),
+        "Heard": "; ".join(heard),
+        "People": f"{people:,}" if people else "an average brain that was given",
+        "Models": f"{models:,}, and {wording.plural(len(kinds) - models, 'control')}",
+        "Date": day,
+        "Commit": known.get("revision", "")[:10],
+        "Version": known.get(PIPELINE, ""),
+    }
+    return [{"name": name, "value": value or "not known"} for name, value in rows.items()]
+
+
 def make_report(
     plan: Plan, tables: Tables, why_empty: dict[str, str], figures: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Collect all that the page prints, except versions.
+    """Collect all that the page prints, except versions and facts.
 
     Parameters
     ----------
@@ -141,26 +191,41 @@ def make_report(
         *findings.about_alignment(tables),
         findings.about_published(tables, why_empty.get("published", "")),
     ]
+    places = subjects_drawn(tables)
     sections = []
     for name, section in SECTIONS.items():
+        mine = [one for one in figures if one["section"] == name]
         content = {
             "id": name, "title": section.title, "question": section.question,
-            "answers": answers(name, tables, subjects_drawn(tables), names),
-            "figures": [one for one in figures if one["section"] == name],
+            "answers": answers(name, tables, places, names),
+            "figures": mine, "panels": panels_of(mine, names),
             "tables": [one for one in shown_tables if one["section"] == name],
         }  # fmt: skip
         if content["figures"] or content["tables"]:
             sections.append(content)
+    results = _results(tables, figures, names)
+    of_trust = panels_of([one for one in figures if one["section"] == "trust"], names)
+    lacking = not_tested(plan, tables)
+    remarks = [one for result in results for one in result["remarks"]]
+    against = {one["name"] for one in remarks if one["tone"] == BAD}
+    against |= {remark.name for remark in general if remark.tone == BAD}
+    shown = {str(section["id"]) for section in sections}
+    found = chips(tables, places, {one.name for one in lacking}, shown, against)
     return {
-        "title": "Left-right asymmetry of language models’ brain scores",
+        "title": title(plan),
+        "question": question(plan.claim),
+        "chips": [vars(chip) for chip in found],
         "simulated": plan.truth is not None,
         "claim": {"words": claim_words(plan.claim), "digest": plan.claim.digest},
-        "results": _results(tables, figures, names),
-        "not_tested": [remark.text for remark in not_tested(plan, tables)],
+        "results": results,
+        "most_panels": max(len(of_trust), *(len(section["panels"]) for section in sections), 1),
+        "panels": panels_of([one for one in figures if one["section"] == "answer"], names),
+        "not_tested": [remark.text for remark in lacking],
         "trust": {
             "remarks": [remark.plain() for remark in findings.worst_first(general)],
             "notes": plan.notes,
             "figures": [one for one in figures if one["section"] == "trust"],
+            "panels": of_trust,
             "tables": [one for one in shown_tables if one["section"] == "trust"],
         },
         "sections": sections,
@@ -266,6 +331,8 @@ def write_report(  # noqa: PLR0917
     ]
     report = make_report(plan, tables, reasons(tables_folder), figures)
     report["versions"] = all_versions(run or {})
+    today = datetime.now(UTC).date().isoformat()
+    report["facts"] = facts(plan, tables, report["versions"], today)
     report["digests"] = digests(tables_folder)
     page = render(report, template, figures_folder)
     write_json(report, out.parent / "report.json")

@@ -209,6 +209,11 @@ def check_rows(paths: Sequence[Path]) -> list[Row]:
     ]
 
 
+def data_rows(plan: Plan) -> list[Row]:
+    """List the files of the data set: who heard what, and whether it is used."""
+    return [row | {"used": "yes" if row["used"] else "no"} for row in plan.data_runs]
+
+
 def predictor_rows(summaries: list[FitSummary]) -> list[Row]:
     """List the numeric columns of the model sheet, each model once."""
     rows: dict[tuple[str, str, str], Row] = {}
@@ -364,7 +369,7 @@ def build(inputs: Inputs) -> Built:
         "subjects": subject_rows(summaries, found, {row["roi"] for row in roi}),
         "voxel_pairs": pairs,
         "planted": planted_rows(summaries, truth) if truth else [],
-        "runs": plan.data_runs,
+        "runs": data_rows(plan),
     }
     tables = {name: frame(name, content) for name, content in rows.items()}
     compared, why_not = _published(plan, tables, spaces, inputs.published)

@@ -100,10 +100,12 @@ def test_the_order_is_answer_trust_sections_methods_parameters_versions(full):
              "trajectories", "specifications", "layers", "brain", "regions", "people",
              "methods", "used", "parameters", "versions", "cost", "glossary"]  # fmt: skip
     assert [name for name in ids if name in order] == order
-    links = [attributes["href"] for attributes in reader.all("a")]
-    assert [link for link in links if link.startswith("#")] == ["#answer"] + [
-        f"#{name}" for name in order
-    ]
+    links = [attributes for attributes in reader.all("a") if attributes["href"].startswith("#")]
+    chips = [one["href"][1:] for one in links if one.get("class", "").startswith("chip")]
+    others = [one["href"] for one in links if not one.get("class", "").startswith("chip")]
+    assert others == ["#answer"] + [f"#{name}" for name in order]
+    assert len(chips) >= 9
+    assert set(chips) <= {*ids, "not-tested"}
 
 
 @pytest.mark.slow
@@ -369,9 +371,10 @@ def test_one_model_has_an_answer_without_a_slope(tmp_path):
     assert re.search(r"Left minus right of solo is [+−]?0\.\d+ in units of r, 95 % interval", said)
     assert "The claim asks for reliable voxels" in reader.text
     assert "No baseline was fitted" in reader.text
-    first, _, rest = reader.text.partition("Not tested in this run")
+    first, _, rest = reader.text.rpartition("How far to trust it")
     assert said in first
-    assert rest.index("--untrained_twins yes") < rest.index("How far to trust it")
+    assert "Untrained twins: not tested" in first
+    assert "--untrained_twins yes" in rest.partition("Not tested in this run")[2]
 
 
 def test_of_two_planted_models_no_verdict_is_given(tmp_path):
@@ -452,7 +455,8 @@ def test_a_missing_figure_is_bad_input(tmp_path):
     lateralize(inputs, tmp_path / "tables")
     (tmp_path / "figures.json").write_text(
         '[{"name": "x", "section": "size", "language": "en", "subject": "average", "drawn": true,'
-        ' "svg": "x.svg", "png": "x.png", "title": "t", "caption": "c", "alt": "a"}]'
+        ' "label": "X", "variant": "", "interactive": false, "data": [], "svg": "x.svg",'
+        ' "png": "x.png", "title": "t", "caption": "c", "alt": "a"}]'
     )
     with pytest.raises(BadInput, match=r"x\.svg"):
         write_report(inputs.plan, tmp_path / "tables", tmp_path, TEMPLATE, tmp_path / "r.html")
@@ -468,8 +472,9 @@ def test_of_two_languages_every_figure_says_which(tmp_path):
     plan["languages"].append(plan["languages"][0] | {"language": "fr", "name": "French"})
     write_json(plan, tmp_path / "in" / "plan.json")
     write_json([
-        {"name": "interactive_isc", "section": "brain", "language": language, "more": False,
-         "interactive": True, "drawn": True, "html": f"{language}.html", "title": "Reliability"}
+        {"name": "interactive_isc", "section": "brain", "language": language, "interactive": True,
+         "label": "Interactive", "variant": "reliability", "drawn": True,
+         "html": f"{language}.html", "title": "Reliability"}
         for language in ("en", "fr")
     ], tmp_path / "figures" / "figures.json")  # fmt: skip
     write_report(
@@ -477,5 +482,5 @@ def test_of_two_languages_every_figure_says_which(tmp_path):
         tmp_path / "both.html", run={"nextflow": "25.10"},
     )  # fmt: skip
     text = Reader((tmp_path / "both.html").read_text(encoding="utf-8")).text
-    for language in ("en", "fr"):
-        assert f"Reliability ({language}), to walk through: figures/{language}.html" in text
+    for language, name in {"en": "English", "fr": "French"}.items():
+        assert f"Reliability ({name}), to walk through: figures/{language}.html" in text

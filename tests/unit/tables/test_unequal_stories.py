@@ -81,16 +81,17 @@ def test_every_file_of_the_data_set_is_in_the_table_of_runs(tmp_path):
     inputs = write_run(tmp_path / "in", run(subjects=("average",)))
     told = {
         "subject": "01", "session": "", "story": "007", "repetition": 1, "file": "sub-01/a.nii.gz",
-        "n_scans": 300, "tr": 1.5, "words_seconds": 441.5, "space": "MNI", "used": "yes",
+        "n_scans": 300, "tr": 1.5, "words_seconds": 441.5, "space": "MNI", "used": True,
         "reason": "",
     }  # fmt: skip
-    left = told | {"n_scans": None, "tr": None, "used": "no", "reason": "excluded by stories"}
+    left = told | {"n_scans": None, "tr": None, "used": False, "reason": "excluded by stories"}
     write_json(read_json(inputs.plan) | {"data_runs": [told, left]}, inputs.plan)
     lateralize(inputs, tmp_path / "tables")
     first, second = read_tables(tmp_path / "tables")["runs"].to_dict("records")
-    assert first == told
+    assert first == told | {"used": "yes"}
     assert np.isnan([second.pop("n_scans"), second.pop("tr")]).all()
-    assert second == {key: value for key, value in left.items() if value is not None}
+    expected = {key: value for key, value in left.items() if value is not None}
+    assert second == expected | {"used": "no"}
 
 
 def test_the_order_in_which_people_heard_the_stories_does_not_matter(made, tmp_path):
