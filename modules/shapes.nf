@@ -11,10 +11,10 @@ def parsed(json) {
 }
 
 // language_of(<a language of the plan, or any meta map of that language>)
-// -> [id: 'lang-en', language: 'en', n_runs: 9, stories: ['run-1', …], test: [], starts: [0.0, …], …]
+// -> [id: 'lang-en', language: 'en', stories: ['run-1', …], test: [], starts: [0.0, …], …]
 def language_of(entry) {
-    def told = ['language', 'n_runs', 'stories', 'test', 'starts', 'slice_time', 'tr', 'trim']
-    [id: "lang-${entry.language}".toString()] + entry.subMap(told)
+    [id: "lang-${entry.language}".toString()] +
+        entry.subMap(['language', 'n_runs', 'stories', 'test', 'starts', 'slice_time', 'tr', 'trim'])
 }
 
 // starts_of([stories: ['story-wheels', …], starts: [1.5, …], …]) -> '--starts story-wheels=1.5 …': of the stories that
