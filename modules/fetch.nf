@@ -28,7 +28,7 @@ process FETCH {
     mkdir fetched
     case ${meta.kind} in
         bold | average_subject) for run in \$(seq ${meta.n_runs}); do touch fetched/run-\$run.nii.gz; done ;;
-        texts) for key in ${(meta.owner.stories ?: []).join(' ')}; do touch fetched/text_${meta.language}_\${key/#run-/run}.txt; done ;;
+        texts) for key in ${meta.keys.join(' ')}; do touch fetched/text_${meta.language}_\${key/#run-/run}.txt; done ;;
         annotation | prosody) touch fetched/${meta.kind}.csv ;;
         glove) touch fetched/glove.zip ;;
         atlas) touch fetched/atlas.nii.gz fetched/atlas.tsv ;;

@@ -1,6 +1,6 @@
 // From the runs of subjects to what encoding models are fitted to: subjects one by one, and their average.
 
-include { by_key ; language_of ; in_order ; of_kind ; parsed } from './shapes'
+include { by_key ; language_of ; in_order ; of_kind ; parsed ; with_fields } from './shapes'
 include { stamp } from './code'
 include { RESAMPLE } from './resample'
 include { MASK } from './mask'
@@ -15,10 +15,10 @@ workflow FMRI {
     plan // [languages: [[language: 'en', mask: null, …]], parameters: [isc_trials: 10, …], …]
     bold // [[id: 'sub-EN057', language: 'en', runs: ['run-1', …], group: true, …], [run-1.nii.gz, …]]
     given // ['mask', [id: 'lang-en', …], [mask.nii.gz]]: what the user gives is not computed
-    stories // ['en', [language: 'en', n_runs: 9], [annotation: …, texts: …, corrections: …]]
+    stories // ['en', [language: 'en', stories: ['run-1', …]], [annotation: …, texts: …, corrections: …]]
 
     main:
-    // [[id: 'lang-en', language: 'en', stories: ['run-1', …], …], <the language in the plan>]
+    // [[id: 'lang-en', language: 'en', tr: 2.0, trim: 10], <the language in the plan>]
     languages = plan.flatMap { all -> all.languages }.map { entry -> [language_of(entry), entry] }
 
     RESAMPLE(bold, stamp('resample'))
@@ -73,7 +73,7 @@ workflow FMRI {
         .join(masks)
     // every run against the other subjects and the words
     CHECKS(
-        group
+        with_fields(group, languages, ['stories', 'starts', 'slice_time'])
             .map { lang, subjects, mask -> [lang.language, lang, subjects, mask] }
             .join(stories)
             .map { _language, lang, subjects, mask, _story, heard ->
@@ -96,11 +96,19 @@ workflow FMRI {
         }
     used = asked.all.map { lang, subjects, mask, _exclude -> [lang, subjects, mask] }.mix(sound)
     AVERAGE(
-        taken(of_kind(given, 'average_subject').join(masks)).mix(computed(used, languages, 'average_subject')),
+        with_fields(
+            taken(of_kind(given, 'average_subject').join(masks)).mix(computed(used, languages, 'average_subject')),
+            languages,
+            ['stories'],
+        ),
         stamp('average'),
     )
     RELIABILITY(
-        taken(of_kind(given, 'isc').join(masks)).mix(computed(used, languages, 'isc')),
+        with_fields(
+            taken(of_kind(given, 'isc').join(masks)).mix(computed(used, languages, 'isc')),
+            languages,
+            ['stories', 'test'],
+        ),
         plan.map { all -> all.parameters.subMap(['isc_trials', 'isc_seed']) },
         stamp('reliability'),
     )

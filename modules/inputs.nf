@@ -27,13 +27,13 @@ workflow INPUTS {
     fetched = FETCH.out.files.map { meta, paths -> [meta.kind, meta.owner, in_order(paths)] }
 
     // what is heard in a language, and how its annotation is corrected
-    corrections = plan.flatMap { all -> all.languages }.map { entry -> [language_of(entry), entry.corrections] }
+    corrections = plan.flatMap { all -> all.languages }.map { entry -> [language_of(entry), entry.corrections, entry.stories] }
     stories = of_kind(fetched, 'annotation')
         .join(of_kind(fetched, 'texts'), remainder: true)
         .join(corrections)
-        .map { lang, annotation, texts, applied ->
+        .map { lang, annotation, texts, applied, keys ->
             def heard = [annotation: annotation, texts: texts ?: [], corrections: corrections_of(applied)]
-            [lang.language, lang.subMap(['language', 'stories']), heard]
+            [lang.language, [language: lang.language, stories: keys], heard]
         }
 
     bold = of_kind(fetched, 'bold').mix(plan.flatMap { all -> local_runs(all) })
@@ -59,25 +59,24 @@ def wanted_parcels(plan) {
     def kept = plan.parameters.keep_raw == 'no' ? [keep: false, resample: stamp('resample')] : [keep: true]
     def of_subjects = subjects(plan)
         .findAll { _meta, person -> person.remote }
-        .collect { meta, person -> parcel('bold', meta, person.remote + kept) }
+        .collect { meta, person -> parcel('bold', meta, person.remote + kept, meta.runs) }
     def of_languages = plan.languages.collectMany { entry ->
         ['annotation', 'prosody', 'texts', 'mask', 'isc', 'average_subject']
             .findAll { kind -> entry[kind] }
-            .collect { kind -> parcel(kind, language_of(entry), entry[kind]) }
+            .collect { kind -> parcel(kind, language_of(entry), entry[kind], entry.stories) }
     }
     def of_all = ['atlas', 'glove']
         .findAll { kind -> plan[kind] }
-        .collect { kind -> parcel(kind, [id: kind], plan[kind]) }
+        .collect { kind -> parcel(kind, [id: kind], plan[kind], []) }
     of_languages + of_subjects + of_all
 }
 
-// parcel('texts', [id: 'lang-en', …], <the texts in the plan>)
+// parcel('texts', [id: 'lang-en', …], <the texts in the plan>, ['run-1', …])
 // -> [[id: 'lang-en_texts', kind: 'texts', owner: [id: 'lang-en', …], …], what to bring as JSON, the user's files]
-def parcel(kind, owner, content) {
-    // a subject has runs of its own number
-    def told = [kind: kind] + owner.subMap(['language', 'n_runs']) + content.subMap(['n_runs'])
+def parcel(kind, owner, content, keys) {
+    def told = [kind: kind, n_runs: keys.size()] + owner.subMap(['language'])
     def id = [owner.id, kind].unique().join('_')
-    [told + [id: id, owner: owner], groovy.json.JsonOutput.toJson(content + told), local_files(content.source)]
+    [told + [id: id, owner: owner, keys: keys], groovy.json.JsonOutput.toJson(content + told), local_files(content.source)]
 }
 
 // Every subject with its entry in the plan: [[id: 'sub-EN057', language: 'en', …], [runs: […], remote: null, …]]

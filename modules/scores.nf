@@ -47,10 +47,12 @@ workflow SCORES {
         .filter { _language, meta, _files, subjects, _courses -> is_fitted(meta, subjects[0]) }
         .combine(confounds.mix(none), by: 0)
         .combine(plan)
-        .flatMap { _language, meta, files, subjects, courses, joint, all ->
+        .flatMap { language, meta, files, subjects, courses, joint, all ->
             def ids = subjects.collect { subject -> fit_id(subject, meta) }
             def blocks = layer_blocks(meta, all)
-            def task = language_of(subjects[0]) + [id: ids[0], ids: ids, n_blocks: blocks.size()]
+            def entry = all.languages.find { one -> one.language == language }
+            def heard = entry.subMap(['stories', 'test', 'starts', 'slice_time'])
+            def task = language_of(entry) + heard + [id: ids[0], ids: ids, n_blocks: blocks.size()]
             // not with itself, nor with what only shows whether the folds leak
             def alone = meta.kind == 'oasm' || joint.any { one -> one.name == meta.name }
             def others = alone ? [] : joint

@@ -11,10 +11,19 @@ def parsed(json) {
 }
 
 // language_of(<a language of the plan, or any meta map of that language>)
-// -> [id: 'lang-en', language: 'en', stories: ['run-1', …], test: [], starts: [0.0, …], …]
+// -> [id: 'lang-en', language: 'en', tr: 2.0, trim: 10]. Which stories there are is told to those alone that need
+// it (with_fields): one more, or one that is never trained on, does not repeat what depends on none of it.
 def language_of(entry) {
-    [id: "lang-${entry.language}".toString()] +
-        entry.subMap(['language', 'n_runs', 'stories', 'test', 'starts', 'slice_time', 'tr', 'trim'])
+    [id: "lang-${entry.language}".toString()] + entry.subMap(['language', 'tr', 'trim'])
+}
+
+// with_fields(<channel of [meta, item …]>, <channel of [language_of(entry), entry]>, ['stories'])
+// -> channel of [meta with these fields of its language in the plan, item …]
+def with_fields(items, languages, fields) {
+    items
+        .map { row -> [language_of(row[0])] + row }
+        .combine(languages, by: 0)
+        .map { row -> [row[1] + row.last().subMap(fields)] + row.drop(2).dropRight(1) }
 }
 
 // starts_of([stories: ['story-wheels', …], starts: [1.5, …], …]) -> '--starts story-wheels=1.5 …': of the stories that

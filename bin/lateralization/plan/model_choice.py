@@ -328,6 +328,7 @@ def _fitted_to_subjects(
             )
         return models, baselines
     if wanted is None:
+        baselines = [replace(one, individual=one.kind == FEATURES) for one in baselines]
         return [replace(model, individual=True) for model in models], baselines
     for item in wanted:
         if any(item in _names(entry) for entry in entries(models, baselines)):
