@@ -355,7 +355,10 @@ class Plan:
     glove, atlas
         Where they come from; None where they are not needed.
     data_runs
-        Rows of ``tables/runs.tsv``: each file of the data set, and whether it is used.
+        Every file of BOLD of the data set: ``subject``, ``session``, ``story``, ``repetition``,
+        ``file`` (below the data set's folder), ``n_scans``, ``tr``, ``words_seconds`` (from the
+        first word's onset to the last one's end), ``space``, ``used`` and, where it is not,
+        ``reason``. None: not known before the data are fetched.
     """
 
     parameters: dict[str, Any]
@@ -374,7 +377,7 @@ class Plan:
     truth: str | None
     glove: Parcel | None
     atlas: Parcel | None
-    data_runs: list[dict[str, Any]] = field(default_factory=list)
+    data_runs: list[dict[str, Any]]
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``plan.json``."""

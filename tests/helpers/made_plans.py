@@ -38,6 +38,7 @@ def made_plan(*, parameters: dict[str, Any] | None = None, **fields: Any) -> Pla
         "data_name": "made", "cache_dir": "/cache", "layers": "all", "notes": [], "languages": [],
         "models": [], "baselines": [], "fits": [], "encoder": asdict(STUDY), "joint": [],
         "layers_per_task": 8, "claim": CLAIM, "truth": None, "glove": None, "atlas": None,
+        "data_runs": [],
     }  # fmt: skip
     return Plan(made_parameters(**(parameters or {})), **(empty | fields))
 
@@ -55,10 +56,11 @@ def made_language(**fields: Any) -> LanguagePlan:
 
 
 def made_subject(
-    subject: str, *, individual: bool = False, group: bool = True, heard: Sequence[str] = RUNS
-) -> SubjectPlan:
-    """Return a subject that heard the runs of these keys, in files that do not matter."""
-    runs = [RunPlan(key, "", f"sub-{subject}_{key}.nii.gz") for key in heard]
+    subject: str, *, individual: bool = False, group: bool = True, scans: int | None = None,
+    heard: Sequence[str] = RUNS,
+) -> SubjectPlan:  # fmt: skip
+    """Return a subject that heard the runs of these keys, of which only the scans may matter."""
+    runs = [RunPlan(key, "", "", scans=scans) for key in heard]
     return SubjectPlan(subject, [], None, individual, group, runs)
 
 

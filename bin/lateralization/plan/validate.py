@@ -93,6 +93,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> Plan:
         truth=_truth(context),
         glove=glove,
         atlas=atlas,
+        data_runs=[],
     )
     cost = price(plan)
     return replace(plan, notes=[*plan.notes, cost]) if cost else plan
