@@ -69,7 +69,7 @@ def _fit(folder: Path, subject: str, model: str, source: Path, n_layers: int) ->
     Path(f"{stem}_runs.safetensors").symlink_to(source)
     record = {"language": "en", "subject": subject, "model": model, "revision": "made"}
     record |= {"layers": list(range(n_layers)), "left_out": {"reason": ""}}
-    record["stories"] = [f"run-{run}" for run in range(1, 10)]
+    record |= {"runs_are": "run", "stories": [str(run) for run in range(1, 10)]}
     write_json(record, f"{stem}_scores.json")
 
 

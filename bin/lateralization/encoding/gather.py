@@ -14,7 +14,7 @@ from lateralization.errors import BadInput
 from lateralization.files import read_json, save_tensors, write_json
 from lateralization.names import REASONS
 from lateralization.ridge.choices import Choices
-from lateralization.runs import cell
+from lateralization.runs import cell, label
 from lateralization.volumes import load_mask, save_volume, to_volume
 
 JOINT = ("joint", "confounds")
@@ -159,7 +159,8 @@ def record(
         "starts": first.get("starts"),
         "trim": first.get("trim"),
         "n_voxels": int(mask.sum()),
-        "stories": first["stories"],
+        "runs_are": first["stories"][0].split("-", 1)[0],
+        "stories": [label(story) for story in first["stories"]],
         "test": first.get("test"),
         "layers": scores.layers.tolist(),
         "alphas": _by_run(scores.alphas).tolist(),

@@ -54,8 +54,8 @@ GLOSSARY = {
     "reliable voxels": "Those whose reliability is above its 75th percentile.",
     "ROI": "Region of interest: a sphere around a published centre, and its mirror image.",
     "run": (
-        "A stretch of scanning without a break; nine in the study. Models are fitted on eight "
-        "and tested on the ninth, in turn."
+        "A stretch of scanning without a break, in which a person hears a story or a part of it; "
+        "nine in the study. Models are fitted on all others and tested on it, in turn."
     ),
     "untrained model": (
         "A model with the architecture of a trained one and random weights: it has read nothing."

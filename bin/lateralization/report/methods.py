@@ -18,7 +18,7 @@ from lateralization.fmri.methods import (
 from lateralization.language_models.methods import describe_models
 from lateralization.run_plan import Plan
 from lateralization.sources.methods import describe_data
-from lateralization.statistics.methods import STATISTICS
+from lateralization.statistics.methods import INCOMPLETE, STATISTICS
 
 
 @dataclass(frozen=True)
@@ -162,12 +162,13 @@ def paragraphs(plan: Plan, absent: Absent = NOBODY) -> tuple[list[str], dict[str
     -------
     paragraphs, references by their keys (in order of first mention)
     """
+    gaps = INCOMPLETE if any(entry.has_gaps for entry in plan.languages) else ""
     texts = [
         f"{describe_data(plan)} {describe_preprocessing(plan, absent)}",
         describe_reliability(plan),
         f"{describe_models(plan)} {describe_baselines(plan)}",
         describe_encoding(plan),
-        f"{STATISTICS} The pipeline runs under Nextflow [nextflow].",
+        f"{STATISTICS}{gaps} The pipeline runs under Nextflow [nextflow].",
     ]
     everything = " ".join(texts)
     used = sorted(

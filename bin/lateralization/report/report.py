@@ -76,29 +76,17 @@ def reasons(folder: Path) -> dict[str, str]:
     return found
 
 
-def _results(
-    tables: Tables, figures: list[dict[str, Any]], names: dict[str, str]
-) -> list[dict[str, Any]]:
+def _results(tables: Tables, names: dict[str, str]) -> list[dict[str, Any]]:
     """Give the answer and its remarks per language."""
-    results = []
-    for language, subject in subjects_drawn(tables):
-        headline = next(
-            (
-                figure for figure in figures
-                if figure["section"] == "answer" and figure["language"] == language
-            ),
-            None,
-        )  # fmt: skip
-        results.append(
-            {
-                "language": names[language],
-                "subject": subject,
-                "answer": findings.headline(tables, language, names[language]).plain(),
-                "figure": headline,
-                "remarks": findings.trust(tables, (language, subject)),
-            }
-        )
-    return results
+    return [
+        {
+            "language": names[language],
+            "subject": subject,
+            "answer": findings.headline(tables, language, names[language]).plain(),
+            "remarks": findings.trust(tables, (language, subject)),
+        }
+        for language, subject in subjects_drawn(tables)
+    ]
 
 
 CLAIM_WORDS = {
@@ -203,7 +191,7 @@ def make_report(
         }  # fmt: skip
         if content["figures"] or content["tables"]:
             sections.append(content)
-    results = _results(tables, figures, names)
+    results = _results(tables, names)
     of_trust = panels_of([one for one in figures if one["section"] == "trust"], names)
     lacking = not_tested(plan, tables)
     remarks = [one for result in results for one in result["remarks"]]

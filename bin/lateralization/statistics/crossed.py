@@ -181,15 +181,14 @@ def over_cells(y: Floats, heard: Booleans) -> Floats:
     return found
 
 
-def _expected(means: Floats, effects: Floats) -> float:
-    """Return how often the variance of an effect is in the mean square of some means.
+def _expected(weights: Floats) -> float:
+    """Return how often the variance of independent effects is in the mean square of some means.
 
-    means: (n_means, n_cells), the weights of each; effects: (n_cells, n_units), 1 where a cell has
-    the unit's effect.
+    weights: (n_means, n_effects), of each effect in each mean. Of the effects that the means are
+    of, and no other, it is 1.
     """
-    moved = means @ effects
-    moved = moved - moved.mean(axis=0)
-    return float((moved**2).sum()) / (len(means) - 1)
+    apart = weights - weights.mean(axis=0)
+    return float((apart**2).sum()) / (len(weights) - 1)
 
 
 def _complete(
@@ -215,30 +214,30 @@ def _incomplete(
 
     None where people share too few runs for people, runs and chance to be told apart.
     """
-    person, run = np.nonzero(heard)
-    people, runs = (np.eye(n)[of] for n, of in zip(heard.shape, (person, run), strict=True))
-    both = np.column_stack([people, runs])
-    df = (len(x) - nuisance.shape[1] - 1) * (len(person) - int(np.linalg.matrix_rank(both)))
+    n_people, n_runs = heard.shape
+    own, hearers = heard.sum(axis=1), heard.sum(axis=0)
+    both = np.block([[np.diag(own), heard], [heard.T, np.diag(hearers)]]).astype(np.float64)
+    rank = int(np.linalg.matrix_rank(both, hermitian=True))
+    df = (len(x) - nuisance.shape[1] - 1) * (int(own.sum()) - rank)
     if not df:
         return None
-    rest = _residual(np.moveaxis(y, 1, 0), np.column_stack([nuisance, x]))[:, person, run]
-    rest = _residual(rest.T, both)
+    rest = _residual(np.moveaxis(y, 1, 0), np.column_stack([nuisance, x]))
+    sums = np.concatenate([rest.sum(axis=2), rest.sum(axis=1)], axis=1)
+    means = sums @ np.linalg.pinv(both, hermitian=True)  # of people and of runs, model by model
+    rest = np.where(heard, rest - means[:, :n_people, None] - means[:, None, n_people:], 0.0)
     chance = float((rest**2).sum()) / df * float(weights @ weights)
-    slopes = np.einsum("m,pmk->pk", weights, y)[person, run]
-    means = [(units / units.sum(axis=0)).T for units in (runs, people)]
-    squares = [
-        float((one @ slopes).var(ddof=1)) - chance * _expected(one, np.eye(len(person)))
-        for one in means
-    ]
-    expected = np.array([[_expected(one, units) for units in (runs, people)] for one in means])
-    of_run, of_person = optimize.nnls(expected, np.array(squares))[0]
-    own = heard.sum(axis=1)
-    cells = (people / own).sum(axis=1) / len(own)
+    slopes = np.einsum("m,pmk->pk", weights, y)
+    of_runs, of_people = slopes.sum(axis=0) / hearers, slopes.sum(axis=1) / own
+    seen = [float(one.var(ddof=1)) - chance * float((1 / n).mean())
+            for one, n in ((of_runs, hearers), (of_people, own))]  # fmt: skip
+    in_people = heard / own[:, None]
+    expected = np.array([[1.0, _expected((heard / hearers).T)], [_expected(in_people), 1.0]])
+    over_runs, over_people = optimize.nnls(expected, np.array(seen))[0]
     # the training runs that a person's folds share count as in ``corrected_t``
-    counted = float(((cells @ runs) ** 2).sum()) + float((1 / (own - 1)).mean())
-    return float(cells @ slopes), {
-        RUNS: Component(float(of_run) * counted, heard.shape[1] - 1),
-        PEOPLE: Component(float(of_person) / len(own), len(own) - 1),
+    counted = float((in_people.mean(axis=0) ** 2).sum()) + float((1 / (own - 1)).mean())
+    return float(of_people.mean()), {
+        RUNS: Component(float(over_runs) * counted, n_runs - 1),
+        PEOPLE: Component(float(over_people) / n_people, n_people - 1),
     }
 
 

@@ -20,3 +20,8 @@ STATISTICS = (
     "too narrow. Effects of size are regressions on the natural logarithm of the number of "
     "parameters."
 )
+
+INCOMPLETE = (
+    " Where people heard different stories, scores are matched by story, each person counts alike "
+    "in the claim, and its interval is that of an incomplete crossed design."
+)

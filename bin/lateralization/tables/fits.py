@@ -185,7 +185,8 @@ def describe_fit(record: dict[str, Any], plan: Plan) -> Fit:
     fit = Fit(
         language, record["subject"], name, kind, family=kind, seed=float(entry.seed),
         layers=tuple(int(layer) for layer in record["layers"]),
-        stories=tuple(record["stories"]), record=record,
+        stories=tuple(f"{record['runs_are']}-{story}" for story in record["stories"]),
+        record=record,
     )  # fmt: skip
     if isinstance(entry, Baseline):
         return fit

@@ -93,10 +93,8 @@ def test_a_short_name_has_the_skill_of_its_languages_own_list(tmp_path, language
     assert sorted(model.own_predictors) == known
     plan = made_plan(models=[model])
     for language in languages.split(","):
-        record = {
-            "language": language, "subject": "average", "model": model.name, "layers": [0],
-            "stories": [],
-        }  # fmt: skip
+        record = {"language": language, "subject": "average", "model": model.name}
+        record |= {"layers": [0], "runs_are": "run", "stories": ["1"]}
         found = describe_fit(record, plan).predictors
         assert set(found) == ({"ppl", "hellaswag"} if language in known else set())
 

@@ -153,6 +153,9 @@ CASES = {
     ", each heard by 2 of 3 people": (
         "as many heard each", stories("AB", "BC", "CA", extra=""), stories("AB", "A"),
     ),
+    " Where people heard different stories, scores are matched by story": (
+        "somebody lacks a story", stories("AB", "A"), stories("AB", "AB"),
+    ),
     ", in each story over those who heard it": (
         "somebody lacks a story", stories("AB", "A"), stories("AB", "AB"),
     ),

@@ -153,9 +153,8 @@ def test_every_picture_has_an_alternative_text_and_a_caption(full):
     images += [one["aria-label"] for one in reader.all("svg") if one["class"] == "drawing"]
     assert all(images)
     figures = [one for s in report["sections"] for one in s["figures"]] + report["trust"]["figures"]
-    drawn = [one for one in figures if one["drawn"] and not one["interactive"]] + [
-        report["results"][0]["figure"]
-    ]
+    figures += report["panels"][0]["drawn"]
+    drawn = [one for one in figures if one["drawn"] and not one["interactive"]]
     assert len(images) == len(drawn)
     for figure in drawn:
         assert figure["caption"].split(".")[0] in reader.text
@@ -484,3 +483,25 @@ def test_of_two_languages_every_figure_says_which(tmp_path):
     text = Reader((tmp_path / "both.html").read_text(encoding="utf-8")).text
     for language, name in {"en": "English", "fr": "French"}.items():
         assert f"Reliability ({name}), to walk through: figures/{language}.html" in text
+
+
+@pytest.mark.slow
+def test_of_named_stories_the_page_says_how_many_heard_each(tmp_path):
+    stories = tuple(f"story-{name}" for name in ("wheels", "avatar", "souls", "buck", "007"))
+    people = tuple(f"EN{number}" for number in range(901, 907))
+    run = MadeRun(
+        models=SIX, layers=2, subjects=("average", *people), stories=stories, baselines=False,
+        lacks={"EN902": stories[:2], "EN903": stories[1:2]},
+    )  # fmt: skip
+    reader, _, said, report = make(tmp_path, run)
+    assert "5 stories, 6 people together" in said
+    assert re.search(r"in English, reliable voxels of 6 people, left minus right changes by", said)
+    (heard,) = (fact["value"] for fact in report["facts"] if fact["name"] == "Heard")
+    assert heard == "5 stories, each heard by 4 to 6 of 6 people"
+    methods = " ".join(report["methods"])
+    assert f"(English: {heard}; repetition time 2 s)" in methods
+    assert "in each story over those who heard it" in methods
+    assert "each person counts alike in the claim" in methods
+    assert "% over stories" in reader.text
+    drawn = {one["name"] for one in report["panels"]}
+    assert drawn == {"claim"}

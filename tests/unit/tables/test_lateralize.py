@@ -326,7 +326,8 @@ def test_training_steps_are_told_from_models_by_revision_or_series(models, kinds
 
 def test_a_fit_has_the_sizes_that_were_counted_before_those_that_were_planned():
     planned = made_model("gpt2", n_parameters=100, n_layers=12, family="gpt2")
-    record = {"language": "en", "subject": "average", "layers": [0], "stories": ["run-1"]}
+    record = {"language": "en", "subject": "average", "layers": [0]}
+    record |= {"runs_are": "run", "stories": ["1"]}
     record |= {"n_parameters": 124, "n_layers": None, "n_hid": None}
     plan = made_plan(models=[planned], baselines=[made_baseline("glove", "glove", seed=3)])
     fit = describe_fit(record | {"model": "gpt2"}, plan)

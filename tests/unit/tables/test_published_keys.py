@@ -62,7 +62,7 @@ def study_plan(folder):
     return make_plan(request, ASSETS)
 
 
-STORIES = [f"run-{run}" for run in range(1, N_RUNS + 1)]
+STORIES = [str(run) for run in range(1, N_RUNS + 1)]
 
 
 def write_fits(folder, plan):
@@ -77,7 +77,11 @@ def write_fits(folder, plan):
         trained = models.get(fit.model.removesuffix("_untrained_seed1"))
         size = {"n_parameters": 6.9e9, "n_layers": 2, "n_hid": 64}  # where no list says it
         size |= {name: known for name in size if (known := getattr(trained, name, None))}
-        record = asdict(fit) | size | {"layers": list(range(n_layers)), "stories": STORIES}
+        record = (
+            asdict(fit)
+            | size
+            | {"layers": list(range(n_layers)), "runs_are": "run", "stories": STORIES}
+        )
         write_json(record, f"{stem}_scores.json")
     return sorted(folder.glob("*_scores.json")), sorted(folder.glob("*_runs.safetensors"))
 

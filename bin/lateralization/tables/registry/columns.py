@@ -167,8 +167,7 @@ COLUMNS = (
     })
     | _columns(NUMBER, "s", {
         "tr": "repetition time",
-        "words_seconds": "from the beginning of the story to the end of its last word; empty: "
-        "not known",
+        "words_seconds": "from the first word's onset to the last one's end; empty: not known",
     })
     | _columns(FLAG, "", {
         "is_best": "True for the layer of the highest mean_r in its region",
