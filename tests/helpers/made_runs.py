@@ -11,6 +11,7 @@ from helpers.made_plans import made_baseline, made_language, made_model, made_pl
 from lateralization.files import save_tensors, write_json
 from lateralization.names import family_of
 from lateralization.run_plan import FitPlan, Model, Plan, entries
+from lateralization.runs import label
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 from lateralization.tables.lateralize import Inputs
 
@@ -241,7 +242,8 @@ def write_run(folder: Path, run: MadeRun | None = None, language: str = "en") ->
         stories = run.heard_by(fit.subject)
         r = r[:, [run.keys.index(key) for key in stories]]
         revision = asked.get(fit.model) or ""
-        _write_fit(folder, language, fit.subject, fit.model, r, revision=revision, stories=stories)
+        told = {"runs_are": stories[0].split("-")[0], "stories": [label(key) for key in stories]}
+        _write_fit(folder, language, fit.subject, fit.model, r, revision=revision, **told)
     if run.truth:
         steps = np.linspace(-0.02, 0.02, len(run.models))
         models = [
