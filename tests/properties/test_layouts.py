@@ -1,4 +1,4 @@
-"""Data sets of stories in layouts drawn at random: planned as drawn, or refused for what is wrong."""
+"""Data sets of stories in layouts drawn at random: planned as drawn, or refused for its fault."""
 
 import json
 import re
