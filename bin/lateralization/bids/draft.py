@@ -370,6 +370,6 @@ def _with_starts(used: Sequence[DataRun], beside: Sidecars, event: str | None) -
 def _with_start(row: DataRun, beside: Sidecars, event: str) -> DataRun:
     """Return a row with the beginning of its story."""
     try:
-        return replace(row, start=beside.first_event(row.bold, event))
+        return replace(row, start=beside.first_event(row.bold, event, row.subject))
     except BadInput:  # VALIDATE says so
         return row
