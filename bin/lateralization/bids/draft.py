@@ -99,7 +99,7 @@ def draft(root: Path, name: str) -> Draft:
     if exclude:
         content["stories"] = {"exclude": exclude}
     content["languages"] = {}
-    for code, pattern in _languages(used, bold, questions).items():
+    for code, pattern in _languages(used, files, questions).items():
         own = [row for row in used if _is_of(row.subject, pattern)]
         stories = in_natural_order({row.story for row in own})
         entry = {"name": code, "subjects": pattern} | _words(tree, stories, questions)
@@ -109,7 +109,7 @@ def draft(root: Path, name: str) -> Draft:
 
 
 def _languages(
-    used: Sequence[DataRun], bold: Sequence[str], questions: list[str]
+    used: Sequence[DataRun], files: Sequence[str], questions: list[str]
 ) -> dict[str, str | list[str]]:
     """Return code → subjects: by the letters that ids begin with, where these heard other stories.
 
@@ -124,7 +124,7 @@ def _languages(
         questions.append(f"languages: taken by the letters of ids, {listed(heard)}")
         return {letters.lower(): f"{letters}*" for letters in in_natural_order(heard)}
     questions.append('languages: taken as one, en; give each its own entry, with its "subjects"')
-    return {"en": _subjects(bold, used, questions)}
+    return {"en": _subjects(files, used, questions)}
 
 
 def _is_of(subject: str, pattern: str | list[str]) -> bool:
@@ -253,10 +253,10 @@ def _rows(
 
 
 def _subjects(
-    bold: Sequence[str], used: Sequence[DataRun], questions: list[str]
+    files: Sequence[str], used: Sequence[DataRun], questions: list[str]
 ) -> str | list[str]:
     """Return the pattern of the subjects, or the list of those that have runs."""
-    known, with_runs = {entities(path)["sub"] for path in bold}, {row.subject for row in used}
+    known, with_runs = {entities(path)["sub"] for path in files}, {row.subject for row in used}
     if known == with_runs:
         return "*"
     lacking = in_natural_order(known - with_runs)
@@ -370,6 +370,6 @@ def _with_starts(used: Sequence[DataRun], beside: Sidecars, event: str | None) -
 def _with_start(row: DataRun, beside: Sidecars, event: str) -> DataRun:
     """Return a row with the beginning of its story."""
     try:
-        return replace(row, start=beside.first_event(row.bold, event))
+        return replace(row, start=beside.first_event(row.bold, event, row.subject))
     except BadInput:  # VALIDATE says so
         return row

@@ -62,16 +62,25 @@ class Sidecars:
             return float(value)
         return None
 
-    def first_event(self, bold: str, trial_type: str) -> float:
+    def first_event(self, bold: str, trial_type: str, subject: str) -> float:
         """Return the onset of a run's first event of a type, seconds after the first scan.
+
+        Parameters
+        ----------
+        bold
+            The run, below the data set's folder.
+        trial_type
+            Type of the event.
+        subject
+            Whose run it is, where its name does not say.
 
         Raises
         ------
         BadInput
             There are no events of the run's recording, or none of the type.
         """
-        wanted = recording(bold)
-        for folder in self._raw_folders(wanted):
+        wanted = {"sub": subject} | recording(bold)
+        for folder in (*self._raw_folders(wanted), ""):
             name = self._nearest(folder, wanted, EVENTS)
             if name is not None:
                 return _first_onset(self.root / folder / name, trial_type)

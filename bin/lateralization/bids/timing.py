@@ -119,7 +119,8 @@ def _starts(runs: Sequence[DataRun], own: Stories, tr: float, beside: Sidecars) 
     for run in runs:
         start = run.start
         if start is None:
-            start = beside.first_event(run.bold, own.trial_type) if own.trial_type else 0.0
+            event = own.trial_type
+            start = beside.first_event(run.bold, event, run.subject) if event else 0.0
         told.setdefault(f"{STORY}-{run.story}", []).append((start, run))
     found = {}
     for key, starts in told.items():

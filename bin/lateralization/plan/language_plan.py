@@ -124,7 +124,10 @@ def plan_language(
         starts=[when.starts[key] for key in heard.stories],
         slice_time=when.slice_time,
     )
-    spans = {key: float(rows["offset"].max() - rows["onset"].min()) for key, rows in words.items()}
+    spans = {
+        key: round(float(rows["offset"].max() - rows["onset"].min()), 3)
+        for key, rows in words.items()
+    }
     rows = _data_runs(planned, heard, listening, spans, context)
     return planned, [one.subject for one in listening.known], rows
 

@@ -141,6 +141,15 @@ def test_runs_that_are_there_twice_or_in_another_folder(tmp_path):
     assert "are both runs of the story talk_1 of sub-15" in questions
 
 
+def test_people_without_runs_are_left_out(tmp_path):
+    paths = [
+        f"sub-{one}/func/sub-{one}_task-{t}_bold.nii.gz" for one in ("A1", "A2") for t in "abc"
+    ]
+    content, _, questions = told(tree(tmp_path, *paths, "sub-A3/anat/sub-A3_T1w.nii.gz"))
+    assert content["languages"]["en"]["subjects"] == ["A1", "A2"]
+    assert "sub-A3 have no such run" in questions
+
+
 def test_a_tree_without_runs_is_refused(tmp_path):
     tree(tmp_path, "sub-01/anat/sub-01_T1w.nii.gz", ".git/annex/sub-01/func/sub-01_bold.nii.gz")
     with pytest.raises(BadInput, match="has no run"):

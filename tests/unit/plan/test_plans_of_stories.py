@@ -359,6 +359,17 @@ def test_events_that_are_missing_are_refused(tmp_path, root):
     assert "task-cats" in line
 
 
+def test_events_of_all_people_may_lie_at_the_root(tmp_path, root):
+    write_description(root, en_events={"trial_type": "story"})
+    for story in ("ants", "bees", "cats", "dogs"):
+        (root / f"task-{story}_events.tsv").write_text("onset\ttrial_type\n9\tstory\n4\tstory\n")
+    assert language(tmp_path, root)["starts"] == [4.0] * 4
+    # what lies nearer counts
+    for subject in ("01", "02", "03", "04"):
+        write_events(root, subject, "bees", 6.0)
+    assert language(tmp_path, root)["starts"] == [4.0, 6.0, 4.0, 4.0]
+
+
 # ---- words --------------------------------------------------------------------------------------
 
 
