@@ -60,7 +60,7 @@ def study(request: pytest.FixtureRequest) -> Iterator[tuple[str, Any, list[Mappe
 def test_anchors_windows_and_times_are_equal(study: tuple[str, Any, list[MappedRun]]) -> None:
     _, stored, runs = study
     for run in runs:
-        name = f"run-{run.run}"
+        name = run.story
         np.testing.assert_array_equal(run.anchors, stored[f"{name}/anchors"])
         np.testing.assert_array_equal(run.windows.ids, stored[f"{name}/windows"])
         np.testing.assert_array_equal(run.words["onset"], stored[f"{name}/onsets"])
