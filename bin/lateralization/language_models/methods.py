@@ -20,7 +20,7 @@ def describe_models(plan: Plan) -> str:
     return (
         f"Hidden states of {wording.plural(len(models), 'model')} ({names}) were computed with "
         f"transformers [transformers] in {given['precision']} and averaged over "
-        f"the tokens of each word{alone}; {describe_mapping(models)}."
+        f"the tokens of each word{alone}; {describe_mapping(plan)}."
         f"{_untrained_text(models, given['untrained_mode'])}"
     )
 

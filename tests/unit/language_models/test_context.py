@@ -19,6 +19,7 @@ from lateralization.language_models.forward import compute, input_device
 from lateralization.language_models.loading import from_config, load_model
 from lateralization.language_models.surprisal import head_of, reads_forward, surprisal_table
 from lateralization.language_models.word_vectors import merge
+from lateralization.words.by_story import rows_by_story
 from lateralization.words.words import MappedRun, window_tensors, words_table
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -219,12 +220,12 @@ def test_surprisal_of_whole_windows_is_that_of_the_plain_model(
     found = mapped(model, data, mapping)
     runs = runs_from(window_tensors(found))
     _, bits = extracted(load_model(model), runs, tmp_path / "parts")
-    table = surprisal_table(words_table(found, by_run(data[2])), runs, bits)
+    rows = rows_by_story(surprisal_table(words_table(found, by_run(data[2])), runs, bits))
     for run in found:
         assert len(run.windows.ids) > 2
         tokens, spans, lead = stream(run)
         plain = plain_bits(model, run)
-        mine = table[table.run == run.run]
+        mine = rows[run.story]
         expected = [sum(plain[start:end]) for start, end in spans]
         assert np.isnan(expected[0]) == (lead == 0)
         np.testing.assert_allclose(mine.surprisal, expected, rtol=1e-5, atol=1e-5)

@@ -190,6 +190,10 @@ CASES = {
         "the aligned rule", plan(models=[made_model("gpt2", mapping="aligned")]),
         plan(models=[made_model("gpt2", mapping="reference")]),
     ),
+    ", which in English was joined from the words themselves, ": (
+        "texts joined from words", plan(language={"texts": {"joined": True}}),
+        plan(language={"texts": {"source": ["/texts"]}}),
+    ),
     "words were found in the text ": ("a model", BARE, plan(models=[])),
 }  # fmt: skip
 
