@@ -14,7 +14,7 @@ from lateralization.baselines.own_features import KIND as FEATURES
 from lateralization.command import say
 from lateralization.errors import BadInput
 from lateralization.files import read_json, read_table, save_tensors, write_json, write_table
-from lateralization.fmri.atlas import read_atlas
+from lateralization.fmri.atlas import Atlas, read_atlas
 from lateralization.names import AVERAGE, BASELINE, CHECKPOINT, MODEL, UNTRAINED
 from lateralization.run_plan import LanguagePlan, Plan, read_plan
 from lateralization.statistics.areas import Areas, within
@@ -40,7 +40,7 @@ from lateralization.tables.fits import Fit, Space, Spaces, iterate_fits
 from lateralization.tables.model_tables import groups, ols_rows, regression_rows, regressions
 from lateralization.tables.people import pair_tests, subject_rows
 from lateralization.tables.planted import planted_rows
-from lateralization.tables.region_tables import atlas_rows, roi_rows
+from lateralization.tables.region_tables import atlas_pair_rows, atlas_rows, roi_rows
 from lateralization.tables.registry.tables import RELIABILITY, TABLES
 from lateralization.tables.summaries import (
     FitSummary,
@@ -304,17 +304,16 @@ def _reduce(fit: Fit, r: Layers, scores: FitScores, tops: Ceilings, read: Read) 
         read.readings[fit.key] = specify(scores, space.brain, fit.layers, fit.n_layers)
 
 
-def read_areas(
-    inputs: Inputs, spaces: dict[tuple[str, str], Space]
-) -> tuple[dict[tuple[str, str], Areas], str]:
-    """Bring the atlas to every mask; none, with the reason, where there is no atlas."""
-    found: dict[tuple[str, str], Areas] = {}
-    reason = ""
-    for key, space in spaces.items():
-        areas, reason = read_atlas(inputs.atlas, space.mask, space.affine)
-        if areas is not None:
-            found[key] = Areas(within(areas.sides, space.brain.used))
-    return found, reason
+def place_areas(
+    atlas: Atlas | None, spaces: dict[tuple[str, str], Space]
+) -> dict[tuple[str, str], Areas]:
+    """Bring the areas that are compared to every mask; none where there are none."""
+    if atlas is None or not atlas.partners:
+        return {}
+    return {
+        key: Areas(within(atlas.areas(space.mask, space.affine).sides, space.brain.used))
+        for key, space in spaces.items()
+    }
 
 
 def build(inputs: Inputs) -> Built:
@@ -328,7 +327,8 @@ def build(inputs: Inputs) -> Built:
     plan = read_plan(inputs.plan)
     read = summarise_all(inputs, plan)
     summaries, spaces = read.summaries, read.spaces
-    areas, no_atlas = read_areas(inputs, spaces)
+    atlas, no_atlas = read_atlas(inputs.atlas)
+    areas = place_areas(atlas, spaces)
     checks = check_rows(inputs.checks)
     found = {key: regressions(members) for key, members in groups(summaries).items()}
     roi = list(roi_rows(summaries, spaces, found))
@@ -349,6 +349,7 @@ def build(inputs: Inputs) -> Built:
         "densities": density_table(summaries, spaces),
         "sensitivity": sensitivity_table(summaries, spaces),
         **atlas_rows(summaries, spaces, areas),
+        "atlas_pairs": atlas_pair_rows(atlas.pairs if atlas else ()),
         **control_rows(summaries),
         "trajectories": trajectory_rows(summaries),
         **specification_rows(summaries, read.readings),
@@ -367,7 +368,7 @@ def build(inputs: Inputs) -> Built:
     compared, why_not = _published(plan, tables, spaces, inputs.published)
     tables["published"] = frame("published", compared)
     reasons = {"published": why_not}
-    reasons |= dict.fromkeys(("parcels", "areas", "area_relations"), no_atlas)
+    reasons |= dict.fromkeys(("parcels", "areas", "area_relations", "atlas_pairs"), no_atlas)
     return Built(tables, reasons, summaries, spaces, areas, pair_maps)
 
 

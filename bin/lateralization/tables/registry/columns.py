@@ -151,6 +151,11 @@ COLUMNS = (
         "confounds": "baselines that went jointly with the model (--joint)",
         "control": "baseline or untrained model whose mean leans most to a side",
         "outlier": "yes, no",
+        "left_label": "label on the left",
+        "right_label": "label on the right; the same one where it is cut at the midline",
+        "homologous": (
+            "yes: the sides are compared as a pair. no: they are in no table or picture of areas"
+        ),
         "reason": "why the row's numbers are empty",
     })
     | _columns(FLAG, "", {
@@ -244,6 +249,9 @@ COLUMNS = (
             "subject, everywhere for an individual, whose own noise makes it smaller"
         ),
         "recovered_left_minus_right": "left minus right of this run",
+    })
+    | _columns(NUMBER, "mm", {
+        "distance": "between the centre of one side and that of the other when it is mirrored",
     })
     | _columns(NUMBER, "s", {
         "isc_lag_s": "lag at which the run follows them best, seconds; above 0: it is late",
@@ -352,6 +360,11 @@ COLUMNS = (
         "r2_ci_low": "lower 95 % limit of unique_r2",
         "r2_ci_high": "upper 95 % limit of unique_r2",
         "r2_p": "p of unique_r2 against 0",
+        "dice": (
+            "overlap of one side with the mirror image of the other (twice the shared voxels "
+            "divided by the sum of both), in the image of the atlas"
+        ),
+        "size_ratio": "voxels of the larger side divided by those of the smaller",
         "share": "mean over runs of mean score divided by mean ceiling; 1: as well as can be",
         "tsnr": (
             "temporal signal-to-noise ratio, median over voxels; about 0 where means are taken off"
