@@ -144,6 +144,9 @@ class LanguagePlan:
         Individual subjects that one ENCODE task fits together.
     n_scans
         Subject → scans of each run, of a data set on disk.
+    handedness
+        How many of ``subjects`` are ``right``, ``left``, ``ambidextrous`` or ``unknown`` by
+        ``participants.tsv``; empty where it does not say.
     """
 
     language: str
@@ -167,6 +170,7 @@ class LanguagePlan:
     test: list[str]
     starts: list[float]
     slice_time: float
+    handedness: dict[str, int]
 
     @property
     def individuals(self) -> list[str]:
@@ -300,6 +304,21 @@ class Claim:
     digest: str
 
 
+@dataclass(frozen=True)
+class Template:
+    """The template that the images of a data set were brought to.
+
+    Attributes
+    ----------
+    symmetric
+        Whether its left and right are mirror images of each other, so that a voxel's mirror image
+        is its homologue.
+    """
+
+    name: str
+    symmetric: bool
+
+
 class _Parameters(dict[str, Any]):
     """Parameters of a plan that was read; another release may have written it, and lack some."""
 
@@ -335,6 +354,8 @@ class Plan:
         File in which a simulated data set describes itself.
     glove, atlas
         Where they come from; None where they are not needed.
+    template
+        Of the images; None where the data set does not say which.
     """
 
     parameters: dict[str, Any]
@@ -352,6 +373,7 @@ class Plan:
     truth: str | None
     glove: Parcel | None
     atlas: Parcel | None
+    template: Template | None
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``plan.json``."""
@@ -373,6 +395,7 @@ class Plan:
             "baselines": [Baseline(**one) for one in content["baselines"]],
             "fits": [FitPlan(**one) for one in content["fits"]],
             "claim": Claim(**content["claim"]),
+            "template": Template(**content["template"]) if content["template"] else None,
         }
         return cls(**{**content, **typed})
 

@@ -25,6 +25,7 @@ def made_plan(*, parameters: dict[str, Any] | None = None, **fields: Any) -> Pla
         "cache_dir": "/cache", "layers": "all", "notes": [], "languages": [],
         "models": [], "baselines": [], "fits": [], "encoder": asdict(STUDY), "joint": [],
         "layers_per_task": 8, "claim": CLAIM, "truth": None, "glove": None, "atlas": None,
+        "template": None,
     }  # fmt: skip
     return Plan(made_parameters(**(parameters or {})), **(empty | fields))
 
@@ -36,7 +37,7 @@ def made_language(**fields: Any) -> LanguagePlan:
         "annotation": {}, "prosody": None, "texts": None, "corrections": "none", "mask": None,
         "isc": None, "average_subject": None, "subjects": [], "average": True, "stacks": [],
         "n_scans": {}, "stories": [f"run-{run}" for run in range(1, 10)], "test": [],
-        "starts": [0.0] * 9, "slice_time": 1.0,
+        "starts": [0.0] * 9, "slice_time": 1.0, "handedness": {},
     }  # fmt: skip
     return LanguagePlan(**(english | fields))
 

@@ -85,6 +85,9 @@ def plan_language(
         test=[],
         starts=[0.0] * n_runs,
         slice_time=described.tr / 2,
+        handedness=dataset.count_hands(
+            context.root, [subject.subject for subject in listening.used]
+        ),
     )
     return planned, known
 

@@ -92,6 +92,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> Plan:
         truth=_truth(context),
         glove=glove,
         atlas=atlas,
+        template=described.template,
     )
     cost = price(plan)
     return replace(plan, notes=[*plan.notes, cost]) if cost else plan

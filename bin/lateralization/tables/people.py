@@ -2,7 +2,7 @@
 
 A subject is the unit: each gives one asymmetry per model, and one slope of it on ln N over the
 models (the summary-statistics form of a mixed model with random slopes, exact where all subjects
-have the same models). The same is done for maps of left minus right over homologous pairs of
+have the same models). The same is done for maps of left minus right over pairs of mirror-image
 voxels. The tests are those of :mod:`permutation`.
 """
 

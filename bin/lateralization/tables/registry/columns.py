@@ -72,7 +72,7 @@ COLUMNS = (
             "whole, reliable: means; whole_p90: 90th percentile of each half; reliable_iscnorm: "
             "mean of score divided by reliability, voxel by voxel (no interval: the error of the "
             "reliability is the same in every run); whole_paired, reliable_paired: "
-            "mean over homologous pairs of voxels (reliable: by the mean reliability of the "
+            "mean over pairs of mirror-image voxels (reliable: by the mean reliability of the "
             "pair); cerebellum (as region): mean; or a ROI and its mirror image"
         ),
         "ci_kind": (
@@ -202,7 +202,7 @@ COLUMNS = (
         "n_subjects": "individuals that entered",
     })
     | _columns(WHOLE, "pairs", {
-        "n_pairs": "pairs of homologous voxels that every person has",
+        "n_pairs": "pairs of mirror-image voxels that every person has",
     })
     | _columns(WHOLE, "areas", {
         "n": "areas (or their sides) that entered",

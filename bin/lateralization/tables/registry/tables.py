@@ -342,7 +342,7 @@ TABLES = by_name((
             "language subject percentile midline n_left n_right n_models left_minus_right r p "
             "slope slope_low slope_high reason",
             left_minus_right="mean over models",
-            midline="shared, strict, or paired (homologous pairs cut at their mean reliability)",
+            midline="shared, strict, or paired (mirror-image pairs cut at their mean reliability)",
         ),
         empty="no trained model has a known size",
         section="trust", title="Other thresholds",
@@ -528,7 +528,7 @@ TABLES = by_name((
             "slope_low slope_high",
             layer="best_voxel (published), best_mean, best_cv, or fixed_depth: the layer nearest "
             "to two thirds of the model's depth",
-            midline="shared (published), strict, or paired (homologous pairs of voxels)",
+            midline="shared (published), strict, or paired (pairs of mirror-image voxels)",
             slope="change of left minus right, in the unit of the summary, per unit of ln N",
         ),
         empty="fewer than 5 trained models of known size",
