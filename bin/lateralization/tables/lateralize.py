@@ -20,7 +20,12 @@ from lateralization.run_plan import LanguagePlan, Plan, read_plan
 from lateralization.statistics.areas import Areas, within
 from lateralization.statistics.asymmetry import SHARED, FitScores, Layers
 from lateralization.statistics.specifications import Specification, specify
-from lateralization.tables.brain_maps import brain_maps, density_table, sensitivity_table
+from lateralization.tables.brain_maps import (
+    brain_maps,
+    density_table,
+    sensitivity_table,
+    write_maps,
+)
 from lateralization.tables.ceiling_tables import Ceilings
 from lateralization.tables.claims import (
     ClaimScores,
@@ -380,8 +385,13 @@ def write_tables(tables: dict[str, pd.DataFrame], reasons: dict[str, str], out: 
         write_json(described, out / f"{name}.json")
 
 
-def lateralize(inputs: Inputs, out: Path) -> str:
+def lateralize(inputs: Inputs, out: Path, folder: Path | None = None) -> str:
     """Write every table with its data dictionary, and the maps of the brain figures.
+
+    Parameters
+    ----------
+    out, folder
+        Of the tables, and of the maps as NIfTI; None: these are not wanted.
 
     Returns
     -------
@@ -390,7 +400,10 @@ def lateralize(inputs: Inputs, out: Path) -> str:
     built = build(inputs)
     write_tables(built.tables, built.reasons, out)
     maps, metadata = brain_maps(built.summaries, built.spaces, built.areas, built.pair_maps)
-    save_tensors(out / "maps.safetensors", maps, metadata)
+    drawn = {name: np.nan_to_num(values, nan=0.0) for name, values in maps.items()}
+    save_tensors(out / "maps.safetensors", drawn, metadata)
+    if folder is not None:
+        write_maps(maps, metadata, built.spaces, folder)
     failed = built.tables["failures"]
     for row in failed.itertuples():
         say(f"failed: {row.language} {row.subject} {row.model}".rstrip())
