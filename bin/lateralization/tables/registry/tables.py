@@ -277,7 +277,7 @@ TABLES = by_name((
             "language subject model order planted_left_minus_right recovered_left_minus_right "
             "ci_low ci_high recovered_order spearman recovered world"
         ),
-        caption="The order of the recovered values should be that of the planted ones.",
+        caption="Where the effect is recovered, the values are in the planted order.",
     ),
     Table(
         "published", "The published study's values beside this run's",
@@ -372,7 +372,7 @@ TABLES = by_name((
         ),
         rows=PUBLISHED,
         caption="The left grows faster than the right where the slope of left_on_right is above 1. "
-        "The slope on size should stand within families and without any one of them.",
+        "A slope on size that depends on no family stands within families and without any one.",
     ),
     Table(
         "mediation",
@@ -498,8 +498,8 @@ TABLES = by_name((
             "trained_l_minus_r untrained_l_minus_r l_minus_r_gain ci_low ci_high p n_parameters"
         ),
         rows=PUBLISHED,
-        caption="Untrained twins lean as their width and the words alone make them. What training "
-        "adds should have an interval that leaves 0 out.",
+        caption="Untrained twins lean as their width and the words alone make them. The gain is "
+        "what training adds; an interval that holds 0 leaves its sign open.",
     ),
     Table(
         "twin_regressions", "What training adds, and what it is the difference of, along ln N",
