@@ -39,6 +39,8 @@ def test_the_published_tree_is_the_one_of_the_interface(
         "report.html",
         "lang-en/mask.nii.gz",
         "lang-en/isc.nii.gz",
+        "lang-en/isc_mask.nii.gz",
+        "lang-en/isc.json",
         "lang-en/isc_runs.safetensors",
         *(
             f"lang-en/maps/{name}"

@@ -247,5 +247,6 @@ def write_average(
     save_tensors(out, tensors, {"n_subjects": "given" if given else str(len(clean))})
     for run in range(1, len(tensors["left_out"]) + 1):
         volume = to_volume(tensors[f"run-{run}"], brain.mask)
-        save_volume(volume, brain.affine, f"{nifti_prefix}{run}.nii.gz", tr)
+        path = f"{nifti_prefix}{run}.nii.gz"
+        save_volume(volume, brain.affine, path, tr, what="mean of all subjects, standardised")
     return int(tensors["left_out"].any(axis=0).sum())

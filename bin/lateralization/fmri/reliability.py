@@ -17,7 +17,7 @@ from lateralization import study
 from lateralization.arrays import Array, Booleans, Floats, Single
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
-from lateralization.files import open_tensors, read_tensor, save_tensors
+from lateralization.files import open_tensors, read_tensor, save_tensors, write_json
 from lateralization.fmri.average import check_same_runs, run_names
 from lateralization.fmri.bold import kept_scans
 from lateralization.fmri.joblib_array import check_array, is_nifti
@@ -33,8 +33,7 @@ from lateralization.volumes import (
     from_volume,
     image_data,
     load_mask,
-    save_volume,
-    to_volume,
+    save_map,
 )
 
 SLAB = 16
@@ -273,6 +272,21 @@ def _id_first(path: Path) -> list[str]:
     return path.name.split("_")
 
 
+def save_reliability(trials: Floats, mask: Booleans, affine: Array, out_prefix: str) -> None:
+    """Write ``<prefix>_isc.nii.gz`` with its mask, and a sidecar that names the volumes.
+
+    Parameters
+    ----------
+    trials : (n_trials, n_voxels)
+    mask : (x, y, z) bool
+    affine : (4, 4), mm
+    """
+    what = "inter-subject reliability (Pearson r), one volume per trial"
+    save_map(trials.astype(np.float32), mask, affine, f"{out_prefix}_isc.nii.gz", what)
+    volumes = [f"trial-{trial}" for trial in range(1, len(trials) + 1)]
+    write_json({"description": what, "units": "r", "volumes": volumes}, f"{out_prefix}_isc.json")
+
+
 def write_reliability(
     paths: Sequence[Path],
     mask_path: Path,
@@ -302,8 +316,7 @@ def write_reliability(
         device=device,
     )
     trials: Floats = r.mean(axis=1)
-    volume = to_volume(trials.astype(np.float32), mask)
-    save_volume(volume, affine, f"{out_prefix}_isc.nii.gz")
+    save_reliability(trials, mask, affine, out_prefix)
     tensors: dict[str, Array] = {"r": r.astype(np.float32), "alphas": alphas}
     tensors["split_half"] = halves.astype(np.float32)
     save_tensors(f"{out_prefix}_isc_runs.safetensors", tensors)
@@ -353,7 +366,7 @@ def write_given(path: Path, mask_path: Path, out_prefix: str) -> Floats:
     trials[:, (trials == 0).all(axis=0)] = np.nan  # what lies outside of another mask
     if absent := int((~np.isfinite(trials)).any(axis=0).sum()):
         say(f"{path} has no value in {absent} of the {int(mask.sum())} voxels of {mask_path}")
-    save_volume(to_volume(trials.astype(np.float32), mask), affine, f"{out_prefix}_isc.nii.gz")
+    save_reliability(trials, mask, affine, out_prefix)
     return trials
 
 
