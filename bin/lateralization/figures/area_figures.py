@@ -139,7 +139,8 @@ def area_scores(tables: Tables, language: str, subject: str) -> Drawing:
     return Drawing(
         figure,
         "Score and reliability go together",
-        "Each point is one side of an area. No model can predict what does not repeat; sides far "
+        "Each point is one side of an area: its mean score over models against its mean "
+        "reliability. No model can predict what does not repeat; sides far "
         "below the others hold a signal that these models miss.",
         f"Scatter of {2 * len(rows)} sides of areas.",
     )

@@ -107,8 +107,8 @@ def families_apart(tables: Tables, language: str, subject: str, region: str) -> 
     return Drawing(
         figure,
         f"Brain score of each family, {WORDS[region]}",
-        "Each family on its own, all models behind it in grey. A model far below its own family "
-        "can be a damaged file or a wrong checkpoint.",
+        "Each family on its own with the names of its models, those of all others behind it in "
+        "grey. A model far below its own family can be a damaged file or a wrong checkpoint.",
         f"{len(looks)} panels: {', '.join(family_name(name) for name in looks)}.",
     )
 
