@@ -23,15 +23,16 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--ceilings", type=Path, nargs="*", default=[],
                          help="*_isc_runs.safetensors, *_leave_one_out.safetensors")  # fmt: skip
     command.add_argument("--checks", type=Path, nargs="*", default=[], help="files of CHECKS")
-    command.add_argument("--out", type=Path, required=True)
+    command.add_argument("--out", type=Path, required=True, help="folder of the tables")
+    command.add_argument("--maps", type=Path, required=True, help="folder of the maps (NIfTI)")
     return command
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Write the tables and say so."""
     values = vars(arguments).copy()
-    out = values.pop("out")
-    say(lateralize(Inputs(**values), out))
+    out, maps = values.pop("out"), values.pop("maps")
+    say(lateralize(Inputs(**values), out, maps))
 
 
 if __name__ == "__main__":

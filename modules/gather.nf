@@ -10,7 +10,9 @@ process GATHER {
     output:
     tuple val(meta), path("${meta.id}_scores.nii.gz"), path("${meta.id}_runs.safetensors"),
         path("${meta.id}_scores.json"), emit: scores
+    path "${meta.id}_scores_mask.nii.gz" // the voxels that have a score
     path "${meta.id}_unique.nii.gz", optional: true // where confounds went jointly
+    path "${meta.id}_unique_mask.nii.gz", optional: true
 
     script:
     """
@@ -23,6 +25,6 @@ process GATHER {
 
     stub:
     """
-    touch ${meta.id}_scores.nii.gz ${meta.id}_runs.safetensors ${meta.id}_scores.json
+    touch ${meta.id}_scores.nii.gz ${meta.id}_scores_mask.nii.gz ${meta.id}_runs.safetensors ${meta.id}_scores.json
     """
 }

@@ -17,6 +17,7 @@ process LATERALIZE {
 
     output:
     path 'tables/*', emit: tables
+    path 'maps/*' // of each language, as NIfTI
 
     script:
     """
@@ -24,12 +25,12 @@ process LATERALIZE {
         --masks masks/* ${isc ? '--isc isc/*' : ''} --rois rois/* \\
         ${truth ? "--truth ${truth}" : ''} --published ${published} \\
         ${ceilings ? '--ceilings ceilings/*' : ''} ${checks ? '--checks checks/*' : ''} \\
-        ${atlas ? '--atlas atlas/*' : ''} --out tables
+        ${atlas ? '--atlas atlas/*' : ''} --out tables --maps maps
     """
 
     stub:
     """
-    mkdir tables
-    touch tables/scores.tsv
+    mkdir tables maps
+    touch tables/scores.tsv maps/lang-en_score.nii.gz
     """
 }

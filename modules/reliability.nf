@@ -13,6 +13,8 @@ process RELIABILITY {
     output:
     tuple val(meta), path("${meta.id}_isc.nii.gz"), optional: true, emit: isc // none where too few heard the stories
     path "${meta.id}_isc_runs.safetensors", optional: true, emit: runs // a given one has no runs
+    path "${meta.id}_isc_mask.nii.gz", optional: true // the voxels that have one
+    path "${meta.id}_isc.json", optional: true // names of the trials
 
     script:
     """

@@ -155,6 +155,9 @@ class LanguagePlan:
         Individual subjects that one ENCODE task fits together.
     n_scans
         Subject → scans of each run, of a data set on disk.
+    handedness
+        How many of ``subjects`` are ``right``, ``left``, ``ambidextrous`` or ``unknown`` by
+        ``participants.tsv``; empty where it does not say.
     """
 
     language: str
@@ -178,6 +181,7 @@ class LanguagePlan:
     test: list[str]
     starts: list[float]
     slice_time: float
+    handedness: dict[str, int]
 
     @property
     def individuals(self) -> list[str]:
@@ -327,6 +331,21 @@ class Claim:
     digest: str
 
 
+@dataclass(frozen=True)
+class Template:
+    """The template that the images of a data set were brought to.
+
+    Attributes
+    ----------
+    symmetric
+        Whether its left and right are mirror images of each other, so that a voxel's mirror image
+        is its homologue.
+    """
+
+    name: str
+    symmetric: bool
+
+
 class _Parameters(dict[str, Any]):
     """Parameters of a plan that was read; another release may have written it, and lack some."""
 
@@ -369,6 +388,8 @@ class Plan:
         ``file`` (below the data set's folder), ``n_scans``, ``tr``, ``words_seconds`` (from the
         first word's onset to the last one's end), ``space``, ``used`` and, where it is not,
         ``reason``. None: not known before the data are fetched.
+    template
+        Of the images; None where the data set does not say which.
     """
 
     parameters: dict[str, Any]
@@ -388,6 +409,7 @@ class Plan:
     glove: Parcel | None
     atlas: Parcel | None
     data_runs: list[dict[str, Any]]
+    template: Template | None
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``plan.json``."""
@@ -409,6 +431,7 @@ class Plan:
             "baselines": [Baseline(**one) for one in content["baselines"]],
             "fits": [FitPlan(**one) for one in content["fits"]],
             "claim": Claim(**content["claim"]),
+            "template": Template(**content["template"]) if content["template"] else None,
         }
         return cls(**{**content, **typed})
 

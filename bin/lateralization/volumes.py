@@ -28,6 +28,12 @@ AFFINE_TOLERANCE_MM = 1e-3
 ONE_SIDED = 10
 """Fewer voxels that only one side of a mask has say nothing of an image's orientation."""
 
+MNI = 4
+"""Code of coordinates in MNI space, in which grid, regions and hemispheres are."""
+
+ESTIMATE, LABEL = ("estimate", "Pearson r"), ("label", "")
+"""Intents of maps of correlations, and of masks and labels."""
+
 BLOCK_BYTES = 32 << 20
 """How much of a series is read at a time: some volumes, a small part of a run."""
 
@@ -121,11 +127,15 @@ def scan_blocks(path: Path | str) -> Iterator[Array]:
 
 
 def save_volume(
-    data: Array, affine: Array, path: Path | str, repetition_time: float | None = None
+    data: Array,
+    affine: Array,
+    path: Path | str,
+    repetition_time: float | None = None,
+    *,
+    what: str = "",
+    intent: tuple[str, str] | None = None,
 ) -> None:
     """Write an array as NIfTI in its own data type, atomically.
-
-    The header is a plain one: sform code 2 ("aligned"), qform code 0, as in the study's files.
 
     Parameters
     ----------
@@ -133,13 +143,61 @@ def save_volume(
     affine : (4, 4), mm
     repetition_time
         Of a 4-D image, seconds.
+    what
+        What a published file holds, up to 79 bytes: its header has this as ``descrip``, mm as unit,
+        and sform and qform in MNI coordinates (code 4). Without it the header is a plain one: sform
+        code 2 ("aligned"), qform code 0, as in the study's files.
+    intent
+        The format's intent, and the name of what was measured: ``ESTIMATE``, ``LABEL``.
     """
     image = nib.Nifti1Image(data, affine, dtype=data.dtype)
+    if what:
+        image.set_sform(affine, MNI)
+        image.set_qform(affine, MNI)
+        image.header["descrip"] = what.encode("ascii", "replace")[:79]
+        image.header.set_xyzt_units("mm")
+    if intent:
+        image.header.set_intent(intent[0], name=intent[1])
     if repetition_time is not None:
         image.header.set_xyzt_units("mm", "sec")
         image.header.set_zooms((*image.header.get_zooms()[:3], repetition_time))
     with writing(path) as temporary:
         nib.save(image, temporary)
+
+
+def mask_beside(path: Path | str) -> str:
+    """Name the mask of the voxels in which a map has a value: ``gpt2_mask.nii.gz``."""
+    return re.sub(r"(\.nii(\.gz)?)$", r"_mask\1", str(path))
+
+
+def save_map(  # noqa: PLR0917 - a map is written in one line
+    values: Array,
+    mask: Booleans,
+    affine: Array,
+    path: Path | str,
+    what: str,
+    intent: tuple[str, str] = ESTIMATE,
+) -> None:
+    """Write a map, and beside it the mask of the voxels in which it has a value.
+
+    Parameters
+    ----------
+    values : (n_voxels,) or (n, n_voxels)
+        Over the voxels of the mask; NaN where a voxel was left out.
+    mask : (x, y, z) bool
+    affine : (4, 4), mm
+    path
+        Its voxels outside the mask are 0. The mask beside it (uint8, :func:`mask_beside`) is 1 in
+        the voxels that are finite in all of its volumes.
+    what, intent
+        See :func:`save_volume`.
+    """
+    save_volume(to_volume(values, mask), affine, path, what=what, intent=intent)
+    used = np.isfinite(np.atleast_2d(values)).all(axis=0)
+    save_volume(
+        to_volume(used, mask).astype(np.uint8), affine, mask_beside(path),
+        what="1 in the voxels where the map has a value", intent=LABEL,
+    )  # fmt: skip
 
 
 def load_mask(path: Path | str) -> tuple[Booleans, Array]:

@@ -39,6 +39,7 @@ def made_plan(*, parameters: dict[str, Any] | None = None, **fields: Any) -> Pla
         "models": [], "baselines": [], "fits": [], "encoder": asdict(STUDY), "joint": [],
         "layers_per_task": 8, "claim": CLAIM, "truth": None, "glove": None, "atlas": None,
         "data_runs": [],
+        "template": None,
     }  # fmt: skip
     return Plan(made_parameters(**(parameters or {})), **(empty | fields))
 
@@ -50,7 +51,7 @@ def made_language(**fields: Any) -> LanguagePlan:
         "annotation": {}, "prosody": None, "texts": None, "corrections": "none", "mask": None,
         "isc": None, "average_subject": None, "subjects": [], "average": True, "stacks": [],
         "n_scans": {}, "stories": list(RUNS), "test": [],
-        "starts": [0.0] * 9, "slice_time": 1.0,
+        "starts": [0.0] * 9, "slice_time": 1.0, "handedness": {},
     }  # fmt: skip
     return LanguagePlan(**(english | fields))
 

@@ -39,7 +39,20 @@ def test_the_published_tree_is_the_one_of_the_interface(
         "report.html",
         "lang-en/mask.nii.gz",
         "lang-en/isc.nii.gz",
+        "lang-en/isc_mask.nii.gz",
+        "lang-en/isc.json",
         "lang-en/isc_runs.safetensors",
+        *(
+            f"lang-en/maps/{name}"
+            for name in (
+                "score.nii.gz",
+                "score_mask.nii.gz",
+                "score.json",
+                "isc.nii.gz",
+                "left_minus_right.nii.gz",
+                "reliable.nii.gz",
+            )
+        ),
         "lang-en/scores/sub-EN901/mask.nii.gz",
         *(f"lang-en/average_subject/run-{run}.nii.gz" for run in range(1, 10)),
         *(
@@ -51,7 +64,7 @@ def test_the_published_tree_is_the_one_of_the_interface(
             f"lang-en/scores/sub-{subject}/{name}{ending}"
             for subject, fitted in (("average", names), ("EN901", models))
             for name in fitted
-            for ending in (".nii.gz", "_runs.safetensors", ".json")
+            for ending in (".nii.gz", "_mask.nii.gz", "_runs.safetensors", ".json")
         ),
         *(
             f"tables/{name}.tsv"

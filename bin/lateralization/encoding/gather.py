@@ -15,7 +15,7 @@ from lateralization.files import read_json, save_tensors, write_json
 from lateralization.names import REASONS
 from lateralization.ridge.choices import Choices
 from lateralization.runs import cell, label
-from lateralization.volumes import load_mask, save_volume, to_volume
+from lateralization.volumes import load_mask, save_map
 
 JOINT = ("joint", "confounds")
 """Tensors of ``Part.more`` that are published."""
@@ -163,6 +163,7 @@ def record(
         "stories": [label(story) for story in first["stories"]],
         "test": first.get("test"),
         "layers": scores.layers.tolist(),
+        "volumes": [f"layer-{layer}" for layer in scores.layers.tolist()],
         "alphas": _by_run(scores.alphas).tolist(),
         "joint": _joint_record(scores),
         "r_per_run": by_run.tolist(),
@@ -233,15 +234,16 @@ def gather(
         )
     model = read_json(model_path) if model_path else {}
     words = read_json(words_path) if words_path else {}
-    maps = to_volume(mean_over_runs(scores.r), mask)
-    save_volume(maps, affine, f"{out_prefix}_scores.nii.gz")
+    what = f"brain score (Pearson r) of {meta['model']}, one volume per layer"
+    save_map(mean_over_runs(scores.r), mask, affine, f"{out_prefix}_scores.nii.gz", what)
     tensors = {"r": scores.r}
     if scores.alphas.ndim == 3:
         tensors["alphas"] = scores.alphas.astype(np.float32)
     if scores.more:
         tensors |= {name: scores.more[name] for name in JOINT}
         unique = scores.more["joint"] - scores.more["confounds"]
-        save_volume(to_volume(mean_over_runs(unique), mask), affine, f"{out_prefix}_unique.nii.gz")
+        what = f"r that {meta['model']} adds to its confounds, one volume per layer"
+        save_map(mean_over_runs(unique), mask, affine, f"{out_prefix}_unique.nii.gz", what)
     save_tensors(f"{out_prefix}_runs.safetensors", tensors)
     write_json(record(scores, mask, meta, model, words), f"{out_prefix}_scores.json")
     return scores

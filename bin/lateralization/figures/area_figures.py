@@ -112,8 +112,7 @@ def area_slopes(tables: Tables, language: str, subject: str) -> Drawing:
         figure,
         "Is the growing asymmetry where the signal is asymmetric?",
         "If larger models leaned left only where the left signal is better, the points would rise "
-        "from left to right. A flat cloud, as in the study (r = −0.09), says that the growth with "
-        "size is not explained by the signal’s asymmetry.",
+        "from left to right; a flat cloud says that they do not (r = −0.09 in the study).",
         f"Scatter of {len(rows)} areas: slope on size against left minus right of reliability.",
     )
 
@@ -140,8 +139,8 @@ def area_scores(tables: Tables, language: str, subject: str) -> Drawing:
     return Drawing(
         figure,
         "Score and reliability go together",
-        "Each point is one side of an area. A close line is expected: no model can predict what "
-        "does not repeat. Sides far above the line are suspicious, sides far below hold a signal "
-        "that these models miss.",
+        "Each point is one side of an area: its mean score over models against its mean "
+        "reliability. No model can predict what does not repeat; sides far "
+        "below the others hold a signal that these models miss.",
         f"Scatter of {2 * len(rows)} sides of areas.",
     )

@@ -1,5 +1,6 @@
 """Brain pictures from the maps that LATERALIZE wrote beside its tables."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,9 +10,10 @@ mpl.use("Agg")
 
 import nibabel as nib
 import numpy as np
+from matplotlib import colormaps
 from matplotlib import pyplot as plt
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import ListedColormap, Normalize
 from nilearn import datasets, plotting, surface
 
 from lateralization import wording
@@ -108,6 +110,68 @@ def glass_brain(volume: Array, affine: Array, **look: Any) -> Any:
     return figure, display
 
 
+RESOLUTION = 3
+"""Voxels of nilearn's template behind maps, mm: the maps have 4."""
+
+SLOPE = "slope (r per unit of ln N)"
+"""What stands beside a scale of slopes."""
+
+N_CUTS = 7
+"""Slices in a row."""
+
+
+@cache
+def background() -> Any:
+    """Give nilearn's template at that resolution."""
+    return datasets.load_mni152_template(resolution=RESOLUTION)
+
+
+def cuts(volume: Array, affine: Array, axis: int) -> list[float]:
+    """Place slices evenly over the voxels that are not 0, but the outermost 5 % on each side, mm.
+
+    ``volume``: (x, y, z); ``affine``: (4, 4), mm.
+    """
+    place = np.nonzero(volume if volume.any() else np.ones_like(volume))[axis]
+    low, high = np.percentile(place, (5, 95)) * affine[axis, axis] + affine[axis, 3]
+    return [round(float(at)) for at in np.linspace(low, high, N_CUTS)]
+
+
+def signed_slices(
+    volume: Array, affine: Array, top: float, words: str, clear: Array | None = None
+) -> Any:
+    """Draw a map with a sign in sagittal and axial slices, each voxel in its own colour.
+
+    A glass brain would show the strongest voxel of each line of sight, and so make most of its
+    area look like the ends of the scale.
+
+    Parameters
+    ----------
+    volume : (x, y, z)
+        0 where there is no value.
+    affine : (4, 4), mm
+    top
+        Upper end of the scale; the lower one is its negative.
+    words
+        What stands beside the scale.
+    clear : (x, y, z), optional
+        Voxels within a black line.
+    """
+    figure = plt.figure(figsize=(PAGE, 2.9), layout="none")
+    for row, axis in enumerate("xz"):
+        display = plotting.plot_stat_map(
+            as_image(volume, affine), bg_img=background(), display_mode=axis, figure=figure,
+            cut_coords=cuts(volume, affine, "xyz".index(axis)), axes=(0, 0.5 - row / 2, 0.87, 0.5),
+            cmap=DIVERGING, vmin=-top, vmax=top, threshold=1e-9, colorbar=False, black_bg=False,
+            resampling_interpolation="nearest", annotate=False,
+        )  # fmt: skip
+        display.annotate(size=7)
+        if clear is not None and clear.any():
+            display.add_contours(as_image(clear, affine), levels=[0.5], colors=INK, linewidths=0.8)
+    scale = ScalarMappable(Normalize(-top, top), DIVERGING)
+    figure.colorbar(scale, cax=figure.add_axes((0.88, 0.2, 0.012, 0.6)), label=words)
+    return figure
+
+
 def as_image(volume: Array, affine: Array) -> Any:
     """Make an image of a map (x, y, z) with its affine (4, 4), mm."""
     return nib.Nifti1Image(np.asarray(volume, dtype=np.float32), affine)
@@ -164,12 +228,11 @@ def isc_brain(maps: Maps) -> Drawing:
     return Drawing(
         figure,
         f"Where people agree: reliability{maps.of_person}",
-        "How well one half of the group predicts the other (mean over split-half trials). In "
-        "good data, auditory cortex and the superior temporal lobes on both sides are darkest, "
-        f"then frontal language areas; the {int(reliable.sum()):,} voxels above "
+        "How well one half of the group predicts the other (mean over split-half trials). The "
+        f"{int(reliable.sum()):,} voxels above "
         f"{float(maps.word('isc_threshold')):.2f}, inside the dashed line, are the reliable ones. "
-        f"{scale} A bright rim around the brain, stripes, or a map without structure mean motion, "
-        "wrong order of runs, or subjects that did not hear the story.",
+        f"{scale} A bright rim around the brain, stripes, or a map without structure come from "
+        "motion, a wrong order of runs, or subjects that did not hear the story.",
         f"Glass brain of the reliability, from {inside.min():.2f} to {inside.max():.2f}.",
     )
 
@@ -185,9 +248,8 @@ def score_brain(maps: Maps) -> Drawing:
         figure,
         f"Brain score of {maps.named}{maps.of_person}",
         f"Correlation of predicted and measured signal for {maps.model} ({which}), at the best "
-        "layer of each voxel. The map should resemble that of the reliability: no model can "
-        f"predict what does not repeat. {scale} High scores outside reliable cortex (ventricles, "
-        "edges) are a warning.",
+        "layer of each voxel. No model can predict what does not repeat, so scores far above 0 "
+        f"outside reliable cortex (ventricles, edges) are a warning. {scale}",
         f"Glass brain of the brain score of {maps.named}, at most "
         f"{score[maps.written('mask') > 0].max():.2f}.",
     )
@@ -197,38 +259,33 @@ def asymmetry_brain(maps: Maps) -> Drawing:
     """Each left voxel minus its mirror image, for the best model."""
     left = maps.volume("left_minus_right", "the mask is not mirror-symmetric")
     top = float(np.percentile(np.abs(left[left != 0]), 99.5)) if left.any() else 1.0
-    figure, _ = glass_brain(
-        left, maps.written("affine"), cmap=DIVERGING, vmin=-top, vmax=top, plot_abs=False,
-        display_mode="ortho",
-    )  # fmt: skip
+    figure = signed_slices(left, maps.written("affine"), top, "left minus right (r)")
     mean = float(left[left != 0].mean()) if left.any() else 0.0
     higher = f"on average the {'left' if mean > 0 else 'right'} is higher" if mean else "all equal"
     return Drawing(
         figure,
         f"Left minus right, voxel by voxel, of {maps.named}{maps.of_person}",
-        "Score of each left voxel minus that of its mirror image, drawn on the left: orange "
-        "where the left is better predicted, purple where the right is. Lateralised language "
-        "shows as broad orange patches in temporal, parietal and inferior frontal cortex. Salt "
-        "and pepper is noise; one colour everywhere means that one hemisphere has the better "
-        "signal, not that language lives there.",
-        f"Glass brain of left minus right of {maps.named}; {higher}.",
+        "Score of each left voxel minus that of its mirror image, in slices of the left "
+        "hemisphere, from lateral to medial and from below to above: orange where the left is "
+        "better predicted, purple where the right is. The scale ends where half a percent of the "
+        "voxels lie beyond it. Nothing is tested here. Salt and pepper is noise; one colour "
+        "everywhere can come from one hemisphere with the better signal.",
+        f"Slices of left minus right of {maps.named}; {higher}.",
     )
 
 
 def slope_brain(maps: Maps) -> Drawing:
     """Slope of the score on ln N in every voxel."""
     slope = maps.volume("slope", NO_SLOPE)
-    figure, _ = glass_brain(
-        slope, maps.written("affine"), cmap=DIVERGING, vmin=-top_of(slope), vmax=top_of(slope),
-        plot_abs=False, display_mode="lyrz",
-    )  # fmt: skip
+    figure = signed_slices(slope, maps.written("affine"), top_of(slope), SLOPE)
     return Drawing(
         figure,
-        f"Where larger models predict better{maps.of_person}",
-        "Slope of the score on the natural logarithm of the number of parameters. Orange in the "
-        "language network is expected. Slopes as large in primary sensory areas or white matter "
-        "speak of something else than language, such as better tracking of the word rate.",
-        f"Glass brain of slopes between {limits(maps, slope)} per unit of ln N.",
+        f"Slope of the score on model size{maps.of_person}",
+        "Slope of the score on the natural logarithm of the number of parameters: orange where "
+        "larger models predict better, purple where smaller ones do. Nothing is tested here. "
+        "Slopes as large in white matter and primary sensory areas as elsewhere speak of something "
+        "else than language, such as better tracking of the word rate.",
+        f"Slices of slopes between {limits(maps, slope)} per unit of ln N.",
     )
 
 
@@ -254,9 +311,9 @@ def isc_distribution(maps: Maps) -> Drawing:
     return Drawing(
         figure,
         f"Distribution of the reliability{maps.of_person}",
-        "Reliable voxels are the quarter above the dashed line. With about fifty listeners the "
-        "line lies near 0.5, with fewer it lies lower. A heap at zero with hardly a tail means "
-        "that subjects do not share a response: check the order of runs and the timing.",
+        "Reliable voxels are the quarter above the dashed line; with fewer listeners it lies "
+        "lower. A heap at zero with hardly a tail says that subjects do not share a response, as "
+        "where runs are in another order or the timing is wrong.",
         f"Histogram of {inside.size:,} voxels with a threshold at {threshold:.2f}.",
     )
 
@@ -265,19 +322,16 @@ def strong_slope_brain(maps: Maps) -> Drawing:
     """Slopes that reach the study's threshold (p < 1e-7 in each voxel)."""
     maps.volume("slope", NO_SLOPE)
     slope = maps.volume("slope_strong", "no voxel's slope reaches p < 1e-7")
-    figure, _ = glass_brain(
-        slope, maps.written("affine"), cmap=DIVERGING, vmin=-top_of(slope), vmax=top_of(slope),
-        plot_abs=False, display_mode="lyrz",
-    )  # fmt: skip
+    figure = signed_slices(slope, maps.written("affine"), top_of(slope), SLOPE)
     n = int((slope != 0).sum())
     return Drawing(
         figure,
-        f"Where larger models predict better beyond doubt{maps.of_person}",
+        f"Slopes on model size at the published threshold{maps.of_person}",
         f"Slopes on ln N in the {n:,} voxels whose t over models exceeds "
-        f"{maps.words.get('t_threshold', '')} (two-sided p < 10⁻⁷), as published. With few models "
-        "hardly any voxel passes; with many, those in the temporal and parietal language areas "
-        "should be the steepest.",
-        f"Glass brain of {n:,} voxels with slopes of at most {slope.max():.3f}.",
+        f"{maps.words.get('t_threshold', '')} (two-sided p < 10⁻⁷), as published; orange where "
+        "larger models predict better. The models are taken as independent, which those of one "
+        "family are not. With few models hardly any voxel passes.",
+        f"Slices of {n:,} voxels with slopes of at most {slope.max():.3f}.",
     )
 
 
@@ -298,8 +352,8 @@ def roi_brain(maps: Maps) -> Drawing:
         f"The regions of interest{maps.of_person}",
         "Spheres of 10 mm around published peaks of the language network (orange), cut to the "
         f"voxels that are used, and their mirror images (green): {counts}. Counts that differ "
-        "much mean a side that lost voxels with its signal, and a comparison of unlike regions; "
-        "spheres that stick out of the brain mean a mask in another space.",
+        "much come from a side that lost voxels with its signal, and compare unlike regions; "
+        "spheres that stick out of the brain come from a mask in another space.",
         f"Glass brain with regions of {counts}.",
     )
 
@@ -308,24 +362,16 @@ def pair_brain(maps: Maps) -> Drawing:
     """Slope of left minus right in people, pair by pair, with what is beyond chance."""
     mean = maps.volume("pairs", "fewer than 3 individuals with 3 models of different size")
     clear = maps.written("pairs_clear")
-    figure, display = glass_brain(
-        mean, maps.written("affine"), cmap=DIVERGING, vmin=-top_of(mean), vmax=top_of(mean),
-        plot_abs=False, display_mode="ortho",
-    )  # fmt: skip
+    figure = signed_slices(mean, maps.written("affine"), top_of(mean), SLOPE, clear)
     n = int(clear.sum())
-    if n:
-        display.add_contours(
-            as_image(clear, maps.written("affine")), levels=[0.5], colors=INK, linewidths=0.8
-        )
     return Drawing(
         figure,
-        "Where people lateralise with model size, voxel against mirror image",
-        "Slope of left minus right on ln N, mean over people, drawn on the left: orange where the "
-        f"left gains more. {n:,} pairs, inside the black line, are beyond chance when all pairs "
-        "are tested together (sign flips over people, largest |t|). Outside it nothing is shown, "
-        "however strong the colour. With five people or fewer no pair can be; in more, a finding "
-        "is a patch over temporal or parietal cortex, not single voxels at the edge.",
-        f"Glass brain of mean slopes of at most {float(np.abs(mean).max()):.3f}; {n:,} pairs are "
+        "Slope of left minus right on model size over people, voxel against mirror image",
+        "Slope of left minus right on ln N, mean over people, in slices of the left hemisphere: "
+        f"orange where the left gains more. {n:,} pairs, inside the black line, are beyond chance "
+        "when all pairs are tested together (sign flips over people, largest |t|). Outside it "
+        "nothing is found, however strong the colour. With five people or fewer no pair can be.",
+        f"Slices of mean slopes of at most {float(np.abs(mean).max()):.3f}; {n:,} pairs are "
         "beyond chance.",
     )
 
@@ -334,22 +380,32 @@ CUTS = (0, -43, 8)
 """Sagittal, coronal and axial plane of the picture of the areas, mm, as published."""
 
 
+GOLDEN = (5**0.5 - 1) / 2
+"""Steps of this share of a scale, modulo 1, come to no place twice and keep neighbours apart."""
+
+
+def area_colours(n: int) -> ListedColormap:
+    """Give ``n`` colours of a perceptually uniform map, neighbours of the list far apart in it."""
+    return ListedColormap(colormaps["viridis"]((np.arange(1, n + 1) * GOLDEN) % 1))
+
+
 def area_brain(maps: Maps) -> Drawing:
     """Areas of the atlas within the mask, a colour each, in three slices."""
     areas = maps.volume("areas", "no atlas of areas")
     names = maps.word("areas").split("\n")
     figure = plt.figure(figsize=(PAGE, 2.2), layout="none")
     plotting.plot_roi(
-        as_image(areas, maps.written("affine")), figure=figure, cut_coords=CUTS, cmap="Spectral",
+        as_image(areas, maps.written("affine")), figure=figure, cut_coords=CUTS,
+        cmap=area_colours(len(names)), vmin=0.5, vmax=len(names) + 0.5,
         display_mode="ortho", colorbar=False, black_bg=False, annotate=True, draw_cross=False,
     )  # fmt: skip
     return Drawing(
         figure,
         f"The areas of the atlas{maps.of_person}",
-        "Areas of the atlas on the grid of the mask, both sides in the colour of their pair. "
-        "Colours should follow the folds of the brain behind them and mirror each other; a shift "
-        "to one side means an atlas in another space, and areas that are missing lie outside the "
-        "mask.",
+        "Areas of the atlas that are compared, on the grid of the mask, both sides in the colour "
+        "of their pair. Where colours are shifted to one side against the folds behind them, the "
+        "atlas is in another space. Areas that are missing lie outside the mask, or their sides "
+        "are no mirror images (atlas_pairs.tsv).",
         f"Three slices through {len(names)} areas.",
     )
 
@@ -361,21 +417,23 @@ def surface_over_random(maps: Maps, which: str = "best") -> Drawing:
     top = top_of(np.maximum(maps.volume("best_over_random", missing), 0))
     meshes = datasets.fetch_surf_fsaverage("fsaverage5")
     image = as_image(volume, maps.written("affine"))
-    figure = plt.figure(figsize=(PAGE * 0.8, 2.3), layout="none")
-    panels = [figure.add_axes((at, 0.0, 0.44, 0.92), projection="3d") for at in (0.0, 0.44)]
-    scale = ScalarMappable(Normalize(0, top), "Spectral_r")
-    figure.colorbar(scale, cax=figure.add_axes((0.9, 0.2, 0.018, 0.55)))
-    for axes, side in zip(panels, ("left", "right"), strict=True):
+    figure = plt.figure(figsize=(PAGE * 0.8, 3.9), layout="none")
+    for at, side in ((0.0, "left"), (0.44, "right")):
         values = surface.vol_to_surf(image, meshes[f"pial_{side}"])
-        plotting.plot_surf_stat_map(
-            meshes[f"pial_{side}"], values, hemi=side, view="lateral", axes=axes, figure=figure,
-            bg_map=meshes[f"sulc_{side}"], bg_on_data=True, cmap="Spectral_r", vmin=0, vmax=top,
-            threshold=1e-6, colorbar=False, engine="matplotlib",
-        )  # fmt: skip
-        axes.set_title(side, fontsize=8, loc="center", y=0.95)
-        axes.set_box_aspect(None, zoom=1.25)
-        for mesh in axes.collections:
-            mesh.set_rasterized(True)  # 20,000 triangles a side are 4 MB of SVG
+        for row, view in ((0.48, "lateral"), (0.0, "medial")):
+            axes = figure.add_axes((at, row, 0.44, 0.48), projection="3d")
+            plotting.plot_surf_stat_map(
+                meshes[f"pial_{side}"], values, hemi=side, view=view, axes=axes, figure=figure,
+                bg_map=meshes[f"sulc_{side}"], bg_on_data=True, cmap=SEQUENTIAL, vmin=0, vmax=top,
+                threshold=1e-6, colorbar=False, engine="matplotlib",
+            )  # fmt: skip
+            axes.set_title(f"{side}, {view}", fontsize=8, loc="center", y=0.95)
+            axes.set_box_aspect(None, zoom=1.25)
+            for mesh in axes.collections:
+                mesh.set_rasterized(True)  # 20,000 triangles a side are 4 MB of SVG
+    scale = ScalarMappable(Normalize(0, top), SEQUENTIAL)
+    figure.colorbar(scale, cax=figure.add_axes((0.88, 0.25, 0.018, 0.5)),
+                    label="score over the baseline (r)")  # fmt: skip
     model = maps.model if which == "best" else maps.words.get("worst", "")
     return Drawing(
         figure,
@@ -383,8 +441,7 @@ def surface_over_random(maps: Maps, which: str = "best") -> Drawing:
         f"Score of {model}, the {which} model, minus that of {maps.words.get('random', '')}, on "
         "the fsaverage5 surface; best and worst share one scale. Cortex without colour is "
         "outside the mask, or the baseline predicts it as well or better. What remains is what the "
-        "model knows beyond which word is heard when: temporal, parietal and inferior frontal "
-        "cortex should stand out, auditory cortex should not.",
-        "Surface maps of both hemispheres; less the baseline the voxels lie between "
-        f"{limits(maps, volume)}.",
+        "model knows beyond which word is heard when.",
+        "Surface maps of both hemispheres, from outside and from the midline; less the baseline "
+        f"the voxels lie between {limits(maps, volume)}.",
     )

@@ -14,7 +14,9 @@ from lateralization.figures.figure_style import (
     family_label,
     family_name,
     handles_of,
+    label_points,
     legend_beside,
+    short,
     size_axis,
     zero_line,
 )
@@ -24,7 +26,7 @@ from lateralization.tables.registry.tables import PUBLISHED, Tables
 
 MIN_FAMILIES = 2
 SHADES = (0.35, 1.0)
-"""Opacity of the largest and of the smallest model of a family: darker is smaller, as published."""
+"""Opacity of the smallest and of the largest model of a family: darker is larger, as elsewhere."""
 
 
 def _scores(tables: Tables, language: str, subject: str, region: str) -> pd.DataFrame:
@@ -56,6 +58,14 @@ def panels(names: list[str], height: float = 1.9, **how: Any) -> tuple[Any, list
     return figure, list(grid.flat[: len(names)])
 
 
+def name_lines(axes: Any) -> None:
+    """Name the lines of a panel below it, in their order."""
+    axes.legend(
+        loc="upper left", bbox_to_anchor=(-0.05, -0.14), fontsize=5.5, handlelength=1.2,
+        labelspacing=0.2, borderpad=0,
+    )  # fmt: skip
+
+
 def families_together(tables: Tables, language: str, subject: str, region: str) -> Drawing:
     """Score against size, the models of a family joined by a line."""
     rows = _scores(tables, language, subject, region)
@@ -73,9 +83,9 @@ def families_together(tables: Tables, language: str, subject: str, region: str) 
     return Drawing(
         figure,
         f"Brain score against model size by family, {WORDS[region]}",
-        "Models of one family share data and design, so a rise within each line is better "
-        "evidence for size than the cloud as a whole. Lines that are flat within families while "
-        "the families differ say that something else than size makes the difference.",
+        "Models of one family share data and design, so a rise within a line is better evidence "
+        "for size than one of the cloud as a whole. Lines that are flat within families while the "
+        "families differ say that something else than size makes the difference.",
         f"Lines of {len(looks)} families over {len(rows)} models.",
     )
 
@@ -89,6 +99,7 @@ def families_apart(tables: Tables, language: str, subject: str, region: str) -> 
         axes.plot(rows["n_parameters"], rows["mean_r"], ".", color="#d1d5db", markersize=3)
         mine = rows[rows["family"] == family]
         axes.plot(mine["n_parameters"], mine["mean_r"], color=colour, marker=marker)
+        label_points(axes, mine["n_parameters"], mine["mean_r"], mine["model"])
         size_axis(axes, rows["n_parameters"])
         axes.set_xlabel("")
     figure.supxlabel("number of parameters", fontsize=8)
@@ -96,9 +107,8 @@ def families_apart(tables: Tables, language: str, subject: str, region: str) -> 
     return Drawing(
         figure,
         f"Brain score of each family, {WORDS[region]}",
-        "Each family on its own, all models behind it in grey. A family that lies below the "
-        "others at every size points to its tokens or layers; one model below its own family "
-        "points to a damaged file or a wrong checkpoint.",
+        "Each family on its own with the names of its models, those of all others behind it in "
+        "grey. A model far below its own family can be a damaged file or a wrong checkpoint.",
         f"{len(looks)} panels: {', '.join(family_name(name) for name in looks)}.",
     )
 
@@ -106,7 +116,7 @@ def families_apart(tables: Tables, language: str, subject: str, region: str) -> 
 def layers_by_family(
     tables: Tables, language: str, subject: str, region: str, column: str = "mean_r"
 ) -> Drawing:
-    """Layer profiles, one panel per family, smaller models darker (as published)."""
+    """Layer profiles, one panel per family, larger models darker."""
     need_selection(tables, language, subject, region)
     rows = of(
         tables["layers"], language=language, subject=subject, region=region, midline="shared",
@@ -122,12 +132,14 @@ def layers_by_family(
     for axes, (family, (colour, _)) in zip(drawn, looks.items(), strict=True):
         mine = rows[rows["family"] == family]
         order = mine.drop_duplicates("model").sort_values("n_parameters")["model"].tolist()
-        shades = np.linspace(SHADES[1], SHADES[0], max(len(order), 2))
+        shades = np.linspace(*SHADES, len(order)) if len(order) > 1 else [SHADES[1]]
         if column == "left_minus_right":
             zero_line(axes)
-        for name, shade in zip(order, shades, strict=False):
+        for name, shade in zip(order, shades, strict=True):
             one = mine[mine["model"] == name].sort_values("relative_depth")
-            axes.plot(one["relative_depth"], one[column], color=colour, alpha=shade)
+            axes.plot(one["relative_depth"], one[column], color=colour, alpha=shade,
+                      label=short(name, 24))  # fmt: skip
+        name_lines(axes)
     words = "left minus right (r)" if column == "left_minus_right" else "brain score (r)"
     figure.supxlabel(DEPTH, fontsize=8)
     figure.supylabel(words, fontsize=8)
@@ -136,10 +148,9 @@ def layers_by_family(
     return Drawing(
         figure,
         f"{what} layer by layer in each family, {WORDS[region]}",
-        "One line per model, the strongest colour for the smallest model of a family; no maximum "
-        "over layers enters. Score and asymmetry should rise from the embedding and peak in the "
-        "middle layers in every family; a family with another shape has other layers than it "
-        "seems (a model without its embedding, a last layer before its norm)."
+        "One line per model, the strongest colour for the largest model of a family; no maximum "
+        "over layers enters. A family with another shape than the rest may have other layers than "
+        "it seems (a model without its embedding, a last layer before its norm)."
         f"{depth_of_mamba(rows)}",
         f"{len(looks)} panels of layer profiles between {low} and {high}.",
     )

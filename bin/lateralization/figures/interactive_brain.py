@@ -3,11 +3,9 @@
 import html
 import json
 import re
-from functools import cache
-from typing import Any
 
 import numpy as np
-from nilearn import datasets, plotting
+from nilearn import plotting
 from numpy.typing import NDArray
 
 from lateralization.arrays import Array
@@ -17,6 +15,7 @@ from lateralization.figures.brain_figures import (
     Maps,
     above_zero,
     as_image,
+    background,
     top_of,
 )
 from lateralization.tables.read import NO_RELIABILITY
@@ -31,9 +30,6 @@ INTERACTIVE = {
     "isc": (SEQUENTIAL, False, "Reliability", POSITIVE),
 }  # fmt: skip
 """Map → colours, whether they are signed, the title of its viewer, and what it says below."""
-
-RESOLUTION = 3
-"""Voxels of the viewer, mm: the maps have 4; nilearn's own 2 make the page three times as large."""
 
 LINE = """
 <p style="font: 14px sans-serif; margin: .3em 0"><span id="area" role="status">%s</span>
@@ -66,12 +62,6 @@ function sayArea() {
 
 ``on_right`` stands for the means on the right of a map that has none there.
 """
-
-
-@cache
-def background() -> Any:
-    """Give nilearn's template at the viewer's resolution."""
-    return datasets.load_mni152_template(resolution=RESOLUTION)
 
 
 def run_length_code(values: NDArray[np.integer]) -> list[int]:

@@ -83,10 +83,9 @@ def layers(tables: Tables, language: str, subject: str) -> Drawing:
     return Drawing(
         figure,
         f"Layer by layer, {WORDS[region]}",
-        "Mean score and left minus right of each layer alone, darker for larger models. A "
-        "healthy profile rises from the embedding to a broad peak in the middle and falls "
-        "towards the last layer. A single spike, or a layer at zero between good ones, points to "
-        f"a damaged layer file.{depth_of_mamba(rows)}",
+        "Mean score and left minus right of each layer alone, darker for larger models. A single "
+        "spike, or a layer at zero between others that are not, can be a damaged layer file."
+        f"{depth_of_mamba(rows)}",
         f"Layer profiles of {len(models)} models; the best layers lie at depths "
         f"{best['relative_depth'].min():.2f} to {best['relative_depth'].max():.2f}.",
     )

@@ -156,10 +156,9 @@ def asymmetry_by_size(tables: Tables, language: str, subject: str, selection: st
         figure,
         f"Left minus right against model size, {WORDS[selection]}",
         f"{MEASURES.get(selection, mean)} and "
-        f"their difference{bars}. If language models become "
-        "left-lateralised as they grow, the points on the right climb steadily through the zero "
-        "line and the bars of the largest are clear of it. A cloud without slope, bars that all "
-        "cross zero, or a slope carried by one model are no finding.",
+        f"their difference{bars}. Where the difference "
+        "changes with size, the points on the right rise or fall. A cloud without slope, bars that "
+        "all cross zero, or a slope carried by one model are no finding.",
         f"Two panels over {len(rows)} models. Left minus right goes from "
         f"{wording.signed(first['left_minus_right'])} for {first['model']} to "
         f"{wording.signed(last['left_minus_right'])} for {last['model']}.",
@@ -192,9 +191,8 @@ def score_by_size(tables: Tables, language: str, subject: str) -> Drawing:
     return Drawing(
         figure,
         "Brain score against model size",
-        "Mean over voxels of the best layer's correlation with the measured signal. Larger "
-        "models should predict better, along a straight line on this logarithmic axis. A model "
-        "far below its neighbours points to a failed alignment of words or a wrong checkpoint.",
+        "Mean over voxels of the best layer's correlation with the measured signal. A model far "
+        "below its neighbours can come from a failed alignment of words or a wrong checkpoint.",
         f"Scatter of the brain score over {len(mine)} models, from "
         f"{wording.number(float(mine['mean_r'].iloc[0]))} to "
         f"{wording.number(float(mine['mean_r'].iloc[-1]))} in order of size.",
@@ -258,11 +256,10 @@ def baselines(tables: Tables, language: str, subject: str) -> Drawing:
     return Drawing(
         figure,
         f"Models beside baselines, {WORDS[selection]}",
-        f"{what_they_know(rows)} A trustworthy asymmetry of a model stands clear of those that "
-        "know no language. Where these lean to one side they show how much confounds (word rate, "
-        "signal quality) weigh: when they lean more than the models do, the sign of a model's "
-        "asymmetry is not evidence by itself, and its change with size or training is what "
-        "counts.".strip(),
+        f"{what_they_know(rows)} Where those that know no language lean to one side they show how "
+        "much confounds (word rate, signal quality) weigh: when they lean more than the models "
+        "do, the sign of a model's asymmetry is not evidence by itself, and its change with size "
+        "or training is what counts.".strip(),
         f"Dot plot of {len(rows)} models and baselines. The lowest left minus right is "
         f"{wording.signed(lowest['left_minus_right'])}, of {lowest['model']}.",
     )
@@ -328,9 +325,9 @@ def planted(tables: Tables, language: str, subject: str) -> Drawing:
         figure,
         "Planted and recovered",
         "These data are simulated, so the truth is known: what a perfect encoder would find "
-        "(grey) and what this pipeline found (blue, 95 % interval over test runs). The blue line "
-        "should rise in the same order and cross zero near the same place; it may be flatter, "
-        "since noise and shared features pull all scores together. In a world in which nothing "
-        "is planted the blue line must not rise.",
+        "(grey) and what this pipeline found (blue, 95 % interval over test runs). Where "
+        "the effect is recovered, the blue line rises in the same order and crosses zero near the "
+        "same place; it may be flatter, since noise and shared features pull all scores together. "
+        "In a world in which nothing is planted it does not rise.",
         f"Planted and recovered left minus right of {len(rows)} models; {found}.",
     )

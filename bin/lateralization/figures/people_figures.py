@@ -86,9 +86,9 @@ def individuals(
     return Drawing(
         figure,
         f"{words[form]} of each individual, {WHAT[column]} over the whole brain",
-        "One panel per person. Single people are noisy: look for the direction that most panels "
-        "share, not for one clear panel. A person whose scores do not rise with size at all "
-        "usually moved, slept, or has runs in another order than the story.",
+        "One panel per person. Single people are noisy: one panel says little, and what most "
+        "panels share says more. Whether a person's runs are sound is told by checks.tsv, "
+        "and not by these scores.",
         f"{len(names)} panels over {wide['model'].nunique()} models, from "
         f"{wording.number(float(np.nanmin(wide[looks.get(form, (('left', ''),))[0][0]])))} on.",
     )

@@ -167,10 +167,8 @@ def best_layer(tables: Tables, language: str, subject: str) -> Drawing:
         figure,
         "Where the best layer lies",
         "The layer with the highest mean, as a share of the number of layers (embedding "
-        "included). In the study it moves towards the middle as models grow. A point at 0 says "
-        "that the embedding is best; the last of n layers lies at n / (n + 1), just below 1, since "
-        "the embedding counts as layer 0. Either is rare in a trained model and worth a look at "
-        "its layer profile.",
+        "included). A point at 0 says that the embedding is best; the last of n layers lies at "
+        "n / (n + 1), just below 1, since the embedding counts as layer 0.",
         f"Scatter of the best layer's depth over {len(best)} models.",
     )
 
@@ -194,8 +192,7 @@ def predictors(tables: Tables, language: str, subject: str) -> Drawing:
         figure,
         "What else goes with the brain score",
         "Correlation over models of the brain score with each numeric column of the model "
-        "sheet, with Fisher's 95 % interval. A loss such as perplexity should be negative and "
-        "skill positive; an interval that spans 0 leaves it open. Such columns go together with "
-        "size, so none of them is shown to be the cause.",
+        "sheet, with Fisher's 95 % interval; one that spans 0 leaves the sign open. Such "
+        "columns go together with size, so none of them is shown to be the cause.",
         f"Correlations of {wording.plural(len(found), 'predictor')} with the brain score.",
     )

@@ -34,6 +34,24 @@ SHOWN = 400
 NAMES = {"layer": "layer", "voxels": "voxels", "midline": "midline", "summary": "summary",
          "runs": "runs", "families": "families"}  # fmt: skip
 
+OPTION_WORDS = {
+    "best_voxel": "best layer of each voxel", "best_mean": "one layer of each model",
+    "best_cv": "layer chosen on other runs", "fixed_depth": "two thirds of the depth",
+    "whole": "whole brain", "above_50": "reliability above its 50th percentile",
+    "reliable": "reliability above its 75th", "above_90": "reliability above its 90th",
+    "rois": "regions of interest",
+    "shared": "halves share the midline", "strict": "without the midline",
+    "paired": "mirror-image pairs", "mean": "mean", "p90": "90th percentile",
+    "index": "laterality index", "over_ceiling": "divided by the reliability", "all": "all",
+}  # fmt: skip
+"""Options of the specifications, as a reader says them."""
+
+
+def option_words(name: str) -> str:
+    """Write an option of the specifications in words; of ``without_run_1`` and names, as it is."""
+    return OPTION_WORDS.get(name, name.replace("_", " ") if name.startswith("without_") else name)
+
+
 MIDLINES = {
     "shared": ("#0072b2", "o", "shared midline (published)"),
     "strict": ("#e69f00", "s", "without the midline"),
@@ -121,7 +139,7 @@ def _panel(axes: Any, rows: pd.DataFrame, options: list[tuple[str, str]]) -> Non
     for y, (choice, option) in enumerate(options):
         x = np.flatnonzero((rows[choice] == option).to_numpy())
         axes.plot(x, np.full(x.size, y), "|", color=INK, markersize=4, markeredgewidth=0.5)
-    axes.set_yticks(range(len(options)), [f"{option}" for _, option in options], fontsize=6)
+    axes.set_yticks(range(len(options)), [option_words(name) for _, name in options], fontsize=6)
     axes.set_ylim(len(options) - 0.3, -0.7)
     ends = [i for i in range(1, len(options)) if options[i][0] != options[i - 1][0]]
     for end in ends:
@@ -250,9 +268,8 @@ def densities(tables: Tables, language: str, subject: str, region: str) -> Drawi
         figure,
         f"Distribution of scores over voxels, {WORDS[region]}",
         "All curves share one axis and enclose the same area, so heights can be compared. Models "
-        f"run from light (smallest) to dark (largest); {name_baselines(len(others))}. Baselines "
-        "should lie to the left of every model; a model on top of them has learnt nothing that "
-        "shows here.",
+        f"run from light (smallest) to dark (largest); {name_baselines(len(others))}. A "
+        "model on top of the baselines predicts no more than they do.",
         f"Densities of {wording.plural(len(shown), 'model')} and "
         f"{wording.plural(len(others), 'baseline')}.",
     )

@@ -127,8 +127,7 @@ def steps(tables: Tables, language: str, subject: str) -> Drawing:
         figure,
         "Score and asymmetry over training",
         "Checkpoints of one model, joined by a line: its size stays the same, so what changes is "
-        "what it has learnt. In the study both rise within the first tenth of training and then "
-        "level off. A fall at the end, or a jump at one step, points to a damaged checkpoint."
+        "what it has learnt. A jump at one step can be a damaged checkpoint."
         + _not_drawn(len(known) - len(rows)),
         f"Line plots of {wording.plural(len(rows), 'checkpoint')} of "
         f"{wording.plural(len(names), 'model')}; left minus right ends at "

@@ -180,9 +180,8 @@ def trajectories(tables: Tables, language: str, subject: str) -> Drawing:
         f"Where the trajectories bend, {WORDS[region]}",
         "Two straight lines that meet where they fit best; the grey band is where the bend may "
         "lie (95 %), p tests the bend against a single line; training steps of a model, which are "
-        "no independent points, by their first differences. A curve that rises and levels off "
-        "gives a narrow band and a flat second line. A band over the whole range, or a p that is "
-        "not small, says that a straight line does as well and no place should be named. A "
+        "no independent points, by their first differences. A band over the whole range, or a p "
+        "that is not small, says that a straight line does as well, and no place can be named. A "
         "predictor that spans more than a factor of 100 has a logarithmic axis, with 0 at its foot "
         f"where there is a step 0.{chosen}",
         f"{len(names) * len(outcomes)} panels with bent lines along {told}.",

@@ -1,7 +1,8 @@
 """Read an atlas: the labels of its areas, their names and sides, and its voxels on a mask."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -14,10 +15,16 @@ from lateralization.errors import BadInput
 from lateralization.files import read_json, read_text_table
 from lateralization.problems import listed
 from lateralization.statistics.areas import (
+    BY_NUMBER,
     Areas,
+    Pair,
+    Partners,
     Places,
-    label_areas,
-    pair_labels,
+    areas_of,
+    check_sides,
+    compare_places,
+    find_partners,
+    homotopic_partners,
     side_of_word,
     split_side,
 )
@@ -62,11 +69,16 @@ def check_atlas(image: Path, table: Path) -> dict[int, str]:
     """
     names = read_labels(table)
     values, affine = read_image(image)
-    pair_labels(names, places_of(values, affine))
+    partners, pairs = partners_by_place(values, affine, names)
     there = {int(label) for label in np.unique(values)} - {0}
     if not there & names.keys():
         raise BadInput(f"{image} holds none of the labels of {table}; give the table that is its")
     _check_place(values, affine, image)
+    if apart := [pair.area for pair in pairs if pair.area not in partners]:
+        say(
+            f"atlas: {len(apart)} of {len(pairs)} areas are not compared, since their sides are no "
+            f"mirror images (tables/atlas_pairs.tsv says of each why): {listed(apart, 8)}"
+        )
     if nameless := sorted(there - names.keys()):
         say(f"{table} names no label {listed(nameless)}: these areas are left out")
     if absent := sorted(names.keys() - there):
@@ -222,8 +234,62 @@ def to_grid(
     return np.asarray(moved.dataobj).astype(np.int64)
 
 
-def read_atlas(folder: Sequence[Path], mask: Booleans, affine: Array) -> tuple[Areas | None, str]:
-    """Read the atlas that FETCH brought, on a mask.
+def partners_by_place(
+    values: NDArray[np.integer], affine: Array, names: Mapping[int, str]
+) -> tuple[Partners, list[Pair]]:
+    """Give the areas whose sides are compared, and how alike the places of all sides are.
+
+    Parameters
+    ----------
+    values : (x, y, z) integers
+    affine : (4, 4), mm
+    names
+        Label → name.
+
+    Raises
+    ------
+    BadInput
+        The labels cannot be paired, or lie on other sides than their names.
+    """
+    places = places_of(values, affine)
+    check_sides(names, places)
+    partners = homotopic_partners(names)
+    pairs = compare_places(values, affine, names, partners)
+    if sum(pair.together for pair in pairs) < max(1, BY_NUMBER * len(pairs)):
+        partners = find_partners(names, places)
+        pairs = compare_places(values, affine, names, partners)
+    return {pair.area: partners[pair.area] for pair in pairs if not pair.reason}, pairs
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """An atlas on its own grid.
+
+    Attributes
+    ----------
+    values
+        Labels (x, y, z); 0 is no area.
+    affine
+        (4, 4), mm.
+    partners
+        The areas whose sides are compared.
+    pairs
+        How alike the places of the sides are, of all areas.
+    """
+
+    values: NDArray[np.integer]
+    affine: Array
+    partners: Partners
+    pairs: Sequence[Pair]
+
+    def areas(self, mask: Booleans, affine: Array) -> Areas:
+        """Give the areas within a mask (x, y, z) whose grid has the affine (4, 4), mm."""
+        placed = to_grid(self.values, self.affine, affine, mask.shape)
+        return areas_of(from_volume(placed, mask), self.partners, hemispheres(mask, "strict"))
+
+
+def read_atlas(folder: Sequence[Path]) -> tuple[Atlas | None, str]:
+    """Read the atlas that FETCH brought.
 
     Parameters
     ----------
@@ -232,7 +298,7 @@ def read_atlas(folder: Sequence[Path], mask: Booleans, affine: Array) -> tuple[A
 
     Returns
     -------
-    areas (None without an atlas) and the reason for their absence.
+    atlas (None without one) and the reason for its absence.
 
     Raises
     ------
@@ -243,7 +309,5 @@ def read_atlas(folder: Sequence[Path], mask: Booleans, affine: Array) -> tuple[A
     if IMAGE not in named or LABELS not in named:
         told = read_json(named[REASON]) if REASON in named else {}
         return None, str(told.get("reason") or "this run has no atlas")
-    values, source = read_image(named[IMAGE])
-    placed = to_grid(values, source, affine, mask.shape)
-    halves, places = hemispheres(mask, "strict"), places_of(values, source)
-    return label_areas(from_volume(placed, mask), read_labels(named[LABELS]), halves, places), ""
+    values, affine = read_image(named[IMAGE])
+    return Atlas(values, affine, *partners_by_place(values, affine, read_labels(named[LABELS]))), ""

@@ -344,7 +344,8 @@ def write_average(
     save_tensors(out, tensors, told)
     for key in keys:
         volume = to_volume(tensors[key], brain.mask)
-        save_volume(volume, brain.affine, f"{nifti_prefix}{published_name(key, keys)}.nii.gz", tr)
+        path = f"{nifti_prefix}{published_name(key, keys)}.nii.gz"
+        save_volume(volume, brain.affine, path, tr, what="mean of all who heard it, standardised")
     return int(tensors["left_out"].any(axis=0).sum())
 
 

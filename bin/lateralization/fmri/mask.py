@@ -13,6 +13,7 @@ from lateralization.arrays import Array, Booleans
 from lateralization.errors import BadInput
 from lateralization.study import GRID_AFFINE
 from lateralization.volumes import (
+    LABEL,
     check_mirror_grid,
     check_same_grid,
     image_data,
@@ -20,6 +21,8 @@ from lateralization.volumes import (
     load_mask,
     save_volume,
 )
+
+BRAIN = "brain mask, mirror-symmetric"
 
 SHARE_OF_RUNS = 0.5
 """A voxel is in the common mask when strictly more than this share of the runs have it."""
@@ -90,7 +93,7 @@ def write_group_mask(paths: Sequence[Path], out: Path) -> None:
     paths
         One 4-D image per subject, one volume per run.
     out
-        The mask to write; sform code 2, qform code 0.
+        The mask to write.
 
     Raises
     ------
@@ -108,11 +111,11 @@ def write_group_mask(paths: Sequence[Path], out: Path) -> None:
             raise BadInput(f"{path} is no set of masks: it holds other values than 0 and 1")
         masks.extend(np.moveaxis(data.astype(bool), -1, 0))
     mask = symmetric_mask(masks, first.affine)
-    save_volume(mask.astype(np.int8), first.affine, out)
+    save_volume(mask.astype(np.int8), first.affine, out, what=BRAIN, intent=LABEL)
 
 
 def copy_mask(given: Path, out: Path) -> None:
-    """Check a mask that was made before and write it in the form of ours (int8, sform code 2).
+    """Check a mask that was made before and write it in the form of ours (int8).
 
     Raises
     ------
@@ -121,4 +124,4 @@ def copy_mask(given: Path, out: Path) -> None:
     """
     mask, affine = load_mask(given)
     check_mirror_grid(mask.shape, affine, given)
-    save_volume(mask.astype(np.int8), affine, out)
+    save_volume(mask.astype(np.int8), affine, out, what=BRAIN, intent=LABEL)

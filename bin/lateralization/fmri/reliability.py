@@ -20,7 +20,7 @@ from lateralization import study
 from lateralization.arrays import Array, Booleans, Floats, Single
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
-from lateralization.files import open_tensors, read_tensor, save_tensors
+from lateralization.files import open_tensors, read_tensor, save_tensors, write_json
 from lateralization.fmri.average import LEAST_HEARERS, enough_heard, heard_runs, left_out_of
 from lateralization.fmri.bold import kept_scans
 from lateralization.fmri.joblib_array import check_array, is_nifti
@@ -38,8 +38,7 @@ from lateralization.volumes import (
     from_volume,
     image_data,
     load_mask,
-    save_volume,
-    to_volume,
+    save_map,
 )
 
 SLAB = 16
@@ -346,6 +345,21 @@ def _id_first(path: Path) -> list[str]:
     return path.name.split("_")
 
 
+def save_reliability(trials: Floats, mask: Booleans, affine: Array, out_prefix: str) -> None:
+    """Write ``<prefix>_isc.nii.gz`` with its mask, and a sidecar that names the volumes.
+
+    Parameters
+    ----------
+    trials : (n_trials, n_voxels)
+    mask : (x, y, z) bool
+    affine : (4, 4), mm
+    """
+    what = "inter-subject reliability (Pearson r), one volume per trial"
+    save_map(trials.astype(np.float32), mask, affine, f"{out_prefix}_isc.nii.gz", what)
+    volumes = [f"trial-{trial}" for trial in range(1, len(trials) + 1)]
+    write_json({"description": what, "units": "r", "volumes": volumes}, f"{out_prefix}_isc.json")
+
+
 def write_reliability(
     paths: Sequence[Path],
     mask_path: Path,
@@ -383,8 +397,7 @@ def write_reliability(
     if found is None:
         return None
     trials: Floats = found.r.mean(axis=1)
-    volume = to_volume(trials.astype(np.float32), mask)
-    save_volume(volume, affine, f"{out_prefix}_isc.nii.gz")
+    save_reliability(trials, mask, affine, out_prefix)
     tensors: dict[str, Array] = {"r": found.r.astype(np.float32), "alphas": found.alphas}
     tensors["split_half"] = found.halves.astype(np.float32)
     told = {"stories": json.dumps(found.stories)}
@@ -435,7 +448,7 @@ def write_given(path: Path, mask_path: Path, out_prefix: str) -> Floats:
     trials[:, (trials == 0).all(axis=0)] = np.nan  # what lies outside of another mask
     if absent := int((~np.isfinite(trials)).any(axis=0).sum()):
         say(f"{path} has no value in {absent} of the {int(mask.sum())} voxels of {mask_path}")
-    save_volume(to_volume(trials.astype(np.float32), mask), affine, f"{out_prefix}_isc.nii.gz")
+    save_reliability(trials, mask, affine, out_prefix)
     return trials
 
 

@@ -8,7 +8,7 @@ from lateralization.arrays import Array, Booleans
 from lateralization.command import say
 from lateralization.errors import BadInput
 from lateralization.files import read_table
-from lateralization.volumes import load_mask, save_volume
+from lateralization.volumes import LABEL, load_mask, save_volume
 
 COLUMNS = ("name", "x", "y", "z", "radius_mm")
 
@@ -64,7 +64,7 @@ def read_centres(path: Path) -> dict[str, tuple[float, ...]]:
 
 
 def write_rois(mask_path: Path, centres_path: Path, out_prefix: str) -> dict[str, int]:
-    """Write one mask per row of the table of centres, float64 {0, 1} as the study's files.
+    """Write one mask per row of the table of centres, uint8 {0, 1}.
 
     Parameters
     ----------
@@ -97,5 +97,6 @@ def write_rois(mask_path: Path, centres_path: Path, out_prefix: str) -> dict[str
                 f"of ({x:g}, {y:g}, {z:g}) belongs to the mask, so its scores stay empty"
             )
     for name, region in regions.items():
-        save_volume(region.astype(np.float64), affine, f"{out_prefix}_roi-{name}.nii.gz")
+        path = f"{out_prefix}_roi-{name}.nii.gz"
+        save_volume(region.astype(np.uint8), affine, path, what=f"sphere {name}", intent=LABEL)
     return {name: int(region.sum()) for name, region in regions.items()}

@@ -94,6 +94,7 @@ def make_plan(request: Mapping[str, Any], assets: Path) -> Plan:
         glove=glove,
         atlas=atlas,
         data_runs=data_runs,
+        template=described.template,
     )
     cost = price(plan)
     return replace(plan, notes=[*plan.notes, cost]) if cost else plan

@@ -51,6 +51,10 @@ GLOSSARY = {
         "shared: the voxels of the midline plane are dealt out to both sides, as in the study; "
         "strict: they are left out."
     ),
+    "mirror image": (
+        "The voxel at the same place on the other side, x against −x. In a template that is not "
+        "symmetric it need not be the homologous place of the cortex."
+    ),
     "reliable voxels": "Those whose reliability is above its 75th percentile.",
     "ROI": "Region of interest: a sphere around a published centre, and its mirror image.",
     "run": (

@@ -18,7 +18,7 @@ from lateralization.fmri.methods import (
 from lateralization.language_models.methods import describe_models
 from lateralization.run_plan import Plan
 from lateralization.sources.methods import describe_data
-from lateralization.statistics.methods import INCOMPLETE, STATISTICS
+from lateralization.statistics.methods import INCOMPLETE, STATISTICS, describe_sides
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def paragraphs(plan: Plan, absent: Absent = NOBODY) -> tuple[list[str], dict[str
         describe_reliability(plan),
         f"{describe_models(plan)} {describe_baselines(plan)}",
         describe_encoding(plan),
-        f"{STATISTICS}{gaps} The pipeline runs under Nextflow [nextflow].",
+        f"{describe_sides(plan)} {STATISTICS}{gaps} The pipeline runs under Nextflow [nextflow].",
     ]
     everything = " ".join(texts)
     used = sorted(

@@ -11,6 +11,7 @@ from lateralization.names import AVERAGE, MODEL
 from lateralization.report.sentences import Remark, state
 from lateralization.run_plan import Plan
 from lateralization.statistics.intervals import MIN_PEOPLE
+from lateralization.statistics.methods import mirror_text
 from lateralization.tables.read import of
 from lateralization.tables.registry.tables import PUBLISHED, Tables
 
@@ -95,6 +96,8 @@ def not_tested(plan: Plan, tables: Tables) -> list[Remark]:
                     people=wording.plural(people, "individual"),
                 )
             )
+    if plan.truth is None and not (plan.template and plan.template.symmetric):
+        remarks.append(state("homologues_not_tested", why=mirror_text(plan)))
     remarks.append(state("story_not_tested"))
     if plan.truth is not None:
         remarks.append(state("brains_not_tested"))

@@ -267,7 +267,7 @@ def render(report: dict[str, Any], template: Path, figures: Path) -> str:
 
 
 def dataset_description(plan: Plan, known: dict[str, str]) -> dict[str, Any]:
-    """Describe the published tree as a BIDS derivative."""
+    """Describe the published tree in the form of BIDS: what it is, and what it was made from."""
     dataset = plan.parameters["dataset"]
     if plan.truth is not None:
         source = {"URL": "simulated data of this project"}

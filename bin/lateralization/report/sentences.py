@@ -525,6 +525,11 @@ SENTENCES = _by_name((
         "baselines).",
     ),
     Sentence(
+        "homologues_not_tested", NOTE, "the template of the images is not known to be symmetric",
+        "Whether homologous places differ, and not only mirror images. {why} Images in a symmetric "
+        "template (MNI152NLin2009cSym), named by template in dataset.json, would tell.",
+    ),
+    Sentence(
         "story_not_tested", NOTE, "always: the runs of a data set are the parts of one story",
         "Whether it holds for a second story: a run with the --dataset of another story.",
     ),

@@ -9,7 +9,8 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from lateralization import wording
-from lateralization.tables.registry.tables import TABLES, Table, Tables
+from lateralization.tables.registry.table import Table
+from lateralization.tables.registry.tables import TABLES, Tables
 
 MAX_ROWS = 400
 """More rows than this are cut in the page; the file in tables/ has them all."""

@@ -2,7 +2,7 @@
 
 Per model: the hidden states of one middle layer, averaged per word, less their mean over the
 story (the word rate is planted apart, once), through the study's haemodynamic response,
-standardised per run, mixed into voxels by weights that are smooth in space. Homologous voxels
+standardised per run, mixed into voxels by weights that are smooth in space. Mirror-image voxels
 have the same weights, so a difference between hemispheres comes from the shares of a world, and
 from noise. Word rate, word length and physiological-like noise of each subject are added.
 """

@@ -337,3 +337,36 @@ def local_annotation(root: Path, name: str, problems: Problems) -> Path | None:
         problems.add(f"--dataset: {path} does not exist{hint}; put the annotation there")
         return None
     return path
+
+
+HANDS = {"r": "right", "l": "left", "a": "ambidextrous"}
+"""First letter of a cell of the column handedness, whatever its case → hand."""
+
+
+def count_hands(root: Path, subjects: Sequence[str]) -> dict[str, int]:
+    """Count the subjects by the hand that ``participants.tsv`` gives them.
+
+    Parameters
+    ----------
+    root
+        Folder of the data set.
+    subjects
+        Ids without ``sub-``.
+
+    Returns
+    -------
+    right, left, ambidextrous or unknown → subjects; empty where the table says it of nobody.
+    """
+    path = root / "participants.tsv"
+    if not path.is_file():
+        return {}
+    table = read_text_table(path, ("participant_id", "handedness"), strict=False)
+    if not {"participant_id", "handedness"} <= set(table.columns):
+        return {}
+    cells = dict(zip(table["participant_id"], table["handedness"], strict=True))
+    hands = Counter(
+        HANDS.get(cells.get(f"sub-{subject}", "").strip().lower()[:1], "unknown")
+        for subject in subjects
+    )
+    known = {hand: hands[hand] for hand in (*HANDS.values(), "unknown") if hands[hand]}
+    return {} if known.keys() <= {"unknown"} else known

@@ -6,7 +6,7 @@ manifest when it is fetched.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from lateralization.bids.runs_table import Naming
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.problems import listed
+from lateralization.run_plan import Template
 from lateralization.study import TRIM
 from lateralization.words.annotation import COLUMNS
 
@@ -42,6 +43,8 @@ class Description:
         Our name of a column of the annotation → the data set's.
     languages
         Code on the command line → language.
+    template
+        The template of the images; None where that is not known.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Description:
     bold: str
     columns: dict[str, str]
     languages: dict[str, Language]
+    template: Template | None
 
     @property
     def folders(self) -> str:
@@ -170,6 +174,7 @@ def _description(content: dict[str, Any], path: Path) -> Description:
         content["bold"] if numbered else "",
         columns,
         languages,
+        Template(**content["template"]) if "template" in content else None,
     )
 
 
@@ -243,8 +248,10 @@ def find_description(dataset: str, place: Path, assets: Path) -> Description:
     """
     own = place / FILE if place.is_dir() else place
     schema = assets / "dataset.schema.json"
-    if dataset == STUDY or not own.is_file():
+    if dataset == STUDY:
         return read_description(assets / f"{STUDY}.json", schema)
+    if not own.is_file():  # the study's layout; nothing tells the template of the images
+        return replace(read_description(assets / f"{STUDY}.json", schema), template=None)
     found = read_description(own, schema)
     if place.is_file() and (found.manifest is None or not found.manifest.is_file()):
         raise BadInput(

@@ -1,11 +1,16 @@
 """Areas of an atlas with left and right labels, and the voxels that each has within a mask.
 
-What a name says of its side is compared with where its voxels lie: a name is never believed alone.
+What a name says of its side is compared with where its voxels lie, and so are two labels that are
+partners by their names: a name is never believed alone. In Schaefer's parcellations the sides were
+numbered apart, and ``LH_Vis_3`` lies elsewhere than ``RH_Vis_3``.
 """
 
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lateralization.arrays import Array, Booleans
 from lateralization.command import say
@@ -190,13 +195,139 @@ def check_sides(names: Mapping[int, str], places: Places) -> None:
         )
 
 
-def label_areas(
-    labels: Array,
-    names: Mapping[int, str],
-    halves: Halves | None = None,
-    places: Places | None = None,
-) -> Areas:
-    """Pair the labels of any atlas within a mask.
+Partners = Mapping[str, tuple[int, int]]
+"""Area → its labels left and right; one label twice where it is cut at the midline."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """How alike the places of the two sides of an area are, in the atlas itself.
+
+    Attributes
+    ----------
+    area
+        Its name without a side.
+    left, right
+        Names of the labels; the same twice for one label that is cut at the midline.
+    n_left, n_right
+        Voxels of the image.
+    dice
+        Overlap of one side with the mirror image of the other: twice the voxels that they share,
+        divided by the voxels that they have.
+    distance
+        Between the centroid of the right side and the mirror image of the left one's, mm.
+    """
+
+    area: str
+    left: str
+    right: str
+    n_left: int
+    n_right: int
+    dice: float
+    distance: float
+
+    @property
+    def size_ratio(self) -> float:
+        """Voxels of the larger side divided by those of the smaller; NaN where one has none."""
+        small, large = sorted((self.n_left, self.n_right))
+        return large / small if small else np.nan
+
+    @property
+    def together(self) -> bool:
+        """Whether one side lies where the mirror image of the other does."""
+        return self.dice >= LEAST_DICE or self.distance <= FARTHEST
+
+    @property
+    def reason(self) -> str:
+        """Why the sides are not compared; empty where they are."""
+        if not (self.n_left and self.n_right):
+            return f"no voxel on the {SIDE_NAMES[0] if not self.n_left else SIDE_NAMES[1]}"
+        if not self.together:
+            return (
+                f"the sides overlap too little when one is mirrored (Dice {self.dice:.2f}) and "
+                f"their centres are {self.distance:.1f} mm apart"
+            )
+        if self.size_ratio > LARGEST_RATIO:
+            return f"one side is {self.size_ratio:.1f} times as large as the other"
+        return ""
+
+
+LEAST_DICE, FARTHEST, LARGEST_RATIO = 0.3, 12.0, 2.0
+"""Sides are partners that overlap at least so much when one is mirrored, or whose centres are at
+most so far apart then (mm); and neither has more than so many times the voxels of the other."""
+
+BY_NUMBER = 0.9
+"""Share of the pairs of numbers that must lie together for the numbers to make the partners."""
+
+_NETWORKS = re.compile(r"[0-9]+networks_([LR])H_", re.IGNORECASE)
+
+
+def homotopic_partners(names: Mapping[int, str]) -> dict[str, tuple[int, int]]:
+    """Give the partners that the numbers make in a parcellation by networks; empty: in another.
+
+    In Yan et al. (2023) label k on the left belongs to label k + n on the right, and the two may
+    be of different networks, so that no name tells: ``7networks_LH_Default_FPole`` and
+    ``7networks_RH_Cont_FPole``.
+
+    Parameters
+    ----------
+    names
+        Label → name: ``<number>networks_LH_…`` for the first half of the labels, ``RH`` for the
+        other.
+    """
+    found = [(label, name, _NETWORKS.match(name)) for label, name in sorted(names.items())]
+    sides = "".join(match[1].upper() if match else "?" for _, _, match in found)
+    n = len(sides) // 2
+    if not n or sides != "L" * n + "R" * n:
+        return {}
+    partners: dict[str, tuple[int, int]] = {}
+    for (left, name, _), (right, other, _) in zip(found[:n], found[n:], strict=True):
+        areas = dict.fromkeys(split_side(one)[0] for one in (name, other))
+        partners[" / ".join(areas)] = left, right
+    return partners if len(partners) == n else {}
+
+
+def compare_places(
+    values: NDArray[np.integer], affine: Array, names: Mapping[int, str], partners: Partners
+) -> list[Pair]:
+    """Compare the places of both sides of every area, in the grid of the atlas.
+
+    Parameters
+    ----------
+    values : (x, y, z) integers
+        Labels; 0 is no area. On any grid: the mirror image of a voxel is looked up in the nearest.
+    affine : (4, 4), mm
+    names
+        Label → name.
+    """
+    index = np.array(np.nonzero(values))
+    labels, world = values[tuple(index)], affine[:3, :3] @ index + affine[:3, 3:]
+    mirrored = world * np.array([[-1.0], [1.0], [1.0]])
+    across = np.linalg.inv(affine) @ np.vstack([mirrored, np.ones(world.shape[1])])
+    place = np.rint(across[:3]).astype(np.intp)
+    there = ((place >= 0) & (place < np.array(values.shape)[:, None])).all(axis=0)
+    opposite = np.zeros_like(labels)
+    opposite[there] = values[tuple(place[:, there])]
+
+    def pair(area: str, left: int, right: int) -> Pair:
+        cut = left == right
+        sides = [(labels == one) & (side * world[0] > 0 if cut else True)
+                 for one, side in ((left, -1), (right, 1))]  # fmt: skip
+        n_left, n_right = (int(side.sum()) for side in sides)
+        shared = (sides[0] & (opposite == right)).sum() + (sides[1] & (opposite == left)).sum()
+        none = not (n_left and n_right)
+        centres = [] if none else [mirrored[:, sides[0]].mean(1), world[:, sides[1]].mean(1)]
+        return Pair(
+            area, names[left], names[right], n_left, n_right,
+            np.nan if none else float(shared / (n_left + n_right)),
+            np.nan if none else float(np.linalg.norm(centres[0] - centres[1])),
+        )  # fmt: skip
+
+    return [pair(area, *sides) for area, sides in partners.items()]
+
+
+def find_partners(names: Mapping[int, str], places: Places) -> dict[str, tuple[int, int]]:
+    """Find the labels of both sides of the areas of any atlas, in the order of the lower labels.
 
     Labels whose names differ in their side only are partners, and so are two labels of one name
     without a side, told apart by their places. A name without a side that stands once is an area
@@ -205,58 +336,50 @@ def label_areas(
 
     Parameters
     ----------
-    labels : (n_voxels,) integers
-        Label of each voxel of the mask; 0 is no area.
     names
         Label → name.
-    halves
-        Voxels of the left and of the right hemisphere, without the midline; None: a name without
-        a side and without a partner is refused.
     places
-        Where the voxels of the labels lie in the atlas; None: those of the mask count, by
-        ``halves``.
+        Where the voxels of the labels lie in the atlas.
 
     Raises
     ------
     BadInput
         See :func:`pair_labels`; or no two labels are partners.
     """
-    if places is None:
-        places = {} if halves is None else {
-            label: (int((halves[0] & (labels == label)).sum()),
-                    int((halves[1] & (labels == label)).sum()))
-            for label in names
-        }  # fmt: skip
-    return Areas(_paired(labels, names, pair_labels(names, places), halves, places))
-
-
-def _paired(
-    labels: Array,
-    names: Mapping[int, str],
-    found: Mapping[str, list[int | None]],
-    halves: Halves | None,
-    places: Places,
-) -> dict[str, Halves]:
-    """Give the voxels of both sides of every area, in the order of the lower labels."""
-    sides: dict[str, Halves] = {}
+    partners: dict[str, tuple[int, int]] = {}
     alone, split = [], _split_all(names)
-    for name, (left, right) in found.items():
+    for name, (left, right) in pair_labels(names, places).items():
         single = (left if right is None else right) or 0
         if left is not None and right is not None:
-            sides[name] = (labels == left, labels == right)
-        elif (
-            halves is not None
-            and split[single][1] is None
-            and _side_of(places.get(single, (0, 0))) is None
-        ):
-            sides[name] = (halves[0] & (labels == single), halves[1] & (labels == single))
+            partners[name] = left, right
+        elif split[single][1] is None and _side_of(places.get(single, (0, 0))) is None:
+            partners[name] = single, single
         else:
             alone.append(names[single])
-    if not sides:
+    if not partners:
         raise BadInput(
             f"no two labels of the atlas are partners ({', '.join(alone[:4])}); name the sides "
             "alike, as in Left Insula and Right Insula"
         )
     if alone:
         say(f"atlas: {len(alone)} labels have no partner and are left out: {', '.join(alone[:8])}")
-    return sides
+    return partners
+
+
+def areas_of(labels: Array, partners: Partners, halves: Halves) -> Areas:
+    """Give the voxels of both sides of areas within a mask.
+
+    Parameters
+    ----------
+    labels : (n_voxels,) integers
+        Label of each voxel of the mask; 0 is no area.
+    halves
+        Voxels of the left and of the right hemisphere, without the midline.
+    """
+    return Areas({
+        name: (
+            (labels == left) & (halves[0] | (left != right)),
+            (labels == right) & (halves[1] | (left != right)),
+        )
+        for name, (left, right) in partners.items()
+    })  # fmt: skip

@@ -458,7 +458,7 @@ def _mean_over_voxels(values: Floats) -> Floats:
 
 
 def pairs(brain: Brain, percentile: float | None = None) -> tuple[NDArray[np.intp], ...] | None:
-    """Give homologous voxels: (left voxels, their mirror images), the midline left out.
+    """Give mirror-image voxels: (left voxels, their mirror images), the midline left out.
 
     Parameters
     ----------
@@ -530,7 +530,7 @@ def asymmetries(scores: RunScores, brain: Brain, region: Region) -> Iterator[Asy
 
     The whole brain has mean and 90th percentile, the reliable voxels mean and mean of the
     score divided by the reliability, voxel by voxel; a ROI has its mean. Without the midline both
-    also have the mean over homologous pairs of voxels.
+    also have the mean over mirror-image pairs of voxels.
     """
     yield mean_asymmetry(scores, region, region.name)
     if region.name == WHOLE:

@@ -1,4 +1,7 @@
-"""What the report says of scores, hemispheres, intervals and regressions."""
+"""What the report says of left and right, scores, hemispheres, intervals and regressions."""
+
+from lateralization import wording
+from lateralization.run_plan import LanguagePlan, Plan
 
 STATISTICS = (
     "Published-style numbers take each voxel’s best layer and split the mask’s voxels into "
@@ -25,3 +28,41 @@ INCOMPLETE = (
     " Where people heard different stories, scores are matched by story, each person counts alike "
     "in the claim, and its interval is that of an incomplete crossed design."
 )
+
+def mirror_text(plan: Plan) -> str:
+    """Say whether a voxel's mirror image is its homologue."""
+    if plan.truth is not None:
+        return "The simulated brains are symmetric: a voxel’s mirror image is its homologue."
+    if plan.template is None:
+        return (
+            "The data set does not say which template its images are in: where that is not "
+            "symmetric, a voxel’s mirror image need not be its homologue."
+        )
+    if plan.template.symmetric:
+        says = "which is symmetric: a voxel’s mirror image is its homologue."
+    else:
+        says = (
+            "which is not symmetric: a voxel’s mirror image need not be its homologue, and "
+            "differences of anatomy enter every difference between the sides."
+        )
+    return f"Images are in the space of {plan.template.name}, {says}"
+
+
+def _hands_text(entry: LanguagePlan) -> str:
+    words = {"right": "right-handed", "left": "left-handed", "ambidextrous": "ambidextrous",
+             "unknown": "of unknown handedness"}  # fmt: skip
+    counts = [f"{n:,} {words[hand]}" for hand, n in entry.handedness.items()]
+    people = wording.plural(len(entry.subjects), "subject")
+    return f"Of the {people} in {entry.name}: {', '.join(counts)}."
+
+
+def describe_sides(plan: Plan) -> str:
+    """Describe what left and right are: the template, handedness, pairs of areas."""
+    parts = [mirror_text(plan)]
+    parts += [_hands_text(entry) for entry in plan.languages if entry.handedness]
+    if plan.atlas is not None:
+        parts.append(
+            "Areas of an atlas are compared where one side lies in the place of the other’s mirror "
+            "image and is of similar size."
+        )
+    return " ".join(parts)

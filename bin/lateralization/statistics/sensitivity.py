@@ -28,7 +28,7 @@ def sides_at(brain: Brain, percentile: float, midline: str) -> Halves | None:
     ----------
     midline
         ``shared`` and ``strict`` cut at a percentile of all voxels, as published; ``paired`` cuts
-        at a percentile of the mean reliability of homologous pairs, so both sides hold mirror
+        at a percentile of the mean reliability of mirror-image pairs, so both sides hold mirror
         images of each other.
 
     Returns

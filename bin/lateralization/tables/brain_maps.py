@@ -1,12 +1,15 @@
 """Maps for the brain figures, and values over voxels that figures need as small tables."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from lateralization.arrays import Array, Row, Single
+from lateralization.files import write_json, write_table
 from lateralization.names import AVERAGE, BASELINE, MODEL, RANDOM_SEED
 from lateralization.statistics.areas import Areas
 from lateralization.statistics.asymmetry import Brain, reliability_threshold, side_mean
@@ -17,7 +20,7 @@ from lateralization.tables.fits import Space
 from lateralization.tables.model_tables import groups, sized_models
 from lateralization.tables.people import difference_map
 from lateralization.tables.summaries import FitSummary
-from lateralization.volumes import from_volume, to_volume
+from lateralization.volumes import LABEL, from_volume, save_map, save_volume, to_volume
 
 SLOPE_P = 1e-7
 """Two-sided p that a voxel's slope must reach to be drawn in the published style."""
@@ -153,11 +156,11 @@ def brain_maps(
     Returns
     -------
     maps
-        ``<language>/<subject>/<what>`` → (x, y, z) float32 volume, 0 outside the mask and in
-        voxels left out; ``what`` is ``mask`` (1 in voxels that are used), ``isc``,
+        ``<language>/<subject>/<what>`` → (x, y, z) float32 volume, 0 outside the mask and NaN
+        where there is no value; ``what`` is ``mask`` (1 in voxels that are used), ``isc``,
         ``isc_known`` (1 where there is one), ``reliable`` (1 in the tables' reliable voxels),
         ``score`` (best model, best layer per voxel), ``left_minus_right`` (each left voxel's
-        score minus that of its mirror image, 0 on the right), ``slope`` (on ln N over models),
+        score minus that of its mirror image, NaN on the right), ``slope`` (on ln N over models),
         ``slope_strong`` (those with p < 1e-7), ``best_over_random``, ``worst_over_random``,
         ``rois_left``, ``rois_right``, ``areas`` (their numbers from 1),
         ``pairs`` and ``pairs_clear`` (of ``voxel_pairs``); and ``affine``, (4, 4), mm.
@@ -173,13 +176,66 @@ def brain_maps(
         space, name = spaces[key], "/".join(key)
         values, words = subject_maps(by_key[key], space, areas.get(key))
         for what, vector in values.items():
-            filled = np.nan_to_num(np.asarray(vector, dtype=np.float32), nan=0.0)
-            maps[f"{name}/{what}"] = to_volume(filled, space.mask)
+            maps[f"{name}/{what}"] = to_volume(np.asarray(vector, np.float32), space.mask)
         for what, volume in pair_maps.get(key[0], {}).items():
             maps[f"{name}/{what}"] = volume
         maps[f"{name}/affine"] = np.asarray(space.affine, dtype=np.float64)
         metadata |= {f"{name}/{word}": text for word, text in words.items()}
     return maps, metadata
+
+
+NIFTI = {
+    "score": ("brain score (r) of {model}, best layer of each voxel", "r"),
+    "isc": ("inter-subject reliability (r), mean over split halves", "r"),
+    "left_minus_right": ("brain score of {model}, left voxel minus its mirror image", "r"),
+    "slope": ("slope of the brain score on ln N over models", "r per ln N"),
+    "slope_strong": ("slope of the brain score on ln N where p < 1e-7, else 0", "r per ln N"),
+    "best_over_random": ("brain score of {model} minus that of {random}", "r"),
+    "worst_over_random": ("brain score of {worst} minus that of {random}", "r"),
+    "pairs": ("slope of left minus right on ln N, mean over people", "r per ln N"),
+    "pairs_clear": ("1 where the corrected p of pairs is at most 0.05", ""),
+    "reliable": ("1 in the reliable voxels", ""),
+    "rois_left": ("1 in the regions of interest", ""),
+    "rois_right": ("1 in the mirror images of the regions of interest", ""),
+    "areas": ("areas of the atlas, both sides of a pair alike; areas.tsv names them", ""),
+}
+"""Map → what it holds, and its unit; masks and labels have none."""
+
+
+def write_maps(
+    maps: Mapping[str, Array],
+    metadata: Mapping[str, str],
+    spaces: Mapping[tuple[str, str], Space],
+    out: Path,
+) -> None:
+    """Write the maps of :func:`brain_maps` as NIfTI, with a sidecar each.
+
+    ``lang-en_score.nii.gz`` (float32), ``lang-en_score_mask.nii.gz`` and ``lang-en_score.json``;
+    of masks and labels (uint8, areas int16) image and sidecar alone.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for name, volume in maps.items():
+        language, subject, what = name.split("/")
+        if what not in NIFTI:
+            continue
+        space, stem = spaces[language, subject], out / f"lang-{language}_{what}"
+        words = {
+            word: metadata.get(f"{language}/{subject}/{word}", "")
+            for word in ("model", "random", "worst")
+        }
+        holds, unit = NIFTI[what][0].format(**words), NIFTI[what][1]
+        if unit:
+            vector = from_volume(volume, space.mask)
+            save_map(vector, space.mask, space.affine, f"{stem}.nii.gz", holds, ("estimate", unit))
+        else:
+            labels = volume.astype(np.int16 if what == "areas" else np.uint8)
+            save_volume(labels, space.affine, f"{stem}.nii.gz", what=holds, intent=LABEL)
+        if what == "areas":
+            areas = metadata[f"{language}/{subject}/areas"].split("\n")
+            rows = pd.DataFrame({"index": range(1, len(areas) + 1), "name": areas})
+            write_table(rows, f"{stem}.tsv")
+        described = {"description": holds, "units": unit, "language": language, "subject": subject}
+        write_json(described, f"{stem}.json")
 
 
 def density_table(summaries: list[FitSummary], spaces: dict[tuple[str, str], Space]) -> list[Row]:

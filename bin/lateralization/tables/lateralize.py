@@ -14,13 +14,18 @@ from lateralization.baselines.own_features import KIND as FEATURES
 from lateralization.command import say
 from lateralization.errors import BadInput
 from lateralization.files import read_json, read_table, save_tensors, write_json, write_table
-from lateralization.fmri.atlas import read_atlas
+from lateralization.fmri.atlas import Atlas, read_atlas
 from lateralization.names import AVERAGE, BASELINE, CHECKPOINT, MODEL, UNTRAINED
 from lateralization.run_plan import LanguagePlan, Plan, read_plan
 from lateralization.statistics.areas import Areas, within
 from lateralization.statistics.asymmetry import SHARED, FitScores, Layers
 from lateralization.statistics.specifications import Specification, specify
-from lateralization.tables.brain_maps import brain_maps, density_table, sensitivity_table
+from lateralization.tables.brain_maps import (
+    brain_maps,
+    density_table,
+    sensitivity_table,
+    write_maps,
+)
 from lateralization.tables.ceiling_tables import Ceilings
 from lateralization.tables.claims import (
     ClaimScores,
@@ -40,7 +45,7 @@ from lateralization.tables.fits import Fit, Space, Spaces, iterate_fits
 from lateralization.tables.model_tables import groups, ols_rows, regression_rows, regressions
 from lateralization.tables.people import pair_tests, subject_rows
 from lateralization.tables.planted import planted_rows
-from lateralization.tables.region_tables import atlas_rows, roi_rows
+from lateralization.tables.region_tables import atlas_pair_rows, atlas_rows, roi_rows
 from lateralization.tables.registry.tables import RELIABILITY, TABLES
 from lateralization.tables.summaries import (
     FitSummary,
@@ -311,17 +316,16 @@ def _reduce(fit: Fit, r: Layers, scores: FitScores, tops: Ceilings, read: Read) 
         )
 
 
-def read_areas(
-    inputs: Inputs, spaces: dict[tuple[str, str], Space]
-) -> tuple[dict[tuple[str, str], Areas], str]:
-    """Bring the atlas to every mask; none, with the reason, where there is no atlas."""
-    found: dict[tuple[str, str], Areas] = {}
-    reason = ""
-    for key, space in spaces.items():
-        areas, reason = read_atlas(inputs.atlas, space.mask, space.affine)
-        if areas is not None:
-            found[key] = Areas(within(areas.sides, space.brain.used))
-    return found, reason
+def place_areas(
+    atlas: Atlas | None, spaces: dict[tuple[str, str], Space]
+) -> dict[tuple[str, str], Areas]:
+    """Bring the areas that are compared to every mask; none where there are none."""
+    if atlas is None or not atlas.partners:
+        return {}
+    return {
+        key: Areas(within(atlas.areas(space.mask, space.affine).sides, space.brain.used))
+        for key, space in spaces.items()
+    }
 
 
 def build(inputs: Inputs) -> Built:
@@ -335,7 +339,8 @@ def build(inputs: Inputs) -> Built:
     plan = read_plan(inputs.plan)
     read = summarise_all(inputs, plan)
     summaries, spaces = read.summaries, read.spaces
-    areas, no_atlas = read_areas(inputs, spaces)
+    atlas, no_atlas = read_atlas(inputs.atlas)
+    areas = place_areas(atlas, spaces)
     checks = check_rows(inputs.checks)
     found = {key: regressions(members) for key, members in groups(summaries).items()}
     roi = list(roi_rows(summaries, spaces, found))
@@ -356,6 +361,7 @@ def build(inputs: Inputs) -> Built:
         "densities": density_table(summaries, spaces),
         "sensitivity": sensitivity_table(summaries, spaces),
         **atlas_rows(summaries, spaces, areas),
+        "atlas_pairs": atlas_pair_rows(atlas.pairs if atlas else ()),
         **control_rows(summaries),
         "trajectories": trajectory_rows(summaries),
         **specification_rows(summaries, read.readings),
@@ -375,7 +381,7 @@ def build(inputs: Inputs) -> Built:
     compared, why_not = _published(plan, tables, spaces, inputs.published)
     tables["published"] = frame("published", compared)
     reasons = {"published": why_not}
-    reasons |= dict.fromkeys(("parcels", "areas", "area_relations"), no_atlas)
+    reasons |= dict.fromkeys(("parcels", "areas", "area_relations", "atlas_pairs"), no_atlas)
     return Built(tables, reasons, summaries, spaces, areas, pair_maps)
 
 
@@ -387,8 +393,13 @@ def write_tables(tables: dict[str, pd.DataFrame], reasons: dict[str, str], out: 
         write_json(described, out / f"{name}.json")
 
 
-def lateralize(inputs: Inputs, out: Path) -> str:
+def lateralize(inputs: Inputs, out: Path, folder: Path | None = None) -> str:
     """Write every table with its data dictionary, and the maps of the brain figures.
+
+    Parameters
+    ----------
+    out, folder
+        Of the tables, and of the maps as NIfTI; None: these are not wanted.
 
     Returns
     -------
@@ -397,7 +408,10 @@ def lateralize(inputs: Inputs, out: Path) -> str:
     built = build(inputs)
     write_tables(built.tables, built.reasons, out)
     maps, metadata = brain_maps(built.summaries, built.spaces, built.areas, built.pair_maps)
-    save_tensors(out / "maps.safetensors", maps, metadata)
+    drawn = {name: np.nan_to_num(values, nan=0.0) for name, values in maps.items()}
+    save_tensors(out / "maps.safetensors", drawn, metadata)
+    if folder is not None:
+        write_maps(maps, metadata, built.spaces, folder)
     failed = built.tables["failures"]
     for row in failed.itertuples():
         say(f"failed: {row.language} {row.subject} {row.model}".rstrip())

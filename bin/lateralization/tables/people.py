@@ -2,7 +2,7 @@
 
 A subject is the unit: each gives one asymmetry per model, and one slope of it on ln N over the
 models (the summary-statistics form of a mixed model with random slopes, exact where all subjects
-have the same models). The same is done for maps of left minus right over homologous pairs of
+have the same models). The same is done for maps of left minus right over pairs of mirror-image
 voxels. The tests are those of :mod:`permutation`.
 """
 
@@ -144,7 +144,8 @@ def pair_tests(
         Of the table ``voxel_pairs``.
     maps
         Language → ``pairs`` (mean slope over people) and ``pairs_clear`` (1 where its corrected p
-        is at most 0.05), (x, y, z) volumes with values on the left; only where a slope was tested.
+        is at most 0.05), (x, y, z) volumes with values on the left, else NaN or 0; only where a
+        slope was tested.
     """
     people: dict[str, list[dict[tuple[str, str], Single]]] = {}
     for (language, subject), members in groups(summaries).items():
@@ -163,7 +164,8 @@ def pair_tests(
             place = {"language": language, "quantity": key[0], "model": key[1]}
             rows.append(_pair_row(place, n, n_pairs, found))
             if key[0] == SLOPE and found is not None:
-                mean, clear = (np.zeros(pairs.shape, np.float32) for _ in range(2))
+                mean = np.full(pairs.shape, np.nan, np.float32)
+                clear = np.zeros(pairs.shape, np.float32)
                 mean[pairs] = volumes[:, pairs].mean(axis=0)
                 clear[pairs] = found.p <= 1 - LEVEL
                 drawn[language] = {"pairs": mean, "pairs_clear": clear}

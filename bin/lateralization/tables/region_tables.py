@@ -5,7 +5,7 @@ treats voxels as independent; slopes over models and test runs, with p values co
 number of regions, stand beside it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lateralization.arrays import Floats, Row
-from lateralization.statistics.areas import Areas
+from lateralization.statistics.areas import Areas, Pair
 from lateralization.statistics.asymmetry import BEST_VOXEL, SHARED, side_mean
 from lateralization.statistics.intervals import voxel_bootstrap
 from lateralization.statistics.lines import MIN_MODELS, slope_on
@@ -133,6 +133,19 @@ def roi_rows(
                 row[f"{column}_holm"] = adjusted
         for row in rows:
             yield {"language": key[0], "subject": key[1]} | row
+
+
+def atlas_pair_rows(pairs: Iterable[Pair]) -> list[Row]:
+    """List how alike the places of both sides of every area of the atlas are."""
+    return [
+        {
+            "parcel": pair.area, "left_label": pair.left, "right_label": pair.right,
+            "n_left": pair.n_left, "n_right": pair.n_right, "dice": pair.dice,
+            "distance": pair.distance, "size_ratio": pair.size_ratio,
+            "homologous": "no" if pair.reason else "yes", "reason": pair.reason,
+        }
+        for pair in pairs
+    ]  # fmt: skip
 
 
 def atlas_rows(

@@ -58,6 +58,9 @@ def test_maps_are_means_over_runs_0_outside_and_nan_where_left_out(folder):
     assert image.get_data_dtype() == np.float32
     np.testing.assert_allclose(volume[mask].T, part.r.mean(axis=1), rtol=0, atol=1e-6)
     assert np.isnan(volume[mask][5]).all()
+    used = nib.load(f"{prefix}_scores_mask.nii.gz")
+    assert used.get_data_dtype() == np.uint8
+    np.testing.assert_array_equal(used.get_fdata() == 1, mask & np.isfinite(volume).all(axis=3))
     assert not volume[~mask].any()
     runs = read_tensors(f"{prefix}_runs.safetensors")
     np.testing.assert_array_equal(runs["r"], part.r)
@@ -155,6 +158,7 @@ def test_the_command_joins_parts_in_whatever_order(folder):
     assert done.stderr.splitlines()[-1].endswith("out: 2 layers from 2 parts")
     assert {path.name for path in folder.glob("out_*")} == {
         "out_scores.nii.gz",
+        "out_scores_mask.nii.gz",
         "out_runs.safetensors",
         "out_scores.json",
     }

@@ -164,7 +164,7 @@ def test_the_reliable_voxels_of_the_figures_are_those_of_the_tables(cut):
             f"Histogram of {USED.sum():,} voxels with a threshold at {threshold:.2f}."
         )
         drawing = brains.isc_brain(maps)
-    assert f"the {n:,} voxels above {threshold:.2f}" in drawing.caption
+    assert f"The {n:,} voxels above {threshold:.2f}" in drawing.caption
     least, most = isc[USED].min(), isc[USED].max()
     assert drawing.alt == f"Glass brain of the reliability, from {least:.2f} to {most:.2f}."
 
@@ -360,6 +360,4 @@ def test_sides_that_are_equal_everywhere_are_said_to_be(tmp_path):
     with style(), warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         equal = given(tmp_path, words={"model": "m"}, left_minus_right=np.zeros(GRID_SHAPE))
-        assert (
-            brains.asymmetry_brain(equal).alt == "Glass brain of left minus right of m; all equal."
-        )
+        assert brains.asymmetry_brain(equal).alt == "Slices of left minus right of m; all equal."

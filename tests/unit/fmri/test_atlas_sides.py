@@ -31,6 +31,11 @@ def mask():
     return inside & inside[::-1]
 
 
+def areas_on(files, mask):
+    """Areas of an atlas within a mask."""
+    return read_atlas(files)[0].areas(mask, GRID_AFFINE)
+
+
 def x_of(labels, affine):
     return affine[0, :3] @ np.array(np.nonzero(labels)) + affine[0, 3]
 
@@ -69,12 +74,12 @@ def test_names_that_agree_with_places_are_taken_and_others_refused(
     left, right, flip, mask, tmp_path
 ):
     files = atlas(tmp_path, {1: left, 2: right}, flip=flip)
-    areas, _ = read_atlas(files, mask, GRID_AFFINE)
+    areas = areas_on(files, mask)
     ((_, halves),) = areas.sides.items()
     x = np.nonzero(mask)[0] - MIDLINE
     assert x[halves[0]].max() < 0 < x[halves[1]].min()
     files = atlas(tmp_path, {1: right, 2: left}, flip=flip)
-    for read in (lambda: read_atlas(files, mask, GRID_AFFINE), lambda: check_atlas(*files)):
+    for read in (lambda: areas_on(files, mask), lambda: check_atlas(*files)):
         with pytest.raises(BadInput, match="disagree about left and right") as caught:
             read()
         assert left in str(caught.value)
@@ -85,10 +90,10 @@ def test_names_that_agree_with_places_are_taken_and_others_refused(
 def test_nine_tenths_of_a_label_must_lie_on_its_side(share, taken, mask, tmp_path):
     files = atlas(tmp_path, {1: "Left Insula", 2: "Right Insula"}, share)
     if taken:
-        assert len(read_atlas(files, mask, GRID_AFFINE)[0]) == 1
+        assert len(areas_on(files, mask)) == 1
     else:
         with pytest.raises(BadInput, match=r"label 1 \(Left Insula: 85 % of its voxels on the"):
-            read_atlas(files, mask, GRID_AFFINE)
+            areas_on(files, mask)
 
 
 def test_only_the_labels_that_disagree_are_named(tmp_path):
@@ -107,7 +112,7 @@ def test_only_the_labels_that_disagree_are_named(tmp_path):
 @pytest.mark.parametrize("share", [1.0, 0.0])
 def test_two_labels_of_one_name_are_told_apart_by_place(labels, share, mask, tmp_path):
     """Whichever number is on the left: the parity of a label says nothing."""
-    areas, _ = read_atlas(atlas(tmp_path, labels, share), mask, GRID_AFFINE)
+    areas = areas_on(atlas(tmp_path, labels, share), mask)
     left, right = areas.sides["Insula"]
     x = np.nonzero(mask)[0] - MIDLINE
     assert x[left].max() < 0 < x[right].min()
@@ -116,7 +121,7 @@ def test_two_labels_of_one_name_are_told_apart_by_place(labels, share, mask, tmp
 def test_two_labels_of_one_name_that_lie_on_both_sides_are_refused(mask, tmp_path):
     files = atlas(tmp_path, {1: "Insula", 2: "Insula"}, 0.5)
     with pytest.raises(BadInput, match="labels 1 and 2 are both 'Insula'"):
-        read_atlas(files, mask, GRID_AFFINE)
+        areas_on(files, mask)
 
 
 def test_labels_far_apart_in_number_are_partners_by_place(mask, tmp_path):
@@ -126,20 +131,20 @@ def test_labels_far_apart_in_number_are_partners_by_place(mask, tmp_path):
     labels[labels == 2] = 12_004
     nib.save(nib.Nifti1Image(labels, GRID_AFFINE), files[0])
     files[1].write_text("index\tname\n1\tInsula\n12004\tInsula\n")
-    assert list(read_atlas(files, mask, GRID_AFFINE)[0].sides) == ["Insula"]
+    assert list(areas_on(files, mask).sides) == ["Insula"]
 
 
 def test_one_sided_areas_without_a_partner_are_left_out_and_said(mask, tmp_path, capsys):
     """Names whose side nobody can read: no area has an empty side in silence."""
     files = atlas(tmp_path, {1: "Insula sx", 2: "Insula dx"})
     with pytest.raises(BadInput, match="no two labels of the atlas are partners"):
-        read_atlas(files, mask, GRID_AFFINE)
+        areas_on(files, mask)
     image = nib.load(files[0])
     labels = np.asarray(image.dataobj).copy()
     labels[:, 30:] = 3
     nib.save(nib.Nifti1Image(labels, GRID_AFFINE), files[0])
     files[1].write_text("index\tname\n1\tInsula sx\n2\tInsula dx\n3\tStem\n")
-    areas, _ = read_atlas(files, mask, GRID_AFFINE)
+    areas = areas_on(files, mask)
     assert list(areas.sides) == ["Stem"]
     assert "2 labels have no partner and are left out: Insula sx, Insula dx" in (
         capsys.readouterr().err
@@ -149,7 +154,7 @@ def test_one_sided_areas_without_a_partner_are_left_out_and_said(mask, tmp_path,
 def test_a_name_with_and_without_a_side_is_refused(mask, tmp_path):
     files = atlas(tmp_path, {1: "Left Insula", 2: "Insula"})
     with pytest.raises(BadInput, match="both 'Insula'"):
-        read_atlas(files, mask, GRID_AFFINE)
+        areas_on(files, mask)
 
 
 @pytest.mark.parametrize("size", [1.0, 2.0])
@@ -180,10 +185,10 @@ def test_letters_that_only_look_like_a_side_are_none(name, side):
 def test_a_column_of_hemispheres_gives_the_sides(column, left, right, mask, tmp_path):
     files = atlas(tmp_path, {1: "x", 2: "x"})
     files[1].write_text(f"index\tname\t{column}\n1\tInsula\t{left}\n2\tInsula\t{right}\n")
-    assert list(read_atlas(files, mask, GRID_AFFINE)[0].sides) == ["Insula"]
+    assert list(areas_on(files, mask).sides) == ["Insula"]
     files[1].write_text(f"index\tname\t{column}\n1\tInsula\t{right}\n2\tInsula\t{left}\n")
     with pytest.raises(BadInput, match="disagree about left and right"):
-        read_atlas(files, mask, GRID_AFFINE)
+        areas_on(files, mask)
     files[1].write_text(f"index\tname\t{column}\n1\tLeft Insula\t{right}\n2\tInsula\t{left}\n")
     with pytest.raises(BadInput, match=f"in the column {column}; mend one"):
         read_labels(files[1])
@@ -209,7 +214,7 @@ def test_labels_of_another_atlas_are_refused_and_missing_ones_said(tmp_path, cap
     files = atlas(tmp_path, {1: "Left Insula", 2: "Right Insula", 9: "Left Pole"})
     check_atlas(*files)
     assert "has no voxel of the labels 9" in capsys.readouterr().err
-    files = atlas(tmp_path, {1: "Left Insula"})
+    files = atlas(tmp_path, {1: "Left Insula", 4: "Right Insula"})
     check_atlas(*files)
     assert "names no label 2: these areas are left out" in capsys.readouterr().err
     files = atlas(tmp_path, {101: "Left Insula", 102: "Right Insula"})
@@ -276,12 +281,12 @@ def test_a_column_of_sides_goes_with_names_that_say_them_too(names, cells, mask,
     files = atlas(tmp_path, {1: "", 2: ""})
     rows = "".join(f"{i + 1}\t{names[i]}\t{cells[i]}\n" for i in (0, 1))
     files[1].write_text("index\tname\themi\n" + rows)
-    areas, _ = read_atlas(files, mask, GRID_AFFINE)
+    areas = areas_on(files, mask)
     assert len(areas.sides) == 1
     turned = "".join(f"{i + 1}\t{names[i]}\t{cells[1 - i]}\n" for i in (0, 1))
     files[1].write_text("index\tname\themi\n" + turned)
     with pytest.raises(BadInput):
-        read_atlas(files, mask, GRID_AFFINE)
+        areas_on(files, mask)
 
 
 @pytest.mark.parametrize("name", ["labels.nii", "LABELS.NII.GZ", "labels.nii.GZ"])
@@ -293,6 +298,6 @@ def test_an_atlas_is_brought_in_whatever_form_it_is_given(name, mask, tmp_path):
     table.rename(labels_beside(given))
     (tmp_path / "out").mkdir()
     place_atlas([given], tmp_path / "cache", tmp_path / "out")
-    areas, _ = read_atlas([tmp_path / "out" / IMAGE, tmp_path / "out" / LABELS], mask, GRID_AFFINE)
+    areas = areas_on([tmp_path / "out" / IMAGE, tmp_path / "out" / LABELS], mask)
     assert len(areas.sides) == 1
     assert labels_beside(given).name == f"{name.split('.')[0]}.tsv"

@@ -27,8 +27,7 @@ def test_the_areas_are_those_that_nilearn_reads_through_the_study_s_masker(tmp_p
     out.mkdir()
     place_atlas([], tmp_path / "cache", out)
     mask, affine = load_mask(MASK)[:2]
-    areas, reason = read_atlas(sorted(out.iterdir()), mask, affine)
-    assert reason == ""
+    areas = read_atlas(sorted(out.iterdir()))[0].areas(mask, affine)
 
     atlas = fetch_atlas_harvard_oxford(NAME, symmetric_split=True, data_dir=AT_HAND, verbose=0)
     moved = resample_to_img(

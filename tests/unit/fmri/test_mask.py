@@ -99,7 +99,7 @@ def test_all_runs_of_all_subjects_count_alike(tmp_path, runs):
     written = nib.load(tmp_path / "mask.nii.gz")
     assert np.array_equal(written.get_fdata().astype(bool), oracle(runs)[1])
     assert written.get_data_dtype() == np.int8
-    assert (int(written.header["sform_code"]), int(written.header["qform_code"])) == (2, 0)
+    assert (int(written.header["sform_code"]), int(written.header["qform_code"])) == (4, 4)
 
 
 def test_bad_files_of_masks_are_refused(tmp_path, runs):

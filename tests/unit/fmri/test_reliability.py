@@ -1,5 +1,6 @@
 """The inter-subject reliability against a plain restatement, and its command."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -268,6 +269,12 @@ def test_files_hold_a_volume_per_trial_and_the_runs(subjects, mask, tmp_path):
     prefix = str(tmp_path / "lang-en")
     trials = write_reliability(subjects, mask, prefix, n_trials=2, seed=5, n_trim=TRIM)
     image = nib.load(f"{prefix}_isc.nii.gz")
+    used = nib.load(f"{prefix}_isc_mask.nii.gz")
+    known = np.isfinite(image.get_fdata()).all(axis=3) & (nib.load(mask).get_fdata() == 1)
+    np.testing.assert_array_equal(used.get_fdata() == 1, known)
+    named = json.loads(Path(f"{prefix}_isc.json").read_text())["volumes"]
+    assert named == [f"trial-{trial}" for trial in range(1, image.shape[3] + 1)]
+    assert int(image.header["qform_code"]) == int(image.header["sform_code"]) == 4
     assert image.shape == (*GRID_SHAPE, 2)
     inside = nib.load(mask).get_fdata().astype(bool)
     volume = image.get_fdata(dtype=np.float32)

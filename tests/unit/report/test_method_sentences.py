@@ -7,6 +7,7 @@ import pytest
 
 from helpers.made_plans import made_baseline, made_language, made_model, made_plan, made_subject
 from lateralization.report.methods import paragraphs
+from lateralization.run_plan import Template
 
 ROOMS = Path(__file__).parents[3] / "bin" / "lateralization"
 
@@ -47,6 +48,7 @@ def baseline(kind, **more):
 
 
 ALWAYS = None
+COLIN27, SYMMETRIC = Template("Colin27", False), Template("MNI152NLin2009cSym", True)
 BARE = plan()
 CASES = {
     # part of the text: (condition, a plan under which it is written, one under which it is not)
@@ -180,6 +182,23 @@ CASES = {
     "averaged over the 3 stories.": ("all heard all", stories("AB", "AB"), stories("AB", "A")),
     "the stories that were heard": (
         "somebody lacks a story", stories("AB", "A"), stories("AB", "AB"),
+    ),
+    "The simulated brains are symmetric: ": ("simulated", plan(truth="truth.json"), BARE),
+    "The data set does not say which template its images are in": (
+        "no template", BARE, plan(template=COLIN27),
+    ),
+    "Images are in the space of ": ("a template", plan(template=COLIN27), BARE),
+    "which is symmetric: a voxel’s mirror image is its homologue.": (
+        "a symmetric template", plan(template=SYMMETRIC), plan(template=COLIN27),
+    ),
+    "which is not symmetric: a voxel’s mirror image need not be its homologue, and": (
+        "another template", plan(template=COLIN27), plan(template=SYMMETRIC),
+    ),
+    "Of the 2 subjects in English: 1 right-handed, 1 of unknown handedness.": (
+        "participants.tsv says it", plan(language={"handedness": {"right": 1, "unknown": 1}}), BARE,
+    ),
+    "Areas of an atlas are compared where one side lies in the place of the": (
+        "an atlas", plan(atlas={"source": []}), BARE,
     ),
     "Published-style numbers take each voxel’s best layer": ("always", BARE, ALWAYS),
     "by the matching rule of the published study [": (

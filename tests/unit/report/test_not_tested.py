@@ -7,8 +7,11 @@ import pytest
 from helpers.made_plans import made_language, made_plan
 from lateralization.report.not_tested import TESTS, about_leakage, not_tested
 from lateralization.report.sentences import BAD, GOOD, NOTE, SENTENCES
+from lateralization.run_plan import Template
 
 SPEECH = ["word_rate", "word_position"]
+COLIN27 = Template("Colin27", False)
+SYMMETRIC = Template("MNI152NLin2009cSym", True)
 PEOPLE = [f"EN90{i}" for i in range(1, 7)]
 
 
@@ -44,7 +47,8 @@ def made_tables(language="en", people=PEOPLE, twins=True, unique=True, draws=10)
 
 
 def plan_with(**fields):
-    return made_plan(**{"languages": [made_language()], "joint": [*SPEECH, "glove"], **fields})
+    usual = {"languages": [made_language()], "joint": [*SPEECH, "glove"], "template": SYMMETRIC}
+    return made_plan(**usual | fields)
 
 
 def said(plan, tables):
@@ -74,6 +78,15 @@ def test_what_is_lacking_is_listed_with_the_parameter_that_tests_it(plan, tables
     assert first.tone == NOTE
     assert parameter in first.text
     assert said(plan_with(**plan), made_tables(**tables)) == [name, "story_not_tested"]
+
+
+def test_mirror_images_that_may_not_be_homologues_are_not_tested():
+    for template, named in ((None, "does not say which template"), (COLIN27, "space of Colin27")):
+        plan = plan_with(template=template)
+        first, _ = not_tested(plan, made_tables())
+        assert first.name == "homologues_not_tested"
+        assert named in first.text
+        assert "homologues_not_tested" not in said(plan_with(truth="t.json"), made_tables())
 
 
 def test_the_individuals_that_there_are_are_counted():
@@ -130,6 +143,6 @@ def test_without_oasm_nothing_is_said_of_the_folds():
 
 
 def test_every_sentence_is_one_that_is_said():
-    used = {*TESTS, "story_not_tested", "brains_not_tested",
+    used = {*TESTS, "homologues_not_tested", "story_not_tested", "brains_not_tested",
             "folds_leak", "folds_hold", "folds_not_judged"}  # fmt: skip
     assert used <= set(SENTENCES)

@@ -28,9 +28,10 @@ from lateralization.bids.heard import Subject
 from lateralization.errors import BadInput
 from lateralization.files import read_json
 from lateralization.problems import Problems
+from lateralization.run_plan import Template
 from lateralization.sources import bold_headers, dataset
 from lateralization.sources.bold_headers import check_counts, check_headers, check_spaces, read_run
-from lateralization.sources.description import read_description
+from lateralization.sources.description import find_description, read_description
 from lateralization.study import ANNOTATION_MD5
 from lateralization.words import stories
 
@@ -486,6 +487,40 @@ def test_a_description_of_surfaces_says_that_volumes_are_needed(tmp_path, ending
     path.write_text(json.dumps(content))
     with pytest.raises(BadInput, match=r"bold: 'sub-.*' \(needed are .* volumes, .* not surfaces"):
         read_description(path, ASSETS / "dataset.schema.json")
+
+
+def test_a_description_may_name_the_template_of_its_images(tmp_path):
+    schema, content = ASSETS / "dataset.schema.json", read_json(ASSETS / "ds003643.json")
+    assert read_description(ASSETS / "ds003643.json", schema).template == Template("Colin27", False)
+    path = tmp_path / "dataset.json"
+    path.write_text(json.dumps(content | {"template": {"name": "MNI152NLin6Sym"}}))
+    with pytest.raises(BadInput, match="template: 'symmetric' is a required property"):
+        read_description(path, schema)
+    del content["template"]
+    path.write_text(json.dumps(content))
+    assert read_description(path, schema).template is None
+    path.unlink()  # the study's layout, of whatever images
+    assert find_description(str(tmp_path), tmp_path, ASSETS).template is None
+    assert find_description("ds003643", tmp_path / "ds003643", ASSETS).template is not None
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "found"),
+    [
+        ("handedness", ("right", "R", "Left", "n/a"), {"right": 2, "left": 1, "unknown": 1}),
+        ("handedness", ("ambidextrous", "l", "l", "r"),
+         {"right": 1, "left": 2, "ambidextrous": 1}),
+        ("handedness", ("n/a", "", "?", "n/a"), {}),
+        ("hand", ("r", "r", "r", "r"), {}),
+    ],
+)  # fmt: skip
+def test_people_are_counted_by_their_hand(tmp_path, column, cells, found):
+    assert dataset.count_hands(tmp_path, ["EN1"]) == {}
+    lines = [f"sub-EN{i}\t{cell}\n" for i, cell in enumerate(cells)]
+    (tmp_path / "participants.tsv").write_text(
+        f"participant_id\t{column}\n{''.join(lines)}sub-EN9\tright\n"
+    )
+    assert dataset.count_hands(tmp_path, [f"EN{i}" for i in range(4)]) == found
 
 
 # ---- texts --------------------------------------------------------------------------------------

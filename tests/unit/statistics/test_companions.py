@@ -9,7 +9,7 @@ from lateralization.errors import BadInput
 from lateralization.files import write_json
 from lateralization.fmri.atlas import read_atlas, read_labels, to_grid
 from lateralization.sources.atlas import place_atlas
-from lateralization.statistics.areas import label_areas
+from lateralization.statistics.areas import areas_of, find_partners
 from lateralization.statistics.asymmetry import Brain, Region, RunScores, paired_asymmetry
 from lateralization.statistics.densities import density
 from lateralization.statistics.intervals import corrected_t, t_interval, voxel_bootstrap, widened
@@ -177,7 +177,8 @@ def made_atlas(folder):
 
 def test_an_atlas_of_96_labels_gives_48_areas_with_their_means(tmp_path):
     mask = np.ones(GRID_SHAPE, bool)
-    areas, reason = read_atlas(made_atlas(tmp_path), mask, GRID_AFFINE)
+    atlas, reason = read_atlas(made_atlas(tmp_path))
+    areas = atlas.areas(mask, GRID_AFFINE)
     assert (len(areas), reason) == (48, "")
     assert list(areas.sides)[:2] == ["area 0", "area 1"]
     place = np.argwhere(mask)
@@ -193,7 +194,7 @@ def test_an_atlas_of_96_labels_gives_48_areas_with_their_means(tmp_path):
 
 def test_a_voxel_that_is_left_out_has_no_part_in_an_area_s_reliability(tmp_path):
     mask = np.ones(GRID_SHAPE, bool)
-    areas, _ = read_atlas(made_atlas(tmp_path), mask, GRID_AFFINE)
+    areas = read_atlas(made_atlas(tmp_path))[0].areas(mask, GRID_AFFINE)
     isc = np.random.default_rng(7).uniform(size=mask.sum())
     left, right = areas.sides["area 3"]
     isc[np.flatnonzero(left)[:2]] = np.nan
@@ -206,7 +207,7 @@ def test_a_voxel_that_is_left_out_has_no_part_in_an_area_s_reliability(tmp_path)
 
 def test_areas_have_the_published_t_test_and_the_slope_over_models(tmp_path):
     mask = np.ones(GRID_SHAPE, bool)
-    areas, _ = read_atlas(made_atlas(tmp_path), mask, GRID_AFFINE)
+    areas = read_atlas(made_atlas(tmp_path))[0].areas(mask, GRID_AFFINE)
     rng = np.random.default_rng(6)
     isc, best = rng.uniform(size=mask.sum()), rng.normal(size=(5, mask.sum()))
     ln_n = np.arange(5.0)
@@ -231,18 +232,17 @@ def test_labels_move_to_the_grid_by_nearest_neighbours():
 
 def test_without_an_atlas_there_is_a_reason(tmp_path):
     write_json({"reason": "the site was down"}, tmp_path / "atlas.json")
-    mask = np.ones(GRID_SHAPE, bool)
-    assert read_atlas([tmp_path / "atlas.json"], mask, GRID_AFFINE) == (None, "the site was down")
-    assert read_atlas([], mask, GRID_AFFINE)[1] == "this run has no atlas"
+    assert read_atlas([tmp_path / "atlas.json"]) == (None, "the site was down")
+    assert read_atlas([])[1] == "this run has no atlas"
 
 
 def test_labels_that_cannot_be_paired_are_bad_input(tmp_path):
     with pytest.raises(BadInput, match=r"partners \(Left a, Right b\)"):
-        label_areas(np.zeros(3), {1: "Left a", 2: "Right b"})
+        find_partners({1: "Left a", 2: "Right b"}, {})
     with pytest.raises(BadInput, match="1 and 3 are both"):
-        label_areas(np.zeros(3), {1: "Left a", 2: "Right a", 3: "Left a"})
+        find_partners({1: "Left a", 2: "Right a", 3: "Left a"}, {})
     with pytest.raises(BadInput, match="2 and 5 are both 'a'"):
-        label_areas(np.zeros(3), {2: "a", 5: "a"})
+        find_partners({2: "a", 5: "a"}, {})
     (tmp_path / "x.tsv").write_text("index\tname\none\tLeft a\n")
     with pytest.raises(BadInput, match="no table of index and name"):
         read_labels(tmp_path / "x.tsv")
@@ -267,18 +267,16 @@ def test_labels_may_begin_with_a_byte_order_mark(tmp_path):
     ],
 )
 def test_partners_are_found_by_their_names_whatever_their_numbers(left, right, area):
-    labels = np.array([0, 7, 7, 12, 12, 12])
-    areas = label_areas(labels, {12: left, 7: right, 3: "L_only"})
-    assert list(areas.sides) == [area]
-    np.testing.assert_array_equal(areas.sides[area][0], labels == 12)
-    np.testing.assert_array_equal(areas.sides[area][1], labels == 7)
+    names = {12: left, 7: right, 3: "L_only"}
+    assert find_partners(names, {}) == {area: (12, 7)}
 
 
 def test_a_name_without_a_side_is_cut_at_the_midline():
     labels = np.array([4, 4, 4, 4, 5])
     halves = np.array([1, 1, 0, 0, 0], bool), np.array([0, 0, 0, 1, 1], bool)
-    areas = label_areas(labels, {4: "Brain stem", 5: "R lobe"}, halves)
-    assert list(areas.sides) == ["Brain stem"]
+    partners = find_partners({4: "Brain stem", 5: "R lobe"}, {4: (2, 1), 5: (0, 1)})
+    assert partners == {"Brain stem": (4, 4)}
+    areas = areas_of(labels, partners, halves)
     assert areas.sides["Brain stem"][0].tolist() == [True, True, False, False, False]
     assert areas.sides["Brain stem"][1].tolist() == [False, False, False, True, False]
 
@@ -292,6 +290,6 @@ def test_an_own_atlas_is_brought_with_its_labels(tmp_path, ending):
     (tmp_path / "out").mkdir()
     place_atlas([own, image], tmp_path, tmp_path / "out")
     files = sorted((tmp_path / "out").iterdir())
-    areas, reason = read_atlas(files, np.ones(GRID_SHAPE, bool), GRID_AFFINE)
+    atlas, reason = read_atlas(files)
     assert reason == ""
-    assert len(areas) == 48
+    assert len(atlas.areas(np.ones(GRID_SHAPE, bool), GRID_AFFINE)) == 48

@@ -9,7 +9,8 @@ from lateralization.report.tables import all_tables
 from lateralization.tables.lateralize import frame, write_tables
 from lateralization.tables.read import read_tables
 from lateralization.tables.registry.columns import COLUMNS
-from lateralization.tables.registry.tables import TABLES, Table
+from lateralization.tables.registry.table import Table
+from lateralization.tables.registry.tables import TABLES
 
 NEW = Table(
     "peaks", "Peaks of every fit",

@@ -72,7 +72,7 @@ COLUMNS = (
             "whole, reliable: means; whole_p90: 90th percentile of each half; reliable_iscnorm: "
             "mean of score divided by reliability, voxel by voxel (no interval: the error of the "
             "reliability is the same in every run); whole_paired, reliable_paired: "
-            "mean over homologous pairs of voxels (reliable: by the mean reliability of the "
+            "mean over pairs of mirror-image voxels (reliable: by the mean reliability of the "
             "pair); cerebellum (as region): mean; or a ROI and its mirror image"
         ),
         "ci_kind": (
@@ -151,6 +151,11 @@ COLUMNS = (
         "confounds": "baselines that went jointly with the model (--joint)",
         "control": "baseline or untrained model whose mean leans most to a side",
         "outlier": "yes, no",
+        "left_label": "label on the left",
+        "right_label": "label on the right; the same one where it is cut at the midline",
+        "homologous": (
+            "yes: the sides are compared as a pair. no: they are in no table or picture of areas"
+        ),
         "reason": "why the row's numbers are empty",
     })
     | _columns(TEXT, "", {
@@ -211,7 +216,7 @@ COLUMNS = (
         "n_subjects": "individuals that entered",
     })
     | _columns(WHOLE, "pairs", {
-        "n_pairs": "pairs of homologous voxels that every person has",
+        "n_pairs": "pairs of mirror-image voxels that every person has",
     })
     | _columns(WHOLE, "areas", {
         "n": "areas (or their sides) that entered",
@@ -258,6 +263,9 @@ COLUMNS = (
             "subject, everywhere for an individual, whose own noise makes it smaller"
         ),
         "recovered_left_minus_right": "left minus right of this run",
+    })
+    | _columns(NUMBER, "mm", {
+        "distance": "between the centre of one side and that of the other when it is mirrored",
     })
     | _columns(NUMBER, "s", {
         "isc_lag_s": "lag at which the run follows them best, seconds; above 0: it is late",
@@ -366,6 +374,11 @@ COLUMNS = (
         "r2_ci_low": "lower 95 % limit of unique_r2",
         "r2_ci_high": "upper 95 % limit of unique_r2",
         "r2_p": "p of unique_r2 against 0",
+        "dice": (
+            "overlap of one side with the mirror image of the other (twice the shared voxels "
+            "divided by the sum of both), in the image of the atlas"
+        ),
+        "size_ratio": "voxels of the larger side divided by those of the smaller",
         "share": "mean over runs of mean score divided by mean ceiling; 1: as well as can be",
         "tsnr": (
             "temporal signal-to-noise ratio, median over voxels; about 0 where means are taken off"

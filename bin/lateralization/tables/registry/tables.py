@@ -6,12 +6,14 @@ here, and a figure where one is wanted. The report shows the tables of a section
 edit of a caption runs LATERALIZE again, which writes the dictionaries.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pandas as pd
 
-from lateralization.tables.registry.columns import COLUMNS, NUMBER, TEXT, WHOLE, Column
+from lateralization.tables.registry.columns import COLUMNS, NUMBER, WHOLE, Column
+from lateralization.tables.registry.table import Table, by_name
+from lateralization.tables.registry.table import columns_named as _columns
+from lateralization.tables.registry.table import names_of as _names
 
 Tables = dict[str, pd.DataFrame]
 """All tables of a run by their names."""
@@ -23,82 +25,8 @@ RELIABILITY = "reliability"
 """In place of a model's name in ``left_out``: voxels that are scored and have no reliability."""
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table, ``tables/<name>.tsv``.
-
-    Attributes
-    ----------
-    description
-        What it holds; the first line of its data dictionary.
-    columns
-        Its columns in order.
-    empty
-        Why it has no rows where it has none, unless the run has a reason of its own.
-    section
-        Section of the report that shows it; empty: none does.
-    title, caption
-        What stands above it in the report.
-    shown
-        Columns that the report shows, in order; empty: all.
-    rows
-        Column → value of the rows that the report shows; empty: it shows all.
-    """
-
-    name: str
-    description: str
-    columns: tuple[Column, ...]
-    empty: str = ""
-    section: str = ""
-    title: str = ""
-    caption: str = ""
-    shown: tuple[str, ...] = ()
-    rows: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the columns in order."""
-        return [column.name for column in self.columns]
-
-    @property
-    def text(self) -> tuple[str, ...]:
-        """Names of the columns of text."""
-        return tuple(column.name for column in self.columns if column.type == TEXT)
-
-    @property
-    def meanings(self) -> dict[str, str]:
-        """Column → meaning."""
-        return {column.name: column.meaning for column in self.columns}
-
-    def dictionary(self, n_rows: int, reason: str = "") -> dict[str, object]:
-        """Return the data dictionary of a table of ``n_rows`` rows.
-
-        ``reason``: why this run's table is empty, where that is not the usual reason.
-        """
-        described: dict[str, object] = {"description": self.description, "rows": n_rows}
-        if why := (reason or self.empty) if n_rows == 0 else "":
-            described["reason"] = why
-        return described | {"columns": self.meanings}
-
-
-def _columns(names: str, **own: str | Column) -> tuple[Column, ...]:
-    """Return columns by their names; ``own``: one that is another, or means more, in this table."""
-    columns = {name: COLUMNS[name] for name in names.split()}
-    for name, mine in own.items():
-        columns[name] = mine if isinstance(mine, Column) else replace(columns[name], meaning=mine)
-    return tuple(columns.values())
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
-def _by_name(tables: Iterable[Table]) -> dict[str, Table]:
-    return {table.name: table for table in tables}
-
-
 # fmt: off
-TABLES = _by_name((
+TABLES = by_name((
     Table(
         "claim",
         "The claim that was fixed before the run: a slope with one interval over models, runs and "
@@ -263,6 +191,27 @@ TABLES = _by_name((
         caption="Whether asymmetry grows where the signal is asymmetric.",
     ),
     Table(
+        "atlas_pairs",
+        "Both sides of every area of the atlas: do they lie where the mirror image of the other "
+        "does",
+        _columns(
+            "parcel left_label right_label n_left n_right dice distance size_ratio homologous "
+            "reason",
+            n_left="voxels of the left side in the image of the atlas",
+            n_right="voxels of the right side there",
+            reason="why the sides are not compared",
+        ),
+        empty="this run has no atlas",
+        section="regions", title="Areas whose sides are not compared",
+        shown=_names(
+            "parcel left_label right_label n_left n_right dice distance size_ratio reason"
+        ),
+        rows={"homologous": "no"},
+        caption="Partners by their names whose places differ: compared are sides with a mirrored "
+        "Dice of 0.3 or centres within 12 mm, of which none has more than twice the voxels of the "
+        "other.",
+    ),
+    Table(
         "densities", "Densities over voxels of scores and of the reliability",
         _columns(
             "language subject model kind region value density mean_r",
@@ -324,7 +273,7 @@ TABLES = _by_name((
             "language subject model order planted_left_minus_right recovered_left_minus_right "
             "ci_low ci_high recovered_order spearman recovered world"
         ),
-        caption="The order of the recovered values should be that of the planted ones.",
+        caption="Where the effect is recovered, the values are in the planted order.",
     ),
     Table(
         "published", "The published study's values beside this run's",
@@ -386,7 +335,7 @@ TABLES = _by_name((
             "language subject percentile midline n_left n_right n_models left_minus_right r p "
             "slope slope_low slope_high reason",
             left_minus_right="mean over models",
-            midline="shared, strict, or paired (homologous pairs cut at their mean reliability)",
+            midline="shared, strict, or paired (mirror-image pairs cut at their mean reliability)",
         ),
         empty="no trained model has a known size",
         section="trust", title="Other thresholds",
@@ -412,7 +361,7 @@ TABLES = _by_name((
         ),
         rows=PUBLISHED,
         caption="The left grows faster than the right where the slope of left_on_right is above 1. "
-        "The slope on size should stand within families and without any one of them.",
+        "A slope on size that depends on no family stands within families and without any one.",
     ),
     Table(
         "mediation",
@@ -538,8 +487,8 @@ TABLES = _by_name((
             "trained_l_minus_r untrained_l_minus_r l_minus_r_gain ci_low ci_high p n_parameters"
         ),
         rows=PUBLISHED,
-        caption="Untrained twins lean as their width and the words alone make them. What training "
-        "adds should have an interval that leaves 0 out.",
+        caption="Untrained twins lean as their width and the words alone make them. The gain is "
+        "what training adds; an interval that holds 0 leaves its sign open.",
     ),
     Table(
         "twin_regressions", "What training adds, and what it is the difference of, along ln N",
@@ -568,7 +517,7 @@ TABLES = _by_name((
             "slope_low slope_high",
             layer="best_voxel (published), best_mean, best_cv, or fixed_depth: the layer nearest "
             "to two thirds of the model's depth",
-            midline="shared (published), strict, or paired (homologous pairs of voxels)",
+            midline="shared (published), strict, or paired (pairs of mirror-image voxels)",
             slope="change of left minus right, in the unit of the summary, per unit of ln N",
         ),
         empty="fewer than 5 trained models of known size",
