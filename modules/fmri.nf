@@ -15,7 +15,7 @@ workflow FMRI {
     plan // [languages: [[language: 'en', mask: null, …]], parameters: [isc_trials: 10, …], …]
     bold // [[id: 'sub-EN057', language: 'en', runs: ['run-1', …], group: true, …], [run-1.nii.gz, …]]
     given // ['mask', [id: 'lang-en', …], [mask.nii.gz]]: what the user gives is not computed
-    stories // ['en', [language: 'en', n_runs: 9], [annotation: …, texts: …, corrections: …]]
+    stories // ['en', [language: 'en', …], [annotation: …, texts: …, corrections: …]]
 
     main:
     // [[id: 'lang-en', language: 'en', stories: ['run-1', …], …], <the language in the plan>]
