@@ -123,6 +123,7 @@ def plan_language(
         test=heard.test,
         starts=[when.starts[key] for key in heard.stories],
         slice_time=when.slice_time,
+        handedness=dataset.count_hands(context.root, [one.subject for one in listening.used]),
     )
     spans = {
         key: round(float(rows["offset"].max() - rows["onset"].min()), 3)
