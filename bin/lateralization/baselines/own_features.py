@@ -27,7 +27,16 @@ from lateralization.baselines.bookkeeping import (
 from lateralization.errors import BadInput
 from lateralization.files import numbers, read_tensors, read_text_table, tensor_names
 from lateralization.problems import Problems, listed
-from lateralization.runs import RUN, STORY, label, repetition_of, run_key, shown, story_of
+from lateralization.runs import (
+    RUN,
+    STORY,
+    is_numbered,
+    label,
+    repetition_of,
+    run_key,
+    shown,
+    story_of,
+)
 from lateralization.words.by_story import rows_by_story
 
 KIND = "features"
@@ -166,7 +175,7 @@ def read_features(path: Path, stories: Sequence[str]) -> Features:
         is no finite number, or a column of bookkeeping
         (:mod:`lateralization.baselines.bookkeeping`).
     """
-    by_number = stories[0].startswith(f"{RUN}-")
+    by_number = is_numbered(stories[0])
     if path.suffix == ".safetensors":
         features = _from_tensors(path)
     else:
@@ -226,7 +235,7 @@ def _from_tensors(path: Path) -> Features:
 
 def _natural(key: str) -> tuple[int, str]:
     """Return the place of a run's key among others: run-9 stands before run-10."""
-    return len(key) if key.startswith(f"{RUN}-") else 0, key
+    return len(key) if is_numbered(key) else 0, key
 
 
 def _from_table(path: Path, column: str) -> Features:

@@ -227,14 +227,18 @@ def operators_of(
 def read_layer(
     handle: Any, layer: int, n_scans: Mapping[str, int], rows: str | None
 ) -> list[Array]:
-    """Read one layer, run by run; rows that depend on the number of scans are made here."""
+    """Read one layer, run by run; rows that depend on the number of scans are made here.
+
+    A repetition that has no rows of its own has those of its story.
+    """
+    there = set(handle.keys())
+    known = {key: key if f"{key}/layer-{layer}" in there else story_of(key) for key in n_scans}
     states = {
-        story: handle.get_tensor(f"{story}/layer-{layer}")
-        for story in dict.fromkeys(map(story_of, n_scans))
+        key: handle.get_tensor(f"{key}/layer-{layer}") for key in dict.fromkeys(known.values())
     }
     if rows == oasm.BLOCKS:
-        return [oasm.scan_rows(states[story_of(key)], scans) for key, scans in n_scans.items()]
-    return [states[story_of(key)] for key in n_scans]
+        return [oasm.scan_rows(states[known[key]], scans) for key, scans in n_scans.items()]
+    return [states[known[key]] for key in n_scans]
 
 
 def confound_bands(task: EncodingTask, n_scans: Mapping[str, int], design: FoldDesign) -> Bands:

@@ -29,6 +29,7 @@ INCOMPLETE = (
     "in the claim, and its interval is that of an incomplete crossed design."
 )
 
+
 def mirror_text(plan: Plan) -> str:
     """Say whether a voxel's mirror image is its homologue."""
     if plan.truth is not None:

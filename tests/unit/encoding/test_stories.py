@@ -8,12 +8,12 @@ import pytest
 
 from helpers.encoder_oracle import zscored
 from helpers.weighted_oracle import nested_over_stories
-from lateralization.encoding.encode import EncodingTask, encode_files
+from lateralization.encoding.encode import EncodingTask, encode_files, read_layer
 from lateralization.encoding.gather import describe_left_out
 from lateralization.encoding.parts import read_part
 from lateralization.encoding.regressors import word_operators
 from lateralization.errors import BadInput
-from lateralization.files import save_tensors, write_table
+from lateralization.files import open_tensors, save_tensors, write_table
 from lateralization.fmri.hrf import Sampling, fir_operators, hrf_operator
 from lateralization.names import IN_SOURCE, OUT_OF_VIEW
 
@@ -194,3 +194,13 @@ def test_scans_of_a_finite_impulse_response_are_centred_on_their_sample(slice_ti
     times = slice_time + TR * np.arange(40)
     near = np.abs(times[:, None] - onsets - 4) < TR / 2
     np.testing.assert_array_equal(found[1].toarray() > 0, near)
+
+
+def test_a_repetition_has_its_own_rows_where_the_features_have_some(tmp_path):
+    rows = {"story-a/layer-0": 1.0, "story-b/layer-0": 2.0, "story-a_rep-2/layer-0": 3.0}
+    path = tmp_path / "f.safetensors"
+    save_tensors(path, {name: np.full((4, 1), value) for name, value in rows.items()})
+    heard = {"story-a": 4, "story-a_rep-2": 4, "story-b": 4, "story-b_rep-2": 4}
+    with open_tensors(path) as handle:
+        read = read_layer(handle, 0, heard, "scans")
+    assert [values[0, 0] for values in read] == [1, 3, 2, 2]
