@@ -164,6 +164,6 @@ def test_a_person_with_two_stories_cannot_be_fitted_alone(
             path.unlink()
     refused = ran[0].run(*arguments(root, subjects="average,03"))
     assert refused.exit_status != 0
-    assert "03" in refused.last_line
-    assert "2 stories" in refused.last_line
+    assert "sub-03 (2)" in refused.last_line
+    assert "heard fewer than 3 stories" in refused.last_line
     assert refused.processes() <= {"VALIDATE"}

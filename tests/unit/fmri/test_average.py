@@ -150,7 +150,7 @@ def test_the_images_hold_the_average_and_zero_outside(tmp_path, subjects, mask_p
     for run in range(1, 10):
         image = nib.load(f"{prefix}run-{run}.nii.gz")
         assert image.header.get_xyzt_units() == ("mm", "sec")
-        assert bytes(image.header["descrip"]).startswith(b"mean of all subjects")
+        assert bytes(image.header["descrip"]).startswith(b"mean of all who heard it")
         assert image.get_data_dtype() == np.float32
         assert image.header.get_zooms()[3] == 2
         data = np.asarray(image.dataobj)
