@@ -185,7 +185,7 @@ def test_every_voxel_has_the_score_of_its_mirror_image_and_the_penalties_are_the
     runs: Pair,
 ) -> None:
     fits = runs.both("lang-en/scores/sub-*/*_runs.safetensors")
-    assert len(fits) == len(PEOPLE) * 3 + 3  # models, and of the average baselines and features
+    assert len(fits) == len(PEOPLE) * 4 + 2  # models and features, and of the average baselines
     for plain, mirror in fits:
         one, other = (load_file(path) for path in (plain, mirror))
         folder = plain.parents[2] if plain.parent.name == "sub-average" else plain.parent
