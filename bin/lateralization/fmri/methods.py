@@ -16,6 +16,18 @@ LEAST_HEARERS = 4
 """A story that fewer people heard has no halves of two people each."""
 
 
+REGRESSED = MappingProxyType(
+    {
+        "motion": "six motion parameters",
+        "motion24": "six motion parameters, their derivatives and the squares of both",
+        "motion+wm_csf": "six motion parameters and the mean signals of white matter and "
+        "cerebrospinal fluid",
+        "compcor": "the anatomical CompCor components that fMRIPrep retained",
+    }
+)
+"""Choice of ``--confounds`` → what was regressed off."""
+
+
 def _but(languages: Sequence[LanguagePlan], absent: Absent) -> str:
     """Name the subjects that are in no mean over subjects: `` but EN903 (English)``."""
     names = {entry.language: entry.name for entry in languages}
@@ -38,11 +50,29 @@ def describe_preprocessing(plan: Plan, absent: Absent = NOBODY) -> str:
         _mask_text(plan.languages),
         "Each voxel’s time course was detrended, high-pass filtered at 1/128 Hz and standardised "
         "per run, as nilearn does it [nilearn]." if images else "",
+        _confounds_text(plan),
         _subjects_text(plan.languages, absent),
         "Voxels without a signal in a run (constant, not finite or beyond the field of view) were "
         "left out throughout.",
     ]  # fmt: skip
     return " ".join(part for part in parts if part)
+
+
+def _confounds_text(plan: Plan) -> str:
+    """Say what was regressed off, and with how many columns; empty where nothing was."""
+    runs = [run for entry in plan.languages for one in entry.subjects for run in one.runs]
+    counts = {len(run.confound_columns) for run in runs}
+    if not any(counts):
+        return ""
+    wanted = plan.parameters["confounds"]
+    said = [REGRESSED[name] for name in wanted if name in REGRESSED]
+    own = [name for name in wanted if name not in REGRESSED]
+    said += [f"the confounds {', '.join(own)}"] if own else []
+    n = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+    return (
+        f"Before it was standardised, {' and '.join(said)} ({n} columns of the run’s table of "
+        "confounds), detrended and filtered alike, were regressed off."
+    )
 
 
 def _mask_text(languages: Sequence[LanguagePlan]) -> str:
