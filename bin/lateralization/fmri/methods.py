@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from lateralization.bids.confounds import degrees_of_freedom
 from lateralization.run_plan import LanguagePlan, Plan
 from lateralization.runs import STORY
 from lateralization.study import ISC_PERCENTILE, SMOOTHING_MM
@@ -59,20 +60,33 @@ def describe_preprocessing(plan: Plan, absent: Absent = NOBODY) -> str:
 
 
 def _confounds_text(plan: Plan) -> str:
-    """Say what was regressed off, and with how many columns; empty where nothing was."""
-    runs = [run for entry in plan.languages for one in entry.subjects for run in one.runs]
-    counts = {len(run.confound_columns) for run in runs}
-    if not any(counts):
+    """Say what was regressed off and what that left; empty where nothing was."""
+    runs = [
+        (entry.tr, run) for entry in plan.languages for one in entry.subjects for run in one.runs
+    ]
+    counts = [len(run.confound_columns) for _, run in runs]
+    left = [
+        degrees_of_freedom(run.scans, tr, len(run.confound_columns))
+        for tr, run in runs
+        if run.scans is not None
+    ]
+    if not (any(counts) and left):
         return ""
     wanted = plan.parameters["confounds"]
     said = [REGRESSED[name] for name in wanted if name in REGRESSED]
     own = [name for name in wanted if name not in REGRESSED]
     said += [f"the confounds {', '.join(own)}"] if own else []
-    n = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
     return (
-        f"Before it was standardised, {' and '.join(said)} ({n} columns of the run’s table of "
-        "confounds), detrended and filtered alike, were regressed off."
+        f"Before it was standardised, {' and '.join(said)} ({_span(counts)} columns of the run’s "
+        "table of confounds), detrended and filtered alike, were regressed off; this and the "
+        f"filter left {_span(left)} degrees of freedom in a run."
     )
+
+
+def _span(numbers: Sequence[int]) -> str:
+    """Write the range of whole numbers: ``6``, or ``20 to 31``."""
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _mask_text(languages: Sequence[LanguagePlan]) -> str:

@@ -46,7 +46,7 @@ def with_individual():
 def with_confounds(*wanted, columns):
     """Return a plan in which columns of confounds are regressed off a run."""
     names = [f"column{number}" for number in range(columns)]
-    run = RunPlan("story-a", "", "", confounds="c.tsv", confound_columns=names)
+    run = RunPlan("story-a", "", "", confounds="c.tsv", scans=280, confound_columns=names)
     subject = SubjectPlan("1", [], None, individual=False, group=True, runs=[run])
     return plan(parameters={"confounds": list(wanted)}, language={"subjects": [subject]})
 
@@ -98,8 +98,11 @@ CASES = {
     "Before it was standardised, six motion parameters (6 columns of the run’s table": (
         "--confounds motion", with_confounds("motion", columns=6), BARE,
     ),
-    "filtered alike, were regressed off.": (
+    "filtered alike, were regressed off; this and the filter left": (
         "--confounds", with_confounds("csf", columns=1), plan(parameters={"confounds": ["motion"]}),
+    ),
+    "the filter left 269 degrees of freedom in a run.": (
+        "280 scans, 1 column", with_confounds("csf", columns=1), with_confounds("csf", columns=2),
     ),
     "six motion parameters, their derivatives and the squares of both (24 columns": (
         "--confounds motion24", with_confounds("motion24", columns=24), BARE,
