@@ -298,7 +298,10 @@ def _confound_columns(
 ) -> dict[str, list[str]]:
     """Check the tables of confounds that are asked for; return path of a run → columns."""
     wanted = [one for one in context.parameters["confounds"] if one != confounds.NONE]
-    if not wanted or not listening.used:
+    if not wanted:
+        return {}
+    if not listening.used:
+        context.notes.append(f"{listening.language}: no run is cleaned, so --confounds has no use")
         return {}
     if context.remote or not listening.by_story:
         context.problems.add(

@@ -23,7 +23,6 @@ from helpers.story_dataset import (
     write_story_run,
     write_words,
 )
-from lateralization.bids.confounds import MOTION
 from lateralization.study import GRID_AFFINE, GRID_SHAPE
 
 
@@ -481,6 +480,8 @@ def test_a_given_average_subject_has_an_image_of_each_story(tmp_path, root):
         f"story-{story}.nii.gz" for story in ("ants", "bees", "cats")
     ]
     assert planned["subjects"] == []
+    plan = plan_of(tmp_path, **asked(root, confounds="motion", **given))
+    assert "en: no run is cleaned, so --confounds has no use" in plan["notes"]
 
 
 def test_languages_may_differ_in_times_files_and_stories(tmp_path, root):
@@ -526,58 +527,6 @@ def test_every_file_is_used_or_there_is_a_reason(tmp_path, root):
     assert other["file"] == run_file("01", "bees", space="space-T1w")
     assert other["reason"].startswith("its name has space-T1w, and bold asks for space-MNI")
     assert len(rows) == 1 + sum(map(len, HEARD.values()))
-
-
-def write_confounds(root, subject, story, n_rows=40, names=MOTION):
-    """Write a table of noise beside a run."""
-    path = root / run_file(subject, story)
-    name = f"sub-{subject}_task-{story}_desc-confounds_timeseries.tsv"
-    values = np.random.default_rng(0).normal(size=(n_rows, len(names)))
-    rows = ["\t".join(names), *("\t".join(map(str, row)) for row in values)]
-    path.with_name(name).write_text("\n".join(rows) + "\n")
-    return path.with_name(name)
-
-
-def test_confounds_are_columns_of_the_plan(tmp_path, root):
-    for subject, stories in HEARD.items():
-        for story in stories:
-            write_confounds(root, subject, story, names=(*MOTION, "dvars"))
-    planned = language(tmp_path, root, confounds="motion,dvars")
-    runs = [run for one in planned["subjects"] for run in one["runs"]]
-    assert all(run["confound_columns"] == [*MOTION, "dvars"] for run in runs)
-    without = language(tmp_path, root)["subjects"][0]["runs"]
-    assert [run["confound_columns"] for run in without] == [[]] * 3
-
-
-def test_what_is_wrong_with_tables_is_a_line_for_all_that_have_it(tmp_path, root, capsys):
-    for subject, stories in HEARD.items():
-        for story in stories:
-            write_confounds(root, subject, story)
-    first = write_confounds(root, "01", "bees", n_rows=39)
-    second = write_confounds(root, "02", "bees", n_rows=41)
-    lacking = write_confounds(root, "03", "cats", names=MOTION[1:])
-    write_confounds(root, "04", "dogs").unlink()
-    said = lines_of(tmp_path, capsys, **asked(root, confounds="motion"))
-    assert len(said) == 3
-    text = "\n".join(said)
-    assert f"{first} has 39 rows and the run 40 scans, {second} has 41 rows" in text
-    assert f"{lacking} has no column trans_x; mend the table" in text
-    assert f"{run_file('04', 'dogs')} has no table of confounds; put fMRIPrep's" in text
-
-
-def test_too_many_confounds_leave_nothing_to_score(tmp_path, root, capsys):
-    names = (*MOTION, *(f"noise{number}" for number in range(10)))
-    for subject, stories in HEARD.items():
-        for story in stories:
-            write_confounds(root, subject, story, names=names)
-    language(tmp_path, root, confounds=",".join(names[:15]))  # 22 of 40 are left
-    (said,) = lines_of(tmp_path, capsys, **asked(root, confounds=",".join(names)))
-    assert "40 scans, of which filter and 16 confounds leave 21 degrees of freedom" in said
-
-
-@pytest.mark.parametrize("wanted", ["none,motion", "motion,a b"])
-def test_confounds_that_say_two_things_or_no_name_are_refused(tmp_path, root, wanted):
-    assert refusal(tmp_path, root, confounds=wanted).startswith("--confounds: ")
 
 
 def test_confounds_lie_beside_their_run(tmp_path, root):
