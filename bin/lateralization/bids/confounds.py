@@ -70,7 +70,7 @@ def read_confounds(path: Path, columns: Sequence[str]) -> Floats:
     table = read_text_table(path, columns, strict=False)
     lacking = [name for name in columns if name not in table]
     if lacking:
-        raise BadInput(f"{path} has no column {listed(lacking)}; mend the table, {LEAVE_OUT}")
+        raise BadInput(f"{path}; no column {listed(lacking, 4)}: mend the table, {LEAVE_OUT}")
     cells = table[list(columns)]
     values: Floats = cells.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64, copy=True)
     if len(values) > 1:

@@ -78,7 +78,7 @@ def test_a_missing_value_after_the_first_scan_is_refused(table):
 
 
 def test_a_table_that_is_not_here_or_lacks_columns_is_refused(table):
-    with pytest.raises(BadInput, match="has no column dvars, rmsd; mend the table"):
+    with pytest.raises(BadInput, match=r"timeseries.tsv; no column dvars, rmsd: mend the table"):
         read_confounds(table, ["csf", "dvars", "rmsd"])
     with pytest.raises(BadInput, match="does not exist here"):
         read_confounds(table.with_name("other.tsv"), MOTION)
@@ -121,13 +121,13 @@ def test_what_is_wrong_with_tables_is_a_line_for_all_that_have_it(tmp_path, root
             write_confounds(root, subject, story)
     first = write_confounds(root, "01", "bees", n_rows=39)
     second = write_confounds(root, "02", "bees", n_rows=41)
-    lacking = write_confounds(root, "03", "cats", names=MOTION[1:])
+    lacking = [write_confounds(root, "03", name, names=MOTION[1:]) for name in ("bees", "cats")]
     write_confounds(root, "04", "dogs").unlink()
     said = lines_of(tmp_path, capsys, **asked(root, confounds="motion"))
     assert len(said) == 3
     text = "\n".join(said)
     assert f"{first} has 39 rows and the run 40 scans, {second} has 41 rows" in text
-    assert f"{lacking} has no column trans_x; mend the table" in text
+    assert f"{lacking[0]}, {lacking[1]}; no column trans_x: mend the table" in text
     assert f"{run_file('04', 'dogs')} has no table of confounds; put fMRIPrep's" in text
 
 
