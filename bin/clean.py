@@ -18,6 +18,13 @@ def parser() -> argparse.ArgumentParser:
         "--scans", nargs="+", type=int, default=[],
         help="scans that are kept of each, from its start; 0, or not given: all",
     )  # fmt: skip
+    command.add_argument(
+        "--confounds", nargs="+", type=Path, default=[], help="table of each run; without: none"
+    )
+    command.add_argument(
+        "--columns", nargs="+", default=[], metavar="NAME,NAME",
+        help="columns that are regressed off each run; one list: of all",
+    )  # fmt: skip
     command.add_argument("--constant", required=True, type=Path, help="map of constant voxels")
     command.add_argument("--mask", required=True, type=Path, help="brain mask")
     command.add_argument("--tr", required=True, type=float, help="repetition time, s")
@@ -28,6 +35,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> None:
     """Clean, write, say one line."""
+    columns = [one.split(",") for one in arguments.columns]
+    if len(columns) == 1:
+        columns *= len(arguments.confounds)
     n_left_out = clean_subject(
         arguments.bold,
         arguments.constant,
@@ -37,6 +47,8 @@ def main(arguments: argparse.Namespace) -> None:
         smoothing_mm=study.SMOOTHING_MM if arguments.smooth else None,
         keys=arguments.runs,
         scans=arguments.scans,
+        confounds=arguments.confounds,
+        columns=columns,
     )
     say(f"{arguments.out.name}: {len(arguments.bold)} runs, {n_left_out} voxels left out")
 

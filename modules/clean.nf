@@ -4,7 +4,7 @@ process CLEAN {
     label 'small'
 
     input:
-    tuple val(meta), path(runs), path(constant), path(mask)
+    tuple val(meta), path(runs), path(constant), path(mask), path(confounds, stageAs: 'confounds?/*')
     val code
 
     output:
@@ -13,6 +13,7 @@ process CLEAN {
     script:
     """
     clean.py --bold ${runs} --runs ${meta.runs.join(' ')} --constant ${constant} --mask ${mask} --tr ${meta.tr} \\
+        ${confounds ? "--confounds ${confounds} --columns ${meta.columns.join(' ')}" : ''} \\
         ${meta.scans ? "--scans ${meta.scans.join(' ')}" : ''} ${meta.smooth ? '--smooth' : ''} --out ${meta.id}_clean.safetensors
     """
 

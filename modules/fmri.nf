@@ -1,6 +1,6 @@
 // From the runs of subjects to what encoding models are fitted to: subjects one by one, and their average.
 
-include { by_key ; language_of ; in_order ; of_kind ; parsed ; with_fields } from './shapes'
+include { by_key ; language_of ; in_order ; local_files ; of_kind ; parsed ; with_fields } from './shapes'
 include { stamp } from './code'
 include { RESAMPLE } from './resample'
 include { MASK } from './mask'
@@ -48,17 +48,23 @@ workflow FMRI {
     // ---- time courses, within the language's mask for the group, within its own and smoothed for a subject
     // [[id: 'lang-en', …], [id: 'sub-EN057', …], [sub-EN057_run-1.nii, …], sub-EN057_constant.nii.gz]
     runs = RESAMPLE.out.runs.map { meta, images, constant -> [language_of(meta), meta, by_key(images, meta), constant] }
+    cleaning = plan.flatMap { all -> cleaning_of(all) }
     for_group = runs
         .filter { _lang, meta, _images, _constant -> meta.group }
         .combine(masks, by: 0)
         .map { lang, meta, images, constant, mask -> [[lang.language, meta.subject], meta, images, constant, mask] }
-        .join(plan.flatMap { all -> scans_of_average(all) })
-        .map { _key, meta, images, constant, mask, scans -> [meta + [smooth: false, scans: scans], images, constant, mask] }
+        .join(cleaning)
+        .map { _key, meta, images, constant, mask, scans, columns, confounds ->
+            [meta + [smooth: false, scans: scans, columns: columns], images, constant, mask, confounds]
+        }
     for_subject = runs
         .filter { _lang, meta, _images, _constant -> meta.individual }
-        .map { lang, meta, images, constant -> [[lang, meta.subject], meta, images, constant] }
-        .join(made.of_subject.map { meta, mask -> [[language_of(meta), meta.subject], mask] })
-        .map { _key, meta, images, constant, mask -> [meta + [smooth: true], images, constant, mask] }
+        .map { lang, meta, images, constant -> [[lang.language, meta.subject], meta, images, constant] }
+        .join(made.of_subject.map { meta, mask -> [[meta.language, meta.subject], mask] })
+        .join(cleaning)
+        .map { _key, meta, images, constant, mask, _scans, columns, confounds ->
+            [meta + [smooth: true, columns: columns], images, constant, mask, confounds]
+        }
     CLEAN(for_group.mix(for_subject), stamp('clean'))
     clean = CLEAN.out.bold.branch { meta, _courses, _mask ->
         of_subject: meta.smooth
@@ -148,13 +154,21 @@ def computed(items, languages, kind) {
         .map { row -> [row[0] + [given: false]] + row.drop(1).dropRight(1) }
 }
 
-// [['en', 'EN057'], [0, 298]] of every subject: to how many scans each run is cut for the average (0: it is not);
-// [] where none is
-def scans_of_average(plan) {
+// [['en', 'EN057'], [0, 298], ['trans_x,trans_y'], [confounds.tsv, …]] of every subject: to how many scans each run is
+// cut for the average (0: it is not), the columns of confounds that are regressed off (one list where they are the same
+// in all runs) and their tables; [] where none is
+def cleaning_of(plan) {
     plan.languages.collectMany { entry ->
         entry.subjects.collect { person ->
             def scans = person.runs*.average_scans
-            [[entry.language, person.subject], scans.any() ? scans.collect { kept -> kept ?: 0 } : []]
+            def columns = person.runs*.confound_columns*.join(',')
+            def regressed = columns.any()
+            [
+                [entry.language, person.subject],
+                scans.any() ? scans.collect { kept -> kept ?: 0 } : [],
+                regressed ? (columns.toSet().size() == 1 ? columns.take(1) : columns) : [],
+                regressed ? local_files(person.runs*.confounds) : [],
+            ]
         }
     }
 }

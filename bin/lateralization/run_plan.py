@@ -79,6 +79,8 @@ class RunPlan:
         Number of scans; None where the file is not here yet.
     average_scans
         Scans that are kept, from the start, for the average subject; None: all.
+    confound_columns
+        Columns of ``confounds`` that are regressed off the run; empty: none.
     """
 
     key: str
@@ -87,6 +89,7 @@ class RunPlan:
     confounds: str | None = None
     scans: int | None = None
     average_scans: int | None = None
+    confound_columns: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

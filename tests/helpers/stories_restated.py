@@ -53,13 +53,28 @@ def on_grid(path: Path) -> Any:
 
 
 def cleaned(
-    image: Any, mask: Any, tr: float, n_scans: int | None = None, smoothing_mm: float | None = None
+    image: Any,
+    mask: Any,
+    tr: float,
+    n_scans: int | None = None,
+    smoothing_mm: float | None = None,
+    confounds: Array | None = None,
 ) -> Array:
-    """Detrend, filter and standardise the first scans of a run: (scans, voxels)."""
+    """Detrend, filter and standardise the first scans of a run: (scans, voxels).
+
+    ``confounds`` (scans, confounds) are detrended and filtered alike, and regressed off before.
+    """
+    filtering = butter(5, 1 / 128, "highpass", fs=1 / tr)
     masker = NiftiMasker(mask, smoothing_fwhm=smoothing_mm, standardize=None, dtype="float64")
     series = masker.fit_transform(image if n_scans is None else index_img(image, slice(n_scans)))
     series = detrend(series - series.mean(0), axis=0)
-    return standardised(filtfilt(*butter(5, 1 / 128, "highpass", fs=1 / tr), series, axis=0))
+    series = filtfilt(*filtering, series, axis=0)
+    if confounds is not None:
+        of_run = detrend(standardised(confounds[: len(series)]), axis=0)
+        of_run = filtfilt(*filtering, of_run, axis=0)
+        of_run, series = of_run - of_run.mean(0), series - series.mean(0)
+        series = series - of_run @ np.linalg.lstsq(of_run, series, rcond=None)[0]
+    return standardised(series)
 
 
 def nested(

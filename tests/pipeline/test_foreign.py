@@ -176,6 +176,54 @@ def test_nobody_heard_all_stories_of_narratives(copy: Copy, tmp_path: Path) -> N
     assert abs(right - 0.632) < 1.5e-3
 
 
+RAW = """\
+{"name": "narratives", "tr": 1.5, "derivatives": "derivatives/fmriprep", "story": ["task"],
+ "bold": {"space": "MNI152NLin2009cAsym", "desc": "preproc"},
+ "languages": {"en": {
+   "name": "English", "subjects": "*", "words": "stimuli/gentle/{story}/align.json",
+   "events": {"trial_type": "story"}}}}
+"""
+"""All that is said of Narratives as fMRIPrep and gentle leave it."""
+
+
+def test_motion_is_regressed_off_narratives_as_fmriprep_leaves_it(
+    copy: Copy, tmp_path: Path
+) -> None:
+    root = made("A", tmp_path)
+    (root / "dataset.json").write_text(RAW)
+    assert len(RAW.splitlines()) <= 12
+    words = {path.parent.name: spoken(path) for path in root.glob("stimuli/gentle/*/align.json")}
+    write_features(root / "features", words)
+    run = copy.run(
+        *("--dataset", str(root), "--confounds", "motion", "--features", str(root / "features")),
+        *("--baselines", "none", "--models", "none", "--isc_trials", "1"),
+    )
+    assert run.exit_status == 0, run.stdout + run.stderr
+    runs: dict[str, list[Path]] = {}
+    starts = {}
+    for path in sorted(root.glob(f"derivatives/fmriprep/sub-*/func/*{SPACE}*preproc_bold.nii.gz")):
+        subject, story = path.parts[-3], path.name.split("task-")[1].split("_")[0]
+        events = pd.read_csv(root / subject / f"func/{subject}_task-{story}_events.tsv", sep="\t")
+        starts[story] = float(events.onset[events.trial_type == "story"].iloc[0])
+        runs.setdefault(story, []).append(path)
+    images = {path: on_grid(path) for paths in runs.values() for path in paths}
+    mask = symmetric_mask(list(images.values()))
+    bold = {}
+    for story, paths in runs.items():
+        shortest = min(images[path].shape[3] for path in paths)
+        series = []
+        for path in paths:
+            motion, _ = load_confounds(str(path), strategy=("motion",), motion="basic")
+            told = {"n_scans": shortest, "confounds": motion.to_numpy()}
+            series.append(cleaned(images[path], mask, 1.5, **told))
+        bold[story, 1] = standardised(np.mean(series, axis=0))
+    scores = copy.folder / "results/lang-en/scores/sub-average/planted"
+    r = compare(scores, bold, regressed(bold, words, starts, 1.5))
+    left, right = sides(mask, r)
+    assert abs(left - 0.784) < 1e-3
+    assert abs(right - 0.632) < 1e-3
+
+
 def interval_words(path: Path) -> pd.DataFrame:
     """Return the words of the tier of words."""
     lines = path.read_text().split('name = "word"')[1].splitlines()

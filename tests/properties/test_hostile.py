@@ -37,7 +37,7 @@ def plan_of(world, **more):
 NAMES = ["models", "individual_models", "subjects", "languages", "baselines", "word_mapping",
          "precision", "layers", "stage", "isc_trials", "isc_seed", "gpus", "gpu_type", "image",
          "slurm_account", "slurm_partition", "slurm_gpu_partition", "slurm_qos", "random_dims",
-         "random_seeds", "max_memory", "max_time", "untrained_mode"]  # fmt: skip
+         "random_seeds", "max_memory", "max_time", "untrained_mode", "confounds"]  # fmt: skip
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lateralization.arrays import Array, Booleans, Single
+from lateralization.bids.confounds import read_confounds
 from lateralization.command import progress
 from lateralization.errors import BadInput
 from lateralization.files import save_tensors
@@ -45,7 +46,9 @@ Codes = NDArray[np.uint8]
 """0, or why a voxel is left out (``names.REASONS``)."""
 
 
-def clean_run(series: Array, flagged: Codes, tr: float) -> tuple[Single, Codes]:
+def clean_run(
+    series: Array, flagged: Codes, tr: float, confounds: Array | None = None
+) -> tuple[Single, Codes]:
     """Clean the voxels of one run and say which of them carry no signal of their own.
 
     Parameters
@@ -55,6 +58,8 @@ def clean_run(series: Array, flagged: Codes, tr: float) -> tuple[Single, Codes]:
         0, or why the source voxel has no signal.
     tr
         Repetition time, s.
+    confounds : (scans, confounds)
+        What is regressed off; None: nothing is.
 
     Returns
     -------
@@ -71,7 +76,7 @@ def clean_run(series: Array, flagged: Codes, tr: float) -> tuple[Single, Codes]:
     typical = float(np.median(sd[finite])) if finite.any() else 0.0
     floor = np.maximum(FLAT_SD * typical, FLAT_MEAN * np.abs(series.mean(axis=0)))
     series[:, (flagged != 0) & (sd <= floor)] = 0.0
-    cleaned = clean(series, tr)
+    cleaned = clean(series, tr, confounds)
     left_out = np.where((flagged == 0) & ~finite, IN_SOURCE, flagged).astype(np.uint8)
     left_out[(left_out == 0) & (cleaned == 0).all(axis=0)] = AFTER_RESAMPLING
     return cleaned, left_out
@@ -158,6 +163,8 @@ def clean_subject(
     smoothing_mm: float | None = None,
     keys: Sequence[str] = (),
     scans: Sequence[int] = (),
+    confounds: Sequence[Path] = (),
+    columns: Sequence[Sequence[str]] = (),
 ) -> int:
     """Clean a subject's resampled runs and write them; return how many voxels any run leaves out.
 
@@ -176,11 +183,15 @@ def clean_subject(
     scans
         Scans that are kept of each run, from its start, before anything is filtered; 0, or no list:
         all.
+    confounds, columns
+        Tables of confounds, one for each run, or none; the columns of each that are regressed off,
+        cut with the run.
 
     Raises
     ------
     BadInput
-        Number of runs, grids, or scans are wrong; no voxel has a signal in every run.
+        Number of runs, grids, scans or tables of confounds are wrong; no voxel has a signal in
+        every run.
     """
     keys = keys or numbered_keys(len(bold))
     check_runs(bold, "--bold", keys)
@@ -189,15 +200,24 @@ def clean_subject(
         raise BadInput(f"--scans: {len(scans)} numbers for {len(bold)} runs; give one for each")
     if not tr > 0:
         raise BadInput(f"--tr {tr} is no repetition time; give seconds above 0")
+    if len(confounds) not in (0, len(bold)) or len(columns) != len(confounds):
+        raise BadInput(
+            f"--confounds: {len(confounds)} tables and {len(columns)} lists of --columns for "
+            f"{len(bold)} runs; give one for each"
+        )
     brain = MaskFile(*load_mask(mask), mask)
     flags = read_flags(constant, brain, len(bold))
     tensors: dict[str, Array] = {}
     left_out, tsnr = np.zeros(flags.shape, np.uint8), np.zeros(flags.shape, np.float32)
     for run in progress(range(len(bold)), f"clean {out.name}"):
         series, finite = read_series(bold[run], brain, smoothing_mm)
-        series = series[: scans[run] or None]
+        kept = slice(scans[run] or None)
+        regressed = None
+        if confounds:
+            regressed = _confounds_of(bold[run], len(series), confounds[run], columns[run])[kept]
+        series = series[kept]
         try:
-            cleaned, absent = clean_run(series, flags[run], tr)
+            cleaned, absent = clean_run(series, flags[run], tr, regressed)
         except BadInput as error:
             raise BadInput(f"{bold[run]}: {error}") from error
         tensors[keys[run]], tsnr[run] = cleaned, temporal_snr(series)
@@ -209,6 +229,16 @@ def clean_subject(
     }
     save_tensors(out, tensors | {"left_out": left_out, "tsnr": tsnr}, told)
     return int(left_out.any(axis=0).sum())
+
+
+def _confounds_of(bold: Path, n_scans: int, table: Path, columns: Sequence[str]) -> Array:
+    """Read the confounds of a run, (scans, columns)."""
+    values = read_confounds(table, columns)
+    if len(values) != n_scans:
+        raise BadInput(
+            f"{table} has {len(values)} rows and {bold} {n_scans} scans; give each run its own"
+        )
+    return values
 
 
 def _check_left_out(left_out: NDArray[np.uint8], bold: Sequence[Path]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from lateralization.bids.confounds import degrees_of_freedom
 from lateralization.run_plan import LanguagePlan, Plan
 from lateralization.runs import STORY
 from lateralization.study import ISC_PERCENTILE, SMOOTHING_MM
@@ -14,6 +15,18 @@ NOBODY: Absent = MappingProxyType({})
 
 LEAST_HEARERS = 4
 """A story that fewer people heard has no halves of two people each."""
+
+
+REGRESSED = MappingProxyType(
+    {
+        "motion": "six motion parameters",
+        "motion24": "six motion parameters, their derivatives and the squares of both",
+        "motion+wm_csf": "six motion parameters and the mean signals of white matter and "
+        "cerebrospinal fluid",
+        "compcor": "the anatomical CompCor components that fMRIPrep retained",
+    }
+)
+"""Choice of ``--confounds`` → what was regressed off."""
 
 
 def _but(languages: Sequence[LanguagePlan], absent: Absent) -> str:
@@ -38,11 +51,42 @@ def describe_preprocessing(plan: Plan, absent: Absent = NOBODY) -> str:
         _mask_text(plan.languages),
         "Each voxel’s time course was detrended, high-pass filtered at 1/128 Hz and standardised "
         "per run, as nilearn does it [nilearn]." if images else "",
+        _confounds_text(plan),
         _subjects_text(plan.languages, absent),
         "Voxels without a signal in a run (constant, not finite or beyond the field of view) were "
         "left out throughout.",
     ]  # fmt: skip
     return " ".join(part for part in parts if part)
+
+
+def _confounds_text(plan: Plan) -> str:
+    """Say what was regressed off and what that left; empty where nothing was."""
+    runs = [
+        (entry.tr, run) for entry in plan.languages for one in entry.subjects for run in one.runs
+    ]
+    counts = [len(run.confound_columns) for _, run in runs]
+    left = [
+        degrees_of_freedom(run.scans, tr, len(run.confound_columns))
+        for tr, run in runs
+        if run.scans is not None
+    ]
+    if not (any(counts) and left):
+        return ""
+    wanted = plan.parameters["confounds"]
+    said = [REGRESSED[name] for name in wanted if name in REGRESSED]
+    own = [name for name in wanted if name not in REGRESSED]
+    said += [f"the confounds {', '.join(own)}"] if own else []
+    return (
+        f"Before it was standardised, {' and '.join(said)} ({_span(counts)} columns of the run’s "
+        "table of confounds), detrended and filtered alike, were regressed off; this and the "
+        f"filter left {_span(left)} degrees of freedom in a run."
+    )
+
+
+def _span(numbers: Sequence[int]) -> str:
+    """Write the range of whole numbers: ``6``, or ``20 to 31``."""
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _mask_text(languages: Sequence[LanguagePlan]) -> str:

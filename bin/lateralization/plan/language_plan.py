@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from lateralization.bids import confounds
 from lateralization.bids.entities import entities, in_natural_order
 from lateralization.bids.heard import Heard, Subject, heard_by_story
 from lateralization.bids.runs_table import DataRun
@@ -93,6 +94,7 @@ def plan_language(
     annotation = _annotation(manifest, language, heard, context)
     scans = {} if context.remote else _check_local(language, listening, when.tr, context)
     kept = _check_lengths(heard, listening, scans, context)
+    columns = _confound_columns(listening, scans, when.tr, context)
     words = {} if context.remote else _words(language, annotation, heard, context)
     durations = _durations(heard, listening, scans, when.tr)
     told = words_plan.told_of(words, when.starts, durations)
@@ -115,7 +117,10 @@ def plan_language(
         texts=texts,
         corrections=words_plan.plan_corrections(language, annotation, context),
         **given,
-        subjects=[_subject(one, scans, kept, listening, context) for one in listening.used],
+        subjects=[
+            _subject(one, scans, kept, columns, listening=listening, context=context)
+            for one in listening.used
+        ],
         average=listening.average,
         stacks=stacks([one.subject for one in listening.known], individuals, context.parameters),
         n_scans=scans,
@@ -288,6 +293,34 @@ def _check_lengths(
     return kept if listening.group else {}
 
 
+def _confound_columns(
+    listening: Listening, scans: dict[str, list[int]], tr: float, context: Context
+) -> dict[str, list[str]]:
+    """Check the tables of confounds that are asked for; return path of a run → columns."""
+    wanted = [one for one in context.parameters["confounds"] if one != confounds.NONE]
+    if not wanted:
+        return {}
+    if not listening.used:
+        context.notes.append(f"{listening.language}: no run is cleaned, so --confounds has no use")
+        return {}
+    if context.remote or not listening.by_story:
+        context.problems.add(
+            "--confounds: tables of confounds are known of data sets of stories on disk alone, "
+            f"not of {context.described.name}; describe its runs by names or in a runs.tsv "
+            "(docs/datasets.md), or leave --confounds out"
+        )
+        return {}
+    runs = []
+    for one in listening.used:
+        counts: Sequence[int | None] = scans.get(one.subject) or [None] * len(one.heard)
+        for run, n_scans in zip(one.heard, counts, strict=True):
+            table = context.root / run.confounds if run.confounds else None
+            runs.append(confounds.RunTable(run.bold, table, n_scans))
+    found = confounds.check_confounds(runs, wanted, tr, context.problems)
+    paths = [path for one in listening.used for path in one.files]
+    return dict(zip(paths, found, strict=True))
+
+
 def _note_hearers(heard: Heard, listening: Listening, context: Context) -> None:
     """Say which stories have too few hearers for a reliability."""
     if not listening.group or not heard.stories:
@@ -417,6 +450,8 @@ def _subject(
     subject: Subject,
     scans: dict[str, list[int]],
     kept: Mapping[str, int],
+    columns: Mapping[str, list[str]],
+    *,
     listening: Listening,
     context: Context,
 ) -> SubjectPlan:
@@ -437,12 +472,16 @@ def _subject(
         remote=remote,
         individual=subject.subject in listening.individuals,
         group=listening.group,
-        runs=_runs(subject, scans.get(subject.subject, []), kept, context),
+        runs=_runs(subject, scans.get(subject.subject, []), kept, columns, context),
     )
 
 
 def _runs(
-    subject: Subject, scans: Sequence[int], kept: Mapping[str, int], context: Context
+    subject: Subject,
+    scans: Sequence[int],
+    kept: Mapping[str, int],
+    columns: Mapping[str, list[str]],
+    context: Context,
 ) -> list[RunPlan]:
     """Return the entries of a subject's runs.
 
@@ -452,11 +491,13 @@ def _runs(
         Of each run; empty where they are not known.
     kept
         Key of a run → scans that are kept for the average.
+    columns
+        Path of a run → columns of its table of confounds that are regressed off.
     """
     made = []
     for place, (key, path) in enumerate(zip(subject.keys, subject.files, strict=True)):
         run = subject.heard[place] if subject.heard else None
-        confounds = run.confounds if run is not None and not context.remote else None
+        table = run.confounds if run is not None and not context.remote else None
         n_scans = scans[place] if scans else None
         longer = n_scans is not None and kept.get(key, n_scans) < n_scans
         made.append(
@@ -464,9 +505,10 @@ def _runs(
                 key,
                 run.session if run is not None else "",
                 path,
-                str(context.root / confounds) if confounds else None,
+                str(context.root / table) if table else None,
                 n_scans,
                 kept[key] if longer else None,
+                columns.get(path, []),
             )
         )
     return made

@@ -194,6 +194,8 @@ def _check_combinations(parameters: Parameters, problems: Problems) -> None:
             )
     if parameters["texts_password"] is not None and parameters["texts"] is None:
         problems.add("--texts_password is given without --texts; give the zip that it opens")
+    if "none" in parameters["confounds"] and len(parameters["confounds"]) > 1:
+        problems.add("--confounds: none stands beside others; leave it or the others out")
     if "none" in (parameters["individual_models"] or []):
         problems.add("--individual_models is none; leave individuals out of --subjects instead")
 

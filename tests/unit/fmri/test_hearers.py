@@ -316,6 +316,31 @@ def test_runs_are_cut_before_they_are_cleaned_for_the_average(tmp_path, mask):
         clean_subject(paths, constant, mask, out, scans=[30], **told)
 
 
+def test_confounds_are_cut_with_their_run(tmp_path, mask):
+    rng = np.random.default_rng(0)
+    data = rng.normal(500, 20, (*GRID_SHAPE, 33)).astype(np.float32)
+    motion = rng.normal(size=(33, 2))
+    whole, cut = tmp_path / "whole.nii", tmp_path / "cut.nii"
+    table, short = tmp_path / "confounds.tsv", tmp_path / "short.tsv"
+    constant, out = tmp_path / "constant.nii.gz", tmp_path / "out.safetensors"
+    save_volume(np.zeros((*GRID_SHAPE, 1), np.int8), GRID_AFFINE, constant)
+    for path, name, n in ((whole, table, 33), (cut, short, 30)):
+        save_volume(data[..., :n], GRID_AFFINE, path, 2.0)
+        pd.DataFrame(motion[:n], columns=["x", "y"]).to_csv(name, sep="\t", index=False)
+    told = {"tr": 2.0, "keys": ["story-a"]}
+    clean_subject([whole], constant, mask, out, scans=[30], confounds=[table],
+                  columns=[["x", "y"]], **told)  # fmt: skip
+    found = read_tensors(out)["story-a"]
+    clean_subject([cut], constant, mask, out, confounds=[short], columns=[["x", "y"]], **told)
+    np.testing.assert_array_equal(found, read_tensors(out)["story-a"])
+    clean_subject([cut], constant, mask, out, **told)
+    assert np.abs(found - read_tensors(out)["story-a"]).max() > 0.1
+    with pytest.raises(BadInput, match=r"short.tsv has 30 rows and .*whole.nii 33 scans"):
+        clean_subject([whole], constant, mask, out, confounds=[short], columns=[["x"]], **told)
+    with pytest.raises(BadInput, match="1 tables and 2 lists of --columns for 1 runs"):
+        clean_subject([whole], constant, mask, out, confounds=[table], columns=["x", "y"], **told)
+
+
 def test_runs_of_stories_are_resampled_under_their_keys(tmp_path):
     """Numbers in names of files are of sessions: they need not ascend."""
     rng = np.random.default_rng(0)

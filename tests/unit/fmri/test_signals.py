@@ -130,3 +130,35 @@ def test_too_few_scans_are_refused():
     assert clean(np.random.default_rng(0).normal(size=(MIN_SCANS, 1)), 2.0).shape == (22, 1)
     with pytest.raises(BadInput, match="21 scans, at least 22"):
         clean(np.zeros((MIN_SCANS - 1, 1)), 2.0)
+
+
+CONFOUNDS = np.random.default_rng(3).normal(size=(300, 8)).cumsum(axis=0) + 50
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_confounds_are_regressed_off_as_nilearn_does(series):
+    expected = nilearn_signal.clean(
+        series, confounds=CONFOUNDS[: len(series)], detrend=True, standardize="zscore_sample",
+        high_pass=1 / 128, t_r=2.0,
+    )  # fmt: skip
+    expected *= np.sqrt(len(series) / (len(series) - 1))
+    ours = clean(series, 2.0, CONFOUNDS[: len(series)])
+    assert np.abs(ours - expected).max() < 1e-5
+    assert np.abs(ours - clean(series, 2.0)).max() > 0.1
+
+
+def test_confounds_that_say_nothing_more_change_nothing(series):
+    own = CONFOUNDS[: len(series), :3]
+    line, constant = np.arange(len(own)) * 3.0 + 7, np.full(len(own), 0.1)
+    twice = np.column_stack([own, own @ [[1.0], [2.0], [-1.0]], line, constant])
+    np.testing.assert_allclose(clean(series, 2.0, twice), clean(series, 2.0, own), atol=1e-5)
+    nothing = np.column_stack([line, constant])
+    np.testing.assert_array_equal(clean(series, 2.0, nothing), clean(series, 2.0))
+
+
+def test_a_voxel_that_is_a_confound_is_left_out(series):
+    own = CONFOUNDS[: len(series)]
+    mixed = np.column_stack([series[:, 0], own @ np.arange(1.0, 9.0)])
+    cleaned = clean(mixed, 2.0, own)
+    assert cleaned[:, 0].std() == pytest.approx(1, abs=1e-5)
+    assert not cleaned[:, 1].any()

@@ -480,6 +480,8 @@ def test_a_given_average_subject_has_an_image_of_each_story(tmp_path, root):
         f"story-{story}.nii.gz" for story in ("ants", "bees", "cats")
     ]
     assert planned["subjects"] == []
+    plan = plan_of(tmp_path, **asked(root, confounds="motion", **given))
+    assert "en: no run is cleaned, so --confounds has no use" in plan["notes"]
 
 
 def test_languages_may_differ_in_times_files_and_stories(tmp_path, root):

@@ -7,7 +7,7 @@ import pytest
 
 from helpers.made_plans import made_baseline, made_language, made_model, made_plan, made_subject
 from lateralization.report.methods import paragraphs
-from lateralization.run_plan import Template
+from lateralization.run_plan import RunPlan, SubjectPlan, Template
 
 ROOMS = Path(__file__).parents[3] / "bin" / "lateralization"
 
@@ -41,6 +41,14 @@ def encoder(**choices):
 
 def with_individual():
     return plan(language={"subjects": [made_subject("EN1", individual=True), made_subject("EN2")]})
+
+
+def with_confounds(*wanted, columns):
+    """Return a plan in which columns of confounds are regressed off a run."""
+    names = [f"column{number}" for number in range(columns)]
+    run = RunPlan("story-a", "", "", confounds="c.tsv", scans=280, confound_columns=names)
+    subject = SubjectPlan("1", [], None, individual=False, group=True, runs=[run])
+    return plan(parameters={"confounds": list(wanted)}, language={"subjects": [subject]})
 
 
 def baseline(kind, **more):
@@ -86,6 +94,29 @@ CASES = {
     "Images were resampled to 4 mm.": ("images are read", BARE, plan(language={"subjects": []})),
     "Each voxel’s time course was detrended": (
         "images are read", BARE, plan(language={"subjects": []}),
+    ),
+    "Before it was standardised, six motion parameters (6 columns of the run’s table": (
+        "--confounds motion", with_confounds("motion", columns=6), BARE,
+    ),
+    "filtered alike, were regressed off; this and the filter left": (
+        "--confounds", with_confounds("csf", columns=1), plan(parameters={"confounds": ["motion"]}),
+    ),
+    "the filter left 269 degrees of freedom in a run.": (
+        "280 scans, 1 column", with_confounds("csf", columns=1), with_confounds("csf", columns=2),
+    ),
+    "six motion parameters, their derivatives and the squares of both (24 columns": (
+        "--confounds motion24", with_confounds("motion24", columns=24), BARE,
+    ),
+    "the mean signals of white matter and cerebrospinal fluid": (
+        "--confounds motion+wm_csf", with_confounds("motion+wm_csf", columns=8), BARE,
+    ),
+    "the anatomical CompCor components that fMRIPrep retained": (
+        "--confounds compcor", with_confounds("compcor", columns=9),
+        with_confounds("csf", columns=1),
+    ),
+    "six motion parameters and the confounds csf, dvars (8 columns": (
+        "--confounds LIST", with_confounds("motion", "csf", "dvars", columns=8),
+        with_confounds("motion", columns=6),
     ),
     "The average subject was taken from the files given.": (
         "--average_subject", plan(language={"average_subject": {}}), BARE,
