@@ -100,8 +100,6 @@ class SubjectPlan:
     ----------
     subject
         Id without ``sub-``.
-    bold
-        Runs on this machine, absolute; empty where they are fetched.
     runs
         What it heard, in the order of the language's stories and their repetitions.
     remote
@@ -111,7 +109,6 @@ class SubjectPlan:
     """
 
     subject: str
-    bold: list[str]
     remote: Parcel | None
     individual: bool
     group: bool
@@ -134,8 +131,8 @@ class LanguagePlan:
         Code on the command line and in file names; name for readers.
     scans
         Scans of a subject over all runs, as the description has it; None: not known.
-    n_runs, tr, trim
-        Runs per subject, repetition time (s), scans dropped at each end of a run.
+    tr, trim
+        Repetition time (s), scans dropped at each end of a run.
     stories
         Keys of the stories in the order of arrays and folds: ``run-1`` …, or ``story-wheels`` ….
     test
@@ -156,8 +153,6 @@ class LanguagePlan:
         Whether the average subject is fitted.
     stacks
         Individual subjects that one ENCODE task fits together.
-    n_scans
-        Subject → scans of each run, of a data set on disk.
     handedness
         How many of ``subjects`` are ``right``, ``left``, ``ambidextrous`` or ``unknown`` by
         ``participants.tsv``; empty where it does not say.
@@ -166,7 +161,6 @@ class LanguagePlan:
     language: str
     name: str
     scans: int | None
-    n_runs: int
     tr: float
     trim: int
     annotation: Parcel
@@ -179,7 +173,6 @@ class LanguagePlan:
     subjects: list[SubjectPlan]
     average: bool
     stacks: list[list[str]]
-    n_scans: dict[str, list[int]]
     stories: list[str]
     test: list[str]
     starts: list[float]

@@ -47,10 +47,10 @@ def made_plan(*, parameters: dict[str, Any] | None = None, **fields: Any) -> Pla
 def made_language(**fields: Any) -> LanguagePlan:
     """Return English as the study has it, without subjects, with the fields given."""
     english: dict[str, Any] = {
-        "language": "en", "name": "English", "scans": None, "n_runs": 9, "tr": 2.0, "trim": 10,
+        "language": "en", "name": "English", "scans": None, "tr": 2.0, "trim": 10,
         "annotation": {}, "prosody": None, "texts": None, "corrections": "none", "mask": None,
         "isc": None, "average_subject": None, "subjects": [], "average": True, "stacks": [],
-        "n_scans": {}, "stories": list(RUNS), "test": [],
+        "stories": list(RUNS), "test": [],
         "starts": [0.0] * 9, "slice_time": 1.0, "handedness": {},
     }  # fmt: skip
     return LanguagePlan(**(english | fields))
@@ -66,7 +66,7 @@ def made_subject(
 ) -> SubjectPlan:
     """Return a subject that heard the runs of these keys, in files that do not matter."""
     runs = [RunPlan(key, "", f"sub-{subject}_{key}.nii.gz", scans=scans) for key in heard]
-    return SubjectPlan(subject, [], None, individual, group, runs)
+    return SubjectPlan(subject, None, individual, group, runs)
 
 
 def made_model(name: str, **fields: Any) -> Model:

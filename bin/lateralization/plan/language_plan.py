@@ -109,7 +109,6 @@ def plan_language(
         language=language,
         name=spoken.name,
         scans=spoken.scans,
-        n_runs=len(heard.stories),
         tr=when.tr,
         trim=spoken.trim,
         annotation=annotation,
@@ -123,7 +122,6 @@ def plan_language(
         ],
         average=listening.average,
         stacks=stacks([one.subject for one in listening.known], individuals, context.parameters),
-        n_scans=scans,
         stories=heard.stories,
         test=heard.test,
         starts=[when.starts[key] for key in heard.stories],
@@ -391,10 +389,10 @@ def _data_runs(
 ) -> list[dict[str, Any]]:
     """Return a row for every file of a language: what it is used for, or why not."""
     used = {one.subject for one in listening.used}
+    scans = {one.subject: [run.scans for run in one.runs] for one in planned.subjects}
     rows = []
     for subject in listening.known:
-        counts: Sequence[int | None] = planned.n_scans.get(subject.subject, [])
-        counts = counts or [None] * len(subject.files)
+        counts = scans.get(subject.subject, [None] * len(subject.files))
         for key, path, n_scans in zip(subject.keys, subject.files, counts, strict=False):
             found = entities(path)
             rows.append(
@@ -468,7 +466,6 @@ def _subject(
         }
     return SubjectPlan(
         subject=subject.subject,
-        bold=[str(path) for path in subject.bold],
         remote=remote,
         individual=subject.subject in listening.individuals,
         group=listening.group,

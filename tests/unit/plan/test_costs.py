@@ -96,7 +96,7 @@ def test_the_work_is_that_of_what_each_person_heard() -> None:
 
     def heard(subject: str, *stories: str) -> SubjectPlan:
         runs = [RunPlan(f"story-{name}", "", "", scans=300) for name in stories]
-        return SubjectPlan(subject, [], None, True, True, runs)
+        return SubjectPlan(subject, None, True, True, runs)
 
     people = [heard("01", "a", "b", "c"), heard("02", "b", "c", "d", "d_rep-2", "e")]
     stories = [f"story-{name}" for name in "abcde"]

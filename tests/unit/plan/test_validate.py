@@ -39,7 +39,7 @@ def test_a_run_on_ones_own_data_is_planned(world):
     (language,) = plan["languages"]
     assert [s["subject"] for s in language["subjects"]] == ["EN901", "EN902", "EN903"]
     assert [s["individual"] for s in language["subjects"]] == [True, False, False]
-    assert all(s["group"] and len(s["bold"]) == 9 and s["remote"] is None
+    assert all(s["group"] and len(s["runs"]) == 9 and s["remote"] is None
                for s in language["subjects"])  # fmt: skip
     assert language["corrections"] == "none"
     assert language["texts"]["source"][8] == str(world / "texts" / "text_en_run9.txt")

@@ -47,7 +47,7 @@ def with_confounds(*wanted, columns):
     """Return a plan in which columns of confounds are regressed off a run."""
     names = [f"column{number}" for number in range(columns)]
     run = RunPlan("story-a", "", "", confounds="c.tsv", scans=280, confound_columns=names)
-    subject = SubjectPlan("1", [], None, individual=False, group=True, runs=[run])
+    subject = SubjectPlan("1", None, individual=False, group=True, runs=[run])
     return plan(parameters={"confounds": list(wanted)}, language={"subjects": [subject]})
 
 
