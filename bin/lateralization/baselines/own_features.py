@@ -323,7 +323,7 @@ def check_word_rows(path: Path, features: Features, words: pd.DataFrame) -> None
             )
         pairs = zip(features.words.get(run, []), spoken, strict=False)
         for row, (mine, theirs) in enumerate(pairs, start=1):
-            if mine != theirs:
+            if mine.casefold() != theirs.casefold():
                 raise BadInput(
                     f"{path}: row {row} of {shown(run)} is of {mine!r}, and the word there is "
                     f"{theirs!r}; bring the rows into the order of a published _words.tsv"

@@ -178,6 +178,7 @@ def test_stories_come_in_the_order_of_the_plan_and_others_are_left(tmp_path):
     assert list(tensors) == ["story-b_2/layer-0", "story-01/layer-0"]
     np.testing.assert_array_equal(tensors["story-01/layer-0"], table[["f0", "f1"]][:2])
     assert report["rows"] == "words"
+    own_features.encodable(path, words.assign(word=words["word"].str.upper()), STORIES)
     with pytest.raises(BadInput, match="row 2 of story 01 is of 'w1', and the word there is 'x'"):
         own_features.encodable(path, words.replace("w1", "x"), STORIES)
     with pytest.raises(BadInput, match="story b_2 has 3 rows, and 2 words are fitted"):
