@@ -118,7 +118,7 @@ def heard_by_story(
         check_one_space(rows, own.naming, problems)
         rows = with_repetitions(rows, own.naming, problems)
     names = stories_in_order(rows, as_in_table=own.table is not None)
-    _check_names(own, names, known, problems, notes)
+    _check_names(spoken.name, own, names, known, problems, notes=notes)
     _note_without(with_files, rows, notes)
     if manifest is not None:
         rows = _fetchable(rows, {row["path"] for row in manifest}, problems)
@@ -189,7 +189,13 @@ def _check_listed(spoken: Language, found: set[str], problems: Problems) -> None
 
 
 def _check_names(
-    own: Stories, names: list[str], known: list[str], problems: Problems, notes: list[str]
+    language: str,
+    own: Stories,
+    names: list[str],
+    known: list[str],
+    problems: Problems,
+    *,
+    notes: list[str],
 ) -> None:
     """Report patterns that fit no story, and stories whose names differ in capitals only."""
     if known and not names:
@@ -198,11 +204,11 @@ def _check_names(
         )
     for entry, patterns, among in (("include", own.include, known), ("test", own.test, names)):
         idle = [one for one in patterns if not any(fnmatchcase(name, one) for name in among)]
-        if idle and names:
-            problems.add(
-                f"--dataset: {listed(idle)} of stories.{entry} in {FILE} is no story; there are "
-                f"{listed(among)}: mend it"
-            )
+        said = f"{listed(idle)} of stories.{entry} in {FILE} is no story; there are {listed(among)}"
+        if idle and names and own.shared:
+            notes.append(f"{language}: {said}")
+        elif idle and names:
+            problems.add(f"--dataset: {said}: mend it")
     idle = [one for one in own.exclude if not any(fnmatchcase(name, one) for name in known)]
     if idle:
         notes.append(f"{listed(idle)} of stories.exclude in {FILE} is no story of the data set")

@@ -21,6 +21,8 @@ class Stories:
     include, exclude, test
         Patterns of names of stories: those that are used, those that are not, and those that never
         train.
+    shared
+        Whether these patterns are those of several languages, each of which may lack stories.
     words, text
         Paths, with ``{story}`` where each story has a file; no text: the words are joined.
     tier
@@ -38,6 +40,7 @@ class Stories:
     text: str | None
     tier: str
     trial_type: str | None
+    shared: bool = False
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,9 @@ class Sidecars:
     def _sidecars(self, bold: str, *, raw: bool) -> Iterator[Path]:
         """Iterate over a run's sidecars, the nearest first."""
         own, folder = entities(bold), os.path.dirname(bold)  # noqa: PTH120
+        namesake = self.root / f"{bold.removesuffix('.gz').removesuffix('.nii')}.json"
+        if namesake.is_file():  # whatever the names of a table of runs are made of
+            yield namesake
         while folder:
             name = self._nearest(folder, own, SIDECAR)
             if name is not None:

@@ -279,7 +279,7 @@ def resample_subject(
     Raises
     ------
     BadInput
-        See :func:`check_sources`; or a file is damaged.
+        See :func:`check_sources`; a file is damaged; or a run is constant everywhere.
     """
     images = check_sources(paths, keys)
     masks = np.zeros((*GRID_SHAPE, len(images)), dtype=np.int8)
@@ -287,6 +287,11 @@ def resample_subject(
     for run in progress(range(len(images)), f"resample {subject}"):
         path, image = paths[run], images[run]
         resampled, flagged[..., run] = resample_file(image, path)
+        if flagged[..., run].all():
+            raise BadInput(
+                f"{path} ({subject}, {shown(keys[run])}) is constant, or not finite, in every "
+                "voxel: it holds no signal; put the right file there, or leave the run out"
+            )
         masks[..., run] = epi_mask(resampled)
         if not masks[..., run].any():
             say(f"{subject}: the brain mask of {shown(keys[run])} ({path}) is empty")

@@ -155,7 +155,12 @@ def _description(content: dict[str, Any], path: Path) -> Description:
             int((content if numbered else own).get("trim", TRIM)),
             entry.get("scans"),
             entry.get("prosody"),
-            None if numbered else _stories(own, f"{path}: languages.{code}"),
+            None
+            if numbered
+            else replace(
+                _stories(own, f"{path}: languages.{code}"),
+                shared="stories" not in entry and len(content["languages"]) > 1,
+            ),
         )
         paths += [
             own[name]

@@ -216,7 +216,12 @@ def check_rows(paths: Sequence[Path]) -> list[Row]:
 
 def data_rows(plan: Plan) -> list[Row]:
     """List the files of the data set: who heard what, and whether it is used."""
-    return [row | {"used": "yes" if row["used"] else "no"} for row in plan.data_runs]
+    # an empty text, since a column of whole numbers with a missing one would be of floats: 69.0
+    return [
+        {name: "" if value is None else value for name, value in row.items()}
+        | {"used": "yes" if row["used"] else "no"}
+        for row in plan.data_runs
+    ]
 
 
 def predictor_rows(summaries: list[FitSummary]) -> list[Row]:

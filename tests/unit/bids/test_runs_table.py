@@ -9,6 +9,7 @@ from helpers.story_dataset import (
     run_file,
     write_description,
     write_stories,
+    write_story_run,
     write_table,
 )
 
@@ -54,6 +55,18 @@ def test_paths_are_relative_to_the_table_and_the_bare_columns_are_enough(tmp_pat
     write_description(root, runs="code/runs.tsv", derivatives=None, bold=None, story=None)
     planned = language(tmp_path, root)
     assert planned["subjects"][0]["runs"][0]["bold"] == str(root / run_file("01", "bees"))
+
+
+def test_a_sidecar_has_the_name_of_its_file_whatever_that_is(tmp_path, root):
+    rows = [["subject", "story", "bold"]]
+    for subject in ("01", "03"):
+        for story in ("bees", "cats", "dogs"):
+            rows.append([subject, story, f"mine/{subject}/{story}.nii.gz"])
+            write_story_run(root, rows[-1][2], RepetitionTime=1.5, StartTime=0.25)
+    write_table(root, rows)
+    write_description(root, runs="runs.tsv", derivatives=None, bold=None, story=None, tr=None)
+    planned = language(tmp_path, root)
+    assert (planned["tr"], planned["slice_time"]) == (1.5, 0.25)
 
 
 @pytest.mark.parametrize(

@@ -291,3 +291,13 @@ def test_a_damaged_run_leaves_no_half_written_file(tmp_path):
     with pytest.raises(BadInput, match=r"run-1\.nii\.gz is damaged"):
         resample_subject("sub-EN057", paths, str(tmp_path / "out" / "sub-EN057"))
     assert not list(tmp_path.glob("out/*"))
+
+
+@pytest.mark.parametrize("value", [0.0, 500.0, np.nan])
+def test_a_run_that_is_constant_everywhere_is_refused(tmp_path, value):
+    paths = [write_run(tmp_path / f"run-{run}.nii.gz") for run in range(1, 4)]
+    flat = np.full((10, 12, 10, 2), value, np.float32)
+    nib.save(nib.Nifti1Image(flat, GRID_AFFINE), paths[1])
+    keys = ["story-ants", "story-bees", "story-cats"]
+    with pytest.raises(BadInput, match=r"run-2\.nii\.gz \(sub-01, story bees\) is constant"):
+        resample_subject("sub-01", paths, str(tmp_path / "out" / "sub-01"), keys)

@@ -244,6 +244,26 @@ def test_patterns_that_fit_nothing_are_refused(tmp_path, root, stories, says):
     assert says in refusal(tmp_path, root)
 
 
+def test_patterns_for_all_languages_need_not_fit_in_each(tmp_path, root):
+    content = json.loads((root / "dataset.json").read_text())
+    english = content["languages"]["en"] | {"subjects": ["01", "03"]}
+    for subject, stories in {"05": "xyz", "06": "xyz"}.items():
+        for story in stories:
+            write_story_run(root, run_file(subject, story))
+    for story in "xyz":
+        write_words(root, story)
+    content["languages"] = {"en": english, "fr": english | {"subjects": ["05", "06"]}}
+    content["stories"] = {"include": ["x", "y", "z", "*s"], "test": ["ants"]}
+    (root / "dataset.json").write_text(json.dumps(content))
+    plan = plan_of(tmp_path, **asked(root, languages="en,fr"))
+    found = [(one["stories"], one["test"]) for one in plan["languages"]]
+    assert found == [
+        ([f"story-{name}" for name in ("ants", "bees", "cats", "dogs")], ["story-ants"]),
+        (["story-x", "story-y", "story-z"], []),
+    ]
+    assert any("ants of stories.test" in note and "x, y" in note for note in plan["notes"])
+
+
 def test_people_with_few_stories_count_in_the_average_and_are_not_fitted_alone(tmp_path, root):
     planned = language(tmp_path, root, subjects="average,01")
     assert [one["group"] for one in planned["subjects"]] == [True] * 4

@@ -87,6 +87,8 @@ def test_every_file_of_the_data_set_is_in_the_table_of_runs(tmp_path):
     left = told | {"n_scans": None, "tr": None, "used": False, "reason": "excluded by stories"}
     write_json(read_json(inputs.plan) | {"data_runs": [told, left]}, inputs.plan)
     lateralize(inputs, tmp_path / "tables")
+    written = (tmp_path / "tables" / "runs.tsv").read_text()
+    assert "\t007\t1\tsub-01/a.nii.gz\t300\t1.5\t441.5\t" in written
     first, second = read_tables(tmp_path / "tables")["runs"].to_dict("records")
     assert first == told | {"used": "yes"}
     assert np.isnan([second.pop("n_scans"), second.pop("tr")]).all()
