@@ -75,7 +75,7 @@ class Heard:
     test
         Those that never train.
     known
-        Names of all stories that have a run, those that are left out too.
+        Names of all stories that have a run, those that are left out or of another language too.
     unused
         Files of the data set that are no runs of it, with the reasons.
     """
@@ -113,6 +113,8 @@ def heard_by_story(
     with_files = {row.subject for row in rows if not row.reason}
     _check_listed(spoken, with_files, problems)
     known = stories_in_order(rows, as_in_table=own.table is not None)
+    # one table of words may be that of several languages
+    of_others = {row.story for row in rows if row.reason == OTHER_SUBJECT}.difference(known)
     rows = choose_stories(rows, own.include, own.exclude)
     if own.naming is not None:
         check_one_space(rows, own.naming, problems)
@@ -126,7 +128,7 @@ def heard_by_story(
         _with_runs(root, rows, names, manifest),
         [f"{STORY}-{name}" for name in names],
         [f"{STORY}-{name}" for name in names if chosen(name, own.test, ())],
-        known,
+        known + sorted(of_others),
         [row for row in rows if row.reason],
     )
 

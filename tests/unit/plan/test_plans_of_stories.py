@@ -455,6 +455,21 @@ def test_one_table_has_the_words_of_all_stories(tmp_path, root):
     assert len(language(tmp_path, root)["stories"]) == 3
 
 
+def test_one_table_may_have_the_words_of_several_languages(tmp_path, root):
+    for subject in ("05", "06"):
+        for story in "xyz":
+            write_story_run(root, run_file(subject, story))
+    for story in "xyz":
+        write_words(root, story)
+    one_table(root, [*"xyz", "ants", "bees", "cats", "dogs"])
+    content = json.loads((root / "dataset.json").read_text())
+    english = content["languages"]["en"] | {"subjects": "0[1-4]", "words": "words.tsv"}
+    content["languages"] = {"en": english, "fr": english | {"subjects": "0[56]"}}
+    (root / "dataset.json").write_text(json.dumps(content))
+    plan = plan_of(tmp_path, **asked(root, languages="en,fr"))
+    assert [len(one["stories"]) for one in plan["languages"]] == [4, 3]
+
+
 def test_two_stories_with_the_same_words_are_refused(tmp_path, root):
     shutil.copy(root / "stimuli/ants.tsv", root / "stimuli/dogs.tsv")
     assert "ants and dogs have the words of one story" in refusal(tmp_path, root)
