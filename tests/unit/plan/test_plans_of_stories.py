@@ -276,10 +276,19 @@ def test_people_with_few_stories_count_in_the_average_and_are_not_fitted_alone(t
 
 
 def test_too_few_hearers_of_a_story_are_said_and_the_run_goes_on(tmp_path, root):
-    notes = plan_of(tmp_path, **asked(root))["notes"]
-    assert "en: no reliability of ants (2), cats (2), dogs (4)" not in notes
-    said = next(note for note in notes if "reliability" in note)
-    assert said == "en: no reliability of ants (2), cats (2): fewer than 4 hearers"
+    def said():
+        notes = plan_of(tmp_path, **asked(root))["notes"]
+        return next(note for note in notes if "reliability" in note)
+
+    assert said() == (
+        "en: no reliability: fewer than 3 stories that may train have 4 hearers (ants (2), "
+        "cats (2) have fewer)"
+    )
+    for subject in ("02", "04"):
+        write_story_run(root, run_file(subject, "cats"))
+    assert said() == "en: no reliability of ants (2): fewer than 4 hearers"
+    write_description(root, stories={"test": ["cats"], "exclude": []})
+    assert said().startswith("en: no reliability: fewer than 3 stories that may train")
     write_description(root, en_subjects=["01"])
     notes = plan_of(tmp_path, **asked(root))["notes"]
     assert any(note.startswith("en: no story has 4 hearers") for note in notes)
