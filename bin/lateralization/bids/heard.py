@@ -1,5 +1,6 @@
 """Who heard what in a language of a data set of stories, as names of files or a table tell it."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -214,12 +215,16 @@ def _check_names(
     idle = [one for one in own.exclude if not any(fnmatchcase(name, one) for name in known)]
     if idle:
         notes.append(f"{listed(idle)} of stories.exclude in {FILE} is no story of the data set")
-    alike = Counter(name.lower() for name in names)
-    twins = [name for name in names if alike[name.lower()] > 1]
+    plain = {name: name.lower() for name in names}
+    what = "capitals"
+    if own.naming is not None and "run" in own.naming.story:  # run-01 of some, run-1 of others
+        plain = {name: re.sub(r"(?<!\d)0+(?=\d)", "", low) for name, low in plain.items()}
+        what = "capitals or zeros"
+    alike = Counter(plain.values())
+    twins = [name for name in names if alike[plain[name]] > 1]
     if twins:
         problems.add(
-            f"--dataset: the stories {listed(twins)} differ in capitals only; give one story one "
-            "name"
+            f"--dataset: the stories {listed(twins)} differ in {what} only; give one story one name"
         )
 
 

@@ -99,6 +99,22 @@ def test_several_entities_name_a_story(tmp_path):
     assert planned["stories"] == ["story-lpp_1", "story-lpp_2", "story-lpp_10"]
 
 
+def test_the_labels_of_a_story_stay_as_they_stand(tmp_path):
+    root = tmp_path / "data"
+    for subject in ("01", "02"):
+        for run in ("01", "02", "03"):
+            write_story_run(root, run_file(subject, "lpp", between=f"run-{run}"))
+    for run in ("01", "02", "03"):
+        write_words(root, f"lpp_{run}")
+    write_description(root, story=["task", "run"])
+    assert language(tmp_path, root)["stories"] == ["story-lpp_01", "story-lpp_02", "story-lpp_03"]
+    (root / run_file("02", "lpp", between="run-03")).rename(
+        root / run_file("02", "lpp", between="run-3")
+    )
+    write_words(root, "lpp_3")
+    assert "lpp_03, lpp_3 differ in capitals or zeros only" in refusal(tmp_path, root)
+
+
 @pytest.mark.parametrize(
     ("second", "says"),
     [
