@@ -368,6 +368,18 @@ def test_sidecars_of_the_raw_recordings_are_inherited(tmp_path, root):
     assert "different repetition times: 1.9 s" in refusal(tmp_path, root)
 
 
+def test_a_sidecar_at_the_root_is_of_all_runs_of_a_data_set_that_is_preprocessed_itself(tmp_path):
+    root = tmp_path / "data"
+    for subject in ("01", "02"):
+        for story in "abc":
+            write_story_run(root, run_file(subject, story).removeprefix(f"{FMRIPREP}/"))
+    for story in "abc":
+        write_words(root, story)
+        (root / f"task-{story}_bold.json").write_text('{"RepetitionTime": 2.0, "StartTime": 0.5}')
+    planned = language(tmp_path, write_description(root, derivatives="."))
+    assert planned["slice_time"] == 0.5
+
+
 def test_scans_that_are_sampled_at_different_times_are_refused(tmp_path, root):
     write_story_run(root, run_file("01", "bees"), StartTime=0.4)
     line = refusal(tmp_path, root)
