@@ -1,5 +1,6 @@
 """Who heard what in a language of a data set of stories, as names of files or a table tell it."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -75,7 +76,7 @@ class Heard:
     test
         Those that never train.
     known
-        Names of all stories that have a run, those that are left out too.
+        Names of all stories that have a run, those that are left out or of another language too.
     unused
         Files of the data set that are no runs of it, with the reasons.
     """
@@ -113,6 +114,8 @@ def heard_by_story(
     with_files = {row.subject for row in rows if not row.reason}
     _check_listed(spoken, with_files, problems)
     known = stories_in_order(rows, as_in_table=own.table is not None)
+    # one table of words may be that of several languages
+    of_others = {row.story for row in rows if row.reason == OTHER_SUBJECT}.difference(known)
     rows = choose_stories(rows, own.include, own.exclude)
     if own.naming is not None:
         check_one_space(rows, own.naming, problems)
@@ -126,7 +129,7 @@ def heard_by_story(
         _with_runs(root, rows, names, manifest),
         [f"{STORY}-{name}" for name in names],
         [f"{STORY}-{name}" for name in names if chosen(name, own.test, ())],
-        known,
+        known + sorted(of_others),
         [row for row in rows if row.reason],
     )
 
@@ -212,12 +215,16 @@ def _check_names(
     idle = [one for one in own.exclude if not any(fnmatchcase(name, one) for name in known)]
     if idle:
         notes.append(f"{listed(idle)} of stories.exclude in {FILE} is no story of the data set")
-    alike = Counter(name.lower() for name in names)
-    twins = [name for name in names if alike[name.lower()] > 1]
+    plain = {name: name.lower() for name in names}
+    what = "capitals"
+    if own.naming is not None and "run" in own.naming.story:  # run-01 of some, run-1 of others
+        plain = {name: re.sub(r"(?<!\d)0+(?=\d)", "", low) for name, low in plain.items()}
+        what = "capitals or zeros"
+    alike = Counter(plain.values())
+    twins = [name for name in names if alike[plain[name]] > 1]
     if twins:
         problems.add(
-            f"--dataset: the stories {listed(twins)} differ in capitals only; give one story one "
-            "name"
+            f"--dataset: the stories {listed(twins)} differ in {what} only; give one story one name"
         )
 
 

@@ -12,7 +12,13 @@ from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
 
-from lateralization.bids.entities import entities, in_natural_order, natural_key, recording
+from lateralization.bids.entities import (
+    ENTITY,
+    entities,
+    in_natural_order,
+    natural_key,
+    recording,
+)
 from lateralization.errors import BadInput
 from lateralization.files import read_text_table
 from lateralization.names import AVERAGE
@@ -80,8 +86,9 @@ class Naming:
     bold: Mapping[str, str]
     story: tuple[str, ...]
 
-    def story_of(self, found: Mapping[str, str]) -> str:
-        """Return the story's name: the labels of its entities, joined by ``_``."""
+    def story_of(self, path: str) -> str:
+        """Return the story's name: the labels of its entities as they stand, joined by ``_``."""
+        found = dict(ENTITY.findall(path))
         return "_".join(found[key] for key in self.story if key in found)
 
     def refused(self, found: Mapping[str, str]) -> str:
@@ -178,7 +185,7 @@ def _row(path: str, naming: Naming, tables: set[str]) -> DataRun:
         reason = "surfaces or CIFTI, not volumes"
     beside = None if reason else _confounds_of(path, found, tables)
     return DataRun(
-        found.get("sub", ""), found.get("ses", ""), naming.story_of(found), 0 if reason else 1,
+        found.get("sub", ""), found.get("ses", ""), naming.story_of(path), 0 if reason else 1,
         path, beside, None, reason,
     )  # fmt: skip
 

@@ -101,6 +101,8 @@ class Sidecars:
             if name is not None:
                 yield self.root / folder / name
             folder = os.path.dirname(folder)  # noqa: PTH120
+        if bold.startswith("sub-") and (name := self._nearest("", own, SIDECAR)) is not None:
+            yield self.root / name  # the data set is itself the folder of preprocessed runs
         if raw:
             wanted = recording(bold)
             for folder in (*self._raw_folders(wanted), ""):

@@ -327,10 +327,16 @@ def _note_hearers(heard: Heard, listening: Listening, context: Context) -> None:
         key: sum(key in map(story_of, one.keys) for one in listening.used) for key in heard.stories
     }
     few = [f"{label(key)} ({n})" for key, n in hearers.items() if n < LEAST_HEARERS]
+    training = [key for key in heard.stories if key not in heard.test]
     if len(few) == len(hearers):
         context.notes.append(
             f"{listening.language}: no story has {LEAST_HEARERS} hearers, so there is no "
             "reliability (and no noise ceiling)"
+        )
+    elif few and sum(hearers[key] >= LEAST_HEARERS for key in training) < MIN_STORIES:
+        context.notes.append(
+            f"{listening.language}: no reliability: fewer than {MIN_STORIES} stories that may "
+            f"train have {LEAST_HEARERS} hearers ({listed(few)} have fewer)"
         )
     elif few:
         context.notes.append(

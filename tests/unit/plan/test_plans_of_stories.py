@@ -99,6 +99,22 @@ def test_several_entities_name_a_story(tmp_path):
     assert planned["stories"] == ["story-lpp_1", "story-lpp_2", "story-lpp_10"]
 
 
+def test_the_labels_of_a_story_stay_as_they_stand(tmp_path):
+    root = tmp_path / "data"
+    for subject in ("01", "02"):
+        for run in ("01", "02", "03"):
+            write_story_run(root, run_file(subject, "lpp", between=f"run-{run}"))
+    for run in ("01", "02", "03"):
+        write_words(root, f"lpp_{run}")
+    write_description(root, story=["task", "run"])
+    assert language(tmp_path, root)["stories"] == ["story-lpp_01", "story-lpp_02", "story-lpp_03"]
+    (root / run_file("02", "lpp", between="run-03")).rename(
+        root / run_file("02", "lpp", between="run-3")
+    )
+    write_words(root, "lpp_3")
+    assert "lpp_03, lpp_3 differ in capitals or zeros only" in refusal(tmp_path, root)
+
+
 @pytest.mark.parametrize(
     ("second", "says"),
     [
@@ -276,10 +292,19 @@ def test_people_with_few_stories_count_in_the_average_and_are_not_fitted_alone(t
 
 
 def test_too_few_hearers_of_a_story_are_said_and_the_run_goes_on(tmp_path, root):
-    notes = plan_of(tmp_path, **asked(root))["notes"]
-    assert "en: no reliability of ants (2), cats (2), dogs (4)" not in notes
-    said = next(note for note in notes if "reliability" in note)
-    assert said == "en: no reliability of ants (2), cats (2): fewer than 4 hearers"
+    def said():
+        notes = plan_of(tmp_path, **asked(root))["notes"]
+        return next(note for note in notes if "reliability" in note)
+
+    assert said() == (
+        "en: no reliability: fewer than 3 stories that may train have 4 hearers (ants (2), "
+        "cats (2) have fewer)"
+    )
+    for subject in ("02", "04"):
+        write_story_run(root, run_file(subject, "cats"))
+    assert said() == "en: no reliability of ants (2): fewer than 4 hearers"
+    write_description(root, stories={"test": ["cats"], "exclude": []})
+    assert said().startswith("en: no reliability: fewer than 3 stories that may train")
     write_description(root, en_subjects=["01"])
     notes = plan_of(tmp_path, **asked(root))["notes"]
     assert any(note.startswith("en: no story has 4 hearers") for note in notes)
@@ -341,6 +366,18 @@ def test_sidecars_of_the_raw_recordings_are_inherited(tmp_path, root):
     folder.mkdir(parents=True)
     (folder / "sub-02_task-ants_bold.json").write_text('{"RepetitionTime": 1.8}')
     assert "different repetition times: 1.9 s" in refusal(tmp_path, root)
+
+
+def test_a_sidecar_at_the_root_is_of_all_runs_of_a_data_set_that_is_preprocessed_itself(tmp_path):
+    root = tmp_path / "data"
+    for subject in ("01", "02"):
+        for story in "abc":
+            write_story_run(root, run_file(subject, story).removeprefix(f"{FMRIPREP}/"))
+    for story in "abc":
+        write_words(root, story)
+        (root / f"task-{story}_bold.json").write_text('{"RepetitionTime": 2.0, "StartTime": 0.5}')
+    planned = language(tmp_path, write_description(root, derivatives="."))
+    assert planned["slice_time"] == 0.5
 
 
 def test_scans_that_are_sampled_at_different_times_are_refused(tmp_path, root):
@@ -453,6 +490,21 @@ def test_one_table_has_the_words_of_all_stories(tmp_path, root):
     one_table(root)
     write_description(root, en_words="words.tsv", stories={"exclude": ["ants"]})
     assert len(language(tmp_path, root)["stories"]) == 3
+
+
+def test_one_table_may_have_the_words_of_several_languages(tmp_path, root):
+    for subject in ("05", "06"):
+        for story in "xyz":
+            write_story_run(root, run_file(subject, story))
+    for story in "xyz":
+        write_words(root, story)
+    one_table(root, [*"xyz", "ants", "bees", "cats", "dogs"])
+    content = json.loads((root / "dataset.json").read_text())
+    english = content["languages"]["en"] | {"subjects": "0[1-4]", "words": "words.tsv"}
+    content["languages"] = {"en": english, "fr": english | {"subjects": "0[56]"}}
+    (root / "dataset.json").write_text(json.dumps(content))
+    plan = plan_of(tmp_path, **asked(root, languages="en,fr"))
+    assert [len(one["stories"]) for one in plan["languages"]] == [4, 3]
 
 
 def test_two_stories_with_the_same_words_are_refused(tmp_path, root):
