@@ -135,11 +135,26 @@ def make(root: Path) -> None:
     describe(root)
 
 
-def describe(root: Path, **stories: Any) -> None:
-    """Write dataset.json; ``stories`` goes into its entry of that name."""
+def describe(root: Path, *, by_table: bool = False, **stories: Any) -> None:
+    """Write dataset.json; ``stories`` goes into its entry of that name.
+
+    ``by_table``: runs come from a table, runs.tsv, and not from the names of files.
+    """
+    where: dict[str, Any] = {
+        "derivatives": "derivatives/fmriprep", "bold": {"desc": "preproc"}, "story": ["task"],
+    }  # fmt: skip
+    if by_table:
+        where = {"runs": "runs.tsv"}
+        rows = [
+            (person, story, repetition, path.relative_to(root), BEGINS)
+            for (person, story, repetition), path in sorted(
+                run_files(root).items(), key=lambda run: run[0][1:] + run[0][:1]
+            )
+        ]
+        columns = ["subject", "story", "repetition", "bold", "start"]
+        pd.DataFrame(rows, columns=columns).to_csv(root / "runs.tsv", sep="\t", index=False)
     content = {
-        "name": "fivestories", "trim": TRIM, "derivatives": "derivatives/fmriprep",
-        "bold": {"desc": "preproc"}, "story": ["task"], "stories": {"include": ["*"], **stories},
+        "name": "fivestories", "trim": TRIM, **where, "stories": {"include": ["*"], **stories},
         "languages": {
             "en": {
                 "name": "English", "subjects": "*", "words": "stimuli/{story}/align.json",

@@ -11,7 +11,6 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from nilearn.image import clean_img, math_img, mean_img
 from nilearn.interfaces.fmriprep import load_confounds
 from safetensors.numpy import load_file
 
@@ -114,63 +113,6 @@ def spoken(path: Path) -> pd.DataFrame:
         [(one["word"], one["start"], one["end"]) for one in found],
         columns=["word", "onset", "offset"],
     )
-
-
-def without_motion(path: Path) -> Any:
-    """Take motion and slow waves off a run, and leave its mean."""
-    image = nib.load(path)
-    confounds, _ = load_confounds(str(path), strategy=("motion", "high_pass"), motion="basic")
-    residual = clean_img(image, detrend=False, standardize=False, confounds=confounds)
-    return math_img(
-        "a - a.mean(-1, keepdims=True) + m[..., None]",
-        a=residual, m=mean_img(image, copy_header=True),
-    )  # fmt: skip
-
-
-def test_nobody_heard_all_stories_of_narratives(copy: Copy, tmp_path: Path) -> None:
-    root = made("A", tmp_path)
-    data, rows, starts = tmp_path / "clean", [], {}
-    for path in sorted(
-        (root / "derivatives/fmriprep").glob(f"sub-*/func/*{SPACE}*preproc_bold.nii.gz")
-    ):
-        subject, story = path.parts[-3], path.name.split("task-")[1].split("_")[0]
-        target = data / subject / path.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        without_motion(path).to_filename(target)
-        events = pd.read_csv(root / subject / f"func/{subject}_task-{story}_events.tsv", sep="\t")
-        starts[story] = float(events.onset[events.trial_type == "story"].iloc[0])
-        rows.append((subject[4:], story, str(target.relative_to(data)), starts[story]))
-    columns = ["subject", "story", "bold", "start"]
-    pd.DataFrame(rows, columns=columns).to_csv(data / "runs.tsv", sep="\t", index=False)
-    for story in starts:
-        (data / "words").mkdir(exist_ok=True)
-        aligned = root / "stimuli" / "gentle" / story / "align.json"
-        (data / "words" / f"{story}.json").write_bytes(aligned.read_bytes())
-    words = {story: spoken(data / "words" / f"{story}.json") for story in starts}
-    write_features(data / "features", words)
-    description = {
-        "name": "narratives", "tr": 1.5, "runs": "runs.tsv",
-        "languages": {
-            "en": {"name": "English", "subjects": "*", "words": "words/{story}.json"}
-        },
-    }  # fmt: skip
-    (data / "dataset.json").write_text(json.dumps(description))
-    run = copy.run(*arguments(data, "--isc_trials", "1"))
-    assert run.exit_status == 0, run.stdout + run.stderr
-    images: dict[str, list[Any]] = {}
-    for _subject, story, name, _start in rows:
-        images.setdefault(story, []).append(on_grid(data / name))
-    mask = symmetric_mask([image for group in images.values() for image in group])
-    bold = {}
-    for story, group in images.items():
-        shortest = min(image.shape[3] for image in group)
-        series = [cleaned(image, mask, 1.5, shortest) for image in group]
-        bold[story, 1] = standardised(np.mean(series, axis=0))
-    scores = copy.folder / "results/lang-en/scores/sub-average/planted"
-    r = compare(scores, bold, regressed(bold, words, starts, 1.5))
-    left, right = sides(mask, r)
-    assert left > 0.7  # less than by --confounds motion: these confounds were not filtered
-    assert right > 0.55
 
 
 RAW = """\

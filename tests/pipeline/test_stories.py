@@ -140,11 +140,11 @@ def test_the_page_says_who_heard_what(ran: tuple[Copy, Path, Run]) -> None:
     assert "fivestories" in page
 
 
-def test_a_story_that_is_never_trained_changes_the_fits_alone(
+def test_a_table_of_the_same_runs_and_a_story_that_is_never_trained_change_the_fits_alone(
     ran: tuple[Copy, Path, Run], images: dict[tuple[str, str, int], Any]
 ) -> None:
     copy, root, _run = ran
-    world.describe(root, test=["charlie"])
+    world.describe(root, by_table=True, test=["charlie"])
     again = copy.run(*arguments(root, "-resume"), prefix=without_network())
     assert again.exit_status == 0, again.stdout + again.stderr
     assert not again.processes() & {"RESAMPLE", "CLEAN", "AVERAGE", "BASELINES"}
