@@ -87,7 +87,7 @@ def compare(scores: Path, bold: dict[Key, Array], never_trained: tuple[str, ...]
     order = list(world.STORIES)
     assert sidecar["stories"] == order
     kept = np.isfinite(r).all(0)
-    assert kept.mean() > 0.9
+    assert kept.mean() > 0.8  # splines of large voxels ring at the edge of the brain
     lengths = {key: len(series) for key, series in bold.items()}
     found, alphas = nested(features(lengths), trimmed(bold, kept), order, never_trained)
     assert np.allclose(sidecar["alphas"][0], alphas, rtol=1e-12)
