@@ -159,7 +159,7 @@ def measure(case: str, n_layers: int, radius: tuple[float, ...], work: Path) -> 
     report = folder / "report.html"
     shown = ["--tables", str(tables), "--figures", str(figures)]
     commands = {
-        "lateralize": [*plan, *lists, "--out", str(tables)],
+        "lateralize": [*plan, *lists, "--out", str(tables), "--maps", str(tables.parent / "maps")],
         "figures": ["--tables", str(tables), "--out", str(figures), "--processes", "2"],
         "report": [*plan, *shown, *template, "--out", str(report)],
     }

@@ -57,8 +57,9 @@ def _pipeline(processes: dict[str, str]) -> str:
         for name, label in processes.items()
     ]
     calls = "\n".join(f"    {name}()" for name in processes)
+    watched = "include { watch } from './modules/watch'\n"  # else it may wait for ever for cores
     part = f"\nworkflow PART {{\n    main:\n{calls}\n}}\n"
-    return "\n".join(bodies) + part + "\nworkflow {\n    PART()\n}\n"
+    return watched + "\n".join(bodies) + part + "\nworkflow {\n    watch(workflow)\n    PART()\n}\n"
 
 
 def _commands(folder: Path, profile: str, *arguments: str) -> dict[str, str]:
@@ -68,6 +69,8 @@ def _commands(folder: Path, profile: str, *arguments: str) -> dict[str, str]:
     shutil.copytree(PROJECT / "conf", folder / "conf")
     (folder / "setup").mkdir()
     (folder / "setup" / "lease.sh").write_text("")
+    (folder / "modules").mkdir()
+    shutil.copy(PROJECT / "modules" / "watch.nf", folder / "modules")
     (folder / "main.nf").write_text(_pipeline(_processes()))
     stand_ins = folder / "stand-ins"
     stand_ins.mkdir()

@@ -99,8 +99,8 @@ def test_the_report_is_one_file_that_can_be_sent(finished: tuple[Copy, Path, Run
     body = page.split("<body>")[1]
     assert not re.search(r"""src=["'](?!data:)""", body)
     for link in re.findall(r"""href=["']([^"']*)""", body):  # files beside it, and papers
-        beside = (report.parent / link).is_file()
-        assert beside or link.startswith(("data:", "#", "https://doi.org/")), link
+        known = link.startswith(("data:", "#", "https://doi.org/"))
+        assert known or (report.parent / link).is_file(), link
     if folder := os.environ.get("SCREENSHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
         shutil.copy(report, folder)
