@@ -19,6 +19,9 @@ RUN, STORY = "run", "story"
 RUNS = "runs"
 """Entry of the metadata of a file of cleaned runs: the JSON list of their keys, in order."""
 
+LEAST_HEARERS = 4
+"""Hearers of a story whose halves can be compared, two in each; fewer have no reliability."""
+
 NO_RUNS = ("left_out", "tsnr")
 """Tensors of such a file that are no runs."""
 

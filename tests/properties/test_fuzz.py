@@ -350,6 +350,19 @@ ODD = [None, True, -1, 0, 2.5, 9.0, math.nan, math.inf, 10**30, "", "x", [], {},
        "/etc", "\ud800", "{subject}", "[", "a/../../b"]  # fmt: skip
 
 
+def change_entry(draw: Any, whole: Any, part: Any, *more: str) -> None:
+    """Take away an entry of a description or of one of its languages, or make it odd.
+
+    ``more``: names of entries that need not be there.
+    """
+    place = whole if draw(st.booleans()) else part
+    name = draw(st.sampled_from([*place, "extra", *more]))
+    if draw(st.booleans()):
+        place.pop(name, None)
+    else:
+        place[name] = draw(st.sampled_from(ODD))
+
+
 @st.composite
 def descriptions(draw):
     content = {
@@ -366,12 +379,7 @@ def descriptions(draw):
         return Case(json.dumps(content).encode(), True, content)
     if draw(st.booleans()):
         return Case(draw(spoilt(json.dumps(content).encode())), False)
-    place = content if draw(st.booleans()) else content["languages"]["nl"]
-    name = draw(st.sampled_from([*place, "extra"]))
-    if draw(st.booleans()):
-        place.pop(name, None)
-    else:
-        place[name] = draw(st.sampled_from(ODD))
+    change_entry(draw, content, content["languages"]["nl"])
     return Case(json.dumps(content).encode(), False)
 
 
@@ -427,12 +435,7 @@ def story_descriptions(draw):
         (top if draw(st.booleans()) else english).update(part)
     if draw(st.booleans()):
         return Case(json.dumps(top).encode(), True, top)
-    place = top if draw(st.booleans()) else english
-    name = draw(st.sampled_from([*place, "extra", "runs", "bold", "n_runs"]))
-    if draw(st.booleans()):
-        place.pop(name, None)
-    else:
-        place[name] = draw(st.sampled_from(ODD))
+    change_entry(draw, top, english, "runs", "bold", "n_runs")
     return Case(json.dumps(top).encode(), False)
 
 

@@ -17,6 +17,7 @@ from lateralization.fmri.joblib_array import check_array, is_nifti
 from lateralization.fmri.signals import standardise
 from lateralization.problems import listed
 from lateralization.runs import (
+    LEAST_HEARERS,
     NO_RUNS,
     RUNS,
     STORY,
@@ -41,11 +42,6 @@ from lateralization.volumes import (
 
 STANDARDISED = 1e-2
 """How far mean and sd of a given average may be from 0 and 1 before it is mentioned."""
-
-
-LEAST_HEARERS = 4
-"""A story that fewer heard has neither reliability nor ceiling: halves of one subject each say
-little. Numbered runs, which everybody heard, have them from 2 subjects on, as in the study."""
 
 
 def heard_runs(

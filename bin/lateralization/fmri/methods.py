@@ -5,17 +5,13 @@ from types import MappingProxyType
 
 from lateralization.bids.confounds import degrees_of_freedom
 from lateralization.run_plan import LanguagePlan, Plan
-from lateralization.runs import STORY
+from lateralization.runs import LEAST_HEARERS, STORY
 from lateralization.study import ISC_PERCENTILE, SMOOTHING_MM
 
 Absent = Mapping[str, Sequence[str]]
 """Language → subjects that are in no mean over subjects."""
 
 NOBODY: Absent = MappingProxyType({})
-
-LEAST_HEARERS = 4
-"""A story that fewer people heard has no halves of two people each."""
-
 
 REGRESSED = MappingProxyType(
     {

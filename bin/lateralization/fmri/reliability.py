@@ -21,7 +21,7 @@ from lateralization.arrays import Array, Booleans, Floats, Single
 from lateralization.command import progress, say
 from lateralization.errors import BadInput
 from lateralization.files import open_tensors, read_tensor, save_tensors, write_json
-from lateralization.fmri.average import LEAST_HEARERS, enough_heard, heard_runs, left_out_of
+from lateralization.fmri.average import enough_heard, heard_runs, left_out_of
 from lateralization.fmri.bold import kept_scans
 from lateralization.fmri.joblib_array import check_array, is_nifti
 from lateralization.fmri.signals import columns_r
@@ -31,7 +31,7 @@ from lateralization.ridge.ridge import nested_ridge
 from lateralization.ridge.search import EncodeResult
 from lateralization.ridge.systems import Dual
 from lateralization.ridge.voxels import CHUNKS, Precision, Voxels
-from lateralization.runs import by_story, story_of
+from lateralization.runs import LEAST_HEARERS, by_story, story_of
 from lateralization.volumes import (
     check_not_mirrored,
     check_same_grid,

@@ -16,7 +16,7 @@ from lateralization.plan.context import Context
 from lateralization.plan.parameters import FIRST, Parameters
 from lateralization.problems import Problems, listed
 from lateralization.run_plan import LanguagePlan, Parcel, RunPlan, SubjectPlan
-from lateralization.runs import label, numbered_keys, repetition_of, story_of
+from lateralization.runs import LEAST_HEARERS, label, numbered_keys, repetition_of, story_of
 from lateralization.sources import dataset, given_files
 from lateralization.sources.bold_headers import (
     check_counts,
@@ -29,9 +29,6 @@ from lateralization.volumes import check_same_grid
 
 MIN_STORIES = 3
 """Stories that a fit needs: one to predict, one to choose the penalty on, one to train on."""
-
-LEAST_HEARERS = 4
-"""Hearers of a story whose halves can be compared, two in each."""
 
 
 @dataclass(frozen=True)
